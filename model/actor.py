@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The actor: a skeleton of one person's own proportions, and where each marker sits on it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .skeleton import Skeleton
+from .take import BonesetterError, FloatArray
+
+FORMAT = "bonesetter-actor"
+VERSION = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Actor:
+    """A fitted or loaded actor.
+
+    Attributes:
+        skeleton: Bones in the zero pose; their directions belong to the actor as their lengths do.
+        labels: The markers that are attached, unique.
+        marker_joints: For each label, the index of the joint that carries it.
+        marker_offsets: (labels, 3) in metres, from the joint, on the zero pose's axes.
+    """
+
+    skeleton: Skeleton
+    labels: tuple[str, ...]
+    marker_joints: tuple[int, ...]
+    marker_offsets: FloatArray
+
+    def save(self, path: Path) -> None:
+        """Write the actor as JSON: metres, the zero pose's axes."""
+        joints = self.skeleton.joints
+        document = {
+            "format": FORMAT,
+            "version": VERSION,
+            "joints": [
+                {
+                    "name": name,
+                    "parent": None if parent < 0 else joints[parent],
+                    "bone": [round(float(v), 6) for v in bone],
+                }
+                for name, parent, bone in zip(joints, self.skeleton.parents, self.skeleton.bones, strict=True)
+            ],
+            "markers": [
+                {"label": label, "joint": joints[joint], "offset": [round(float(v), 6) for v in offset]}
+                for label, joint, offset in zip(self.labels, self.marker_joints, self.marker_offsets, strict=True)
+            ],
+        }
+        path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> Actor:
+        """Read an actor.
+
+        Raises:
+            BonesetterError: The file is missing, is no actor, or names joints that it does not define.
+        """
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise BonesetterError(f"{path.name} cannot be read as an actor ({error}): choose a file saved by --save-actor.") from error
+        try:
+            if document["format"] != FORMAT or document["version"] != VERSION:
+                raise ValueError("another format or version")
+            names = tuple(str(joint["name"]) for joint in document["joints"])
+            parents = tuple(-1 if joint["parent"] is None else names.index(joint["parent"]) for joint in document["joints"])
+            bones = np.array([joint["bone"] for joint in document["joints"]], dtype=float).reshape(len(names), 3)
+            labels = tuple(str(marker["label"]) for marker in document["markers"])
+            marker_joints = tuple(names.index(marker["joint"]) for marker in document["markers"])
+            offsets = np.array([marker["offset"] for marker in document["markers"]], dtype=float).reshape(len(labels), 3)
+            sound = (
+                names.count(names[0]) == 1
+                and len(set(names)) == len(names)
+                and len(set(labels)) == len(labels)
+                and all(parent < joint for joint, parent in enumerate(parents))
+                and np.isfinite(bones).all()
+                and np.isfinite(offsets).all()
+            )
+            if not sound:
+                raise ValueError("names that repeat, a child before its parent, or numbers that are not finite")
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise BonesetterError(f"{path.name} is not a Bonesetter actor ({error}): choose a file saved by --save-actor.") from error
+        return cls(Skeleton(names, parents, bones), labels, marker_joints, offsets)

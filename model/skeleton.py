@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A hierarchy of joints. Nothing here knows how many there are; the CMU one is the first of its users."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from .take import FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Skeleton:
+    """Joints and bones in the zero pose, on the ASF's axes: y up, the figure faces +z, its left is +x.
+
+    A joint sits at the start of its bone and turns that bone.
+
+    Attributes:
+        joints: One name per joint; a parent stands before its children.
+        parents: Index of each joint's parent, -1 for the root.
+        bones: (joints, 3) in metres: from the joint to the end of its bone. The root's is zero.
+    """
+
+    joints: tuple[str, ...]
+    parents: tuple[int, ...]
+    bones: FloatArray
+
+    @cached_property
+    def offsets(self) -> FloatArray:
+        """(joints, 3) in metres: where each joint sits in its parent's frame, that is the parent's bone; 0 for the root."""
+        offsets = self.bones[np.array(self.parents)]
+        offsets[np.array(self.parents) < 0] = 0.0
+        return offsets
+
+    @cached_property
+    def zero_positions(self) -> FloatArray:
+        """(joints, 3) in metres: the joints in the zero pose, the root at the origin."""
+        positions = np.zeros_like(self.bones)
+        for joint, parent in enumerate(self.parents):
+            if parent >= 0:
+                positions[joint] = positions[parent] + self.offsets[joint]
+        return positions
+
+
+#: Name in the CMU BVH release, name in the ASF, name of the parent (BVH).
+CMU_HIERARCHY: tuple[tuple[str, str, str | None], ...] = (
+    ("Hips", "root", None),
+    ("LHipJoint", "lhipjoint", "Hips"),
+    ("LeftUpLeg", "lfemur", "LHipJoint"),
+    ("LeftLeg", "ltibia", "LeftUpLeg"),
+    ("LeftFoot", "lfoot", "LeftLeg"),
+    ("LeftToeBase", "ltoes", "LeftFoot"),
+    ("RHipJoint", "rhipjoint", "Hips"),
+    ("RightUpLeg", "rfemur", "RHipJoint"),
+    ("RightLeg", "rtibia", "RightUpLeg"),
+    ("RightFoot", "rfoot", "RightLeg"),
+    ("RightToeBase", "rtoes", "RightFoot"),
+    ("LowerBack", "lowerback", "Hips"),
+    ("Spine", "upperback", "LowerBack"),
+    ("Spine1", "thorax", "Spine"),
+    ("Neck", "lowerneck", "Spine1"),
+    ("Neck1", "upperneck", "Neck"),
+    ("Head", "head", "Neck1"),
+    ("LeftShoulder", "lclavicle", "Spine1"),
+    ("LeftArm", "lhumerus", "LeftShoulder"),
+    ("LeftForeArm", "lradius", "LeftArm"),
+    ("LeftHand", "lwrist", "LeftForeArm"),
+    ("LeftFingerBase", "lhand", "LeftHand"),
+    ("LeftHandIndex1", "lfingers", "LeftFingerBase"),
+    ("LThumb", "lthumb", "LeftHand"),
+    ("RightShoulder", "rclavicle", "Spine1"),
+    ("RightArm", "rhumerus", "RightShoulder"),
+    ("RightForeArm", "rradius", "RightArm"),
+    ("RightHand", "rwrist", "RightForeArm"),
+    ("RightFingerBase", "rhand", "RightHand"),
+    ("RightHandIndex1", "rfingers", "RightFingerBase"),
+    ("RThumb", "rthumb", "RightHand"),
+)

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The markers of one take, as every stage of the engine before the solver sees them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.floating]
+BoolArray = NDArray[np.bool_]
+
+Axis = Literal["Y", "Z"]
+
+
+class BonesetterError(Exception):
+    """Something the user can act on: its text is one clear sentence that says what to do."""
+
+
+@dataclass(frozen=True, eq=False)
+class Take:
+    """Labelled marker trajectories.
+
+    Attributes:
+        name: The file's stem.
+        labels: One name per marker, unique.
+        positions: (frames, labels, 3) in metres on the take's own axes; NaN where a sample is missing.
+        residuals: (frames, labels) in metres, the camera system's own measure of each sample; 0 where it gives none.
+        rate_hz: Frames per second.
+        first_frame: Number of the first frame in the file, as the capture counted.
+        up_axis: The axis of the take that points up.
+        warnings: One sentence for everything the user should know about how the file was read.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    positions: FloatArray
+    residuals: FloatArray
+    rate_hz: float
+    first_frame: int = 1
+    up_axis: Axis = "Z"
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def frames(self) -> int:
+        return self.positions.shape[0]
+
+    @property
+    def present(self) -> BoolArray:
+        """(frames, labels): True where the file has a sample."""
+        return np.isfinite(self.positions).all(axis=-1)
+
+
+@dataclass(frozen=True, eq=False)
+class CleanTake:
+    """A take on a marker set's labels, with its noise flagged and its gaps filled.
+
+    Attributes:
+        take: The take as read, its labels those of the marker set, in the set's order; a label that the file lacks is absent.
+        positions: (frames, labels, 3) in metres: flagged samples replaced, gaps up to the longest allowed filled; NaN elsewhere.
+        trusted: (frames, labels): True where the position is a sample of the file that was not flagged.
+        flagged: {label: {reason: samples}} for the labels that have any.
+    """
+
+    take: Take
+    positions: FloatArray
+    trusted: BoolArray
+    flagged: dict[str, dict[str, int]] = field(default_factory=dict)
