@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The shell's commands. Each is a module with `add_arguments(parser)` and `run(arguments) -> exit code`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from .take import BonesetterError
+
+#: {command: (module, what it does)}. Only the command that is called is imported: some bring torch or matplotlib.
+COMMANDS = {
+    "solve": ("solve", "solve takes (C3D) to skeletons (BVH, npz)"),
+    "evaluate": ("evaluate", "compare solves of the lab's takes with the lab's own skeletons"),
+    "learn": ("learn", "learn the bundled prior from skeleton motion"),
+    "synthesise": ("synthesis", "write a take of a synthetic person, with noise and gaps"),
+    "picture": ("picture", "draw a solved take: the skeleton inside the markers"),
+}
+
+FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
+
+
+class UsageError(Exception):
+    """The arguments do not go together; its text says why."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run a command.
+
+    Returns:
+        The exit code: 0 when all went well, 1 when something failed, 2 for wrong usage.
+    """
+    parser = argparse.ArgumentParser(prog="python -m model", description="Bonesetter: optical mocap markers to a skeleton.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    called = next((argument for argument in arguments if argument in COMMANDS), None)
+    for name, (module, purpose) in COMMANDS.items():
+        command = commands.add_parser(name, help=purpose, description=purpose[0].upper() + purpose[1:] + ".")
+        if name == called:
+            implementation = importlib.import_module(f".{module}", __package__)
+            implementation.add_arguments(command)
+            command.set_defaults(run=implementation.run, command_parser=command)
+    parsed = parser.parse_args(arguments)
+    try:
+        return parsed.run(parsed)
+    except UsageError as error:
+        parsed.command_parser.print_usage(sys.stderr)
+        print(error, file=sys.stderr)
+        return WRONG_USAGE
+    except BonesetterError as error:
+        print(error, file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return INTERRUPTED

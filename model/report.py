@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a solve did, as the numbers a user is told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .atomic import replacing
+from .solution import Solution
+from .take import FloatArray
+
+
+def build_report(solution: Solution, seconds: Mapping[str, float]) -> dict[str, Any]:
+    """The report of a solution, ready for JSON.
+
+    Marker residuals are distances in mm from every sample of the file, flagged or not, to where the solver puts that marker.
+
+    Args:
+        solution: Of any take.
+        seconds: {stage: seconds}, in order and disjoint, the solution's own and those of its reading and writing.
+
+    Returns:
+        `frames`, `rate_hz`, `seconds` {stage: seconds}, `marker_residual_mm` {`mean`, `p95`, `per_label`} (None where there is no
+        sample), `flagged` {label: {reason: samples}}, `warnings`.
+    """
+    take = solution.clean.take
+    return {
+        "frames": take.frames,
+        "rate_hz": take.rate_hz,
+        "seconds": {stage: round(float(value), 6) for stage, value in seconds.items()},
+        "marker_residual_mm": _marker_residual_mm(solution),
+        "flagged": {label: dict(counts) for label, counts in solution.clean.flagged.items()},
+        "warnings": list(solution.warnings),
+    }
+
+
+def write_report(report: Mapping[str, Any], path: Path) -> None:
+    """Write a report as strict JSON."""
+    with replacing(path) as stream:
+        stream.write(json.dumps(report, indent=1, allow_nan=False) + "\n")
+
+
+def _marker_residual_mm(solution: Solution) -> dict[str, Any]:
+    take = solution.clean.take
+    residual = 1e3 * np.linalg.norm(take.positions - solution.markers_model, axis=-1)
+    known = np.isfinite(residual)
+    per_label = {label: _rounded(residual[known[:, marker], marker], np.mean) for marker, label in enumerate(take.labels)}
+    everything = residual[known]
+    return {
+        "mean": _rounded(everything, np.mean),
+        "p95": _rounded(everything, lambda values: np.percentile(values, 95)),
+        "per_label": per_label,
+    }
+
+
+def _rounded(values: FloatArray, statistic: Any) -> float | None:
+    return round(float(statistic(values)), 4) if len(values) else None
