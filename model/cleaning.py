@@ -79,8 +79,7 @@ def clean(take: Take, marker_set: MarkerSet, settings: Settings) -> CleanTake:
 def _counts(take: Take, reasons: dict[str, BoolArray]) -> dict[str, dict[str, int]]:
     counts = {reason: flagged.sum(axis=0) for reason, flagged in reasons.items()}
     per_label = {
-        label: {reason: int(count[marker]) for reason, count in counts.items() if count[marker]}
-        for marker, label in enumerate(take.labels)
+        label: {reason: int(count[marker]) for reason, count in counts.items() if count[marker]} for marker, label in enumerate(take.labels)
     }
     return {label: found for label, found in per_label.items() if found}
 
@@ -280,8 +279,8 @@ def _fill(positions: FloatArray, trusted: BoolArray, take: Take, marker_set: Mar
             continue
         _bridge(positions, marker, frames, gaps)
         others = groups.get(label, [])
-        for gap in gaps[spans[gaps] - 1 > SHORT_GAP * take.rate_hz]:
-            before, after = frames[gap], frames[gap + 1]
+        for gap in gaps[spans[gaps] - 1 > SHORT_GAP * take.rate_hz].tolist():
+            before, after = int(frames[gap]), int(frames[gap + 1])
             near = [other for other in others if trusted[before : after + 1, other].all()]
             if len(near) >= 3:
                 stretch = slice(before, after + 1)
@@ -290,7 +289,7 @@ def _fill(positions: FloatArray, trusted: BoolArray, take: Take, marker_set: Mar
 
 def _bridge(positions: FloatArray, marker: int, frames: IntArray, gaps: IntArray) -> None:
     """Fill gaps by a curve in time through the trusted samples; Akima's bends no further than its neighbours do."""
-    holes = np.concatenate([np.arange(frames[gap] + 1, frames[gap + 1]) for gap in gaps])
+    holes = np.concatenate([np.arange(int(frames[gap]) + 1, int(frames[gap + 1])) for gap in gaps.tolist()])
     if len(frames) < 3:
         for axis in range(3):
             positions[holes, marker, axis] = np.interp(holes, frames, positions[frames, marker, axis])

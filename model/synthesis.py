@@ -146,7 +146,7 @@ def _noisy(markers: FloatArray, labels: tuple[str, ...], noise: Noise, random: n
     seen = markers + random.normal(scale=noise.jitter, size=markers.shape) if noise.jitter else markers.copy()
     pairs = [(labels.index(a), labels.index(b)) for a, b in (("LFWT", "RFWT"), ("LWRA", "LWRB"), ("RANK", "RHEE"), ("LFHD", "LBHD"))]
     for pair in random.integers(len(pairs), size=noise.swaps):
-        swap, start, end = pairs[pair], *_stretch(frames, random.integers(10, 41), random)
+        swap, start, end = pairs[pair], *_stretch(frames, int(random.integers(10, 41)), random)
         seen[start:end, swap] = seen[start:end, swap[::-1]]
     spikes = random.random((frames, count)) < noise.spikes
     direction = random.normal(size=(int(spikes.sum()), 3))
@@ -155,14 +155,14 @@ def _noisy(markers: FloatArray, labels: tuple[str, ...], noise: Noise, random: n
     short = round(noise.gaps * frames * count / 22.0)
     lengths = [*random.integers(5, 41, size=short), *random.integers(round(rate_hz), round(2 * rate_hz) + 1, size=noise.long_gaps)]
     for length in lengths:
-        start, end = _stretch(frames, length, random)
+        start, end = _stretch(frames, int(length), random)
         seen[start:end, random.integers(count)] = np.nan
     return seen
 
 
 def _stretch(frames: int, length: int, random: np.random.Generator) -> tuple[int, int]:
     start = int(random.integers(max(1, frames - length)))
-    return start, start + int(length)
+    return start, start + length
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
