@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Arrays on their way between Blender and the engine process: npz files, because JSON would be many times slower."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .skeleton import Skeleton
+from .solution import Solution
+from .take import FloatArray, Take
+
+
+@dataclass(frozen=True, eq=False)
+class SolvedPose:
+    """What Blender needs of a solution.
+
+    Attributes:
+        skeleton: The actor's bones in the zero pose, in metres.
+        rotations: (frames, joints, 4) local unit quaternions w x y z from the zero pose.
+        positions: (frames, joints, 3) in metres on the take's own axes.
+    """
+
+    skeleton: Skeleton
+    rotations: FloatArray
+    positions: FloatArray
+
+
+def save_take(take: Take, path: Path) -> None:
+    _write(
+        path,
+        name=take.name,
+        labels=np.array(take.labels, dtype=str),
+        positions=take.positions,
+        residuals=take.residuals,
+        rate_hz=take.rate_hz,
+        first_frame=take.first_frame,
+        up_axis=take.up_axis,
+        warnings=np.array(take.warnings, dtype=str),
+    )
+
+
+def load_take(path: Path) -> Take:
+    with np.load(path) as arrays:
+        return Take(
+            name=str(arrays["name"]),
+            labels=tuple(str(label) for label in arrays["labels"]),
+            positions=arrays["positions"],
+            residuals=arrays["residuals"],
+            rate_hz=float(arrays["rate_hz"]),
+            first_frame=int(arrays["first_frame"]),
+            up_axis="Y" if str(arrays["up_axis"]) == "Y" else "Z",
+            warnings=tuple(str(warning) for warning in arrays["warnings"]),
+        )
+
+
+def save_pose(solution: Solution, path: Path) -> None:
+    skeleton = solution.actor.skeleton
+    _write(
+        path,
+        joints=np.array(skeleton.joints, dtype=str),
+        parents=np.array(skeleton.parents),
+        bones=skeleton.bones,
+        rotations=solution.rotations,
+        positions=solution.positions,
+    )
+
+
+def load_pose(path: Path) -> SolvedPose:
+    with np.load(path) as arrays:
+        joints = tuple(str(joint) for joint in arrays["joints"])
+        parents = tuple(int(parent) for parent in arrays["parents"])
+        return SolvedPose(Skeleton(joints, parents, arrays["bones"]), arrays["rotations"], arrays["positions"])
+
+
+def _write(path: Path, **arrays: Any) -> None:
+    """Write whole or not at all: the reader may look, or the writer be killed, at any moment."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            np.savez(stream, **arrays)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

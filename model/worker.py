@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The engine process: reads requests as JSON lines, answers as JSON lines, and ends when its standard input does.
+
+The protocol is in docs/design.md. Arrays travel as npz files (exchange.py).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import platform
+import queue
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+#: What a solve imports and a plain Python may lack.
+NEEDED = ("numpy", "torch", "safetensors")
+
+#: Progress is told in steps of at least this, so that a fast solver does not flood the pipe.
+STEP = 0.005
+
+Answer = Callable[[dict[str, Any]], None]
+
+
+def main(arguments: list[str]) -> None:
+    """Serve until standard input ends; with `--probe`, say hello and end."""
+    answer = _claim_stdout()
+    missing = missing_modules()
+    torch = importlib.util.find_spec("torch") is not None
+    answer({"hello": {"python": platform.python_version(), "torch": torch, "missing": missing}})
+    if "--probe" in arguments:
+        return
+    requests: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    threading.Thread(target=_read, args=(sys.stdin.buffer, requests), name="requests", daemon=True).start()
+    if not missing:
+        warm_up()
+    while True:
+        line = requests.get()
+        try:
+            request = json.loads(line)
+            number = request["id"]
+        except (ValueError, TypeError, KeyError):
+            answer({"error": "The engine was sent something that is no request: restart Blender."})
+            continue
+        serve(request, lambda message, number=number: answer({"id": number, **message}))
+
+
+def serve(request: dict[str, Any], answer: Answer) -> None:
+    """Carry out one request; whatever goes wrong becomes an answer."""
+    # Here, not above: hello must come out before anything slow is imported.
+    from .take import BonesetterError
+
+    try:
+        if "read" in request:
+            answer(_read_c3d(request))
+        else:
+            answer(_solve(request, answer))
+    except BonesetterError as error:
+        answer({"error": str(error)})
+    except Exception as error:  # a bug, which must not end the engine: the trace goes to the log
+        traceback.print_exc()
+        sys.stderr.flush()
+        detail = traceback.format_exc()
+        answer({"error": f"The engine failed ({type(error).__name__}: {error}): see its log.", "detail": detail})
+
+
+def missing_modules() -> list[str]:
+    return [name for name in NEEDED if importlib.util.find_spec(name) is None]
+
+
+def warm_up() -> None:
+    """Load what every solve needs while the user still looks at the panel; a failure is told by the solve that meets it."""
+    try:
+        from . import pipeline
+
+        pipeline.warm_up()
+    except Exception:
+        traceback.print_exc()
+        sys.stderr.flush()
+
+
+def _read_c3d(request: dict[str, Any]) -> dict[str, Any]:
+    from .exchange import save_take
+    from .take import BonesetterError
+
+    if importlib.util.find_spec("ezc3d") is None:
+        raise BonesetterError(
+            f'Neither Blender\'s Python nor the engine\'s has ezc3d, which reads C3D files: run "{sys.executable}" -m pip install ezc3d.'
+        )
+    from .c3d import read_c3d
+
+    save_take(read_c3d(Path(request["read"])), Path(request["out"]))
+    return {"result": request["out"]}
+
+
+def _solve(request: dict[str, Any], answer: Answer) -> dict[str, Any]:
+    from . import output
+    from .actor import Actor
+    from .exchange import load_take, save_pose
+    from .pipeline import solve_take
+    from .report import report
+    from .settings import Settings
+
+    told = ("", -1.0)
+
+    def progress(stage: str, fraction: float) -> None:
+        nonlocal told
+        if stage != told[0] or fraction - told[1] >= STEP:
+            told = (stage, fraction)
+            answer({"progress": fraction, "stage": stage})
+
+    take = load_take(Path(request["take"]))
+    actor = Actor.load(Path(request["actor"])) if request.get("actor") else None
+    solution = solve_take(take, Settings(**request.get("settings", {})), actor, progress)
+    raise NotImplementedError((output, report, save_pose, solution))
+
+
+def _claim_stdout() -> Answer:
+    """Keep standard output for answers alone: what libraries print, in Python or in C, goes to standard error, the log."""
+    stream: IO[str] = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    lock = threading.Lock()
+
+    def answer(message: dict[str, Any]) -> None:
+        with lock:
+            stream.write(json.dumps(message) + "\n")
+            stream.flush()
+
+    return answer
+
+
+def _read(stream: IO[bytes], requests: queue.SimpleQueue[bytes]) -> None:
+    """Standard input ends when Blender ends it or dies, also in the middle of a solve: then nobody wants the answer."""
+    for line in stream:
+        requests.put(line)
+    os._exit(0)

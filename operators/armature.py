@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A solved pose to Blender: an armature built from the actor, and its keyframes.
+
+Letters used below, all (joints, 3, 3): R the solved global rotation of each bone, from the zero pose onto the take's axes;
+S the same of the rest pose, still on the zero pose's axes; M Blender's rest matrices, which also hold the edit bones' rolls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import bpy
+import numpy as np
+
+from ..model.exchange import SolvedPose
+from ..model.skeleton import Skeleton
+from ..model.take import FloatArray
+from .keyframes import bind, bound_channelbag, write_keys
+from .space import Y_UP_TO_Z_UP, Space, Timing
+from .takes import space_of, timing_of
+
+#: Bones that the ASF's zero pose spreads and a T-pose has straight down. All that hangs from them is turned with them.
+LEGS = ("LeftUpLeg", "LeftLeg", "RightUpLeg", "RightLeg")
+
+DOWN = np.array([0.0, -1.0, 0.0])
+
+#: Blender deletes bones without length; one that has none, or nearly, is drawn this long, in metres.
+STUB = 0.05
+SHORTEST = 0.002
+
+#: A bone whose direction is nearer than this to front-back (a foot) has its Z axis up, any other has it to the front.
+LIES = 0.8
+
+#: The channels of a bone that a solve owns.
+TRANSFORMS = ("location", "rotation_quaternion", "rotation_euler", "rotation_axis_angle", "scale")
+
+
+def apply_pose(scene: bpy.types.Scene, collection: bpy.types.Collection, pose: SolvedPose) -> bpy.types.Object:
+    """Put a solved pose on the take's armature, which is made when there is none, and replaced in place when there is."""
+    space = space_of(collection, scene)
+    armature = _existing_armature(collection) or _new_armature(collection)
+    _build_bones(armature, pose.skeleton, space)
+    _key_pose(armature, pose, space, timing_of(collection), f"{collection.name} Pose")
+    return armature
+
+
+def rest_rotations(skeleton: Skeleton) -> FloatArray:
+    """S, (joints, 3, 3): from the zero pose to the T-pose, on the zero pose's axes."""
+    rotations = np.tile(np.eye(3), (len(skeleton.joints), 1, 1))
+    for joint, (name, parent) in enumerate(zip(skeleton.joints, skeleton.parents, strict=True)):
+        if name in LEGS and np.linalg.norm(skeleton.bones[joint]) > SHORTEST:
+            rotations[joint] = _turn_between(skeleton.bones[joint], DOWN)
+        elif parent >= 0:
+            rotations[joint] = rotations[parent]
+    return rotations
+
+
+def rest_bones(skeleton: Skeleton) -> tuple[FloatArray, FloatArray]:
+    """Heads and tails of the T-pose, (joints, 3) each, in metres on Blender's axes: hips above the origin, feet on the floor."""
+    rest = rest_rotations(skeleton)
+    heads = np.zeros((len(skeleton.joints), 3))
+    for joint, parent in enumerate(skeleton.parents):
+        if parent >= 0:
+            heads[joint] = heads[parent] + rest[parent] @ skeleton.offsets[joint]
+    bones = np.einsum("jab,jb->ja", rest, skeleton.bones)
+    for joint in range(len(bones)):
+        if np.linalg.norm(bones[joint]) < SHORTEST:
+            bones[joint] = STUB * _direction_of_stub(joint, skeleton, bones)
+    heads, bones = heads @ Y_UP_TO_Z_UP.T, bones @ Y_UP_TO_Z_UP.T
+    tails = heads + bones
+    heads[:, 2] -= (floor := tails[:, 2].min())
+    tails[:, 2] -= floor
+    return heads, tails
+
+
+def _direction_of_stub(joint: int, skeleton: Skeleton, bones: FloatArray) -> FloatArray:
+    """A unit vector for a bone without length: along the child that points up most (of the hips, the spine), else on as its parent."""
+    children = [child for child, parent in enumerate(skeleton.parents) if parent == joint]
+    candidates = [bones[child] / length for child in children if (length := np.linalg.norm(bones[child])) > SHORTEST]
+    if candidates:
+        return max(candidates, key=lambda direction: direction[1])
+    parent = skeleton.parents[joint]
+    length = np.linalg.norm(bones[parent]) if parent >= 0 else 0.0
+    return bones[parent] / length if length > 0 else -DOWN
+
+
+def _existing_armature(collection: bpy.types.Collection) -> bpy.types.Object | None:
+    """The armature of the last solve, unless the user deleted it: then what our own pointer kept alive goes, too."""
+    armature = collection.bonesetter.armature
+    if armature is None:
+        return None
+    if armature.type == "ARMATURE" and armature.users_scene:
+        return armature
+    collection.bonesetter.armature = None
+    data = armature.data
+    action = armature.animation_data.action if armature.animation_data else None
+    if not armature.users_collection:
+        bpy.data.objects.remove(armature)
+        if isinstance(data, bpy.types.Armature) and data.users == 0:
+            bpy.data.armatures.remove(data)
+        if action is not None and action.users == 0:
+            bpy.data.actions.remove(action)
+    return None
+
+
+def _new_armature(collection: bpy.types.Collection) -> bpy.types.Object:
+    name = f"{collection.name} Armature"
+    armature = bpy.data.objects.new(name, bpy.data.armatures.new(name))
+    armature.show_in_front = True
+    collection.objects.link(armature)
+    collection.bonesetter.armature = armature
+    return armature
+
+
+def _build_bones(armature: bpy.types.Object, skeleton: Skeleton, space: Space) -> None:
+    heads, tails = rest_bones(skeleton)
+    data: Any = armature.data
+    with _edit_bones(armature) as edit_bones:
+        for bone in [bone for bone in edit_bones if bone.name not in skeleton.joints]:
+            edit_bones.remove(bone)
+        for joint, name in enumerate(skeleton.joints):
+            bone = edit_bones.get(name) or edit_bones.new(name)
+            parent = skeleton.parents[joint]
+            bone.parent = edit_bones[skeleton.joints[parent]] if parent >= 0 else None
+            bone.use_connect = False
+            bone.use_inherit_rotation = True
+            bone.use_local_location = True
+            bone.inherit_scale = "NONE"
+            bone.head = heads[joint] * space.units_per_metre
+            bone.tail = tails[joint] * space.units_per_metre
+            direction = tails[joint] - heads[joint]
+            lies = abs(direction[1]) > LIES * np.linalg.norm(direction)
+            # The same vector left and right, and on the plane between them: rolls come out mirrored.
+            bone.align_roll((0.0, 0.0, 1.0) if lies else (0.0, -1.0, 0.0))
+    data.display_type = "OCTAHEDRAL"
+
+
+@contextmanager
+def _edit_bones(armature: bpy.types.Object) -> Iterator[Any]:
+    """The armature's edit bones, wherever the user is and whatever is hidden, without touching mode, selection or active object.
+
+    Edit mode wants an object that is active and visible in a view layer. A scene made for the purpose offers one.
+    """
+    data: Any = armature.data
+    if data.is_editmode:
+        with bpy.context.temp_override(active_object=armature, object=armature):
+            bpy.ops.object.mode_set(mode="OBJECT")
+    scene = bpy.data.scenes.new("Bonesetter")
+    stand_in = bpy.data.objects.new("Bonesetter", data)
+    try:
+        scene.collection.objects.link(stand_in)
+        layer = scene.view_layers[0]
+        layer.objects.active = stand_in
+        with bpy.context.temp_override(scene=scene, view_layer=layer, active_object=stand_in, object=stand_in):
+            bpy.ops.object.mode_set(mode="EDIT")
+            try:
+                yield data.edit_bones
+            finally:
+                bpy.ops.object.mode_set(mode="OBJECT")
+    finally:
+        bpy.data.objects.remove(stand_in)
+        bpy.data.scenes.remove(scene)
+
+
+def _key_pose(armature: bpy.types.Object, pose: SolvedPose, space: Space, timing: Timing, action_name: str) -> None:
+    bag = _own_curves(armature, action_name)
+    owned = set()
+    for bone in armature.pose.bones:
+        bone.rotation_mode = "QUATERNION"
+        bone.matrix_basis.identity()
+        bone.location, bone.rotation_quaternion, bone.scale = (0, 0, 0), (1, 0, 0, 0), (1, 1, 1)
+        owned.update(bone.path_from_id(channel) for channel in TRANSFORMS)
+    for curve in [curve for curve in bag.fcurves if curve.data_path in owned]:
+        bag.fcurves.remove(curve)
+
+    location, rotations = bone_channels(armature, pose, space)
+    frames = timing.frames
+    for joint, name in enumerate(pose.skeleton.joints):
+        bone = armature.pose.bones[name]
+        if pose.skeleton.parents[joint] < 0:
+            for axis in range(3):
+                write_keys(bag, bone.path_from_id("location"), axis, frames, location[:, axis], name)
+        for axis in range(4):
+            write_keys(bag, bone.path_from_id("rotation_quaternion"), axis, frames, rotations[:, joint, axis], name)
+
+
+def _own_curves(armature: bpy.types.Object, action_name: str) -> Any:
+    """The channelbag that animates the armature; a new action where it has none."""
+    bag = bound_channelbag(armature)
+    if bag is not None:
+        return bag
+    animation = armature.animation_data
+    if animation is not None and animation.action is not None:
+        return bind(armature, animation.action)
+    return bind(armature, bpy.data.actions.new(action_name))
+
+
+def bone_channels(armature: bpy.types.Object, pose: SolvedPose, space: Space) -> tuple[FloatArray, FloatArray]:
+    """The root's location and all rotations as Blender's pose bones want them: relative to the rest pose and to the parent.
+
+    Returns:
+        (frames, 3) in Blender units, and (frames, joints, 4) quaternions w x y z that never change sign between frames.
+    """
+    skeleton = pose.skeleton
+    # Read back rather than computed: the rolls, and the rounding, are then Blender's own.
+    rest = np.array([armature.data.bones[name].matrix_local for name in skeleton.joints], dtype=float)
+    matrices, rest_heads = rest[:, :3, :3], rest[:, :3, 3]
+    # A bone's posed orientation is turn R inverse(S) inverse(T) M. All but R is constant: one quaternion per bone.
+    constant = _quaternions(rest_rotations(skeleton).transpose(0, 2, 1) @ Y_UP_TO_Z_UP.T @ matrices)
+    turn = _quaternions(space.turn[None])[0]
+    posed: list[FloatArray] = []
+    solved: list[FloatArray] = []
+    channels = np.empty_like(pose.rotations)
+    for joint, parent in enumerate(skeleton.parents):
+        local = pose.rotations[:, joint]
+        solved.append(local if parent < 0 else _multiply(solved[parent], local))
+        posed.append(_multiply(_multiply(turn, solved[joint]), constant[joint]))
+        if parent < 0:
+            relative = _multiply(_conjugate(_quaternions(matrices[joint : joint + 1])[0]), posed[joint])
+        else:
+            at_rest = _quaternions((matrices[parent].T @ matrices[joint])[None])[0]
+            relative = _multiply(_conjugate(at_rest), _multiply(_conjugate(posed[parent]), posed[joint]))
+        channels[:, joint] = relative
+    channels /= np.linalg.norm(channels, axis=-1, keepdims=True)
+    root = skeleton.parents.index(-1)
+    location = (space.to_blender(pose.positions[:, root]) - rest_heads[root]) @ matrices[root]
+    return location, _continuous(channels)
+
+
+def _continuous(quaternions: FloatArray) -> FloatArray:
+    """The same rotations, each quaternion on the side of the one before: Blender interpolates them number by number."""
+    flips = np.einsum("fjk,fjk->fj", quaternions[1:], quaternions[:-1]) < 0
+    signs = np.ones(quaternions.shape[:2])
+    signs[0] = np.where(quaternions[0, :, 0] < 0, -1.0, 1.0)
+    signs[1:] = signs[0] * np.where(np.cumsum(flips, axis=0) % 2, -1.0, 1.0)
+    return quaternions * signs[..., None]
+
+
+def _multiply(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Hamilton product of (..., 4) quaternions w x y z."""
+    aw, ax, ay, az = np.moveaxis(a, -1, 0)
+    bw, bx, by, bz = np.moveaxis(b, -1, 0)
+    return np.stack(
+        (
+            aw * bw - ax * bx - ay * by - az * bz,
+            aw * bx + ax * bw + ay * bz - az * by,
+            aw * by - ax * bz + ay * bw + az * bx,
+            aw * bz + ax * by - ay * bx + az * bw,
+        ),
+        axis=-1,
+    )
+
+
+def _conjugate(quaternion: FloatArray) -> FloatArray:
+    return quaternion * np.array([1.0, -1.0, -1.0, -1.0])
+
+
+def _quaternions(matrices: FloatArray) -> FloatArray:
+    """(n, 4) unit quaternions w x y z of (n, 3, 3) rotations: the eigenvector of Bar-Itzhack's matrix, sound at every angle."""
+    m = matrices
+    trace = np.trace(m, axis1=1, axis2=2)
+    k = np.empty((len(m), 4, 4))
+    k[:, 1:, 1:] = m + m.transpose(0, 2, 1) - trace[:, None, None] * np.eye(3)
+    k[:, 0, 0] = trace
+    k[:, 0, 1:] = k[:, 1:, 0] = np.stack((m[:, 2, 1] - m[:, 1, 2], m[:, 0, 2] - m[:, 2, 0], m[:, 1, 0] - m[:, 0, 1]), axis=-1)
+    _, vectors = np.linalg.eigh(k)
+    return vectors[:, :, -1]
+
+
+def _turn_between(start: FloatArray, end: FloatArray) -> FloatArray:
+    """The smallest rotation, (3, 3), that turns one direction into another (not its opposite)."""
+    a, b = start / np.linalg.norm(start), end / np.linalg.norm(end)
+    axis = np.cross(a, b)
+    cross = np.array([[0.0, -axis[2], axis[1]], [axis[2], 0.0, -axis[0]], [-axis[1], axis[0], 0.0]])
+    return np.eye(3) + cross + cross @ cross / (1.0 + a @ b)

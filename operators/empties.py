@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Markers to Blender: a collection of keyed empties."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import bpy
+import numpy as np
+
+from ..model.take import BoolArray, FloatArray, Take
+from .keyframes import bind, interpolation_code, write_keys, write_samples
+from .space import Timing
+from .takes import GAP, LABEL, RESIDUAL, space_of
+
+#: Radius of a marker's sphere in metres: a little more than the real ball, to be seen and clicked.
+RADIUS = 0.01
+
+Keys = Literal["KEYS", "SAMPLES"]
+Gaps = Literal["HIDE", "HOLD"]
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """How a take enters a scene.
+
+    Attributes:
+        keys: "KEYS" can be edited; "SAMPLES" take a quarter of the memory.
+        gaps: A marker that is missing is hidden, or holds where it was last seen. Marked as a gap in both cases.
+    """
+
+    keys: Keys = "KEYS"
+    gaps: Gaps = "HIDE"
+
+
+def build_take(scene: bpy.types.Scene, take: Take, timing: Timing, options: ImportOptions, path: Path) -> bpy.types.Collection:
+    """Make a collection with an empty per marker, all keyed in one action with a slot each.
+
+    Args:
+        scene: Gets the collection; its rate and range are left alone.
+        timing: With one scene frame per sample if the keys shall be samples.
+    """
+    collection = bpy.data.collections.new(take.name)
+    scene.collection.children.link(collection)
+    _describe(collection, take, timing, path)
+    space = space_of(collection, scene)
+    positions = space.to_blender(take.positions)
+    present = take.present
+    has_residuals = bool(take.residuals.any())
+    action = bpy.data.actions.new(f"{take.name} Markers")
+    for index, label in enumerate(take.labels):
+        marker = bpy.data.objects.new(label, None)
+        marker.empty_display_type = "SPHERE"
+        marker.empty_display_size = RADIUS * space.units_per_metre
+        marker[LABEL] = label
+        marker[GAP] = 0
+        if has_residuals:
+            marker[RESIDUAL] = (take.residuals[:, index] * 1e3).astype(np.float32)
+        collection.objects.link(marker)
+        bag = bind(marker, action)
+        _key_location(bag, positions[:, index], present[:, index], timing, options)
+        _key_gaps(bag, marker, present[:, index], timing, options)
+    return collection
+
+
+def _describe(collection: bpy.types.Collection, take: Take, timing: Timing, path: Path) -> None:
+    properties = collection.bonesetter
+    properties.is_take = True
+    properties.path = str(path)
+    properties.rate_hz = take.rate_hz
+    properties.first_frame = take.first_frame
+    properties.up_axis = take.up_axis
+    properties.frames = take.frames
+    properties.frame_start = timing.start
+    properties.frame_step = timing.step
+
+
+def _key_location(bag, positions: FloatArray, present: BoolArray, timing: Timing, options: ImportOptions) -> None:
+    """Key where the marker is; in a gap it holds, so that no motion is made up."""
+    if not present.any():
+        return
+    if options.keys == "SAMPLES" and timing.whole:
+        # Samples have no holes: each missing one repeats the last that was seen, or the first.
+        last_seen = np.maximum.accumulate(np.where(present, np.arange(len(present)), -1))
+        last_seen[last_seen < 0] = int(np.argmax(present))
+        for axis in range(3):
+            write_samples(bag, "location", axis, int(timing.start), positions[last_seen, axis], "Location")
+        return
+    kept = np.flatnonzero(present)
+    interpolation = np.full(len(kept), interpolation_code("LINEAR"), dtype=np.uint8)
+    before_gap = np.flatnonzero(np.diff(kept) > 1)
+    interpolation[before_gap] = interpolation_code("CONSTANT")
+    frames = timing.frames[kept]
+    for axis in range(3):
+        write_keys(bag, "location", axis, frames, positions[kept, axis], "Location", interpolation)
+
+
+def _key_gaps(bag, marker: bpy.types.Object, present: BoolArray, timing: Timing, options: ImportOptions) -> None:
+    """Key only where the marker comes or goes; a marker that is always there needs no curve."""
+    if present.all():
+        return
+    changes = np.concatenate([[0], np.flatnonzero(np.diff(present)) + 1])
+    frames = timing.frames[changes]
+    values = (~present[changes]).astype(float)
+    marker[GAP] = int(values[0])
+    write_keys(bag, f'["{GAP}"]', 0, frames, values, "Gap", "CONSTANT")
+    if options.gaps == "HIDE":
+        for path in ("hide_viewport", "hide_render"):
+            write_keys(bag, path, 0, frames, values, "Gap", "CONSTANT")

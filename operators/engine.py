@@ -1,0 +1,295 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The engine process as Blender sees it: started on first use, kept warm, killed at once. Knows nothing of bpy.
+
+A thread reads the engine's answers into a queue and touches nothing else; whoever owns a job polls it from the main thread.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import queue
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from ..model.take import BonesetterError
+
+#: The extension's folder: the engine's interpreter imports `model` from there.
+ROOT = Path(__file__).resolve().parent.parent
+
+#: Environment variable that overrides the preference, for batch runs and tests.
+ENGINE_PYTHON = "BONESETTER_ENGINE_PYTHON"
+
+#: Run in the engine's interpreter, never in Blender's: argument 1 goes first on its path, the others last.
+BOOT = "import sys; sys.path[:0] = sys.argv[1:2]; sys.path += sys.argv[3:]; from model.worker import main; main(sys.argv[2:3])"
+
+#: Longest wait for an interpreter to come up, in s: a cold disk and a virus scanner may need most of it.
+PATIENCE = 60.0
+
+Message = dict[str, Any]
+
+#: What is wrong with an interpreter, by its path; empty where all is well. The panel shows it, and must not ask itself.
+verdicts: dict[str, str] = {}
+
+
+def interpreter(preference: str = "") -> str:
+    """The Python that runs the engine: the environment's, else the preference's, else Blender's own."""
+    return os.environ.get(ENGINE_PYTHON) or preference or sys.executable
+
+
+def lacking(python: str, missing: Sequence[str]) -> str:
+    """One sentence that says what the engine's interpreter lacks and how to get it."""
+    return (
+        f"The engine's Python ({python}) lacks {', '.join(missing)}: run \"{python}\" -m pip install {' '.join(missing)}, "
+        "or choose another Python in Bonesetter's preferences."
+    )
+
+
+def judge(python: str, hello: Message) -> str:
+    """What an interpreter said of itself, as one sentence on what it lacks, or nothing; remembered for the panel."""
+    verdicts[python] = lacking(python, hello["missing"]) if hello["missing"] else ""
+    return verdicts[python]
+
+
+def probe(python: str) -> str:
+    """Ask an interpreter what it has, without loading any of it.
+
+    Returns:
+        One sentence on what is wrong with it, or nothing.
+    """
+    try:
+        done = subprocess.run(  # noqa: S603
+            _command(python, "--probe"), capture_output=True, env=_environment(), timeout=PATIENCE, check=False, **_detached()
+        )
+        return judge(python, json.loads(done.stdout)["hello"])
+    except (OSError, subprocess.TimeoutExpired) as error:
+        verdicts[python] = _unusable(python, str(error))
+    except (ValueError, KeyError):
+        verdicts[python] = _unusable(python, _last_line(done.stderr.decode(errors="replace")))
+    return verdicts[python]
+
+
+@dataclass
+class Job:
+    """One request under way.
+
+    Attributes:
+        progress: 0 to 1.
+        stage: What the engine does now, for people.
+        answer: The engine's last word, once there is one.
+    """
+
+    engine: Engine
+    number: int
+    progress: float = 0.0
+    stage: str = "Starting the engine"
+    answer: Message | None = None
+    started: float = field(default_factory=time.monotonic)
+
+    def poll(self, timeout: float = 0.0) -> bool:
+        """Take in what the engine said, waiting for at most `timeout` seconds; True once the answer is there.
+
+        Raises:
+            BonesetterError: The engine failed, said why it cannot, or died.
+        """
+        for message in self.engine.messages(timeout):
+            if "hello" in message:
+                python = self.engine.python
+                if missing := judge(python, message["hello"]):
+                    self.engine.kill()
+                    raise BonesetterError(missing)
+            if message.get("id") != self.number:
+                continue
+            if "error" in message:
+                raise BonesetterError(message["error"])
+            if "progress" in message:
+                self.progress, self.stage = float(message["progress"]), str(message["stage"])
+            else:
+                self.answer = message
+        if self.answer is None and not self.engine.alive:
+            # The reader may still hold the last words of a process that ended a moment ago.
+            if self.engine.silent:
+                raise BonesetterError(self.engine.obituary())
+        return self.answer is not None
+
+    def wait(self, progress: Callable[[str, float], None] | None = None) -> Message:
+        """The synchronous path: poll until the answer is there, and return it."""
+        told = None
+        while not self.poll(timeout=0.1):
+            if progress and told != (told := (self.stage, self.progress)):
+                progress(*told)
+        assert self.answer is not None
+        return self.answer
+
+    def cancel(self) -> None:
+        """The engine cannot be interrupted politely in the middle of a solve: it is killed, and starts anew when needed."""
+        self.engine.kill()
+
+
+class Engine:
+    """One engine process, or none."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._messages: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
+        self._folder: Path | None = None
+        self._number = 0
+        #: The reader has met the end of the engine's output.
+        self.silent = False
+        self.python = ""
+
+    @property
+    def alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    @property
+    def folder(self) -> Path:
+        """Where arrays are exchanged, and the log: a folder of this session."""
+        if self._folder is None or not self._folder.is_dir():
+            self._folder = Path(tempfile.mkdtemp(prefix="bonesetter-"))
+        return self._folder
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "engine.log"
+
+    def submit(self, python: str, request: Message) -> Job:
+        """Hand the engine a request; it is started when it does not run, or runs in another interpreter."""
+        if not self.alive or python != self.python:
+            self._start(python)
+        assert self._process is not None and self._process.stdin is not None
+        self._number += 1
+        try:
+            self._process.stdin.write(json.dumps({"id": self._number, **request}).encode() + b"\n")
+            self._process.stdin.flush()
+        except OSError:
+            # It died just now: the job finds out and says so, together with the engine's last words.
+            pass
+        return Job(self, self._number)
+
+    def messages(self, timeout: float = 0.0) -> list[Message]:
+        """Everything said since the last call; waits for at most `timeout` seconds for the first word."""
+        heard: list[Message] = []
+        try:
+            message = self._messages.get(timeout=timeout) if timeout else self._messages.get_nowait()
+            while True:
+                if message is None:
+                    self.silent = True
+                else:
+                    heard.append(message)
+                message = self._messages.get_nowait()
+        except queue.Empty:
+            return heard
+
+    def kill(self) -> None:
+        """End the process now."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.terminate()
+        try:
+            process.wait(1.0)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                try:
+                    stream.close()
+                except OSError:  # a request was still in the pipe's buffer
+                    pass
+
+    def close(self) -> None:
+        """End the process and leave nothing behind."""
+        self.kill()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+    def obituary(self) -> str:
+        """One sentence on why the engine ended by itself."""
+        words = _last_line(self.log.read_text(encoding="utf-8", errors="replace")) if self.log.is_file() else ""
+        code = self._process.returncode if self._process else None
+        return f"The engine stopped unexpectedly (exit code {code}; {words or 'it said nothing'}): see {self.log}, then try again."
+
+    def _start(self, python: str) -> None:
+        self.kill()
+        self._messages = queue.SimpleQueue()
+        self.silent = False
+        try:
+            with self.log.open("wb") as log:
+                self._process = subprocess.Popen(  # noqa: S603
+                    _command(python),
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    env=_environment(),
+                    **_detached(),
+                )
+        except OSError as error:
+            raise BonesetterError(_unusable(python, str(error))) from error
+        self.python = python
+        assert self._process.stdout is not None
+        threading.Thread(
+            target=_read, args=(self._process.stdout, self._messages), name="Bonesetter engine's answers", daemon=True
+        ).start()
+
+
+def _read(stream: IO[bytes], messages: queue.SimpleQueue[Message | None]) -> None:
+    """The reader thread: lines into the queue, None at the end."""
+    try:
+        for line in stream:
+            try:
+                messages.put(json.loads(line))
+            except ValueError:
+                continue
+    except (OSError, ValueError):  # the stream was closed under us: the engine was killed
+        pass
+    messages.put(None)
+
+
+def _command(python: str, mode: str = "--serve") -> list[str]:
+    extra: list[str] = []
+    if python == sys.executable:
+        # Modules that came with extensions lie in a folder that only Blender puts on its path.
+        extra = [path for path in sys.path if path.endswith("site-packages") and f"{os.sep}.local{os.sep}" in path]
+    # -E and -P: neither PYTHON* variables nor the current folder decide what the engine imports.
+    return [python, "-E", "-P", "-c", BOOT, str(ROOT), mode, *extra]
+
+
+def _environment() -> dict[str, str]:
+    """Blender's environment without what it sets for its own Python."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+
+
+def _detached() -> dict[str, Any]:
+    """A group of its own, so that Ctrl-C in a terminal reaches Blender alone, which then ends the engine."""
+    if sys.platform == "win32":
+        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
+    return {"start_new_session": True}
+
+
+def _last_line(text: str) -> str:
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
+
+
+def _unusable(python: str, why: str) -> str:
+    return f"The engine's Python ({python}) cannot be run ({why}): choose Python 3.11 or newer in Bonesetter's preferences."
+
+
+#: The one engine of this Blender.
+engine = Engine()
+atexit.register(engine.close)

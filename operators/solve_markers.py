@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Solve Markers: the active take's markers to an armature."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from ..model.exchange import load_pose, save_take
+from ..model.take import BonesetterError
+from .armature import apply_pose
+from .engine import Job, engine, interpreter
+from .gather import gather_take
+from .preferences import engine_python
+from .properties import settings_of
+from .takes import active_take, find_take
+
+
+@dataclass(frozen=True)
+class Solve:
+    """A solve under way. Holds no reference into Blender's data: the user may delete or undo anything meanwhile.
+
+    Attributes:
+        take: The collection's session_uid.
+        name: The take's, for messages.
+        job: The engine's.
+        result: Where the engine writes the pose.
+        began: time.perf_counter() at the press of the button.
+    """
+
+    take: int
+    name: str
+    job: Job
+    result: Path
+    began: float
+
+
+#: The solve that the panel shows, if any: a module's variable, because a scene's property would be saved and undone.
+current: Solve | None = None
+
+
+def begin(scene: bpy.types.Scene, collection: bpy.types.Collection, **files: Any) -> Solve:
+    """Gather the markers and hand them to the engine.
+
+    Args:
+        files: What else the engine shall read and write: `actor`, `save_actor`, `exports`; see docs/design.md.
+
+    Raises:
+        BonesetterError: There is nothing to solve, or no engine.
+    """
+    began = time.perf_counter()
+    take = gather_take(scene, collection)
+    settings = asdict(settings_of(scene))
+    folder = engine.folder
+    source, result = folder / "take.npz", folder / "pose.npz"
+    save_take(take, source)
+    request = {"take": str(source), "out": str(result), "settings": settings, **files}
+    job = engine.submit(interpreter(engine_python()), request)
+    return Solve(collection.session_uid, collection.name, job, result, began)
+
+
+def finish(scene: bpy.types.Scene, solve: Solve) -> dict[str, Any]:
+    """Put the result into the scene: the only step that changes anything there, so it is one step to undo.
+
+    Returns:
+        The engine's report.
+
+    Raises:
+        BonesetterError: The take is gone.
+    """
+    assert solve.job.answer is not None
+    collection = find_take(solve.take)
+    pose = load_pose(solve.result)
+    solve.result.unlink()
+    apply_pose(scene, collection, pose)
+    report = solve.job.answer["report"]
+    _keep_report(collection, report, time.perf_counter() - solve.began)
+    return report
+
+
+def solve_now(
+    scene: bpy.types.Scene, collection: bpy.types.Collection, progress: Callable[[str, float], None] | None = None, **files: Any
+) -> dict[str, Any]:
+    """The whole way, waiting for the engine; as `begin` and `finish`."""
+    solve = begin(scene, collection, **files)
+    solve.job.wait(progress)
+    return finish(scene, solve)
+
+
+def _keep_report(collection: bpy.types.Collection, report: dict[str, Any], seconds: float) -> None:
+    properties = collection.bonesetter
+    properties.solved = True
+    properties.seconds = seconds
+    residual = report["marker_residual_mm"]
+    properties.residual_mean = residual["mean"] or 0.0
+    properties.residual_p95 = residual["p95"] or 0.0
+    properties.flagged.clear()
+    counts = {label: sum(reasons.values()) for label, reasons in report["flagged"].items()}
+    for label in sorted(counts, key=lambda label: (-counts[label], label)):
+        item = properties.flagged.add()
+        item.name = label
+        item.count = counts[label]
+        item.reasons = ", ".join(f"{reason} {count}" for reason, count in report["flagged"][label].items())
+    properties.warnings.clear()
+    for warning in report["warnings"]:
+        properties.warnings.add().name = warning
+
+
+class BONESETTER_OT_solve_markers(bpy.types.Operator):
+    """Solve the active take's markers to an armature. Esc cancels"""
+
+    bl_idname = "bonesetter.solve_markers"
+    bl_label = "Solve Markers"
+    # Not REGISTER: touching a property in the redo panel would solve again, with the window frozen.
+    bl_options = {"UNDO"}
+
+    _timer: bpy.types.Timer | None = None
+    _shown: tuple[str, float] | None = None
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if current is not None:
+            cls.poll_message_set("A take is being solved: press Esc to cancel it")
+            return False
+        if active_take(context) is None:
+            cls.poll_message_set("Import a C3D file first, or select a marker of a take")
+            return False
+        return True
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        collection = active_take(context)
+        try:
+            report = solve_now(context.scene, collection)
+        except BonesetterError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        self._report(collection, report)
+        return {"FINISHED"}
+
+    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
+        global current
+        if context.window is None:
+            return self.execute(context)
+        try:
+            current = begin(context.scene, active_take(context))
+        except BonesetterError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        self._timer = context.window_manager.event_timer_add(0.05, window=context.window)
+        context.window_manager.modal_handler_add(self)
+        self._show(context)
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        if current is None:
+            # Killed from elsewhere: a file is being loaded, or the extension unregistered.
+            self._end(context)
+            return {"CANCELLED"}
+        if event.type == "ESC" and event.value == "PRESS":
+            self.cancel(context)
+            self.report({"INFO"}, "Solve Markers was cancelled: nothing was changed")
+            return {"CANCELLED"}
+        if event.type != "TIMER":
+            return {"PASS_THROUGH"}
+        try:
+            if not current.job.poll():
+                self._show(context)
+                return {"PASS_THROUGH"}
+            solve = current
+            report = finish(context.scene, solve)
+        except BonesetterError as error:
+            self._end(context)
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        except Exception:
+            # A bug: Blender prints it, and ends the operator without a word to it.
+            self._end(context)
+            raise
+        self._end(context)
+        self._report(find_take(solve.take), report)
+        return {"FINISHED"}
+
+    def cancel(self, context: bpy.types.Context) -> None:
+        """Esc, and Blender's own call when the window closes."""
+        if current is not None:
+            current.job.cancel()
+        self._end(context)
+
+    def _show(self, context: bpy.types.Context) -> None:
+        assert current is not None
+        job = current.job
+        shown = (job.stage, round(job.progress, 2))
+        if shown != self._shown:
+            self._shown = shown
+            context.workspace.status_text_set(f"Solving {current.name}: {job.stage}, {job.progress:.0%}    Esc: Cancel")
+            redraw_panels(context)
+
+    def _end(self, context: bpy.types.Context) -> None:
+        global current
+        current = None
+        if self._timer is not None:
+            context.window_manager.event_timer_remove(self._timer)
+            self._timer = None
+        if context.workspace is not None:
+            context.workspace.status_text_set(None)
+        redraw_panels(context)
+
+    def _report(self, collection: bpy.types.Collection, report: dict[str, Any]) -> None:
+        for warning in report["warnings"]:
+            self.report({"WARNING"}, warning)
+        take = collection.bonesetter
+        self.report(
+            {"INFO"},
+            f"{collection.name}: solved in {take.seconds:.1f} s, markers {take.residual_mean:.1f} mm off on average",
+        )
+
+
+def redraw_panels(context: bpy.types.Context) -> None:
+    for window in context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "VIEW_3D":
+                area.tag_redraw()
+
+
+def stop() -> None:
+    """End the engine and forget the solve: on file load and unregister."""
+    global current
+    current = None
+    engine.close()

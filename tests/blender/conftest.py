@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Load the repository as the true extension `bl_ext.dev.bonesetter` into the bpy wheel that runs pytest."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = "bl_ext.dev.bonesetter"
+DATA = Path(os.environ.get("BONESETTER_DATA") or ROOT.parent / "shared" / "data")
+
+_resources = tempfile.mkdtemp(prefix="bonesetter-tests-")
+# Before the first `import bpy`: Blender must neither read nor change the user's own preferences.
+os.environ["BLENDER_USER_RESOURCES"] = _resources
+
+
+def pytest_sessionstart() -> None:
+    import bpy  # first: it puts its own modules on the path
+
+    import addon_utils
+
+    repository = Path(_resources) / "repository"
+    repository.mkdir()
+    (repository / "bonesetter").symlink_to(ROOT, target_is_directory=True)
+    bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
+    bpy.context.preferences.extensions.repos.new(name="dev", module="dev", custom_directory=str(repository))
+    before = set(sys.modules)
+    if addon_utils.enable(PACKAGE, default_set=True) is None:
+        pytest.exit(f"{PACKAGE} could not be enabled", returncode=3)
+    pytest.modules_of_registration = set(sys.modules) - before  # type: ignore[attr-defined]
+
+
+def pytest_sessionfinish() -> None:
+    import addon_utils
+
+    # Blender 4.5's wheel hangs at exit while a Python class is registered.
+    addon_utils.disable(PACKAGE)
+    shutil.rmtree(_resources, ignore_errors=True)
+
+
+@pytest.fixture
+def ext() -> Callable[[str], ModuleType]:
+    """Import a module of the extension by its name in it."""
+    return lambda name: importlib.import_module(f"{PACKAGE}.{name}")
+
+
+@pytest.fixture(autouse=True)
+def scene(ext: Callable[[str], ModuleType]) -> Iterator[Any]:
+    """An empty file."""
+    import bpy
+
+    bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
+    bpy.context.preferences.edit.use_global_undo = True
+    yield bpy.context.scene
+
+
+@pytest.fixture
+def make_take(ext: Callable[[str], ModuleType]) -> Callable[..., Any]:
+    """A small take of points on a slow walk, with what a test asks for."""
+
+    def make(frames: int = 20, labels: tuple[str, ...] = ("LFHD", "RFHD", "LANK"), **fields: Any) -> Any:
+        time = np.arange(frames) / 100.0
+        index = np.arange(len(labels))
+        positions = np.empty((frames, len(labels), 3))
+        positions[..., 0] = 0.1 * index + time[:, None]
+        positions[..., 1] = 0.3 * np.sin(3 * time[:, None] + index)
+        positions[..., 2] = 1.0 + 0.05 * index + 0.01 * np.cos(5 * time[:, None])
+        defaults = {"name": "walk", "residuals": np.zeros(positions.shape[:2]), "rate_hz": 100.0}
+        return ext("model.take").Take(labels=labels, positions=positions, **{**defaults, **fields})
+
+    return make

@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is drawn. Nothing here computes."""
+
+from __future__ import annotations
+
+import bpy
+
+from .panel import CLASSES as PANELS
+from .preferences import BONESETTER_AP_preferences
+
+CLASSES = (BONESETTER_AP_preferences, *PANELS)
+
+
+def register() -> None:
+    for cls in CLASSES:
+        bpy.utils.register_class(cls)
+
+
+def unregister() -> None:
+    for cls in reversed(CLASSES):
+        bpy.utils.unregister_class(cls)

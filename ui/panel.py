@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The Bonesetter tab in the 3D viewport's sidebar."""
+
+from __future__ import annotations
+
+import textwrap
+
+import bpy
+
+from ..operators import solve_markers
+from ..operators.engine import interpreter, verdicts
+from ..operators.preferences import engine_python
+from ..operators.takes import active_take
+
+#: Characters of the interface's font at its usual size that fit into one unit of a region's width.
+CHARACTERS_PER_PIXEL = 0.135
+
+
+class _Sidebar:
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "Bonesetter"
+
+
+class BONESETTER_PT_main(_Sidebar, bpy.types.Panel):
+    bl_label = "Bonesetter"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        take = active_take(context)
+        column = layout.column()
+        if take is None:
+            column.operator("bonesetter.import_c3d", icon="IMPORT")
+        else:
+            column.label(text=take.name, icon="OUTLINER_COLLECTION")
+            facts = take.bonesetter
+            column.label(text=f"{facts.frames} frames at {facts.rate_hz:.5g} Hz", icon="BLANK1")
+        if context.scene.bonesetter.take not in (None, take) or take is None:
+            layout.prop(context.scene.bonesetter, "take", text="")
+        self._draw_solve(context)
+        verdict = verdicts.get(interpreter(engine_python()))
+        if verdict:
+            _wrapped(layout.box(), context, verdict, "ERROR")
+
+    def _draw_solve(self, context: bpy.types.Context) -> None:
+        solve = solve_markers.current
+        column = self.layout.column()
+        if solve is None:
+            column.scale_y = 1.5
+            column.operator("bonesetter.solve_markers", icon="ARMATURE_DATA")
+            return
+        column.progress(factor=solve.job.progress, text=f"{solve.job.stage}  {solve.job.progress:.0%}")
+        column.label(text="Esc cancels", icon="EVENT_ESC")
+
+
+class BONESETTER_PT_filter(_Sidebar, bpy.types.Panel):
+    bl_label = "Noise Filter"
+    bl_parent_id = "BONESETTER_PT_main"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        layout.enabled = solve_markers.current is None
+        settings = context.scene.bonesetter
+        column = layout.column(align=True)
+        for name in ("max_speed", "rigid_tolerance", "max_residual", "max_gap"):
+            column.prop(settings, name)
+        layout.prop(settings, "smooth")
+
+
+class BONESETTER_PT_result(_Sidebar, bpy.types.Panel):
+    bl_label = "Result"
+    bl_parent_id = "BONESETTER_PT_main"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        take = active_take(context)
+        return take is not None and take.bonesetter.solved
+
+    def draw(self, context: bpy.types.Context) -> None:
+        result = active_take(context).bonesetter
+        box = self.layout.box().column(align=True)
+        for name, value in (
+            ("Solved in", f"{result.seconds:.2f} s"),
+            ("Marker residual, mean", f"{result.residual_mean:.2f} mm"),
+            ("Marker residual, 95 %", f"{result.residual_p95:.2f} mm"),
+            ("Flagged samples", f"{sum(item.count for item in result.flagged)}"),
+        ):
+            row = box.split(factor=0.65)
+            row.label(text=name)
+            row.label(text=value)
+        for warning in result.warnings:
+            _wrapped(self.layout, context, warning.name, "INFO")
+
+
+class BONESETTER_PT_flagged(_Sidebar, bpy.types.Panel):
+    bl_label = "Flagged per Marker"
+    bl_parent_id = "BONESETTER_PT_result"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        take = active_take(context)
+        return take is not None and len(take.bonesetter.flagged) > 0
+
+    def draw(self, context: bpy.types.Context) -> None:
+        column = self.layout.column(align=True)
+        for item in active_take(context).bonesetter.flagged:
+            row = column.split(factor=0.3)
+            row.label(text=item.name)
+            row.label(text=f"{item.count}  ({item.reasons})")
+
+
+def _wrapped(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str) -> None:
+    """A sentence on as many lines as the sidebar's width asks for: labels do not wrap by themselves."""
+    scale = context.preferences.system.ui_scale
+    width = max(20, int(context.region.width / scale * CHARACTERS_PER_PIXEL) - 6)
+    column = layout.column(align=True)
+    for number, line in enumerate(textwrap.wrap(text, width)):
+        column.label(text=line, icon="BLANK1" if number else icon)
+
+
+CLASSES = (BONESETTER_PT_main, BONESETTER_PT_filter, BONESETTER_PT_result, BONESETTER_PT_flagged)
