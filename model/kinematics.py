@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Forward kinematics of an actor's markers and their analytic derivatives, batched over frames, in torch.
+
+The pose of a frame is a vector x = (root translation, root rotation, q). A joint turns by
+
+    R_j = M_j exp(sum_c a_c q_c),   c over the coordinates of joint j,
+
+with M_j its mean rotation and a_c an axis in its own frame: a hinge has one coordinate, a ball three, a rigid joint none.
+The root's rotation is updated by a world rotation vector, R_0 <- exp(d) R_0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import roma
+import torch
+from torch import Tensor
+
+from .actor import Actor
+from .prior import PosePrior
+from .skeleton import Skeleton
+
+ROOT = 6  # columns before the joints' coordinates: translation, then rotation
+
+
+@dataclass(frozen=True, eq=False)
+class Pose:
+    """Poses of one actor.
+
+    Attributes:
+        root: (frames, 3) in metres.
+        turn: (frames, 3, 3), the root's rotation from the zero pose's axes to the take's.
+        q: (frames, coordinates) in radians.
+    """
+
+    root: Tensor
+    turn: Tensor
+    q: Tensor
+
+    @property
+    def frames(self) -> int:
+        return self.root.shape[0]
+
+    def stepped(self, step: Tensor) -> Pose:
+        """The pose after a step (frames, 6 + coordinates)."""
+        return Pose(
+            self.root + step[:, :3],
+            roma.rotvec_to_rotmat(step[:, 3:ROOT]) @ self.turn,
+            self.q + step[:, ROOT:],
+        )
+
+    def __getitem__(self, frames: Tensor | slice) -> Pose:
+        return Pose(self.root[frames], self.turn[frames], self.q[frames])
+
+
+@dataclass(frozen=True, eq=False)
+class Posed:
+    """Where everything is: positions (frames, joints, 3), global rotations (frames, joints, 3, 3), local rotations of the
+    same shape, markers (frames, labels, 3), and each coordinate's axis in the world (frames, coordinates, 3)."""
+
+    positions: Tensor
+    turned: Tensor
+    local: Tensor
+    markers: Tensor
+    axes: Tensor
+
+
+class Body:
+    """An actor with its freedom to move, as tensors.
+
+    Args:
+        actor: Its skeleton's joints must be those of the prior.
+        prior: The pose prior whose coordinates the joints have.
+        device, dtype: Of every tensor.
+    """
+
+    def __init__(self, actor: Actor, prior: PosePrior, device: torch.device, dtype: torch.dtype) -> None:
+        skeleton = actor.skeleton
+        self.joints = skeleton.joints
+        self.labels = actor.labels
+        self.parents = skeleton.parents
+        self.bones = torch.as_tensor(skeleton.bones, device=device, dtype=dtype)
+        self.marker_offsets = torch.as_tensor(actor.marker_offsets, device=device, dtype=dtype)
+        self.marker_joints = torch.tensor(actor.marker_joints, device=device, dtype=torch.long)
+        self.mean = torch.as_tensor(prior.mean_rotations, device=device, dtype=dtype)
+        self.coordinate_axes = torch.as_tensor(prior.axes, device=device, dtype=dtype)
+        self.coordinate_joints = torch.as_tensor(prior.joints_of, device=device, dtype=torch.long)
+        self.levels = _levels(self.parents)
+        self.below = _below(skeleton).to(device)
+        # a marker is moved by the coordinates of its own joint and of every joint above it
+        moved = self.below[self.coordinate_joints][:, self.marker_joints]
+        self.moved_coordinates, self.moved_markers = moved.nonzero(as_tuple=True)
+        self.moved_joints = self.coordinate_joints[self.moved_coordinates]
+
+    def with_sizes(self, bones: Tensor, marker_offsets: Tensor) -> Body:
+        """The same body with other bones (joints, 3) and marker offsets (labels, 3), in metres."""
+        body = object.__new__(Body)
+        body.__dict__.update(self.__dict__)
+        body.bones, body.marker_offsets = bones, marker_offsets
+        return body
+
+    @property
+    def coordinates(self) -> int:
+        return self.coordinate_joints.shape[0]
+
+    def rest(self, frames: int) -> Pose:
+        """The mean pose at the origin, on the zero pose's axes."""
+        like = self.bones
+        return Pose(
+            like.new_zeros(frames, 3),
+            torch.eye(3, dtype=like.dtype, device=like.device).expand(frames, 3, 3),
+            like.new_zeros(frames, self.coordinates),
+        )
+
+    def posed(self, pose: Pose) -> Posed:
+        """Forward kinematics of joints, bones and markers."""
+        frames, joints = pose.frames, len(self.joints)
+        u = pose.q.new_zeros(frames, joints, 3)
+        u.index_add_(1, self.coordinate_joints, pose.q[..., None] * self.coordinate_axes)
+        local = self.mean @ roma.rotvec_to_rotmat(u)
+        local[:, 0] = pose.turn
+        turned = torch.empty_like(local)
+        turned[:, 0] = pose.turn
+        positions = pose.root[:, None].repeat(1, joints, 1)
+        for children, parents in self.levels:
+            turned[:, children] = turned[:, parents] @ local[:, children]
+            positions[:, children] = positions[:, parents] + _apply(turned[:, parents], self.bones[parents])
+        markers = positions[:, self.marker_joints] + _apply(turned[:, self.marker_joints], self.marker_offsets)
+        of = self.coordinate_joints
+        axes = _apply(turned[:, of], _right_jacobian(u[:, of], self.coordinate_axes))
+        return Posed(positions, turned, local, markers, axes)
+
+    def marker_jacobian(self, pose: Pose, posed: Posed) -> Tensor:
+        """d markers / d x: (frames, labels, 3, 6 + coordinates). A turn about the axis a through p moves a point by a x (point - p)."""
+        frames, labels = posed.markers.shape[:2]
+        jacobian = posed.markers.new_zeros(frames, 3, labels, ROOT + self.coordinates)
+        for axis in range(3):
+            jacobian[:, axis, :, axis] = 1.0
+        arm = posed.markers - pose.root[:, None]
+        for row, column, term, sign in ((0, 4, 2, 1), (0, 5, 1, -1), (1, 3, 2, -1), (1, 5, 0, 1), (2, 3, 1, 1), (2, 4, 0, -1)):
+            jacobian[:, row, :, column] = sign * arm[..., term]
+        lever = posed.markers[:, self.moved_markers] - posed.positions[:, self.moved_joints]
+        moved = torch.linalg.cross(posed.axes[:, self.moved_coordinates], lever)
+        jacobian[:, :, self.moved_markers, ROOT + self.moved_coordinates] = moved.transpose(1, 2)
+        return jacobian.transpose(1, 2)
+
+
+def _apply(rotations: Tensor, vectors: Tensor) -> Tensor:
+    """Rotations (..., 3, 3) times vectors (..., 3)."""
+    return (rotations @ vectors[..., None])[..., 0]
+
+
+def _right_jacobian(u: Tensor, axes: Tensor) -> Tensor:
+    """J_r(u) a, the body rotation that a change of u along a makes: exp(u + a) = exp(u) exp(J_r(u) a) to first order.
+
+    Args:
+        u: (frames, coordinates, 3) rotation vectors.
+        axes: (coordinates, 3).
+
+    Source: Chirikjian, Stochastic Models, Information Theory, and Lie Groups, vol. 2, sec. 10.3.
+    """
+    angle2 = (u * u).sum(-1, keepdim=True)
+    small = angle2 < 1e-6
+    safe = torch.where(small, torch.ones_like(angle2), angle2)
+    angle = safe.sqrt()
+    first = torch.where(small, 0.5 - angle2 / 24, (1 - angle.cos()) / safe)
+    second = torch.where(small, 1 / 6 - angle2 / 120, (angle - angle.sin()) / (safe * angle))
+    axes = axes.expand_as(u)
+    once = torch.linalg.cross(u, axes)
+    return axes - first * once + second * torch.linalg.cross(u, once)
+
+
+def _levels(parents: tuple[int, ...]) -> list[tuple[list[int], list[int]]]:
+    """Joints of one depth with their parents, from the root's children down."""
+    depth = [0] * len(parents)
+    for joint, parent in enumerate(parents):
+        depth[joint] = 0 if parent < 0 else depth[parent] + 1
+    levels = []
+    for level in range(1, max(depth) + 1):
+        children = [joint for joint, d in enumerate(depth) if d == level]
+        levels.append((children, [parents[joint] for joint in children]))
+    return levels
+
+
+def _below(skeleton: Skeleton) -> Tensor:
+    """(joints, joints) bool: [a, b] is True where b is a or a descendant of a."""
+    count = len(skeleton.joints)
+    below = torch.eye(count, dtype=torch.bool)
+    for joint, parent in enumerate(skeleton.parents):
+        if parent >= 0:
+            below[:, joint] |= below[:, parent]
+    return below

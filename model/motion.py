@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Skeleton motion without markers: what the prior learns from and what a solve is compared with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from .skeleton import Skeleton
+from .take import FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Motion:
+    """A skeleton that moves.
+
+    Attributes:
+        skeleton: Bones in the zero pose.
+        rotations: (frames, joints, 3, 3) local rotations from the zero pose, acting on columns.
+        root: (frames, 3) position of the root joint in metres.
+        rate_hz: Frames per second.
+    """
+
+    skeleton: Skeleton
+    rotations: FloatArray
+    root: FloatArray
+    rate_hz: float
+
+    @property
+    def frames(self) -> int:
+        return self.root.shape[0]
+
+    def forward(self) -> tuple[FloatArray, FloatArray]:
+        """Positions (frames, joints, 3) in metres and global rotations (frames, joints, 3, 3)."""
+        return forward(self.skeleton, self.rotations, self.root)
+
+    def turned(self, turn: FloatArray) -> Motion:
+        """The same motion on other world axes: `turn` (3, 3) takes the old ones to the new ones."""
+        rotations = self.rotations.copy()
+        rotations[:, 0] = turn @ rotations[:, 0]
+        return replace(self, rotations=rotations, root=self.root @ turn.T)
+
+
+def forward(skeleton: Skeleton, rotations: FloatArray, root: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Forward kinematics.
+
+    Args:
+        skeleton: With J joints.
+        rotations: (frames, J, 3, 3) local.
+        root: (frames, 3) in metres.
+
+    Returns:
+        Positions (frames, J, 3) in metres and global rotations (frames, J, 3, 3).
+    """
+    turned = np.empty_like(rotations)
+    positions = np.empty(rotations.shape[:-1])
+    for joint, parent in enumerate(skeleton.parents):
+        if parent < 0:
+            turned[:, joint] = rotations[:, joint]
+            positions[:, joint] = root
+        else:
+            turned[:, joint] = turned[:, parent] @ rotations[:, joint]
+            positions[:, joint] = positions[:, parent] + turned[:, parent] @ skeleton.offsets[joint]
+    return positions, turned
+
+
+def quaternions(rotations: FloatArray) -> FloatArray:
+    """Matrices (frames, ..., 3, 3) as quaternions w x y z (frames, ..., 4) whose sign never flips between frames."""
+    flat = Rotation.from_matrix(rotations.reshape(-1, 3, 3)).as_quat()
+    quats = np.roll(flat, 1, axis=-1).reshape(*rotations.shape[:-2], 4)
+    flips = np.sign((quats[1:] * quats[:-1]).sum(axis=-1, keepdims=True))
+    quats[1:] *= np.cumprod(np.where(flips < 0, -1.0, 1.0), axis=0)
+    return quats
+
+
+def matrices(quats: FloatArray) -> FloatArray:
+    """Quaternions w x y z (..., 4) as matrices (..., 3, 3)."""
+    flat = np.roll(np.asarray(quats, dtype=float), -1, axis=-1).reshape(-1, 4)
+    return Rotation.from_quat(flat).as_matrix().reshape(*quats.shape[:-1], 3, 3)

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is known before a take is seen: how people move, how they are built and where markers are put.
+
+The bundled file is made by `python -m model learn`; its sources are in its header.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from safetensors import safe_open
+
+from .actor import Actor
+from .skeleton import Skeleton
+from .take import FloatArray
+
+BUNDLED = Path(__file__).parent / "weights" / "prior.safetensors"
+
+
+@dataclass(frozen=True, eq=False)
+class PosePrior:
+    """A Gaussian over poses of a skeleton, without its root.
+
+    Attributes:
+        mean_rotations: (joints, 3, 3), M_j.
+        axes: (coordinates, 3), unit, each in its joint's frame.
+        joints_of: (coordinates,) the joint each coordinate turns.
+        precision: (coordinates, coordinates), inverse covariance of q in 1/rad^2.
+        speed: (coordinates,) standard deviation of dq/dt in rad/s.
+    """
+
+    mean_rotations: FloatArray
+    axes: FloatArray
+    joints_of: FloatArray
+    precision: FloatArray
+    speed: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class ActorPrior:
+    """Gaussians over bones and marker offsets, in metres, on the zero pose's axes.
+
+    Attributes:
+        joints, parents: The hierarchy.
+        bone_mean: (joints, 3).
+        bone_basis: (joints, 3, components): bones = mean + basis w, with w standard normal.
+        labels: Names of the markers.
+        carriers: (labels,) index of the joint whose bone each marker rides on.
+        offset_mean: (labels, 3), from the joint that carries the marker.
+        offset_deviation: (labels, 3) standard deviation.
+    """
+
+    joints: tuple[str, ...]
+    parents: tuple[int, ...]
+    bone_mean: FloatArray
+    bone_basis: FloatArray
+    labels: tuple[str, ...]
+    carriers: tuple[int, ...]
+    offset_mean: FloatArray
+    offset_deviation: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Prior:
+    """Both priors of one file."""
+
+    pose: PosePrior
+    actor: ActorPrior
+
+    def mean_actor(self, labels: tuple[str, ...] | None = None) -> Actor:
+        """An actor of mean build with the given labels (default: all) where they are usually put."""
+        known = self.actor
+        rows = range(len(known.labels)) if labels is None else [known.labels.index(label) for label in labels]
+        chosen = tuple(known.labels[row] for row in rows)
+        joints = tuple(known.carriers[row] for row in rows)
+        return Actor(Skeleton(known.joints, known.parents, known.bone_mean), chosen, joints, known.offset_mean[list(rows)])
+
+
+@lru_cache(maxsize=4)
+def bundled(without: tuple[str, ...] = ()) -> Prior:
+    """The prior that comes with Bonesetter; see `read`."""
+    return read(BUNDLED, without)
+
+
+def read(path: Path, without: tuple[str, ...] = ()) -> Prior:
+    """Read a prior.
+
+    Args:
+        path: A safetensors file made by `python -m model learn`.
+        without: Takes whose own marker offsets must not be used, so that they can be scored.
+    """
+    with safe_open(path, framework="numpy") as file:
+        header = file.metadata()
+        tensors = {name: np.asarray(file.get_tensor(name), dtype=float) for name in file.keys()}  # noqa: SIM118
+    pose = PosePrior(
+        tensors["mean_rotations"], tensors["axes"], tensors["joints_of"].astype(int), tensors["precision"], tensors["speed"]
+    )
+    names = [name for name in tensors if name.startswith("offsets.") and name.removeprefix("offsets.") not in without]
+    mean, deviation = offset_statistics(np.stack([tensors[name] for name in sorted(names)]))
+    actor = ActorPrior(
+        tuple(json.loads(header["joints"])),
+        tuple(json.loads(header["parents"])),
+        tensors["bone_mean"],
+        tensors["bone_basis"],
+        tuple(json.loads(header["labels"])),
+        tuple(json.loads(header["carriers"])),
+        mean,
+        deviation,
+    )
+    return Prior(pose, actor)
+
+
+#: Three actors say little about how differently markers are put on: no axis is held to be surer than this.
+LEAST_DEVIATION_M = 0.012
+#: The spread of a few actors is widened by this.
+WIDENING = 1.5
+
+
+def offset_statistics(offsets: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Mean and widened standard deviation, both (labels, 3), of the offsets (actors, labels, 3) of a few actors."""
+    mean = offsets.mean(axis=0)
+    spread = np.sqrt(((offsets - mean) ** 2).mean(axis=0))
+    return mean, np.maximum(WIDENING * spread, LEAST_DEVIATION_M)
