@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from .atomic import replacing
 from .skeleton import Skeleton
 from .solution import Solution
 from .take import FloatArray, Take
@@ -79,12 +78,6 @@ def load_pose(path: Path) -> SolvedPose:
 
 
 def _write(path: Path, **arrays: Any) -> None:
-    """Write whole or not at all: the reader may look, or the writer be killed, at any moment."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            np.savez(stream, **arrays)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    # Whole or not at all: the engine may be killed at any moment.
+    with replacing(path, binary=True) as stream:
+        np.savez(stream, **arrays)

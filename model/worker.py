@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 #: What a solve imports and a plain Python may lack.
-NEEDED = ("numpy", "torch", "safetensors")
+NEEDED = ("numpy", "roma", "safetensors", "scipy", "torch")
 
 #: Progress is told in steps of at least this, so that a fast solver does not flood the pipe.
 STEP = 0.005
@@ -56,7 +56,9 @@ def serve(request: dict[str, Any], answer: Answer) -> None:
     from .take import BonesetterError
 
     try:
-        if "read" in request:
+        if "ping" in request:
+            answer({"result": None})
+        elif "read" in request:
             answer(_read_c3d(request))
         else:
             answer(_solve(request, answer))
@@ -76,9 +78,9 @@ def missing_modules() -> list[str]:
 def warm_up() -> None:
     """Load what every solve needs while the user still looks at the panel; a failure is told by the solve that meets it."""
     try:
-        from . import pipeline
+        from . import pipeline, prior  # noqa: F401  # importing the pipeline brings torch
 
-        pipeline.warm_up()
+        prior.bundled()
     except Exception:
         traceback.print_exc()
         sys.stderr.flush()
@@ -99,11 +101,10 @@ def _read_c3d(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _solve(request: dict[str, Any], answer: Answer) -> dict[str, Any]:
-    from . import output
     from .actor import Actor
     from .exchange import load_take, save_pose
+    from .output import write_outputs
     from .pipeline import solve_take
-    from .report import report
     from .settings import Settings
 
     told = ("", -1.0)
@@ -117,7 +118,10 @@ def _solve(request: dict[str, Any], answer: Answer) -> dict[str, Any]:
     take = load_take(Path(request["take"]))
     actor = Actor.load(Path(request["actor"])) if request.get("actor") else None
     solution = solve_take(take, Settings(**request.get("settings", {})), actor, progress)
-    raise NotImplementedError((output, report, save_pose, solution))
+    save_pose(solution, Path(request["out"]))
+    exports = {name: Path(path) for name, path in request.get("exports", {}).items()}
+    save_actor = Path(request["save_actor"]) if request.get("save_actor") else None
+    return {"result": request["out"], "report": write_outputs(solution, exports, actor=save_actor)}
 
 
 def _claim_stdout() -> Answer:

@@ -14,7 +14,8 @@ CLASSES = (BONESETTER_OT_import_c3d, BONESETTER_FH_c3d, BONESETTER_OT_solve_mark
 
 
 @bpy.app.handlers.persistent
-def _before_load(*_arguments: object) -> None:
+def stop_engine(*_arguments: object) -> None:
+    """A solve belongs to the file it was started in."""
     solve_markers.stop()
 
 
@@ -23,12 +24,13 @@ def register() -> None:
     for cls in CLASSES:
         bpy.utils.register_class(cls)
     bpy.types.TOPBAR_MT_file_import.append(draw_menu)
-    bpy.app.handlers.load_pre.append(_before_load)
+    bpy.app.handlers.load_pre.append(stop_engine)
 
 
 def unregister() -> None:
     solve_markers.stop()
-    bpy.app.handlers.load_pre.remove(_before_load)
+    if stop_engine in bpy.app.handlers.load_pre:
+        bpy.app.handlers.load_pre.remove(stop_engine)
     bpy.types.TOPBAR_MT_file_import.remove(draw_menu)
     for cls in reversed(CLASSES):
         bpy.utils.unregister_class(cls)

@@ -105,7 +105,7 @@ class BONESETTER_OT_import_c3d(bpy.types.Operator, ImportHelper):
                 self.report({"WARNING"}, f"{take.name}: samples need a scene frame each, so it got editable keys.")
             self._report(context.scene, take, timing)
         if timings and self.set_range:
-            _set_range(context.scene, timings)
+            set_range(context.scene, timings)
         for failure in failures:
             # An error would also hide that the others were imported.
             self.report({"WARNING" if timings else "ERROR"}, failure)
@@ -155,7 +155,8 @@ def set_rate(scene: bpy.types.Scene, rate_hz: float) -> None:
     scene.render.fps_base = fps / rate_hz
 
 
-def _set_range(scene: bpy.types.Scene, timings: list[Timing]) -> None:
+def set_range(scene: bpy.types.Scene, timings: list[Timing]) -> None:
+    """Start and end the scene with the takes."""
     scene.frame_end = max(int(-(-timing.frames[-1] // 1)) for timing in timings)
     scene.frame_start = max(0, int(min(timing.frames[0] for timing in timings)))
     scene.frame_current = scene.frame_start

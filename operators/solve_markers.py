@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import bpy
 
 from ..model.exchange import load_pose, save_take
+from ..model.settings import Settings
 from ..model.take import BonesetterError
 from .armature import apply_pose
 from .engine import Job, engine, interpreter
@@ -44,10 +44,13 @@ class Solve:
 current: Solve | None = None
 
 
-def begin(scene: bpy.types.Scene, collection: bpy.types.Collection, **files: Any) -> Solve:
+def begin(scene: bpy.types.Scene, collection: bpy.types.Collection, settings: Settings | None = None, **files: Any) -> Solve:
     """Gather the markers and hand them to the engine.
 
     Args:
+        scene: Its unit scale, and its settings where none are given.
+        collection: The take.
+        settings: Instead of the scene's.
         files: What else the engine shall read and write: `actor`, `save_actor`, `exports`; see docs/design.md.
 
     Raises:
@@ -55,11 +58,10 @@ def begin(scene: bpy.types.Scene, collection: bpy.types.Collection, **files: Any
     """
     began = time.perf_counter()
     take = gather_take(scene, collection)
-    settings = asdict(settings_of(scene))
     folder = engine.folder
     source, result = folder / "take.npz", folder / "pose.npz"
     save_take(take, source)
-    request = {"take": str(source), "out": str(result), "settings": settings, **files}
+    request = {"take": str(source), "out": str(result), "settings": asdict(settings or settings_of(scene)), **files}
     job = engine.submit(interpreter(engine_python()), request)
     return Solve(collection.session_uid, collection.name, job, result, began)
 
@@ -81,15 +83,6 @@ def finish(scene: bpy.types.Scene, solve: Solve) -> dict[str, Any]:
     report = solve.job.answer["report"]
     _keep_report(collection, report, time.perf_counter() - solve.began)
     return report
-
-
-def solve_now(
-    scene: bpy.types.Scene, collection: bpy.types.Collection, progress: Callable[[str, float], None] | None = None, **files: Any
-) -> dict[str, Any]:
-    """The whole way, waiting for the engine; as `begin` and `finish`."""
-    solve = begin(scene, collection, **files)
-    solve.job.wait(progress)
-    return finish(scene, solve)
 
 
 def _keep_report(collection: bpy.types.Collection, report: dict[str, Any], seconds: float) -> None:
@@ -135,7 +128,9 @@ class BONESETTER_OT_solve_markers(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         collection = active_take(context)
         try:
-            report = solve_now(context.scene, collection)
+            solve = begin(context.scene, collection)
+            solve.job.wait()
+            report = finish(context.scene, solve)
         except BonesetterError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
