@@ -222,7 +222,7 @@ def _labels(group: Mapping[str, Any], points: int) -> tuple[str, ...]:
 
 def _markers(group: Mapping[str, Any], labels: tuple[str, ...], name: str, warnings: list[str]) -> list[int]:
     """Indices of the points that are markers, not outputs of a lab's model."""
-    groups = set(MODEL_OUTPUTS)
+    groups: set[str] = set(MODEL_OUTPUTS)
     groups.update(list(_continued(group, "TYPE_GROUPS"))[::2])
     groups -= {"LABELS", "DESCRIPTIONS", "UNITS"}
     computed = {output for type_group in groups for output in _continued(group, type_group)}

@@ -27,9 +27,10 @@ REACH = 4
 OFFSETS = tuple(offset for offset in range(-REACH, REACH + 1) if offset)
 #: Lines are not drawn out further than to twice a pair's own distance: jitter and bends would grow with them.
 FURTHEST = 2.0
-#: A sample stands if at least this share of the pairs that can judge it agrees: at first a third of them may be noise
-#: themselves, later most that are left are not.
-SUPPORT = (0.15, 0.5, 0.5)
+#: A sample stands if at least this share of the pairs that can judge it agrees: at first a third of its neighbours may be noise
+#: themselves. Later it is judged by those that are left, and may agree with either side alone, as at the edge of an excursion.
+FIRST_SUPPORT, SUPPORT = 0.15, 0.5
+LATER_ROUNDS = 2
 #: Fewer neighbours than this judge nothing at first: who is wrong could not be told.
 FEWEST_NEIGHBOURS = 3
 
@@ -86,24 +87,36 @@ def _counts(take: Take, reasons: dict[str, BoolArray]) -> dict[str, dict[str, in
 
 def _spikes(positions: FloatArray, trusted: BoolArray, step: float) -> BoolArray:
     """Single samples, (frames, labels), that leave their neighbours' path by more than `step` metres."""
-    suspects = np.nonzero(trusted & ~_smooth(positions, trusted, step))
+    frames, markers = np.nonzero(trusted & ~_smooth(positions, trusted, step))
+    suspects = (frames, markers)
     flagged = np.zeros_like(trusted)
-    if not len(suspects[0]):
+    if not len(frames):
         return flagged
     judged = _gather(positions, suspects, (0,))[0]
     neighbours = _gather(positions, suspects, OFFSETS)
     misses = _misses(judged, neighbours)
-    for support in SUPPORT:
+    for first, support in ((True, FIRST_SUPPORT), *((False, SUPPORT) for _ in range(LATER_ROUNDS))):
         there = _gather(trusted & ~flagged, suspects, OFFSETS, absent=False)
-        agree = np.zeros(len(judged), dtype=np.int16)
-        able = np.zeros(len(judged), dtype=np.int16)
-        for miss, (a, b) in zip(misses, PAIRS, strict=True):
-            pair = there[a] & there[b]
-            able += pair
-            agree += pair & (miss <= step)
-        judgeable = able > 0 if flagged.any() else there.sum(axis=0) >= FEWEST_NEIGHBOURS
-        flagged[suspects] = np.where(judgeable, agree < support * able, flagged[suspects])
+        stands = np.zeros(len(judged), dtype=bool)
+        judgeable = there.sum(axis=0) >= FEWEST_NEIGHBOURS if first else np.zeros(len(judged), dtype=bool)
+        for witnesses in (PAIRS,) if first else (PAIRS, PAIRS_BEFORE, PAIRS_AFTER):
+            able, agree = _votes(misses, there, witnesses, step)
+            stands |= (able > 0) & (agree >= support * able)
+            if not first:
+                judgeable |= able > 0
+        flagged[suspects] = np.where(judgeable, ~stands, flagged[suspects])
     return flagged
+
+
+def _votes(misses: FloatArray, there: BoolArray, witnesses: tuple[tuple[int, int], ...], step: float) -> tuple[IntArray, IntArray]:
+    """For each sample how many of these pairs are there, and how many of them it agrees with."""
+    able = np.zeros(misses.shape[1], dtype=np.intp)
+    agree = np.zeros(misses.shape[1], dtype=np.intp)
+    for a, b in witnesses:
+        pair = there[a] & there[b]
+        able += pair
+        agree += pair & (misses[PAIRS.index((a, b))] <= step)
+    return able, agree
 
 
 def _smooth(positions: FloatArray, trusted: BoolArray, step: float) -> BoolArray:
@@ -138,6 +151,8 @@ PAIRS = tuple(
     for first, second in combinations(range(len(OFFSETS)), 2)
     if max(abs(_weight(OFFSETS[first], OFFSETS[second])), abs(1 - _weight(OFFSETS[first], OFFSETS[second]))) <= FURTHEST
 )
+PAIRS_BEFORE = tuple(pair for pair in PAIRS if OFFSETS[pair[1]] < 0)
+PAIRS_AFTER = tuple(pair for pair in PAIRS if OFFSETS[pair[0]] > 0)
 
 
 def _misses(judged: FloatArray, neighbours: FloatArray) -> FloatArray:
@@ -219,7 +234,10 @@ def _continues(path: FloatArray, frames: IntArray, last: int, first: int, step: 
 
 
 def _broken(take: Take, trusted: BoolArray, marker_set: MarkerSet, tolerance: float) -> BoolArray:
-    """Samples, (frames, labels), that break the usual distances of their rigid group; the worst of a frame first, then again."""
+    """Samples, (frames, labels), that break the usual distances of their rigid group.
+
+    Where an exchange of two markers mends a frame, these two are it; else the worst of a frame goes first, then again.
+    """
     flagged = np.zeros_like(trusted)
     for labels in marker_set.rigid_groups.values():
         markers = [take.labels.index(label) for label in labels if label in take.labels]
@@ -227,10 +245,14 @@ def _broken(take: Take, trusted: BoolArray, marker_set: MarkerSet, tolerance: fl
             continue
         standing = trusted[:, markers]
         pairs = np.array(list(combinations(range(len(markers)), 2)))
-        strain = _strain(take.positions[:, markers], standing, pairs)
-        frames = np.flatnonzero((strain > tolerance).any(axis=1))
+        lengths = _lengths(take.positions[:, markers], standing, pairs)
+        usual = np.nan_to_num([np.median(length[np.isfinite(length)]) if np.isfinite(length).any() else 0.0 for length in lengths.T])
+        frames = np.flatnonzero((np.abs(lengths - usual) > tolerance).any(axis=1))
+        lengths = lengths[frames]
+        _drop_swaps(lengths, standing, frames, pairs, usual, tolerance)
+        strain = np.nan_to_num(np.abs(lengths - usual))
         for _ in range(len(markers) - 2):
-            worst = _worst(strain[frames], standing[frames], pairs, tolerance)
+            worst = _worst(strain, standing[frames], pairs, tolerance)
             hit = np.flatnonzero(worst >= 0)
             if not len(hit):
                 break
@@ -239,15 +261,32 @@ def _broken(take: Take, trusted: BoolArray, marker_set: MarkerSet, tolerance: fl
     return flagged
 
 
-def _strain(positions: FloatArray, standing: BoolArray, pairs: IntArray) -> FloatArray:
-    """(frames, pairs) in metres: how far each distance is from its usual length; 0 where it is unknown."""
-    strain = np.zeros((len(positions), len(pairs)))
+def _lengths(positions: FloatArray, standing: BoolArray, pairs: IntArray) -> FloatArray:
+    """(frames, pairs) in metres: the distances inside a group, NaN where one is unknown."""
+    lengths = np.full((len(positions), len(pairs)), np.nan)
     for column, (a, b) in enumerate(pairs):
         both = standing[:, a] & standing[:, b]
-        length = np.sqrt(_squared(positions[both, a] - positions[both, b]))
-        if len(length):
-            strain[both, column] = np.abs(length - np.median(length))
-    return strain
+        lengths[both, column] = np.sqrt(_squared(positions[both, a] - positions[both, b]))
+    return lengths
+
+
+def _drop_swaps(lengths: FloatArray, standing: BoolArray, frames: IntArray, pairs: IntArray, usual: FloatArray, tolerance: float) -> None:
+    """Mark two markers of a frame as not `standing` where exchanging them, and only that, mends all distances; in place.
+
+    Args:
+        lengths: (broken frames, pairs).
+        standing: (all frames, markers).
+        frames: Which of all frames the broken ones are.
+    """
+    column_of = {frozenset(pair): column for column, pair in enumerate(pairs.tolist())}
+    for a, b in pairs.tolist():
+        exchange = {a: b, b: a}
+        columns = [column_of[frozenset(exchange.get(marker, marker) for marker in pair)] for pair in pairs.tolist()]
+        mended = np.abs(lengths[:, columns] - usual)
+        # Two witnesses at least: one distance is mended too easily.
+        known = np.isfinite(lengths).sum(axis=1) >= 5
+        swapped = known & np.isfinite(lengths[:, column_of[frozenset((a, b))]]) & (np.nan_to_num(mended) <= tolerance / 2).all(axis=1)
+        standing[np.ix_(frames[swapped], [a, b])] = False
 
 
 def _worst(strain: FloatArray, standing: BoolArray, pairs: IntArray, tolerance: float) -> IntArray:

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from model import pipeline
+from model.c3d import write_c3d
+from model.cli import main
+from model.settings import Settings
+from model.solution import Solution
+from model.synthesis import SyntheticTake, synthesise
+from model.take import Axis, Take
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def c3d(tmp_path: Path, synthetic: SyntheticTake) -> Path:
+    write_c3d(synthetic.take, tmp_path / "walk.c3d")
+    return tmp_path / "walk.c3d"
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch, solved: Callable[[Axis], Solution]) -> list[Settings]:
+    """The shell around the truth instead of the solver; records the settings of each solve."""
+    asked: list[Settings] = []
+
+    def solve_take(take: Take, settings: Settings, actor: object, progress: Callable[[str, float], None]) -> Solution:
+        asked.append(settings)
+        progress("pose", 0.5)
+        if take.frames == 7:
+            raise ZeroDivisionError("seven")
+        return solved("Z")
+
+    monkeypatch.setattr(pipeline, "solve_take", solve_take)
+    return asked
+
+
+def test_a_take_is_solved_for_real(tmp_path: Path) -> None:
+    write_c3d(synthesise(seconds=1.0).take, tmp_path / "walk.c3d")
+    out, actor = tmp_path / "out", tmp_path / "actor.json"
+    assert main(["solve", str(tmp_path / "walk.c3d"), "--out", str(out), "--save-actor", str(actor)]) == 0
+    assert sorted(path.name for path in out.iterdir()) == ["walk.bvh", "walk.json", "walk.npz"]
+    report = json.loads((out / "walk.json").read_text())
+    assert report["frames"] == 120
+    assert report["marker_residual_mm"]["mean"] < 8
+    assert next(iter(report["seconds"])) == "read"
+    assert list(report["seconds"])[-1] == "write"
+    again = ["solve", str(tmp_path / "walk.c3d"), "--out", str(out), "--actor", str(actor), "--format", "npz", "--force"]
+    assert main(again) == 0
+
+
+@pytest.mark.usefixtures("quick")
+def test_nothing_is_overwritten_without_force(c3d: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["solve", str(c3d), "--out", str(tmp_path), "--format", "bvh"]
+    (tmp_path / "walk.bvh").write_text("mine")
+    assert main(arguments) == 1
+    assert (tmp_path / "walk.bvh").read_text() == "mine"
+    assert capsys.readouterr().err == f"{c3d}: {tmp_path / 'walk.bvh'} exists already: use --force to overwrite it.\n"
+    assert main([*arguments, "--force"]) == 0
+    assert (tmp_path / "walk.bvh").read_text() != "mine"
+
+
+@pytest.mark.usefixtures("quick")
+def test_one_bad_take_does_not_stop_the_others(
+    c3d: Path, synthetic: SyntheticTake, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "bad.c3d").write_text("no")
+    seven = synthesise(seconds=7 / 120).take
+    write_c3d(seven, tmp_path / "seven.c3d")
+    takes = [str(tmp_path / name) for name in ("bad.c3d", "seven.c3d", "none.c3d", "walk.c3d")]
+    assert main(["solve", *takes, "--out", str(tmp_path / "out")]) == 1
+    said = capsys.readouterr()
+    errors = said.err.strip().splitlines()
+    assert len(errors) == 3
+    assert errors[0] == f"{takes[0]}: bad.c3d is not a C3D file: choose a .c3d file."
+    assert "failed unexpectedly (ZeroDivisionError: seven)" in errors[1]
+    assert "cannot be read" in errors[2]
+    assert "Traceback" not in said.err
+    assert said.out.startswith("walk: 1200 frames in ")
+    assert {path.stem for path in (tmp_path / "out").iterdir()} == {"walk"}
+
+
+def test_thresholds_reach_the_solver(c3d: Path, tmp_path: Path, quick: list[Settings]) -> None:
+    thresholds = [
+        "--max-speed",
+        "4",
+        "--rigid-tolerance",
+        "25",
+        "--max-residual",
+        "3",
+        "--max-gap",
+        "0.25",
+        "--smooth",
+        "0.5",
+        "--device",
+        "cpu",
+        "--seed",
+        "7",
+    ]
+    assert main(["solve", str(c3d), "--out", str(tmp_path / "out"), *thresholds]) == 0
+    assert main(["solve", str(c3d), "--out", str(tmp_path / "usual")]) == 0
+    assert quick == [Settings(4.0, 25.0, 3.0, 0.25, 0.5, "cpu", 7), Settings()]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["dance"],
+        ["solve"],
+        ["solve", "a.c3d"],
+        ["solve", "a.c3d", "--out", "o", "--format", "fbx"],
+        ["solve", "a.c3d", "--out", "o", "--max-speed", "-1"],
+        ["solve", "a.c3d", "--out", "o", "--max-speed", "quick"],
+        ["solve", "a.c3d", "--out", "o", "--max-gap", "nan"],
+        ["solve", "a.c3d", "--out", "o", "--smooth", "1.5"],
+        ["solve", "x/a.c3d", "y/a.c3d", "--out", "o"],
+        ["solve", "x/a.c3d", "y/A.C3D", "--out", "o"],
+        ["solve", "a.c3d", "b.c3d", "--out", "o", "--save-actor", "actor.json"],
+        ["solve", "a.c3d", "--out", "o", "--save-actor", "o/a.json"],
+        ["solve", "a.c3d", "--out", "file"],
+    ],
+)
+def test_wrong_usage(arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    try:
+        code = main(arguments)
+    except SystemExit as exit_:  # argparse's own way
+        code = exit_.code
+    assert code == 2
+    assert capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_an_actor_that_is_none(c3d: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["solve", str(c3d), "--out", str(tmp_path / "out"), "--actor", str(tmp_path / "none.json")]) == 1
+    assert "cannot be read as an actor" in capsys.readouterr().err
+
+
+def test_an_interrupt_is_quiet(c3d: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupt(*_: object) -> Solution:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pipeline, "solve_take", interrupt)
+    assert main(["solve", str(c3d), "--out", str(tmp_path / "out")]) == 130
+    assert capsys.readouterr().err == "Stopped.\n"
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_as_a_process_without_torch_where_none_is_needed(tmp_path: Path) -> None:
+    """Also without bpy, whose import fails here: None in sys.modules does that."""
+    code = (
+        "import sys; sys.modules['bpy'] = None\n"
+        "from model.cli import main\n"
+        "import model.c3d, model.cleaning, model.marker_set, model.bvh, model.npz, model.report, model.output, model.solve\n"
+        f"code = main(['synthesise', {str(tmp_path / 'a.c3d')!r}, '--seconds', '1'])\n"
+        "sys.exit(code or 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "a.c3d").stat().st_size > 10_000
+
+
+def test_a_picture_of_a_solve(solved: Callable[[Axis], Solution], tmp_path: Path) -> None:
+    from model.npz import write_npz
+
+    write_npz(solved("Z"), tmp_path / "a.npz")
+    assert main(["picture", str(tmp_path / "a.npz"), str(tmp_path / "a.png"), "--frames", "2"]) == 0
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")

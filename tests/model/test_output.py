@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model.actor import Actor
+from model.atomic import replacing
+from model.npz import read_npz, write_npz
+from model.output import write_outputs
+from model.report import build_report
+from model.solution import Solution
+from model.take import Axis, BonesetterError
+
+Solve = Callable[[Axis], Solution]
+
+
+def test_npz_holds_what_the_issue_names(solved: Solve, tmp_path: Path) -> None:
+    solution = solved("Z")
+    write_npz(solution, tmp_path / "a.npz")
+    with np.load(tmp_path / "a.npz", allow_pickle=False) as arrays:
+        assert set(arrays) == {
+            "joints",
+            "positions",
+            "markers",
+            "rotations",
+            "parents",
+            "offsets",
+            "labels",
+            "rate_hz",
+            "markers_model",
+        }
+    read = read_npz(tmp_path / "a.npz")
+    frames = solution.clean.take.frames
+    assert {key: read[key].shape for key in read} == {
+        "joints": (31,),
+        "positions": (frames, 31, 3),
+        "markers": (frames, 41, 3),
+        "rotations": (frames, 31, 4),
+        "parents": (31,),
+        "offsets": (31, 3),
+        "labels": (41,),
+        "rate_hz": (),
+        "markers_model": (frames, 41, 3),
+    }
+    assert read["joints"][0] == "Hips"
+    assert float(read["rate_hz"]) == 120.0
+    np.testing.assert_array_equal(read["markers"], solution.clean.positions)
+    assert np.isfinite(read["markers_model"]).all()
+
+
+def test_what_is_no_npz_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.npz").write_bytes(b"no")
+    np.savez(tmp_path / "b.npz", joints=np.zeros(3))
+    for name in ("a.npz", "b.npz", "none.npz"):
+        with pytest.raises(BonesetterError, match="is no solved take"):
+            read_npz(tmp_path / name)
+
+
+def test_the_report_has_exactly_its_keys(solved: Solve) -> None:
+    report = build_report(solved("Z"), {"read": 0.1, "pose": 0.5})
+    assert list(report) == ["frames", "rate_hz", "seconds", "marker_residual_mm", "flagged", "warnings"]
+    assert list(report["marker_residual_mm"]) == ["mean", "p95", "per_label"]
+    assert report["seconds"] == {"read": 0.1, "pose": 0.5}
+    assert report["warnings"] == ["Said."]
+    assert json.loads(json.dumps(report, allow_nan=False)) == report
+
+
+def test_residuals_count_flagged_samples_too(solved: Solve) -> None:
+    solution = solved("Z")
+    take = solution.clean.take
+    distance = 1e3 * np.linalg.norm(take.positions - solution.markers_model, axis=-1)[take.present]
+    residual = build_report(solution, {})["marker_residual_mm"]
+    assert residual["mean"] == pytest.approx(distance.mean(), abs=1e-3)
+    assert residual["p95"] == pytest.approx(np.percentile(distance, 95), abs=1e-3)
+    assert distance.max() > 50  # the spikes, all of which are flagged
+    assert any(solution.clean.flagged.values())
+
+
+def test_a_marker_without_samples_has_no_residual(solved: Solve) -> None:
+    solution = solved("Z")
+    positions = solution.clean.take.positions.copy()
+    positions[:, 3] = np.nan
+    empty = replace(solution, clean=replace(solution.clean, take=replace(solution.clean.take, positions=positions)))
+    label = solution.clean.take.labels[3]
+    assert build_report(empty, {})["marker_residual_mm"]["per_label"][label] is None
+
+
+def test_all_outputs_of_a_take(solved: Solve, tmp_path: Path) -> None:
+    exports = {name: tmp_path / f"a.{name}" for name in ("bvh", "npz")}
+    report = write_outputs(solved("Z"), exports, tmp_path / "a.json", tmp_path / "actor.json", read_seconds=0.25)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.bvh", "a.json", "a.npz", "actor.json"]
+    assert list(report["seconds"]) == ["read", "pose", "write"]
+    assert json.loads((tmp_path / "a.json").read_text()) == report
+    assert Actor.load(tmp_path / "actor.json").labels == solved("Z").actor.labels
+
+
+def test_an_interrupted_write_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+
+    def interrupted() -> None:
+        with replacing(path) as stream:
+            stream.write("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+    with replacing(path) as stream:
+        stream.write("new")
+    assert path.read_text() == "new"
+
+
+def test_a_folder_that_does_not_exist_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(BonesetterError, match="cannot be written"), replacing(tmp_path / "none" / "a.txt"):
+        pass
