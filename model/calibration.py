@@ -13,7 +13,7 @@ the other's error.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ from .actor import Actor
 from .kinematics import ROOT, Body, Pose
 from .prior import Prior
 from .skeleton import Skeleton
-from .solver import Observations, Progress, Terms, place_root, prior_terms, sample_weights
+from .solver import Observations, Progress, place_root, prior_terms, sample_weights
 
 #: Frames that are fitted together: enough to see every joint bend, few enough to be quick.
 SUBSET = 120
@@ -74,7 +74,7 @@ class ActorFit:
     def __init__(self, body: Body, prior: Prior, seen: Observations) -> None:
         like = seen.points
         self.body, self.seen = body, seen
-        self.terms = replace_coupling(prior_terms(prior.pose, seen.seconds, like))
+        self.terms = prior_terms(prior.pose, seen.seconds, like)
         rows = [prior.actor.labels.index(label) for label in body.labels]
         self.bone_mean = torch.as_tensor(prior.actor.bone_mean, dtype=like.dtype, device=like.device)
         self.bone_basis = torch.as_tensor(prior.actor.bone_basis, dtype=like.dtype, device=like.device)
@@ -125,18 +125,11 @@ class ActorFit:
         solved = torch.cholesky_solve(torch.cat([cross, pull[..., None]], dim=-1), factor)
         schur = torch.diag(self.precision) + (weighted_size @ by_size - cross.transpose(1, 2) @ solved[..., :-1]).sum(0)
         away = torch.cat([sizes.components, (sizes.offsets - self.offset_mean).flatten()])
-        gradient = self.precision * away + (
-            weighted_size @ residuals - cross.transpose(1, 2) @ solved[..., -1:]
-        ).sum(0)[:, 0]
+        gradient = self.precision * away + (weighted_size @ residuals - cross.transpose(1, 2) @ solved[..., -1:]).sum(0)[:, 0]
         change = -torch.linalg.solve(schur, gradient)
         pose = pose.stepped(-solved[..., -1] - (solved[..., :-1] @ change))
         split = len(sizes.components)
         return pose, Sizes(sizes.components + change[:split], sizes.offsets + change[split:].view_as(sizes.offsets))
-
-
-def replace_coupling(terms: Terms) -> Terms:
-    """The same terms for frames that are no neighbours."""
-    return replace(terms, coupling=torch.zeros_like(terms.coupling))
 
 
 def fit_actor(body: Body, prior: Prior, seen: Observations, progress: Progress | None = None) -> Actor:
@@ -159,4 +152,3 @@ def fit_actor(body: Body, prior: Prior, seen: Observations, progress: Progress |
     bones = fitted.bones.cpu().numpy().astype(np.float64)
     offsets = fitted.marker_offsets.cpu().numpy().astype(np.float64)
     return Actor(Skeleton(body.joints, body.parents, bones), body.labels, tuple(body.marker_joints.tolist()), offsets)
-

@@ -51,11 +51,11 @@ class Samples:
 
 
 def mirrored_joints() -> list[int]:
-    """For each CMU joint the index of its other side."""
+    """For each CMU joint the index of its other side, itself on the midline."""
     names = [asf for _, asf, _ in CMU_HIERARCHY]
-    other = {"l": "r", "r": "l"}
-    central = {"root", "lowerback", "lowerneck"}
-    return [names.index(name if name in central or other.get(name[0], "") + name[1:] not in names else other[name[0]] + name[1:]) for name in names]
+    sides = {"l": "r", "r": "l"}
+    mirrored = [sides.get(name[0], name[0]) + name[1:] for name in names]
+    return [names.index(other if other in names else name) for name, other in zip(names, mirrored, strict=True)]
 
 
 def read_motions(motion_dir: Path, subjects: Iterable[str] = SUBJECTS) -> dict[str, list[Motion]]:
@@ -230,9 +230,7 @@ def learn(data: Path, out: Path = priors.BUNDLED) -> None:
     for _ in range(ROUNDS):
         for name in FITTED_TAKES:
             write_prior(out, tensors, header)
-            solution = solve_take(
-                read_c3d(find_c3d(takes / name)), Settings(), None, _silent, priors.read(out, without=(name,))
-            )
+            solution = solve_take(read_c3d(find_c3d(takes / name)), Settings(), None, _silent, priors.read(out, without=(name,)))
             tensors[f"offsets.{name}"] = solution.actor.marker_offsets
     write_prior(out, tensors, header)
 

@@ -111,7 +111,7 @@ def observe(cleaned: CleanTake, device: torch.device) -> Observations:
     """The cleaned markers as the solver takes them."""
     known = np.isfinite(cleaned.positions).all(axis=-1)
     confidence = np.where(cleaned.trusted, 1.0, np.where(known, FILLED_CONFIDENCE, 0.0))
-    points = np.where(known[..., None], cleaned.positions, 0.0)
+    points = np.nan_to_num(cleaned.positions, nan=0.0)
     return Observations(
         torch.as_tensor(points, dtype=torch.float32, device=device),
         torch.as_tensor(confidence, dtype=torch.float32, device=device),

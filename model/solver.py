@@ -3,9 +3,9 @@
 
 Per frame t, with markers m, the cost is
 
-    sum_m w_m rho_s(|x_m(pose_t) - y_m,t|) / (2 sigma^2) + q_t' P q_t / 2 + sum_c (dx_c,t / (speed_c dt))^2 kappa / 2
+    sum_m w_m rho_s(|x_m(pose_t) - y_m,t|) / (2 sigma^2) + q_t' P q_t / 2 + sum_c (dx_c,t / (speed_c dt))^2 kappa_c,t / 2
 
-rho_s is Geman and McClure's kernel rho(r) = r^2 s^2 / (r^2 + s^2), its scale s shrinking from step to step (graduated
+kappa is small where markers are seen and large where they are not, so that a limb glides through a gap. rho_s is Geman and McClure's kernel rho(r) = r^2 s^2 / (r^2 + s^2), its scale s shrinking from step to step (graduated
 non-convexity: Yang et al. 2020, arXiv 1909.08605), so that samples far from every sensible pose lose their say. P is the
 pose prior's precision, dx the change from the frame before. The change couples neighbours only, coordinate by coordinate:
 the normal matrix is banded with the width of one frame, and LAPACK factors it in time linear in the frames.
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import roma
@@ -34,8 +35,9 @@ FINE_SCALES_M = (0.04, 0.03, 0.03)
 COARSE_HZ = 15.0
 #: How fast a root moves and turns, in m/s and rad/s: people walk and spin.
 ROOT_SPEED = (1.0, 2.0)
-#: How much of the speed prior is believed; 1 would smear punches.
-SPEED_WEIGHT = 0.05
+#: How much of the speed prior is believed where a coordinate's markers are all seen, and where none is: the first must not
+#: smear punches, the second must not let a limb snap to the mean pose and back within a gap.
+SPEED_WEIGHT, GAP_SPEED_WEIGHT = 0.05, 4.0
 #: How much of the pose prior is believed: neighbouring frames repeat the same poses and the same marker errors.
 POSE_WEIGHT = 1.0
 #: Of the normal matrix's diagonal, added to it.
@@ -65,10 +67,11 @@ class Observations:
 
 @dataclass(frozen=True, eq=False)
 class Terms:
-    """The cost's prior terms as tensors: precision (n, n) of a frame's pose and coupling (n,) between frames; n = 6 + coordinates."""
+    """The cost's prior terms as tensors: precision (n, n) of a frame's pose, and of its change to the next frame (n,), each
+    coordinate by itself; n = 6 + coordinates."""
 
     precision: Tensor
-    coupling: Tensor
+    change_precision: Tensor
 
 
 def prior_terms(prior: PosePrior, seconds: float, like: Tensor) -> Terms:
@@ -77,8 +80,17 @@ def prior_terms(prior: PosePrior, seconds: float, like: Tensor) -> Terms:
     precision = like.new_zeros(count, count)
     precision[ROOT:, ROOT:] = POSE_WEIGHT * torch.as_tensor(prior.precision, dtype=like.dtype, device=like.device)
     speed = np.concatenate([np.repeat(ROOT_SPEED, 3), prior.speed])
-    coupling = torch.as_tensor(SPEED_WEIGHT / (speed * seconds) ** 2, dtype=like.dtype, device=like.device)
-    return Terms(precision, coupling)
+    return Terms(precision, torch.as_tensor((speed * seconds) ** -2.0, dtype=like.dtype, device=like.device))
+
+
+def frame_coupling(body: Body, terms: Terms, seen: Observations) -> Tensor:
+    """Precision (frames - 1, n) of the change between neighbours, by how many of the markers that a coordinate moves are seen in both."""
+    seen_at = (seen.confidence > 0).to(seen.points.dtype)
+    moves = seen_at.new_ones(ROOT + body.coordinates, len(body.labels))
+    moves[ROOT:] = body.below[body.coordinate_joints][:, body.marker_joints]
+    visible = seen_at @ moves.T / moves.sum(1).clamp_min(1)
+    visible = torch.minimum(visible[1:], visible[:-1])
+    return terms.change_precision * torch.lerp(*(seen_at.new_tensor(w) for w in (GAP_SPEED_WEIGHT, SPEED_WEIGHT)), visible)
 
 
 def sample_weights(residuals: Tensor, confidence: Tensor, scale_m: float) -> Tensor:
@@ -108,7 +120,7 @@ def changes(pose: Pose) -> Tensor:
 
 
 def coupled_step(hessian: Tensor, gradient: Tensor, pose: Pose, coupling: Tensor) -> Tensor:
-    """Solve the damped normal equations of all frames with their coupling; the step is (frames, n)."""
+    """Solve the damped normal equations of all frames with their coupling (frames - 1, n); the step is (frames, n)."""
     frames, count = gradient.shape
     diagonal = hessian.diagonal(dim1=1, dim2=2)
     diagonal *= 1 + DAMPING
@@ -124,7 +136,7 @@ def coupled_step(hessian: Tensor, gradient: Tensor, pose: Pose, coupling: Tensor
     band = hessian.new_zeros(frames, count * (count + 1))
     band[:, : count * count] = torch.triu(hessian).flatten(1)
     rows = band.view(frames, count, count + 1)
-    rows[:, :, count] = -coupling
+    rows[:-1, :, count] = -coupling
     step = solveh_banded(
         rows.reshape(frames * count, count + 1).cpu().numpy().T,
         -gradient.reshape(-1).cpu().numpy(),
@@ -150,18 +162,17 @@ def place_root(body: Body, terms: Terms, seen: Observations) -> Pose:
     template = posed.markers[0].expand(frames, -1, -1)
     # squared: few steady markers must outvote many loose ones
     weights = (seen.confidence / wander**2).clamp_min(1e-12)
-    turn, root = roma.rigid_points_registration(template, seen.points, weights=weights)
-    pose = body.rest(frames)
-    return Pose(root, turn, pose.q)
+    rigid = roma.rigid_points_registration(template, seen.points, weights=weights)
+    turn, root = cast(tuple[Tensor, Tensor], rigid)
+    return Pose(root, turn, body.rest(frames).q)
 
 
-def refine(
-    body: Body, terms: Terms, seen: Observations, pose: Pose, scales_m: tuple[float, ...], progress: Progress | None = None
-) -> Pose:
+def refine(body: Body, terms: Terms, seen: Observations, pose: Pose, scales_m: tuple[float, ...], progress: Progress | None = None) -> Pose:
     """One Gauss-Newton step for each scale of the robust kernel."""
+    coupling = frame_coupling(body, terms, seen)
     for done, scale in enumerate(scales_m, start=1):
         hessian, gradient = normal_equations(body, pose, seen, terms, scale)
-        pose = pose.stepped(coupled_step(hessian, gradient, pose, terms.coupling))
+        pose = pose.stepped(coupled_step(hessian, gradient, pose, coupling))
         if progress:
             progress(done / len(scales_m))
     return pose

@@ -50,7 +50,7 @@ class Take:
     @property
     def present(self) -> BoolArray:
         """(frames, labels): True where the file has a sample."""
-        return np.isfinite(self.positions).all(axis=-1)
+        return np.asarray(np.isfinite(self.positions).all(axis=-1))
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Torch's forward kinematics against numpy's, its derivatives against finite differences."""
+
+import numpy as np
+import pytest
+import roma
+import torch
+
+from model.kinematics import ROOT, Body, Pose
+from model.motion import Motion
+from model.prior import bundled
+
+FRAMES = 4
+
+
+@pytest.fixture(scope="module")
+def body() -> Body:
+    prior = bundled()
+    return Body(prior.mean_actor(), prior.pose, torch.device("cpu"), torch.float64)
+
+
+@pytest.fixture(scope="module")
+def pose(body: Body) -> Pose:
+    random = torch.Generator().manual_seed(0)
+    normal = torch.randn(FRAMES, 6 + body.coordinates, generator=random, dtype=torch.float64)
+    # the first frame is the mean pose, where the exponential map's formula has its 0 / 0
+    normal[0] = 0
+    return Pose(normal[:, :3], roma.rotvec_to_rotmat(normal[:, 3:6]), 0.6 * normal[:, 6:])
+
+
+def test_positions_are_those_of_numpys_kinematics(body, pose):
+    posed = body.posed(pose)
+    motion = Motion(bundled().mean_actor().skeleton, posed.local.numpy(), pose.root.numpy(), 120.0)
+    positions, turned = motion.forward()
+    np.testing.assert_allclose(posed.positions, positions, atol=1e-12)
+    np.testing.assert_allclose(posed.turned, turned, atol=1e-12)
+
+
+def test_rotations_are_rotations(body, pose):
+    turned = body.posed(pose).turned
+    torch.testing.assert_close(turned @ turned.transpose(-1, -2), torch.eye(3, dtype=torch.float64).expand_as(turned))
+
+
+def test_marker_jacobian_is_the_derivative(body, pose):
+    jacobian = body.marker_jacobian(pose, body.posed(pose))
+    numeric = torch.zeros_like(jacobian)
+    width = 1e-6
+    for column in range(ROOT + body.coordinates):
+        step = torch.zeros(FRAMES, ROOT + body.coordinates, dtype=torch.float64)
+        step[:, column] = width
+        numeric[..., column] = (body.posed(pose.stepped(step)).markers - body.posed(pose.stepped(-step)).markers) / (2 * width)
+    torch.testing.assert_close(jacobian, numeric, atol=1e-7, rtol=0)
+
+
+def test_a_hinge_stays_a_hinge(body):
+    knee = body.joints.index("LeftLeg")
+    assert int((body.coordinate_joints == knee).sum()) == 1
+    rigid = body.joints.index("LHipJoint")
+    assert int((body.coordinate_joints == rigid).sum()) == 0

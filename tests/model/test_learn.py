@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the bundled prior is made of."""
+
+import json
+
+import numpy as np
+from safetensors import safe_open
+from scipy.spatial.transform import Rotation
+
+from model.learn import SUBJECTS, Samples, learn_bones, learn_pose, mirrored_joints
+from model.prior import BUNDLED, bundled, offset_statistics
+from model.skeleton import CMU_HIERARCHY
+
+HELD_OUT = {"02", "07", "11", "hdm05_dg"}
+
+
+def test_held_out_subjects_are_in_no_source():
+    with safe_open(BUNDLED, framework="numpy") as file:
+        sources = json.loads(file.metadata()["sources"])
+    named = {name for names in sources.values() for name in names}
+    assert named >= set(SUBJECTS)
+    assert not named & (HELD_OUT | {"cmu_02_05"})
+
+
+def test_a_take_is_scored_without_its_own_offsets():
+    assert not np.allclose(bundled().actor.offset_mean, bundled(without=("cmu_01_01",)).actor.offset_mean, atol=1e-3)
+
+
+def test_the_mean_pose_stands_upright():
+    prior = bundled()
+    skeleton = prior.mean_actor().skeleton
+    heights = dict(zip(skeleton.joints, skeleton.zero_positions[:, 1], strict=True))
+    assert heights["Head"] > 0.4 > -0.7 > heights["LeftFoot"]
+    np.testing.assert_allclose(np.linalg.eigvalsh(prior.pose.precision) > 0, True)
+
+
+def test_mirroring_twice_changes_nothing():
+    swap = mirrored_joints()
+    assert [swap[joint] for joint in swap] == list(range(len(CMU_HIERARCHY)))
+    assert swap[1] == 6
+
+
+def test_a_hinge_is_found_in_motion():
+    """One joint that turns about one axis by 20 degrees (deviation), one that never turns."""
+    random = np.random.default_rng(0)
+    angles = np.radians(20) * random.normal(size=4000)
+    axis = np.array([0.6, 0.8, 0.0])
+    rotations = np.tile(np.eye(3), (4000, 3, 1, 1))
+    rotations[:, 1] = Rotation.from_rotvec(angles[:, None] * axis).as_matrix()
+    pose = learn_pose(Samples(rotations, rotations, 100.0, np.full(4000, 1 / 4000)))
+    assert pose["joints_of"].tolist() == [1]
+    np.testing.assert_allclose(abs(pose["axes"][0] @ axis), 1, atol=1e-6)
+    np.testing.assert_allclose(pose["precision"][0, 0] ** -0.5, np.radians(20), rtol=0.05)
+
+
+def test_bones_vary_with_size():
+    mean = bundled().actor.bone_mean
+    bones = learn_bones(np.stack([mean * (1 + s) for s in (-0.05, 0.0, 0.05)]))
+    largest = bones["bone_basis"][:, :, 0]
+    centre = bones["bone_mean"]
+    assert abs((largest * centre).sum()) / np.linalg.norm(largest) / np.linalg.norm(centre) > 0.99
+
+
+def test_spread_of_offsets_is_widened():
+    offsets = np.zeros((2, 1, 3))
+    offsets[1, 0, 0] = 0.1
+    mean, deviation = offset_statistics(offsets)
+    np.testing.assert_allclose(mean, [[0.05, 0, 0]])
+    assert deviation[0, 0] > 0.05
+    assert deviation[0, 1] > 0

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The solver's linear algebra against dense references, and its poses against a synthetic truth."""
+
+import numpy as np
+import pytest
+import torch
+
+from model.calibration import ActorFit, Sizes, spread_frames
+from model.kinematics import ROOT, Body, Pose
+from model.prior import bundled
+from model.solver import (
+    DAMPING,
+    Observations,
+    between,
+    changes,
+    coupled_step,
+    fit_poses,
+    normal_equations,
+    place_root,
+    prior_terms,
+    sample_weights,
+)
+from model.synthesis import Noise, synthesise
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def body() -> Body:
+    prior = bundled()
+    return Body(prior.mean_actor(), prior.pose, CPU, torch.float64)
+
+
+@pytest.fixture(scope="module")
+def clean():
+    return synthesise(seconds=6.0, noise=Noise(jitter=0.0, gaps=0.0, long_gaps=0, spikes=0.0, swaps=0))
+
+
+def observed(markers: np.ndarray, rate_hz: float = 120.0) -> Observations:
+    known = np.isfinite(markers).all(axis=-1)
+    return Observations(torch.as_tensor(np.nan_to_num(markers)), torch.as_tensor(known.astype(float)), 1 / rate_hz)
+
+
+def test_coupled_step_solves_the_dense_system():
+    random = torch.Generator().manual_seed(1)
+    frames, count = 5, 9
+    root = torch.randn(frames, count, count, generator=random, dtype=torch.float64)
+    hessian = root @ root.transpose(1, 2) + torch.eye(count)
+    gradient = torch.randn(frames, count, generator=random, dtype=torch.float64)
+    coupling = torch.rand(frames - 1, count, generator=random, dtype=torch.float64)
+    pose = Pose(
+        torch.randn(frames, 3, generator=random, dtype=torch.float64),
+        torch.eye(3, dtype=torch.float64).expand(frames, 3, 3),
+        torch.randn(frames, count - ROOT, generator=random, dtype=torch.float64),
+    )
+    dense = torch.zeros(frames, count, frames, count, dtype=torch.float64)
+    right = -gradient.clone()
+    pull = coupling * changes(pose)
+    for t in range(frames):
+        dense[t, :, t, :] = hessian[t] + DAMPING * torch.diag(hessian[t].diagonal())
+    for t in range(frames - 1):
+        for a, b, sign in ((t, t, 1), (t + 1, t + 1, 1), (t, t + 1, -1), (t + 1, t, -1)):
+            dense[a, :, b, :] += sign * torch.diag(coupling[t])
+        right[t] += pull[t]
+        right[t + 1] -= pull[t]
+    expected = torch.linalg.solve(dense.reshape(frames * count, -1), right.flatten()).view(frames, count)
+    torch.testing.assert_close(coupled_step(hessian.clone(), gradient, pose, coupling), expected)
+
+
+def test_gradient_is_the_derivative_of_the_cost(body, clean):
+    """Of the cost in the solver's docstring, kernel and prior included."""
+    seen = observed(clean.markers[:3] + 0.02)
+    terms = prior_terms(bundled().pose, seen.seconds, seen.points)
+    random = torch.Generator().manual_seed(2)
+    scale, sigma = 0.05, 0.010
+    pose = place_root(body, terms, seen).stepped(0.05 * torch.randn(3, ROOT + body.coordinates, generator=random, dtype=torch.float64))
+
+    def cost(at: Pose) -> torch.Tensor:
+        squared = ((body.posed(at).markers - seen.points) ** 2).sum(-1)
+        robust = (squared * scale**2 / (squared + scale**2)).sum(-1) / (2 * sigma**2)
+        return robust + 0.5 * torch.einsum("fi,ij,fj->f", at.q, terms.precision[ROOT:, ROOT:], at.q)
+
+    _, gradient = normal_equations(body, pose, seen, terms, scale)
+    numeric = torch.zeros_like(gradient)
+    for column in range(gradient.shape[1]):
+        step = torch.zeros_like(gradient)
+        step[:, column] = 1e-6
+        numeric[:, column] = (cost(pose.stepped(step)) - cost(pose.stepped(-step))) / 2e-6
+    torch.testing.assert_close(gradient, numeric, rtol=1e-4, atol=1e-3)
+
+
+def test_weights_fall_with_distance_and_confidence():
+    residuals = torch.tensor([[[0.0, 0, 0], [0.03, 0, 0], [0.3, 0, 0], [0.0, 0, 0]]])
+    weights = sample_weights(residuals, torch.tensor([[1.0, 1.0, 1.0, 0.0]]), 0.03)[0]
+    assert weights[0] > 3 * weights[1] > 100 * weights[2] > 0
+    assert weights[3] == 0
+
+
+def test_true_poses_are_found_on_the_true_actor(body, clean):
+    pose = fit_poses(body, bundled().pose, observed(clean.markers))
+    positions, _ = clean.motion.forward()
+    error = torch.as_tensor(positions) - body.posed(pose).positions
+    assert error.norm(dim=-1).mean() < 2e-3
+
+
+def test_a_long_gap_of_every_marker_is_bridged(body, clean):
+    markers = clean.markers.copy()
+    markers[100:160] = np.nan
+    markers[:10] = np.nan
+    posed = body.posed(fit_poses(body, bundled().pose, observed(markers)))
+    assert torch.isfinite(posed.positions).all()
+    steps = (posed.positions[1:] - posed.positions[:-1]).norm(dim=-1)
+    assert steps.max() < 0.05
+    true = torch.as_tensor(clean.motion.forward()[0])
+    assert (posed.positions - true)[100:160].norm(dim=-1).mean() < 0.15
+
+
+def test_one_frame_is_solved(body, clean):
+    posed = body.posed(fit_poses(body, bundled().pose, observed(clean.markers[50:51])))
+    assert (posed.markers - torch.as_tensor(clean.markers[50:51])).norm(dim=-1).mean() < 5e-3
+
+
+def test_between_goes_straight(body, clean):
+    at = torch.tensor([0, 4, 10])
+    pose = fit_poses(body, bundled().pose, observed(clean.markers[:11]))
+    filled = between(pose[at], at, 11)
+    torch.testing.assert_close(filled.q[at], pose.q[at])
+    torch.testing.assert_close(filled.turn[at], pose.turn[at])
+    torch.testing.assert_close(filled.root[2], (pose.root[0] + pose.root[4]) / 2)
+
+
+def test_spread_frames_differ_in_shape(clean):
+    seen = observed(clean.markers)
+    chosen = spread_frames(seen.points, seen.confidence, 30)
+    assert len(set(chosen.tolist())) == 30
+
+    def nearest(frames: torch.Tensor) -> float:
+        shape = (seen.points - seen.points.mean(1, keepdim=True))[frames].flatten(1)
+        apart = torch.cdist(shape, shape) + 1e9 * torch.eye(len(frames), dtype=shape.dtype)
+        return float(apart.min(1).values.mean())
+
+    assert nearest(chosen) > nearest(torch.arange(0, len(seen.points), len(seen.points) // 30)[:30])
+
+
+def test_size_jacobian_is_the_derivative(body, clean):
+    prior = bundled()
+    seen = observed(clean.markers[:2])
+    fit = ActorFit(body, prior, seen)
+    sizes = fit.start()
+    pose = place_root(body, fit.terms, seen)
+    jacobian = fit.size_jacobian(fit.sized(sizes).posed(pose).turned)
+    components = len(sizes.components)
+    for column in (0, 3, components - 1, components, components + 50):
+        step = torch.zeros(jacobian.shape[-1], dtype=torch.float64)
+        step[column] = 1e-6
+
+        def markers(s: float, step: torch.Tensor = step) -> torch.Tensor:
+            moved = Sizes(sizes.components + s * step[:components], sizes.offsets + s * step[components:].view(-1, 3))
+            return fit.sized(moved).posed(pose).markers.flatten(1)
+
+        numeric = (markers(1) - markers(-1)) / 2e-6
+        torch.testing.assert_close(jacobian[..., column], numeric, atol=1e-7, rtol=0)
