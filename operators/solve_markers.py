@@ -21,6 +21,16 @@ from .properties import settings_of
 from .takes import active_take, find_take
 
 
+#: The engine's stages, for people.
+STAGES = {
+    "match": "Matching labels",
+    "clean": "Filtering noise",
+    "calibrate": "Fitting the actor",
+    "pose": "Solving poses",
+    "smooth": "Smoothing",
+}
+
+
 @dataclass(frozen=True)
 class Solve:
     """A solve under way. Holds no reference into Blender's data: the user may delete or undo anything meanwhile.
@@ -38,6 +48,10 @@ class Solve:
     job: Job
     result: Path
     began: float
+
+    @property
+    def stage(self) -> str:
+        return STAGES.get(self.job.stage, self.job.stage)
 
 
 #: The solve that the panel shows, if any: a module's variable, because a scene's property would be saved and undone.
@@ -192,7 +206,7 @@ class BONESETTER_OT_solve_markers(bpy.types.Operator):
         shown = (job.stage, round(job.progress, 2))
         if shown != self._shown:
             self._shown = shown
-            context.workspace.status_text_set(f"Solving {current.name}: {job.stage}, {job.progress:.0%}    Esc: Cancel")
+            context.workspace.status_text_set(f"Solving {current.name}: {current.stage}, {job.progress:.0%}    Esc: Cancel")
             redraw_panels(context)
 
     def _end(self, context: bpy.types.Context) -> None:

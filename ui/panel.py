@@ -28,11 +28,13 @@ class BONESETTER_PT_main(_Sidebar, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
         take = active_take(context)
-        column = layout.column()
         if take is None:
-            column.operator("bonesetter.import_c3d", icon="IMPORT")
+            layout.operator("bonesetter.import_c3d", icon="IMPORT")
         else:
-            column.label(text=take.name, icon="OUTLINER_COLLECTION")
+            column = layout.column(align=True)
+            row = column.row()
+            row.label(text=take.name, icon="OUTLINER_COLLECTION")
+            row.operator("bonesetter.import_c3d", text="", icon="IMPORT")
             facts = take.bonesetter
             column.label(text=f"{facts.frames} frames at {facts.rate_hz:.5g} Hz", icon="BLANK1")
         if context.scene.bonesetter.take not in (None, take) or take is None:
@@ -49,8 +51,9 @@ class BONESETTER_PT_main(_Sidebar, bpy.types.Panel):
             column.scale_y = 1.5
             column.operator("bonesetter.solve_markers", icon="ARMATURE_DATA")
             return
-        column.progress(factor=solve.job.progress, text=f"{solve.job.stage}  {solve.job.progress:.0%}")
-        column.label(text="Esc cancels", icon="EVENT_ESC")
+        column.progress(factor=solve.job.progress, text=f"{solve.stage}  {solve.job.progress:.0%}")
+        # The icon is wider than others: the spaces keep the text clear of it.
+        column.label(text="    Cancel", icon="EVENT_ESC")
 
 
 class BONESETTER_PT_filter(_Sidebar, bpy.types.Panel):
@@ -59,14 +62,14 @@ class BONESETTER_PT_filter(_Sidebar, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
-        layout.use_property_split = True
-        layout.use_property_decorate = False
+        # Names inside the fields: beside them, a sidebar of usual width would cut them off before the unit.
         layout.enabled = solve_markers.current is None
         settings = context.scene.bonesetter
         column = layout.column(align=True)
         for name in ("max_speed", "rigid_tolerance", "max_residual", "max_gap"):
             column.prop(settings, name)
-        layout.prop(settings, "smooth")
+        column.separator()
+        column.prop(settings, "smooth")
 
 
 class BONESETTER_PT_result(_Sidebar, bpy.types.Panel):

@@ -6,7 +6,6 @@ from __future__ import annotations
 import importlib
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -35,10 +34,8 @@ def pytest_sessionstart() -> None:
     (repository / "bonesetter").symlink_to(ROOT, target_is_directory=True)
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
     bpy.context.preferences.extensions.repos.new(name="dev", module="dev", custom_directory=str(repository))
-    before = set(sys.modules)
     if addon_utils.enable(PACKAGE, default_set=True) is None:
         pytest.exit(f"{PACKAGE} could not be enabled", returncode=3)
-    pytest.modules_of_registration = set(sys.modules) - before  # type: ignore[attr-defined]
 
 
 def pytest_sessionfinish() -> None:

@@ -1,0 +1,284 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""C3D files to empties and back."""
+
+import os
+import time
+from pathlib import Path
+
+import bpy
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = Path(os.environ.get("BONESETTER_DATA") or ROOT.parent / "shared" / "data")
+ODD_LABELS = ('Male:LF"HD', "it's\\one", "long" * 30, "long" * 30 + "x", "*0", "RBAC-1")
+
+
+@pytest.fixture
+def write(ext, tmp_path):
+    def write(take):
+        path = tmp_path / f"{take.name}.c3d"
+        ext("model.c3d").write_c3d(take, path)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def load(scene, write):
+    """Write a take as a C3D, import that by the operator, and return its collection."""
+
+    def load(take, **options):
+        assert bpy.ops.bonesetter.import_c3d(filepath=str(write(take)), **options) == {"FINISHED"}
+        return scene.bonesetter.take
+
+    return load
+
+
+@pytest.fixture
+def with_gaps(make_take):
+    take = make_take(frames=30)
+    take.positions[5:9, 0] = np.nan
+    take.positions[:4, 1] = np.nan
+    take.positions[25:, 1] = np.nan
+    return take
+
+
+def where(marker, frame):
+    bpy.context.scene.frame_set(int(np.floor(frame)), subframe=float(frame % 1))
+    return np.array(marker.matrix_world.translation)
+
+
+def same(one, other, tolerance=2e-6):
+    assert one.labels == other.labels
+    np.testing.assert_array_equal(one.present, other.present)
+    np.testing.assert_allclose(one.positions, other.positions, atol=tolerance)
+    np.testing.assert_allclose(one.residuals, other.residuals, atol=1e-6)
+    assert (one.rate_hz, one.first_frame, one.up_axis) == (pytest.approx(other.rate_hz), other.first_frame, other.up_axis)
+
+
+@pytest.mark.parametrize("keys", ["KEYS", "SAMPLES"])
+@pytest.mark.parametrize("gaps", ["HIDE", "HOLD"])
+@pytest.mark.parametrize("unit", [0.001, 0.01, 1.0, 100.0])
+def test_round_trip(ext, scene, load, with_gaps, keys, gaps, unit):
+    scene.unit_settings.scale_length = unit
+    collection = load(with_gaps, keys=keys, gaps=gaps)
+    same(ext("operators.gather").gather_take(scene, collection), with_gaps)
+
+
+@pytest.mark.parametrize("keys", ["KEYS", "SAMPLES"])
+def test_markers_play_where_the_file_has_them(ext, scene, load, with_gaps, keys):
+    scene.unit_settings.scale_length = 0.01
+    empties = ext("operators.takes").markers(load(with_gaps, keys=keys, gaps="HOLD"))
+    for sample in (0, 4, 9, 29):
+        for index, marker in enumerate(empties.values()):
+            if np.isfinite(with_gaps.positions[sample, index, 0]):
+                np.testing.assert_allclose(where(marker, sample + 1), with_gaps.positions[sample, index] * 100, atol=1e-4)
+    first = empties[with_gaps.labels[0]]
+    np.testing.assert_allclose(where(first, 7), with_gaps.positions[4, 0] * 100, atol=1e-4, err_msg="a gap must hold, not drift")
+
+
+def test_gaps_are_hidden_and_marked(ext, load, with_gaps):
+    empties = ext("operators.takes").markers(load(with_gaps, gaps="HIDE"))
+    for sample in range(30):
+        bpy.context.scene.frame_set(sample + 1)
+        for index, marker in enumerate(empties.values()):
+            missing = not np.isfinite(with_gaps.positions[sample, index, 0])
+            assert (marker.hide_viewport, marker.hide_render, bool(marker["gap"])) == (missing, missing, missing)
+
+
+def test_held_gaps_are_marked_only(ext, load, with_gaps):
+    marker = next(iter(ext("operators.takes").markers(load(with_gaps, gaps="HOLD")).values()))
+    bpy.context.scene.frame_set(7)
+    assert (marker.hide_viewport, marker["gap"]) == (False, 1)
+
+
+def test_one_action_with_a_slot_each(load, make_take):
+    collection = load(make_take())
+    actions = {marker.animation_data.action for marker in collection.objects}
+    assert len(actions) == 1
+    assert len(actions.pop().slots) == len(collection.objects) == 3
+    assert len({marker.animation_data.action_slot.identifier for marker in collection.objects}) == 3
+
+
+def test_keys_are_linear_and_editable(ext, load, make_take):
+    keyed = ext("operators.keyframes").bound_channelbag(load(make_take(), keys="KEYS").objects[0]).fcurves[0]
+    assert {key.interpolation for key in keyed.keyframe_points} == {"LINEAR"}
+    assert len(keyed.keyframe_points) == 20
+    sampled = ext("operators.keyframes").bound_channelbag(load(make_take(), keys="SAMPLES").objects[0]).fcurves[0]
+    assert (len(sampled.sampled_points), len(sampled.keyframe_points)) == (20, 0)
+
+
+@pytest.mark.parametrize("rate", [120.0, 175.0, 59.94, 23.976, 99.5])
+def test_scene_plays_at_the_takes_rate(scene, load, make_take, rate):
+    load(make_take(rate_hz=rate))
+    assert scene.render.fps / scene.render.fps_base == pytest.approx(rate, rel=1e-6)
+    assert (scene.frame_start, scene.frame_end, scene.frame_current) == (1, 20, 1)
+
+
+@pytest.mark.parametrize("keys", ["KEYS", "SAMPLES"])
+def test_kept_scene_rate_retimes(ext, scene, load, make_take, keys):
+    scene.render.fps, scene.render.fps_base = 24, 1.0
+    take = make_take(frames=200, rate_hz=120.0)
+    collection = load(take, rate="KEEP", keys=keys)
+    assert (scene.render.fps, scene.frame_start, scene.frame_end) == (24, 1, 41)
+    np.testing.assert_allclose(where(collection.objects[0], 1 + 100 / 5), take.positions[100, 0], atol=1e-5)
+    same(ext("operators.gather").gather_take(scene, collection), take)
+
+
+def test_first_frame_of_the_file(scene, load, make_take):
+    load(make_take(first_frame=2925), start="FILE")
+    assert (scene.frame_start, scene.frame_end) == (2925, 2944)
+
+
+def test_range_may_be_left_alone(scene, load, make_take):
+    scene.frame_start, scene.frame_end = 7, 9
+    load(make_take(), set_range=False)
+    assert (scene.frame_start, scene.frame_end) == (7, 9)
+
+
+def test_y_up_takes_are_turned(ext, scene, load, make_take):
+    take = make_take(labels=("LFHD", "LANK"), up_axis="Y")
+    take.positions[:, 0] = (0.1, 1.7, 0.3)
+    take.positions[:, 1] = (0.1, 0.1, 0.3)
+    collection = load(take)
+    np.testing.assert_allclose(where(collection.objects[0], 1), (0.1, -0.3, 1.7), atol=1e-6)
+    same(ext("operators.gather").gather_take(scene, collection), take)
+
+
+def test_odd_labels(ext, scene, load, make_take):
+    # ezc3d keeps at most 127 characters: two labels that differ behind that would be one.
+    take = make_take(labels=ODD_LABELS)
+    collection = load(take)
+    again = load(take)
+    for one in (collection, again):
+        same(ext("operators.gather").gather_take(scene, one), take)
+
+
+def test_one_frame(ext, scene, load, make_take):
+    take = make_take(frames=1)
+    same(ext("operators.gather").gather_take(scene, load(take)), take)
+
+
+def test_marker_that_is_never_there(ext, scene, load, make_take):
+    take = make_take()
+    take.positions[:, 1] = np.nan
+    for keys in ("KEYS", "SAMPLES"):
+        same(ext("operators.gather").gather_take(scene, load(take, keys=keys)), take)
+
+
+def test_residuals_survive(ext, scene, load, make_take):
+    take = make_take()
+    take.residuals[3, 1] = 0.012
+    same(ext("operators.gather").gather_take(scene, load(take)), take)
+
+
+def test_repairs_by_hand_count(ext, scene, load, with_gaps):
+    collection = load(with_gaps, gaps="HIDE")
+    keyframes, gather = ext("operators.keyframes"), ext("operators.gather").gather_take
+    marker = ext("operators.takes").markers(collection)[with_gaps.labels[0]]
+    curves = {curve.array_index: curve for curve in keyframes.bound_channelbag(marker).fcurves if curve.data_path == "location"}
+    for axis, value in enumerate((1.0, 2.0, 3.0)):
+        curves[axis].keyframe_points.insert(7, value)
+    present = gather(scene, collection)
+    np.testing.assert_allclose(present.positions[6, 0], (1, 2, 3), atol=1e-6)
+    assert list(np.flatnonzero(~present.present[:, 0])) == [5, 7, 8]
+    # A sample that is moved.
+    curves[2].keyframe_points[0].co.y += 0.5
+    np.testing.assert_allclose(gather(scene, collection).positions[0, 0, 2], with_gaps.positions[0, 0, 2] + 0.5, atol=1e-6)
+    # A gap that is declared none.
+    (gap,) = (curve for curve in keyframes.bound_channelbag(marker).fcurves if curve.data_path == '["gap"]')
+    for key in gap.keyframe_points:
+        key.co.y = 0
+    gap.update()
+    assert gather(scene, collection).present[:, 0].all()
+
+
+def test_samples_turned_into_keys_keep_their_gaps(ext, scene, load, with_gaps):
+    collection = load(with_gaps, keys="SAMPLES")
+    for marker in collection.objects:
+        for curve in ext("operators.keyframes").bound_channelbag(marker).fcurves:
+            if curve.data_path == "location":
+                curve.convert_to_keyframes(1, 31)
+    same(ext("operators.gather").gather_take(scene, collection), with_gaps)
+
+
+def test_deleted_marker_is_missing(ext, scene, load, make_take):
+    collection = load(make_take())
+    bpy.data.objects.remove(collection.objects[1])
+    assert ext("operators.gather").gather_take(scene, collection).labels == ("LFHD", "LANK")
+
+
+def test_parented_and_moved_markers(ext, scene, load, make_take):
+    take = make_take()
+    collection = load(take)
+    mover = bpy.data.objects.new("mover", None)
+    scene.collection.objects.link(mover)
+    mover.location = (0, 0, 1)
+    for marker in collection.objects:
+        marker.parent = mover
+    bpy.context.view_layer.update()
+    gather = ext("operators.gather").gather_take
+    np.testing.assert_allclose(gather(scene, collection).positions, take.positions + (0, 0, 1), atol=1e-6)
+    mover.keyframe_insert("location", frame=1)
+    mover.location = (0, 0, 20)
+    mover.keyframe_insert("location", frame=20)
+    scene.frame_set(3)
+    moved = gather(scene, collection).positions
+    assert scene.frame_current == 3
+    np.testing.assert_allclose(moved[[0, -1]], take.positions[[0, -1]] + [[[0, 0, 1]], [[0, 0, 20]]], atol=1e-5)
+
+
+def test_several_files_at_once(scene, write, make_take, tmp_path):
+    write(make_take(name="one", rate_hz=100.0))
+    write(make_take(name="two", rate_hz=50.0))
+    files = [{"name": "one.c3d"}, {"name": "two.c3d"}, {"name": "gone.c3d"}]
+    assert bpy.ops.bonesetter.import_c3d(directory=str(tmp_path), files=files) == {"FINISHED"}
+    assert {collection.name for collection in scene.collection.children} == {"one", "two"}
+    assert scene.render.fps == 100
+    assert scene.frame_end == 39  # 20 samples at 50 Hz, seen at 100
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", bytes(1000)])
+def test_bad_files_are_reported(tmp_path, content):
+    path = tmp_path / "bad.c3d"
+    path.write_bytes(content)
+    with pytest.raises(RuntimeError, match=r"bad\.c3d"):
+        bpy.ops.bonesetter.import_c3d(filepath=str(path))
+    assert not bpy.data.objects
+
+
+def test_missing_file_is_reported(tmp_path):
+    with pytest.raises(RuntimeError, match="choose a .c3d file"):
+        bpy.ops.bonesetter.import_c3d(filepath=str(tmp_path / "gone.c3d"))
+
+
+def test_undo_and_redo(load, make_take):
+    bpy.ops.ed.undo_push(message="Before")
+    load(make_take())
+    bpy.ops.ed.undo_push(message="Import")
+    bpy.ops.ed.undo()
+    assert (len(bpy.data.objects), len(bpy.data.actions)) == (0, 0)
+    bpy.ops.ed.redo()
+    assert len(bpy.data.objects) == 3
+
+
+def test_saved_and_loaded(ext, load, with_gaps, tmp_path):
+    load(with_gaps)
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "take.blend"))
+    bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "take.blend"))
+    scene = bpy.context.scene
+    same(ext("operators.gather").gather_take(scene, scene.bonesetter.take), with_gaps)
+
+
+def test_long_take_is_imported_in_time(scene):
+    """The bound is generous, for a busy machine: what it takes by itself stands in the output."""
+    path = DATA / "takes" / "hdm05_mm" / "HDM_mm_01-02_03_120.c3d"
+    if not path.is_file():
+        pytest.skip(f"the real takes are not at {DATA}")
+    begin = time.perf_counter()
+    bpy.ops.bonesetter.import_c3d(filepath=str(path))
+    seconds = time.perf_counter() - begin
+    print(f"import of 3,990 frames of 44 points: {seconds:.2f} s")
+    assert seconds < 1.2

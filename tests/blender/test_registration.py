@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The extension as Blender loads it."""
+
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import bpy
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_registration_imports_nothing_heavy():
+    code = f"""
+import sys
+import bpy, addon_utils
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+import conftest
+conftest.pytest_sessionstart()
+heavy = sorted(name for name in ("torch", "scipy", "ezc3d", "tqdm", "roma", "safetensors", "matplotlib") if name in sys.modules)
+registered = hasattr(bpy.types, "BONESETTER_OT_solve_markers")
+conftest.pytest_sessionfinish()
+print("heavy", heavy, registered, hasattr(bpy.types, "BONESETTER_OT_solve_markers"), hasattr(bpy.types.Scene, "bonesetter"))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert "heavy [] True False False" in done.stdout, done.stdout + done.stderr
+
+
+def test_everything_is_where_users_look():
+    assert bpy.types.BONESETTER_FH_c3d.bl_import_operator == "bonesetter.import_c3d"
+    assert bpy.types.BONESETTER_PT_main.bl_category == "Bonesetter"
+    assert "REGISTER" not in bpy.types.BONESETTER_OT_solve_markers.bl_options
+    assert bpy.ops.bonesetter.import_c3d.get_rna_type().name == "Import C3D"
+
+
+def test_import_menu_is_extended_once(ext):
+    draw = bpy.types.TOPBAR_MT_file_import._dyn_ui_initialize()
+    assert draw.count(ext("operators.import_c3d").draw_menu) == 1
+
+
+def test_panel_defaults_are_the_engines(ext, scene):
+    Settings = ext("model.settings").Settings
+    assert ext("operators.properties").settings_of(scene) == Settings()
+    scene.bonesetter.max_speed = 3.3
+    assert ext("operators.properties").settings_of(scene) == Settings(max_speed=3.3)
+
+
+def test_manifest_and_project_tell_the_same_version():
+    manifest = tomllib.loads((ROOT / "blender_manifest.toml").read_text())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert manifest["version"] == project["version"]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    out = tmp_path_factory.mktemp("build")
+    command = [sys.executable, str(ROOT / "tools" / "build_extension.py"), "--no-wheels", "--out", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (archive,) = out.glob("*.zip")
+    return archive
+
+
+def test_zip_holds_the_extension_and_nothing_else(built):
+    with zipfile.ZipFile(built) as archive:
+        names = set(archive.namelist())
+    wanted = {"__init__.py", "blender_manifest.toml", "LICENSE", "batch.py", "model/weights/prior.safetensors", "ui/panel.py"}
+    assert wanted <= names
+    assert any(name.startswith("model/marker_sets/") and name.endswith(".json") for name in names)
+    unwanted = ("tests/", "docs/", "tools/", "out/", ".", "Makefile", "pyproject.toml", "README.md")
+    assert [name for name in names if name.startswith(unwanted) or "__pycache__" in name] == []
+
+
+def test_zip_is_valid(built):
+    cli = Path(bpy.utils.system_resource("SCRIPTS")) / "addons_core" / "bl_pkg" / "cli" / "blender_ext.py"
+    done = subprocess.run([sys.executable, str(cli), "validate", str(built)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
