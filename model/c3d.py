@@ -155,7 +155,7 @@ def _read_header(path: Path) -> _Header:
             stream.seek((header[0] - 1) * 512 + 3)
             processor = stream.read(1)
     except OSError as error:
-        raise BonesetterError(f"{path} cannot be read ({error.strerror}): choose a .c3d file.") from error
+        raise BonesetterError(f"{path.name} cannot be read ({error.strerror}): choose a .c3d file.") from error
     # Intel and DEC store integers little end first; only MIPS (86) does not.
     order = ">" if processor == b"\x56" else "<"
     points, _, first, last = struct.unpack_from(f"{order}4H", header, 2)
