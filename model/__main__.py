@@ -3,6 +3,10 @@
 
 import sys
 
+from .threads import share_the_machine
+
+share_the_machine()
+
 from .cli import main
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
+from .threads import share_the_machine
+
 #: What a solve imports and a plain Python may lack.
 NEEDED = ("numpy", "roma", "safetensors", "scipy", "torch")
 
@@ -29,6 +31,7 @@ Answer = Callable[[dict[str, Any]], None]
 
 def main(arguments: list[str]) -> None:
     """Serve until standard input ends; with `--probe`, say hello and end."""
+    share_the_machine()
     answer = _claim_stdout()
     missing = missing_modules()
     torch = importlib.util.find_spec("torch") is not None

@@ -8,6 +8,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from model.threads import share_the_machine
+
+share_the_machine()
+
 import numpy as np
 import pytest
 
