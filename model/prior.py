@@ -96,9 +96,7 @@ def read(path: Path, without: tuple[str, ...] = ()) -> Prior:
     with safe_open(path, framework="numpy") as file:
         header = file.metadata()
         tensors = {name: np.asarray(file.get_tensor(name), dtype=float) for name in file.keys()}  # noqa: SIM118
-    pose = PosePrior(
-        tensors["mean_rotations"], tensors["axes"], tensors["joints_of"].astype(int), tensors["precision"], tensors["speed"]
-    )
+    pose = PosePrior(tensors["mean_rotations"], tensors["axes"], tensors["joints_of"].astype(int), tensors["precision"], tensors["speed"])
     names = [name for name in tensors if name.startswith("offsets.") and name.removeprefix("offsets.") not in without]
     mean, deviation = offset_statistics(np.stack([tensors[name] for name in sorted(names)]))
     actor = ActorPrior(

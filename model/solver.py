@@ -5,10 +5,11 @@ Per frame t, with markers m, the cost is
 
     sum_m w_m rho_s(|x_m(pose_t) - y_m,t|) / (2 sigma^2) + q_t' P q_t / 2 + sum_c (dx_c,t / (speed_c dt))^2 kappa_c,t / 2
 
-kappa is small where markers are seen and large where they are not, so that a limb glides through a gap. rho_s is Geman and McClure's kernel rho(r) = r^2 s^2 / (r^2 + s^2), its scale s shrinking from step to step (graduated
+rho_s is Geman and McClure's kernel rho(r) = r^2 s^2 / (r^2 + s^2), its scale s shrinking from step to step (graduated
 non-convexity: Yang et al. 2020, arXiv 1909.08605), so that samples far from every sensible pose lose their say. P is the
-pose prior's precision, dx the change from the frame before. The change couples neighbours only, coordinate by coordinate:
-the normal matrix is banded with the width of one frame, and LAPACK factors it in time linear in the frames.
+pose prior's precision. dx is the change from the frame before; kappa is small where markers are seen and large where they
+are not, so that a limb glides through a gap. The change couples neighbours only, coordinate by coordinate: the normal
+matrix is banded with the width of one frame, and LAPACK factors it in time linear in the frames.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ def _read_c3d(request: dict[str, Any]) -> dict[str, Any]:
 
     if importlib.util.find_spec("ezc3d") is None:
         raise BonesetterError(
-            f'Neither Blender\'s Python nor the engine\'s has ezc3d, which reads C3D files: run "{sys.executable}" -m pip install ezc3d.'
+            f"Neither Blender's Python nor the engine's has ezc3d, which reads C3D files: run \"{sys.executable}\" -m pip install ezc3d."
         )
     from .c3d import read_c3d
 
