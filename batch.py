@@ -176,7 +176,8 @@ def _extension() -> Iterator[Callable[[str], Any]]:
     package = "bonesetter" if enabled is None else enabled.__module__.removesuffix(".operators.solve_markers")
     if enabled is None:
         spec = importlib.util.spec_from_file_location(package, ROOT / "__init__.py", submodule_search_locations=[str(ROOT)])
-        assert spec is not None and spec.loader is not None
+        assert spec is not None
+        assert spec.loader is not None
         sys.modules[package] = module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         module.register()

@@ -31,6 +31,7 @@ class SolvedPose:
 
 
 def save_take(take: Take, path: Path) -> None:
+    """Write a take as it is."""
     _write(
         path,
         name=take.name,
@@ -45,6 +46,7 @@ def save_take(take: Take, path: Path) -> None:
 
 
 def load_take(path: Path) -> Take:
+    """The take that `save_take` wrote."""
     with np.load(path) as arrays:
         return Take(
             name=str(arrays["name"]),
@@ -59,6 +61,7 @@ def load_take(path: Path) -> Take:
 
 
 def save_pose(solution: Solution, path: Path) -> None:
+    """Write of a solution what Blender needs."""
     skeleton = solution.actor.skeleton
     _write(
         path,
@@ -71,6 +74,7 @@ def save_pose(solution: Solution, path: Path) -> None:
 
 
 def load_pose(path: Path) -> SolvedPose:
+    """The pose that `save_pose` wrote."""
     with np.load(path) as arrays:
         joints = tuple(str(joint) for joint in arrays["joints"])
         parents = tuple(int(parent) for parent in arrays["parents"])

@@ -161,4 +161,5 @@ def summary(name: str, report: dict[str, Any]) -> str:
 
 
 def one_line(error: BaseException) -> str:
+    """An error's text without its line breaks."""
     return " ".join(str(error).split())

@@ -75,6 +75,7 @@ def serve(request: dict[str, Any], answer: Answer) -> None:
 
 
 def missing_modules() -> list[str]:
+    """Which of `NEEDED` this Python lacks; nothing is imported to know."""
     return [name for name in NEEDED if importlib.util.find_spec(name) is None]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import bpy
 import numpy as np
@@ -39,11 +39,12 @@ def build_take(scene: bpy.types.Scene, take: Take, timing: Timing, options: Impo
     """Make a collection with an empty per marker, all keyed in one action with a slot each.
 
     Args:
-        scene: Gets the collection; its rate and range are left alone.
+        scene: Gets the collection, as the take chosen in the panel; its rate and range are left alone.
         timing: With one scene frame per sample if the keys shall be samples.
     """
     collection = bpy.data.collections.new(take.name)
     scene.collection.children.link(collection)
+    scene.bonesetter.take = collection
     _describe(collection, take, timing, path)
     space = space_of(collection, scene)
     positions = space.to_blender(take.positions)
@@ -77,7 +78,7 @@ def _describe(collection: bpy.types.Collection, take: Take, timing: Timing, path
     properties.frame_step = timing.step
 
 
-def _key_location(bag, positions: FloatArray, present: BoolArray, timing: Timing, options: ImportOptions) -> None:
+def _key_location(bag: Any, positions: FloatArray, present: BoolArray, timing: Timing, options: ImportOptions) -> None:
     """Key where the marker is; in a gap it holds, so that no motion is made up."""
     if not present.any():
         return
@@ -97,7 +98,7 @@ def _key_location(bag, positions: FloatArray, present: BoolArray, timing: Timing
         write_keys(bag, "location", axis, frames, positions[kept, axis], "Location", interpolation)
 
 
-def _key_gaps(bag, marker: bpy.types.Object, present: BoolArray, timing: Timing, options: ImportOptions) -> None:
+def _key_gaps(bag: Any, marker: bpy.types.Object, present: BoolArray, timing: Timing, options: ImportOptions) -> None:
     """Key only where the marker comes or goes; a marker that is always there needs no curve."""
     if present.all():
         return

@@ -113,6 +113,6 @@ def _read_evaluated(
             scene.frame_set(int(np.floor(frame)), subframe=float(frame % 1.0))
             for index in moved:
                 if np.isfinite(positions[sample, index, 0]):
-                    positions[sample, index] = empties[index].matrix_world.translation
+                    positions[sample, index] = np.array(empties[index].matrix_world.translation)
     finally:
         scene.frame_set(now[0], subframe=now[1])

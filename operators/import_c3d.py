@@ -97,7 +97,7 @@ class BONESETTER_OT_import_c3d(bpy.types.Operator, ImportHelper):
                 failures.append(str(error))
                 continue
             options = ImportOptions(self.keys, self.gaps)
-            context.scene.bonesetter.take = build_take(context.scene, take, timing, options, path)
+            build_take(context.scene, take, timing, options, path)
             timings.append(timing)
             for warning in take.warnings:
                 self.report({"WARNING"}, f"{take.name}: {warning}")
@@ -143,8 +143,7 @@ class BONESETTER_OT_import_c3d(bpy.types.Operator, ImportHelper):
         missing = 1.0 - take.present.mean()
         self.report(
             {"INFO"},
-            f"{take.name}: {len(take.labels)} markers, {take.frames} samples at {take.rate_hz:.5g} Hz, "
-            f"{missing:.1%} missing; {shown}",
+            f"{take.name}: {len(take.labels)} markers, {take.frames} samples at {take.rate_hz:.5g} Hz, {missing:.1%} missing; {shown}",
         )
 
 

@@ -20,7 +20,6 @@ from .preferences import engine_python
 from .properties import settings_of
 from .takes import active_take, find_take
 
-
 #: The engine's stages, for people.
 STAGES = {
     "match": "Matching labels",

@@ -37,7 +37,9 @@ def main() -> int:
         copy_tracked(source)
         if not arguments.no_wheels:
             add_wheels(source)
-        return subprocess.run([*blender_extension(), "build", "--source-dir", source, "--output-dir", arguments.out], check=False).returncode
+        return subprocess.run(
+            [*blender_extension(), "build", "--source-dir", source, "--output-dir", arguments.out], check=False
+        ).returncode
 
 
 def copy_tracked(target: Path) -> None:

@@ -11,7 +11,7 @@ from ..operators.engine import interpreter
 
 
 class BONESETTER_AP_preferences(bpy.types.AddonPreferences):
-    bl_idname = base_package
+    bl_idname = base_package or ""
 
     python_path: StringProperty(
         name="Engine's Python",

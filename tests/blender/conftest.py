@@ -6,8 +6,9 @@ from __future__ import annotations
 import importlib
 import os
 import shutil
+import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -25,9 +26,8 @@ os.environ["BLENDER_USER_RESOURCES"] = _resources
 
 
 def pytest_sessionstart() -> None:
-    import bpy  # first: it puts its own modules on the path
-
     import addon_utils
+    import bpy  # first: it puts its own modules on the path
 
     repository = Path(_resources) / "repository"
     repository.mkdir()
@@ -53,13 +53,13 @@ def ext() -> Callable[[str], ModuleType]:
 
 
 @pytest.fixture(autouse=True)
-def scene(ext: Callable[[str], ModuleType]) -> Iterator[Any]:
+def scene(ext: Callable[[str], ModuleType]) -> Any:
     """An empty file."""
     import bpy
 
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
     bpy.context.preferences.edit.use_global_undo = True
-    yield bpy.context.scene
+    return bpy.context.scene
 
 
 @pytest.fixture
@@ -77,3 +77,25 @@ def make_take(ext: Callable[[str], ModuleType]) -> Callable[..., Any]:
         return ext("model.take").Take(labels=labels, positions=positions, **{**defaults, **fields})
 
     return make
+
+
+@pytest.fixture(scope="session")
+def engine_python() -> str:
+    """The interpreter that runs the engine: Blender's own wheel has no torch."""
+    python = os.environ.get("BONESETTER_ENGINE_PYTHON")
+    if not python:
+        pytest.fail("set BONESETTER_ENGINE_PYTHON to a Python with torch, as tools/test does")
+    return python
+
+
+@pytest.fixture(scope="session")
+def synthetic_c3d(engine_python: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A walk of some seconds with noise and gaps."""
+    path = tmp_path_factory.mktemp("synthetic") / "walk.c3d"
+    subprocess.run([engine_python, "-m", "model", "synthesise", str(path), "--seconds", "3"], cwd=ROOT, check=True)
+    return path
+
+
+@pytest.fixture
+def synthetic_take(ext: Callable[[str], ModuleType], synthetic_c3d: Path) -> Any:
+    return ext("model.c3d").read_c3d(synthetic_c3d)

@@ -219,7 +219,7 @@ def test_parented_and_moved_markers(ext, scene, load, make_take):
         marker.parent = mover
     bpy.context.view_layer.update()
     gather = ext("operators.gather").gather_take
-    np.testing.assert_allclose(gather(scene, collection).positions, take.positions + (0, 0, 1), atol=1e-6)
+    np.testing.assert_allclose(gather(scene, collection).positions, take.positions + np.array((0, 0, 1)), atol=1e-6)
     mover.keyframe_insert("location", frame=1)
     mover.location = (0, 0, 20)
     mover.keyframe_insert("location", frame=20)
@@ -249,7 +249,7 @@ def test_bad_files_are_reported(tmp_path, content):
 
 
 def test_missing_file_is_reported(tmp_path):
-    with pytest.raises(RuntimeError, match="choose a .c3d file"):
+    with pytest.raises(RuntimeError, match=r"choose a \.c3d file"):
         bpy.ops.bonesetter.import_c3d(filepath=str(tmp_path / "gone.c3d"))
 
 

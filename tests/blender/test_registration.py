@@ -42,10 +42,10 @@ def test_import_menu_is_extended_once(ext):
 
 
 def test_panel_defaults_are_the_engines(ext, scene):
-    Settings = ext("model.settings").Settings
-    assert ext("operators.properties").settings_of(scene) == Settings()
+    settings = ext("model.settings").Settings
+    assert ext("operators.properties").settings_of(scene) == settings()
     scene.bonesetter.max_speed = 3.3
-    assert ext("operators.properties").settings_of(scene) == Settings(max_speed=3.3)
+    assert ext("operators.properties").settings_of(scene) == settings(max_speed=3.3)
 
 
 def test_manifest_and_project_tell_the_same_version():

@@ -16,9 +16,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import bpy  # first: it puts its own modules on the path
-
 import addon_utils
+import bpy  # first: it puts its own modules on the path
 import numpy as np
 
 OUT = Path(os.environ["BONESETTER_WINDOW_TEST"])
@@ -83,7 +82,7 @@ class Person:
     def look(self, name: str) -> Steps:
         """Keep what the screen shows."""
         yield from wait(0.4)
-        subprocess.run(["import", "-window", "root", str(OUT / f"{name}.png")], check=True)  # noqa: S603, S607
+        subprocess.run(["import", "-window", "root", str(OUT / f"{name}.png")], check=True)
 
     def find_button(self, command: str) -> Steps:
         """Move over the sidebar until the button under the mouse is the one that runs a command.
@@ -214,6 +213,7 @@ def scenario(verdict: Verdict, ticker: Ticker) -> Steps:
     yield from person.press("LEFTMOUSE")
     yield from wait_for(lambda: solving.current is not None, "the second solve to start")
     seen: set[tuple[str, float]] = set()
+    waiting: list[float] = []
     while solving.current is not None:
         seen.add((solving.current.job.stage, solving.current.job.progress))
         waiting = list(ticker.gaps)

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""batch.py as a process of its own, as users run it."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import bpy
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+REPORT = ["flagged", "frames", "marker_residual_mm", "rate_hz", "seconds", "warnings"]
+
+
+@pytest.fixture(scope="module")
+def batch(engine_python):
+    def run(*arguments):
+        environment = {**os.environ, "BONESETTER_ENGINE_PYTHON": engine_python}
+        command = [sys.executable, str(ROOT / "batch.py"), *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=240, env=environment)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def done(batch, synthetic_c3d, tmp_path_factory):
+    """One run over two good takes and a bad one, in all formats."""
+    folder = tmp_path_factory.mktemp("batch")
+    good = [folder / name for name in ("one.c3d", "two.c3d")]
+    for path in good:
+        shutil.copy(synthetic_c3d, path)
+    bad = folder / "bad.c3d"
+    bad.write_bytes(b"not a C3D file")
+    out = folder / "out"
+    return out, batch(good[0], bad, good[1], "--out", out, "--format", "blend", "bvh", "fbx", "glb")
+
+
+def test_some_failed(done):
+    out, run = done
+    assert run.returncode == 1, run.stdout + run.stderr
+    assert "bad.c3d is not a C3D file" in run.stderr
+    assert "Traceback" not in run.stdout + run.stderr
+    wanted = {f"{stem}.{name}" for stem in ("one", "two") for name in ("blend", "bvh", "fbx", "glb", "json")}
+    assert {path.name for path in out.iterdir()} == wanted
+
+
+def test_report(done):
+    report = json.loads((done[0] / "one.json").read_text())
+    assert sorted(report) == REPORT
+    assert {"read", "import", "pose", "keyframe", "write"} < set(report["seconds"])
+    assert all(seconds >= 0 for seconds in report["seconds"].values())
+    assert report["marker_residual_mm"]["mean"] < 8
+
+
+def test_blend_plays_what_the_bvh_says(done):
+    out, _ = done
+    bpy.ops.wm.open_mainfile(filepath=str(out / "one.blend"))
+    rig = bpy.context.scene.bonesetter.take.bonesetter.armature
+    assert [one.name for one in bpy.data.collections].count("one") == 1
+    lines = (out / "one.bvh").read_text().splitlines()
+    motion = [line.split() for line in lines[lines.index("MOTION") + 3 :]]
+    bpy.context.scene.frame_set(100)
+    x, y, z = rig.matrix_world @ rig.pose.bones["Hips"].head
+    np.testing.assert_allclose([float(value) for value in motion[99][:3]], [x * 100, z * 100, -y * 100], atol=0.01)
+
+
+def test_fbx_and_glb_hold_the_animation(done):
+    out, _ = done
+    bpy.ops.wm.open_mainfile(filepath=str(out / "one.blend"))
+    rig = bpy.context.scene.bonesetter.take.bonesetter.armature
+    bpy.context.scene.frame_set(100)
+    truth = {bone.name: np.array(rig.matrix_world @ bone.head) for bone in rig.pose.bones}
+    for name in ("fbx", "glb"):
+        bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
+        scene = bpy.context.scene
+        scene.render.fps = 120
+        import addon_utils
+
+        addon_utils.enable({"fbx": "io_scene_fbx", "glb": "io_scene_gltf2"}[name])
+        if name == "fbx":
+            bpy.ops.import_scene.fbx(filepath=str(out / "one.fbx"), anim_offset=0.0)
+        else:
+            bpy.ops.import_scene.gltf(filepath=str(out / "one.glb"))
+        (rig,) = (one for one in bpy.data.objects if one.type == "ARMATURE")
+        start, end = rig.animation_data.action.frame_range
+        assert end - start == pytest.approx(359, abs=1.01)
+        # Exporters count from 0 or 1: the pose must be there within a frame of its place.
+        errors = []
+        for frame in (98, 99, 100, 101):
+            scene.frame_set(frame)
+            errors.append(max(np.abs(np.array(rig.matrix_world @ rig.pose.bones[bone].head) - at).max() for bone, at in truth.items()))
+        assert min(errors) < 2e-3, (name, errors)
+
+
+def test_nothing_is_overwritten_without_force(done, batch):
+    out, _ = done
+    before = (out / "one.blend").stat().st_mtime_ns
+    run = batch(out.parent / "one.c3d", "--out", out)
+    assert (run.returncode, (out / "one.blend").stat().st_mtime_ns) == (1, before)
+    assert "--force" in run.stderr
+
+
+def test_force_and_actor(done, batch, tmp_path):
+    take = done[0].parent / "one.c3d"
+    actor = tmp_path / "actor.json"
+    assert batch(take, "--out", tmp_path, "--format", "blend", "--save-actor", actor).returncode == 0
+    run = batch(take, "--out", tmp_path, "--actor", actor, "--format", "blend", "--force", "--smooth", "0")
+    assert run.returncode == 0, run.stderr
+    assert json.loads(actor.read_text())["format"] == "bonesetter-actor"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["a.c3d"],
+        ["a.c3d", "b/a.c3d", "--out", "x"],
+        ["a.c3d", "--out", "x", "--format", "obj"],
+        ["a.c3d", "--out", "x", "--smooth", "2"],
+    ],
+)
+def test_wrong_usage(batch, arguments):
+    run = batch(*arguments)
+    assert run.returncode == 2
+    assert "Traceback" not in run.stderr
+
+
+def test_bad_actor(batch, tmp_path):
+    run = batch("a.c3d", "--out", tmp_path, "--actor", tmp_path / "gone.json")
+    assert (run.returncode, "cannot be read as an actor" in run.stderr) == (1, True)

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The engine process: its life and its many deaths."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import bpy
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def engine(ext, engine_python):
+    engine = ext("operators.engine").engine
+    engine.close()
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def request_for(ext, engine, synthetic_take):
+    """A request that keeps the engine busy for many seconds."""
+    source = engine.folder / "take.npz"
+    take = synthetic_take
+    longer = type(take)(take.name, take.labels, np.tile(take.positions, (6, 1, 1)), np.tile(take.residuals, (6, 1)), take.rate_hz)
+    ext("model.exchange").save_take(longer, source)
+    return {"take": str(source), "out": str(engine.folder / "pose.npz"), "settings": {}}
+
+
+def start_solving(engine, python, request):
+    job = engine.submit(python, request)
+    until(lambda: job.poll() or job.progress > 0, 60)
+    assert job.answer is None
+    return job
+
+
+def until(condition, seconds):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"nothing happened within {seconds} s"
+        time.sleep(0.02)
+
+
+def runs(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")")[-1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_stays_warm_between_requests(engine, engine_python):
+    engine.submit(engine_python, {"ping": True}).wait()
+    pid = engine.pid
+    engine.submit(engine_python, {"ping": True}).wait()
+    assert engine.pid == pid
+    assert engine.alive
+
+
+def test_starts_anew_after_death_and_for_another_interpreter(engine, engine_python, tmp_path):
+    engine.submit(engine_python, {"ping": True}).wait()
+    first = engine.pid
+    os.kill(first, signal.SIGKILL)
+    until(lambda: not engine.alive, 5)
+    engine.submit(engine_python, {"ping": True}).wait()
+    second = engine.pid
+    other = tmp_path / "python"
+    other.write_text(f'#!/bin/sh\nexec "{engine_python}" "$@"\n')
+    other.chmod(0o755)
+    engine.submit(str(other), {"ping": True}).wait()
+    assert len({first, second, engine.pid}) == 3
+    assert not runs(second)
+
+
+def test_cancel_kills_at_once(engine, engine_python, request_for):
+    job = start_solving(engine, engine_python, request_for)
+    pid = engine.pid
+    begin = time.monotonic()
+    job.cancel()
+    assert time.monotonic() - begin < 1.0
+    assert not runs(pid)
+    assert not engine.alive
+
+
+def test_file_load_kills(engine, engine_python, request_for):
+    start_solving(engine, engine_python, request_for)
+    pid, folder = engine.pid, engine.folder
+    bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
+    assert not runs(pid)
+    assert not folder.exists()
+
+
+def test_unregister_kills(ext, engine, engine_python, request_for):
+    start_solving(engine, engine_python, request_for)
+    pid = engine.pid
+    ext("operators").unregister()
+    try:
+        assert not runs(pid)
+    finally:
+        ext("operators").register()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
+def test_dies_with_blender(ext, engine, engine_python, request_for):
+    """A second Blender starts an engine and is killed in the middle of its solve, with no chance to clean up."""
+    code = f"""
+import importlib.util, sys, time
+spec = importlib.util.spec_from_file_location("bs", {str(ROOT / "__init__.py")!r}, submodule_search_locations=[{str(ROOT)!r}])
+sys.modules["bs"] = module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+import bs.operators.engine as engines
+job = engines.engine.submit({engine_python!r}, {json.loads(json.dumps(request_for))!r})
+while not job.poll() and not job.progress:
+    time.sleep(0.02)
+print(engines.engine.pid, flush=True)
+time.sleep(60)
+"""
+    parent = subprocess.Popen([sys.executable, "-c", "import bpy\n" + code], stdout=subprocess.PIPE, text=True)
+    lines = iter(parent.stdout.readline, "")
+    pid = int(next(line for line in lines if line.strip().isdigit()))
+    assert runs(pid)
+    parent.kill()
+    parent.wait()
+    until(lambda: not runs(pid), 5)
+
+
+def test_crash_becomes_a_sentence(ext, engine, engine_python, request_for):
+    job = start_solving(engine, engine_python, request_for)
+    os.kill(engine.pid, signal.SIGSEGV)
+    with pytest.raises(ext("model.take").BonesetterError, match="stopped unexpectedly"):
+        job.wait()
+
+
+def test_bug_becomes_a_sentence_and_the_engine_lives(ext, engine, engine_python):
+    job = engine.submit(engine_python, {"take": "nowhere.npz", "out": "x.npz"})
+    with pytest.raises(ext("model.take").BonesetterError, match="nowhere"):
+        job.wait()
+    assert "Traceback" in engine.log.read_text()
+    engine.submit(engine_python, {"ping": True}).wait()
+
+
+def test_interpreter_without_torch_is_named_with_the_cure(ext, engine, tmp_path):
+    bare = tmp_path / "bare"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(bare)], check=True)
+    python = str(bare / "bin" / "python")
+    with pytest.raises(ext("model.take").BonesetterError) as caught:
+        engine.submit(python, {"ping": True}).wait()
+    assert "torch" in str(caught.value)
+    assert f'"{python}" -m pip install' in str(caught.value)
+    assert ext("operators.engine").verdicts[python] == str(caught.value)
+    assert not engine.alive
+    assert ext("operators.engine").probe(python) == str(caught.value)
+
+
+@pytest.mark.parametrize("python", ["/nowhere/python", "/bin/false"])
+def test_useless_interpreter_is_a_sentence(ext, engine, python):
+    with pytest.raises(ext("model.take").BonesetterError):
+        engine.submit(python, {"ping": True}).wait()
+    assert "choose Python 3.11" in ext("operators.engine").probe(python)
+
+
+def test_probe_is_content_with_the_engines_python(ext, engine_python):
+    begin = time.monotonic()
+    assert ext("operators.engine").probe(engine_python) == ""
+    assert time.monotonic() - begin < 5
+    assert bpy.ops.bonesetter.check_engine() == {"FINISHED"}
+
+
+def test_prints_of_libraries_do_not_disturb_the_answers(ext, engine_python):
+    module = ext("operators.engine")
+    code = module.BOOT.replace(
+        "main(", "import os; import model.worker as w; w.warm_up = lambda: (print('noise'), os.system('echo noise')); main("
+    )
+    command = [*module._command(engine_python)[:4], code, *module._command(engine_python)[5:]]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdin.write('{"id": 1, "ping": true}\n')
+        process.stdin.flush()
+        answers = [json.loads(process.stdout.readline()) for _ in range(2)]
+        process.stdin.close()
+        assert process.stderr.read().count("noise") == 2
+    assert answers[1] == {"id": 1, "result": None}
+
+
+def test_reads_c3d_where_blender_cannot(ext, engine, engine_python, make_take, tmp_path, monkeypatch):
+    path = tmp_path / "walk.c3d"
+    ext("model.c3d").write_c3d(take := make_take(), path)
+    importing = ext("operators.import_c3d")
+    monkeypatch.setattr(importing.importlib.util, "find_spec", lambda name: None)
+    read = importing.read_take(path)
+    assert engine.alive
+    assert read.labels == take.labels
+    np.testing.assert_allclose(read.positions, take.positions, atol=1e-6)
+    with pytest.raises(ext("model.take").BonesetterError, match=r"gone\.c3d"):
+        importing.read_take(tmp_path / "gone.c3d")
+
+
+def test_progress_and_answer(ext, engine, engine_python, synthetic_take):
+    source = engine.folder / "take.npz"
+    ext("model.exchange").save_take(synthetic_take, source)
+    told = []
+    request = {"take": str(source), "out": str(engine.folder / "pose.npz"), "settings": {}}
+    answer = engine.submit(engine_python, request).wait(lambda stage, part: told.append((stage, part)))
+    assert [part for _, part in told] == sorted(part for _, part in told)
+    assert len({stage for stage, _ in told}) >= 3
+    pose = ext("model.exchange").load_pose(Path(answer["result"]))
+    assert pose.positions.shape == (synthetic_take.frames, 31, 3)
+    assert answer["report"]["frames"] == synthetic_take.frames

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Solve Markers, from the press of the button to the armature."""
+
+import bpy
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def imported(ext, scene, engine_python, synthetic_c3d):
+    bpy.ops.bonesetter.import_c3d(filepath=str(synthetic_c3d))
+    yield scene.bonesetter.take
+    ext("operators.solve_markers").stop()
+
+
+@pytest.fixture
+def kept(ext, monkeypatch):
+    """The poses that came back from the engine."""
+    module = ext("operators.solve_markers")
+    load, poses = module.load_pose, []
+    monkeypatch.setattr(module, "load_pose", lambda path: poses.append(load(path)) or poses[-1])
+    return poses
+
+
+def worst_mm(armature, pose):
+    errors = []
+    for sample in np.linspace(0, len(pose.positions) - 1, 7).astype(int):
+        bpy.context.scene.frame_set(int(sample) + 1)
+        heads = [armature.matrix_world @ armature.pose.bones[name].head for name in pose.skeleton.joints]
+        errors.append(np.abs(np.array(heads) - pose.positions[sample]).max() * 1e3)
+    return max(errors)
+
+
+def test_operator_does_what_the_engine_says(ext, imported, kept):
+    assert bpy.ops.bonesetter.solve_markers() == {"FINISHED"}
+    result = imported.bonesetter
+    assert worst_mm(result.armature, kept[0]) < 0.1
+    assert 0 < result.residual_mean < 10
+    assert 0 < result.residual_p95 < 10
+    assert result.seconds > 0
+    counts = [item.count for item in result.flagged]
+    assert counts == sorted(counts, reverse=True)
+    assert ext("operators.engine").engine.alive
+
+    # The same take straight through the engine, without Blender's curves between.
+    settings = ext("operators.properties").settings_of(bpy.context.scene)
+    assert settings == ext("model.settings").Settings()
+    first = result.armature
+    assert bpy.ops.bonesetter.solve_markers() == {"FINISHED"}
+    assert result.armature == first
+    np.testing.assert_allclose(kept[1].positions, kept[0].positions, atol=1e-4)
+    assert [one.type for one in bpy.data.objects].count("ARMATURE") == 1
+
+
+def test_markers_in_blender_are_solved_as_the_file_is(ext, imported, synthetic_take, engine_python, kept, tmp_path):
+    bpy.ops.bonesetter.solve_markers()
+    engine = ext("operators.engine").engine
+    ext("model.exchange").save_take(synthetic_take, tmp_path / "take.npz")
+    request = {"take": str(tmp_path / "take.npz"), "out": str(tmp_path / "pose.npz"), "settings": {}}
+    answer = engine.submit(engine_python, request).wait()
+    straight = ext("model.exchange").load_pose(tmp_path / "pose.npz")
+    np.testing.assert_allclose(kept[0].positions, straight.positions, atol=1e-3)
+    assert answer["report"]["marker_residual_mm"]["mean"] == pytest.approx(imported.bonesetter.residual_mean, rel=0.01)
+    assert sum(sum(r.values()) for r in answer["report"]["flagged"].values()) == sum(i.count for i in imported.bonesetter.flagged)
+
+
+def test_active_object_chooses_the_take(ext, scene, make_take, tmp_path):
+    takes = ext("operators.takes")
+    for name in ("one", "two"):
+        ext("model.c3d").write_c3d(make_take(name=name), tmp_path / f"{name}.c3d")
+        bpy.ops.bonesetter.import_c3d(filepath=str(tmp_path / f"{name}.c3d"))
+    assert takes.active_take(bpy.context).name == "two"
+    bpy.context.view_layer.objects.active = bpy.data.collections["one"].objects[0]
+    assert takes.active_take(bpy.context).name == "one"
+
+
+def test_without_a_take_the_button_is_grey():
+    assert not bpy.ops.bonesetter.solve_markers.poll()
+    with pytest.raises(RuntimeError, match="Import a C3D file first"):
+        bpy.ops.bonesetter.solve_markers()
+
+
+def test_take_of_other_markers_is_refused_with_a_sentence(ext, scene, engine_python, make_take, tmp_path):
+    ext("model.c3d").write_c3d(make_take(labels=("A", "B", "C")), tmp_path / "odd.c3d")
+    bpy.ops.bonesetter.import_c3d(filepath=str(tmp_path / "odd.c3d"))
+    before = len(bpy.data.objects)
+    with pytest.raises(RuntimeError) as caught:
+        bpy.ops.bonesetter.solve_markers()
+    assert "Traceback" not in str(caught.value)
+    assert "failed" not in str(caught.value)
+    assert len(bpy.data.objects) == before
+    assert not scene.bonesetter.take.bonesetter.solved
+
+
+def test_take_without_markers_is_refused_with_a_sentence(imported):
+    for marker in list(imported.objects):
+        bpy.data.objects.remove(marker)
+    with pytest.raises(RuntimeError, match="no markers left"):
+        bpy.ops.bonesetter.solve_markers()
+
+
+@pytest.mark.parametrize("deleted", ["collection", "markers"])
+def test_take_deleted_meanwhile(ext, scene, imported, deleted):
+    module = ext("operators.solve_markers")
+    solve = module.begin(scene, imported)
+    for marker in list(imported.objects):
+        bpy.data.objects.remove(marker)
+    if deleted == "collection":
+        bpy.data.collections.remove(imported)
+    solve.job.wait()
+    with pytest.raises(ext("model.take").BonesetterError, match="deleted while it was being solved"):
+        module.finish(scene, solve)
+    assert not bpy.data.armatures
+
+
+def test_undo_meanwhile_does_no_harm(ext, scene, imported):
+    module = ext("operators.solve_markers")
+    bpy.ops.ed.undo_push(message="One")
+    scene.frame_set(2)
+    bpy.ops.ed.undo_push(message="Two")
+    solve = module.begin(scene, imported)
+    bpy.ops.ed.undo()
+    solve.job.wait()
+    module.finish(bpy.context.scene, solve)
+    assert len(bpy.data.armatures) == 1
+
+
+def test_interpreter_without_torch_is_reported(imported, monkeypatch, tmp_path):
+    import subprocess
+    import sys
+
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "bare")], check=True)
+    monkeypatch.setenv("BONESETTER_ENGINE_PYTHON", str(tmp_path / "bare" / "bin" / "python"))
+    with pytest.raises(RuntimeError, match=r"lacks .*torch.*-m pip install"):
+        bpy.ops.bonesetter.solve_markers()
+
+
+def test_settings_reach_the_engine(scene, imported):
+    bpy.ops.bonesetter.solve_markers()
+    usual = sum(item.count for item in imported.bonesetter.flagged)
+    scene.bonesetter.max_speed = 0.5
+    bpy.ops.bonesetter.solve_markers()
+    assert sum(item.count for item in imported.bonesetter.flagged) > 2 * usual
