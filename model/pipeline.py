@@ -74,6 +74,8 @@ def solve_take(take: Take, settings: Settings, actor: Actor | None, progress: Pr
         matched = match(take, marker_set)
     with watch.stage("clean"):
         cleaned = clean(matched, marker_set, settings)
+        if not cleaned.trusted.any():
+            raise BonesetterError(f"Every sample of {take.name} was flagged as noise: loosen the thresholds of the noise filter.")
         seen = observe(cleaned, device)
     with watch.stage("calibrate") as part, torch.inference_mode():
         if actor is None:

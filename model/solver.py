@@ -41,8 +41,11 @@ ROOT_SPEED = (1.0, 2.0)
 SPEED_WEIGHT, GAP_SPEED_WEIGHT = 0.05, 4.0
 #: How much of the pose prior is believed: neighbouring frames repeat the same poses and the same marker errors.
 POSE_WEIGHT = 1.0
-#: Of the normal matrix's diagonal, added to it.
-DAMPING = 1e-4
+#: Of the normal matrix's diagonal, added to it; and for the root, in 1/m^2 and 1/rad^2, which no prior holds where no marker is seen.
+DAMPING, ROOT_DAMPING = 1e-4, 1.0
+#: Frames that are refined together, and how many more on either side are refined with them and thrown away: memory stays that
+#: of one window however long the take is.
+WINDOW, OVERLAP = 1024, 64
 
 
 Progress = Callable[[float], None]
@@ -125,6 +128,7 @@ def coupled_step(hessian: Tensor, gradient: Tensor, pose: Pose, coupling: Tensor
     frames, count = gradient.shape
     diagonal = hessian.diagonal(dim1=1, dim2=2)
     diagonal *= 1 + DAMPING
+    diagonal[:, :ROOT] += ROOT_DAMPING
     if frames > 1:
         pull = coupling * changes(pose)
         gradient = gradient.clone()
@@ -168,14 +172,12 @@ def place_root(body: Body, terms: Terms, seen: Observations) -> Pose:
     return Pose(root, turn, body.rest(frames).q)
 
 
-def refine(body: Body, terms: Terms, seen: Observations, pose: Pose, scales_m: tuple[float, ...], progress: Progress | None = None) -> Pose:
+def refine(body: Body, terms: Terms, seen: Observations, pose: Pose, scales_m: tuple[float, ...]) -> Pose:
     """One Gauss-Newton step for each scale of the robust kernel."""
     coupling = frame_coupling(body, terms, seen)
-    for done, scale in enumerate(scales_m, start=1):
+    for scale in scales_m:
         hessian, gradient = normal_equations(body, pose, seen, terms, scale)
         pose = pose.stepped(coupled_step(hessian, gradient, pose, coupling))
-        if progress:
-            progress(done / len(scales_m))
     return pose
 
 
@@ -193,6 +195,11 @@ def between(pose: Pose, at: Tensor, frames: int) -> Pose:
     )
 
 
+def joined(poses: list[Pose]) -> Pose:
+    """Poses one after the other."""
+    return Pose(*(torch.cat([getattr(pose, part) for pose in poses]) for part in ("root", "turn", "q")))
+
+
 def fit_poses(body: Body, prior: PosePrior, seen: Observations, progress: Progress | None = None) -> Pose:
     """Poses of all frames: found at a coarse rate from nothing, then refined at the take's own."""
     frames = seen.points.shape[0]
@@ -204,4 +211,12 @@ def fit_poses(body: Body, prior: PosePrior, seen: Observations, progress: Progre
     if progress:
         progress(0.2)
     terms = prior_terms(prior, seen.seconds, seen.points)
-    return refine(body, terms, seen, between(pose, at, frames), FINE_SCALES_M, progress)
+    pose = between(pose, at, frames)
+    refined = []
+    for start in range(0, frames, WINDOW):
+        first, last = max(0, start - OVERLAP), start + WINDOW + OVERLAP
+        window = refine(body, terms, seen[first:last], pose[first:last], FINE_SCALES_M)
+        refined.append(window[start - first : start - first + WINDOW])
+        if progress:
+            progress(0.2 + 0.8 * min(1.0, (start + WINDOW) / frames))
+    return joined(refined)

@@ -10,6 +10,7 @@ from model.kinematics import ROOT, Body, Pose
 from model.prior import bundled
 from model.solver import (
     DAMPING,
+    ROOT_DAMPING,
     Observations,
     between,
     changes,
@@ -58,6 +59,7 @@ def test_coupled_step_solves_the_dense_system():
     pull = coupling * changes(pose)
     for t in range(frames):
         dense[t, :, t, :] = hessian[t] + DAMPING * torch.diag(hessian[t].diagonal())
+        dense[t, :ROOT, t, :ROOT] += ROOT_DAMPING * torch.eye(ROOT)
     for t in range(frames - 1):
         for a, b, sign in ((t, t, 1), (t + 1, t + 1, 1), (t, t + 1, -1), (t + 1, t, -1)):
             dense[a, :, b, :] += sign * torch.diag(coupling[t])
