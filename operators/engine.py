@@ -272,11 +272,7 @@ def _command(python: str, mode: str = "--serve") -> list[str]:
 
 def _environment() -> dict[str, str]:
     """Blender's environment without what it sets for its own Python."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    # OpenMP's threads spin while they wait for each other. Where Blender draws on the same cores, two are not twice as fast as
-    # one but, as measured on two cores, eight times as slow.
-    environment.setdefault("OMP_NUM_THREADS", "1")
-    return environment
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
 
 
 def _detached() -> dict[str, Any]:

@@ -12,6 +12,7 @@ from bpy_extras.io_utils import ImportHelper, poll_file_object_drop
 
 from ..model.exchange import load_take
 from ..model.take import BonesetterError, Take
+from . import solve_markers
 from .empties import ImportOptions, build_take
 from .engine import engine, interpreter
 from .preferences import engine_python
@@ -79,6 +80,14 @@ class BONESETTER_OT_import_c3d(bpy.types.Operator, ImportHelper):
         ),
     )
     set_range: BoolProperty(name="Set Scene Range", description="The scene starts and ends with the takes", default=True)
+
+    @classmethod
+    def poll(cls, _context: bpy.types.Context) -> bool:
+        # The engine, which may have to read the file, hears one request at a time.
+        if solve_markers.current is not None:
+            cls.poll_message_set("A take is being solved: press Esc to cancel it")
+            return False
+        return True
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         # Dropped files come with their path: a popup for the options is enough.

@@ -37,12 +37,14 @@ class BONESETTER_PT_main(_Sidebar, bpy.types.Panel):
             row.operator("bonesetter.import_c3d", text="", icon="IMPORT")
             facts = take.bonesetter
             column.label(text=f"{facts.frames} frames at {facts.rate_hz:.5g} Hz", icon="BLANK1")
-        if context.scene.bonesetter.take not in (None, take) or take is None:
+        if sum(collection.bonesetter.is_take for collection in bpy.data.collections) > 1:
             layout.prop(context.scene.bonesetter, "take", text="")
         self._draw_solve(context)
         verdict = verdicts.get(interpreter(engine_python()))
         if verdict:
-            _wrapped(layout.box(), context, verdict, "ERROR")
+            box = layout.box()
+            _wrapped(box, context, verdict, "ERROR")
+            box.operator("bonesetter.check_engine", text="Check Again", icon="FILE_REFRESH")
 
     def _draw_solve(self, context: bpy.types.Context) -> None:
         solve = solve_markers.current
