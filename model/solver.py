@@ -94,7 +94,7 @@ def frame_coupling(body: Body, terms: Terms, seen: Observations) -> Tensor:
     moves[ROOT:] = body.below[body.coordinate_joints][:, body.marker_joints]
     visible = seen_at @ moves.T / moves.sum(1).clamp_min(1)
     visible = torch.minimum(visible[1:], visible[:-1])
-    return terms.change_precision * torch.lerp(*(seen_at.new_tensor(w) for w in (GAP_SPEED_WEIGHT, SPEED_WEIGHT)), visible)
+    return terms.change_precision * (GAP_SPEED_WEIGHT + (SPEED_WEIGHT - GAP_SPEED_WEIGHT) * visible)
 
 
 def sample_weights(residuals: Tensor, confidence: Tensor, scale_m: float) -> Tensor:

@@ -11,7 +11,7 @@ from model.metrics import jitter, marker_residuals_mm, pose_error
 @pytest.fixture
 def truth():
     random = np.random.default_rng(0)
-    return random.normal(size=(50, 3, 3)), Rotation.random(150, rng=0).as_matrix().reshape(50, 3, 3, 3)
+    return random.normal(size=(50, 3, 3)), Rotation.from_rotvec(random.normal(size=(150, 3))).as_matrix().reshape(50, 3, 3, 3)
 
 
 def test_a_constant_offset_and_rotation_are_no_motion_error(truth):
