@@ -26,8 +26,10 @@ os.environ["BLENDER_USER_RESOURCES"] = _resources
 
 
 def pytest_sessionstart() -> None:
+    import bpy  # puts addon_utils on the path
+
+    # isort: split
     import addon_utils
-    import bpy  # first: it puts its own modules on the path
 
     repository = Path(_resources) / "repository"
     repository.mkdir()
