@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-3.0-or-later
+# tests/window/run.sh [TAKE.c3d]: of the take given, by default cmu_02_05, or a synthetic one where there is no data.
 # A person at the window: clicks Solve Markers in a real Blender on a virtual screen. Screenshots and the verdict are in
 # out/window/. Needs `blender-desktop`, whose Python has torch.
 set -euo pipefail
+take=${1:+$(realpath "$1")}
 cd "$(dirname "$0")/../.."
 out=$PWD/out/window
 rm -rf "$out"
@@ -11,7 +13,7 @@ ln -s "$PWD" "$out/repository/bonesetter"
 
 # Blender's own Python runs the engine here: that of the shell's environment is another system's.
 unset BONESETTER_ENGINE_PYTHON
-take=$(find "${BONESETTER_DATA:-../shared/data}/takes/cmu_02_05" -name '*.c3d' 2>/dev/null | head -1 || true)
+take=${take:-$(find "${BONESETTER_DATA:-../shared/data}/takes/cmu_02_05" -name '*.c3d' 2>/dev/null | head -1 || true)}
 if [ -n "$take" ]; then
   # The desktop sees the folder tree that this script stands in; the data may lie elsewhere.
   cp "$take" "$out/take.c3d"
