@@ -3,8 +3,8 @@
 
     blender --background --python batch.py -- TAKE.c3d [TAKE.c3d ...] --out DIR [--format blend bvh fbx glb]
 
-or, where the bpy wheel is installed, `python batch.py TAKE.c3d ...`. Options, report and exit codes are those of
-`python -m model solve`.
+or, where the bpy wheel is installed, `python batch.py TAKE.c3d ...`. Options and exit codes are those of `python -m model solve`; the
+report has Blender's stages too, and blend and bvh are what is written by default.
 """
 
 from __future__ import annotations

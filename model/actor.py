@@ -9,11 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
+from .atomic import replacing
 from .skeleton import Skeleton
 from .take import BonesetterError, FloatArray
 
 FORMAT = "bonesetter-actor"
 VERSION = 1
+#: A body without a bone longer than this is none.
+LEAST_BONE_M = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +54,8 @@ class Actor:
                 for label, joint, offset in zip(self.labels, self.marker_joints, self.marker_offsets, strict=True)
             ],
         }
-        path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        with replacing(path) as stream:
+            stream.write(json.dumps(document, indent=1) + "\n")
 
     @classmethod
     def load(cls, path: Path) -> Actor:
@@ -62,7 +66,9 @@ class Actor:
         """
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            raise BonesetterError(f"{path.name} cannot be read ({error.strerror}): choose a file saved by --save-actor.") from error
+        except ValueError as error:
             raise BonesetterError(f"{path.name} cannot be read as an actor ({error}): choose a file saved by --save-actor.") from error
         try:
             if document["format"] != FORMAT or document["version"] != VERSION:
@@ -74,15 +80,18 @@ class Actor:
             marker_joints = tuple(names.index(marker["joint"]) for marker in document["markers"])
             offsets = np.array([marker["offset"] for marker in document["markers"]], dtype=float).reshape(len(labels), 3)
             sound = (
-                names.count(names[0]) == 1
+                parents.count(-1) == 1
                 and len(set(names)) == len(names)
                 and len(set(labels)) == len(labels)
                 and all(parent < joint for joint, parent in enumerate(parents))
                 and np.isfinite(bones).all()
+                and np.abs(bones).max() > LEAST_BONE_M
                 and np.isfinite(offsets).all()
             )
             if not sound:
-                raise ValueError("names that repeat, a child before its parent, or numbers that are not finite")
-        except (KeyError, TypeError, ValueError, IndexError) as error:
+                raise ValueError("names repeat, there is not one root, a child stands before its parent, or numbers make no body")
+        except (KeyError, TypeError, IndexError, AttributeError) as error:
+            raise BonesetterError(f"{path.name} lacks a part of an actor: choose a file saved by --save-actor.") from error
+        except ValueError as error:
             raise BonesetterError(f"{path.name} is not a Bonesetter actor ({error}): choose a file saved by --save-actor.") from error
         return cls(Skeleton(names, parents, bones), labels, marker_joints, offsets)

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from .motion import Motion
-from .skeleton import CMU_HIERARCHY, Skeleton
+from .skeleton import CMU_HIERARCHY, CMU_JOINTS, CMU_PARENTS, Skeleton
 from .take import BonesetterError, FloatArray
 
 INCH = 0.0254
@@ -46,11 +46,9 @@ def read_asf(path: Path) -> AsfSkeleton:
     missing = [name for name in names if name not in blocks]
     if missing:
         raise BonesetterError(f"{path.name} lacks the bone {missing[0]}: only ASF files with the CMU skeleton can be read.")
-    joints = tuple(bvh for bvh, _, _ in CMU_HIERARCHY)
-    parents = tuple(-1 if parent is None else joints.index(parent) for _, _, parent in CMU_HIERARCHY)
     metres = INCH / unit
-    bones = np.zeros((len(joints), 3))
-    axes = np.tile(np.eye(3), (len(joints), 1, 1))
+    bones = np.zeros((len(CMU_JOINTS), 3))
+    axes = np.tile(np.eye(3), (len(CMU_JOINTS), 1, 1))
     freedoms: list[tuple[str, ...]] = [("tx", "ty", "tz", "rx", "ry", "rz")]
     for index, name in enumerate(names, start=1):
         block = blocks[name]
@@ -58,7 +56,7 @@ def read_asf(path: Path) -> AsfSkeleton:
         bones[index] = direction / np.linalg.norm(direction) * float(block["length"][0]) * metres
         axes[index] = Rotation.from_euler("xyz", np.array(block["axis"][:3], dtype=float), degrees=True).as_matrix()
         freedoms.append(tuple(block.get("dof", [])))
-    return AsfSkeleton(Skeleton(joints, parents, bones), axes, tuple(freedoms), metres)
+    return AsfSkeleton(Skeleton(CMU_JOINTS, CMU_PARENTS, bones), axes, tuple(freedoms), metres)
 
 
 def read_amc(path: Path, asf: AsfSkeleton, rate_hz: float = 120.0) -> Motion:

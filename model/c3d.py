@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import struct
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from typing import Any
 import ezc3d
 import numpy as np
 
+from .atomic import replacing
+from .c3d_records import records_are_sound
 from .take import Axis, BonesetterError, BoolArray, FloatArray, Take
 
 #: Metres per unit, by the names that cameras and labs write into POINT:UNITS.
@@ -45,6 +48,9 @@ USUAL_SPAN = 1.8
 
 #: Frames are counted in 16 bits in a C3D's header, and ezc3d reads no further.
 MOST_FRAMES = 65_535
+
+#: The parameter section counts its blocks of 512 bytes in one byte; some writers use more than that.
+LONGEST_SECTION = 4096 * 512
 
 #: Lists of points that a lab's model computed, as named in the C3D manual and by Vicon.
 MODEL_OUTPUTS = ("ANGLES", "FORCES", "MOMENTS", "POWERS", "SCALARS", "REACTIONS")
@@ -124,7 +130,7 @@ def write_c3d(take: Take, path: Path) -> None:
         path: Replaced if it exists.
 
     Raises:
-        BonesetterError: The take is too long for a C3D file.
+        BonesetterError: The take is too long for a C3D file, or the file cannot be written.
     """
     if take.first_frame - 1 + take.frames > MOST_FRAMES:
         raise BonesetterError(f"{take.name} has more than {MOST_FRAMES} frames, more than a C3D file can count: split it.")
@@ -141,7 +147,11 @@ def write_c3d(take: Take, path: Path) -> None:
     content.add_parameter("POINT", "LABELS", list(take.labels))
     content.add_parameter("POINT", "X_SCREEN", ["+X"])
     content.add_parameter("POINT", "Y_SCREEN", [f"+{take.up_axis}"])
-    content.write(str(path))
+    # ezc3d says nothing when it cannot write, so it writes where that is sure to work
+    with tempfile.TemporaryDirectory() as folder, replacing(path, binary=True) as stream:
+        whole = Path(folder) / "take.c3d"
+        content.write(str(whole))
+        stream.write(whole.read_bytes())
 
 
 def _read_header(path: Path) -> _Header:
@@ -152,12 +162,16 @@ def _read_header(path: Path) -> _Header:
                 raise BonesetterError(f"{path.name} is empty: export it again.")
             if len(header) < 512 or header[1] != 0x50 or header[0] == 0:
                 raise BonesetterError(f"{path.name} is not a C3D file: choose a .c3d file.")
-            stream.seek((header[0] - 1) * 512 + 3)
-            processor = stream.read(1)
+            stream.seek((header[0] - 1) * 512)
+            section = stream.read(LONGEST_SECTION)
     except OSError as error:
         raise BonesetterError(f"{path.name} cannot be read ({error.strerror}): choose a .c3d file.") from error
     # Intel and DEC store integers little end first; only MIPS (86) does not.
-    order = ">" if processor == b"\x56" else "<"
+    order = ">" if section[3:4] == b"\x56" else "<"
+    (data_block,) = struct.unpack_from(f"{order}H", header, 16)
+    blocks_end = (header[0] - 1 + (section[2] if len(section) > 2 else 0)) * 512
+    if max(blocks_end, (data_block - 1) * 512) > path.stat().st_size or not records_are_sound(section, order):
+        raise BonesetterError(f"{path.name} is damaged or cut off within its parameters: copy or export it again.")
     points, _, first, last = struct.unpack_from(f"{order}4H", header, 2)
     return _Header(points, first, last)
 

@@ -51,6 +51,9 @@ def main(arguments: Sequence[str]) -> int:
     except BonesetterError as error:
         print(error, file=sys.stderr)
         return FAILED
+    except OSError as error:
+        print(f"{error.filename}: {error.strerror}: choose another file or folder.", file=sys.stderr)
+        return FAILED
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         return INTERRUPTED

@@ -8,17 +8,18 @@ import sys
 from dataclasses import dataclass, replace
 
 import numpy as np
-from tqdm import tqdm
 
 from . import prior as priors
 from .c3d import read_c3d
 from .lab_takes import LabTake, data_folder, find_c3d, read_lab_take
 from .marker_set import load_marker_set, match
-from .metrics import PoseError, jitter, marker_residuals_mm, pose_error
+from .metrics import PoseError, jitter, pose_error
 from .motion import forward, matrices
 from .pipeline import solve_take
+from .report import marker_residuals_mm
 from .settings import Settings
 from .take import BonesetterError, Take
+from .terminal import progress_bar
 
 #: Takes with a lab's skeleton; cmu_01_01 is for tuning, the others' subjects are unknown to the prior.
 SCORED = ("cmu_01_01", "cmu_02_05", "hdm05_dg")
@@ -67,12 +68,7 @@ def corrupted(take: Take, seed: int) -> Take:
 def score(name: str, take: Take, lab: LabTake | None, settings: Settings, *, corrupt: bool) -> Score:
     """Solve a take and compare; a take that gave marker offsets to the prior is solved without its own."""
     shown = corrupted(take, settings.seed) if corrupt else take
-    with tqdm(total=1.0, desc=name, leave=False, disable=None, bar_format="{l_bar}{bar}") as bar:
-
-        def progress(stage: str, part: float) -> None:
-            bar.set_postfix_str(stage)
-            bar.update(part - bar.n)
-
+    with progress_bar(name) as progress:
         solution = solve_take(shown, settings, None, progress, priors.bundled(without=(name,)))
     error = None
     if lab is not None:

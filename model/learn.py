@@ -15,13 +15,14 @@ from scipy.spatial.transform import Rotation
 
 from . import prior as priors
 from .asf_amc import read_amc, read_asf
+from .atomic import replacing
 from .c3d import read_c3d
 from .lab_takes import data_folder, find_c3d, read_lab_take
 from .marker_set import load_marker_set, match
 from .motion import Motion
 from .pipeline import solve_take
 from .settings import Settings
-from .skeleton import CMU_HIERARCHY
+from .skeleton import CMU_HIERARCHY, CMU_JOINTS, CMU_PARENTS
 from .take import BonesetterError, FloatArray
 
 #: Subjects whose motion and bones the prior may know. 02, 07, 11 and hdm05_dg are for testing and never appear here.
@@ -186,9 +187,9 @@ def measured_offsets(points: FloatArray, motion: Motion, carriers: list[int]) ->
     return np.nanmean(np.einsum("fmji,fmj->fmi", turned[:frames, carriers], from_joint), axis=0)
 
 
-def add_free_clavicles(tensors: dict[str, FloatArray], joints: list[str]) -> dict[str, FloatArray]:
+def add_free_clavicles(tensors: dict[str, FloatArray]) -> dict[str, FloatArray]:
     """Let the clavicles rise and come forward: the labs' skeletons hold them rigid, real shoulders do not."""
-    clavicles = [joints.index(name) for name in ("LeftShoulder", "RightShoulder")]
+    clavicles = [CMU_JOINTS.index(name) for name in ("LeftShoulder", "RightShoulder")]
     if set(clavicles) & set(tensors["joints_of"]):
         raise ValueError("the clavicles of the motion do move")
     count = len(tensors["axes"])
@@ -210,16 +211,14 @@ def learn(data: Path, out: Path = priors.BUNDLED) -> None:
         BonesetterError: The data lacks something.
     """
     motions = read_motions(data / "motion")
-    joints = [name for name, _, _ in CMU_HIERARCHY]
-    parents = [-1 if parent is None else joints.index(parent) for _, _, parent in CMU_HIERARCHY]
-    tensors = add_free_clavicles(learn_pose(draw_samples(motions)), joints)
+    tensors = add_free_clavicles(learn_pose(draw_samples(motions)))
     tensors |= learn_bones(np.stack([clips[0].skeleton.bones for clips in motions.values()]))
     marker_set = load_marker_set()
     header = {
-        "joints": json.dumps(joints),
-        "parents": json.dumps(parents),
+        "joints": json.dumps(CMU_JOINTS),
+        "parents": json.dumps(CMU_PARENTS),
         "labels": json.dumps(marker_set.labels),
-        "carriers": json.dumps([joints.index(joint) for joint in marker_set.joints]),
+        "carriers": json.dumps([CMU_JOINTS.index(joint) for joint in marker_set.joints]),
         "sources": json.dumps({"pose and bones": SUBJECTS, "offsets": (*MEASURED_TAKES, *FITTED_TAKES)}),
     }
     takes = data / "takes"
@@ -242,7 +241,8 @@ def _silent(_stage: str, _part: float) -> None:
 def write_prior(path: Path, tensors: dict[str, FloatArray], header: dict[str, str]) -> None:
     """Write a prior as safetensors, in float32."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(save({name: np.ascontiguousarray(tensor, dtype=np.float32) for name, tensor in tensors.items()}, header))
+    with replacing(path, binary=True) as stream:
+        stream.write(save({name: np.ascontiguousarray(tensor, dtype=np.float32) for name, tensor in tensors.items()}, header))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -60,11 +60,6 @@ def rotation_angles_deg(a: FloatArray, b: FloatArray) -> FloatArray:
     return np.degrees(Rotation.from_matrix(between.reshape(-1, 3, 3)).magnitude()).reshape(between.shape[:-2])
 
 
-def marker_residuals_mm(markers: FloatArray, markers_model: FloatArray) -> FloatArray:
-    """Distance (frames, labels) in mm between samples (frames, labels, 3), NaN where missing, and the solver's markers."""
-    return np.linalg.norm(markers - markers_model, axis=-1) * 1000
-
-
 def jitter(positions: FloatArray, rate_hz: float) -> float:
     """Mean acceleration of points (frames, points, 3) in m/s^2."""
     return float(np.linalg.norm(np.diff(positions, n=2, axis=0), axis=-1).mean() * rate_hz**2)

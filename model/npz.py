@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -46,5 +47,7 @@ def read_npz(path: Path) -> dict[str, FloatArray]:
     try:
         with np.load(path) as arrays:
             return {key: arrays[key] for key in KEYS}
-    except (OSError, ValueError, KeyError) as error:
-        raise BonesetterError(f"{path.name} is no solved take ({error}): choose an .npz that Bonesetter wrote.") from error
+    except OSError as error:
+        raise BonesetterError(f"{path.name} cannot be read ({error.strerror}): choose an .npz that Bonesetter wrote.") from error
+    except (ValueError, KeyError, BadZipFile) as error:
+        raise BonesetterError(f"{path.name} is no solved take: choose an .npz that Bonesetter wrote.") from error

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .npz import read_npz
-from .take import FloatArray
+from .take import BonesetterError, FloatArray
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,6 +53,9 @@ def draw(solved: dict[str, FloatArray], frames: list[int], out: Path, up: str = 
             _draw_frame(axes, solved, frame, up)
             axes.view_init(elev=8, azim=azimuth)
             axes.set_title(f"frame {frame}", fontsize=9)
+    kinds = figure.canvas.get_supported_filetypes()
+    if out.suffix[1:] not in kinds:
+        raise BonesetterError(f"{out.name} is no picture file: end its name in one of .{', .'.join(sorted(kinds))}.")
     out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out, dpi=110)
 

@@ -19,6 +19,7 @@ from .kinematics import Body, Pose
 from .marker_set import load_marker_set, match
 from .motion import quaternions
 from .prior import Prior
+from .report import marker_residuals_mm
 from .settings import Settings
 from .smoothing import low_pass, smooth_rotations
 from .solution import Solution
@@ -31,6 +32,10 @@ Progress = Callable[[str, float], None]
 FILLED_CONFIDENCE = 0.3
 #: Where the work of each stage ends, of the whole: measured on takes of 1,000 to 4,000 frames.
 PROGRESS_AFTER = {"match": 0.01, "clean": 0.08, "calibrate": 0.45, "pose": 0.95, "smooth": 1.0}
+
+
+#: Markers that are further off on average were not followed: soft tissue and noise stay well below.
+DOUBTFUL_RESIDUAL_MM = 40.0
 
 
 class Stopwatch:
@@ -74,8 +79,8 @@ def solve_take(take: Take, settings: Settings, actor: Actor | None, progress: Pr
         matched = match(take, marker_set)
     with watch.stage("clean"):
         cleaned = clean(matched, marker_set, settings)
-        if not cleaned.trusted.any():
-            raise BonesetterError(f"Every sample of {take.name} was flagged as noise: loosen the thresholds of the noise filter.")
+        if cleaned.trusted.any(axis=0).sum() < min(marker_set.fewest_markers, len(matched.labels)):
+            raise BonesetterError(f"Nearly every sample of {take.name} was flagged as noise: loosen the thresholds of the noise filter.")
         seen = observe(cleaned, device)
     with watch.stage("calibrate") as part, torch.inference_mode():
         if actor is None:
@@ -90,6 +95,9 @@ def solve_take(take: Take, settings: Settings, actor: Actor | None, progress: Pr
         posed = body.posed(smoothed(pose, take.rate_hz, settings.smooth))
         positions, markers, local = (_array(t) for t in (posed.positions, posed.markers, posed.local))
         rotations = quaternions(local)
+        residual = marker_residuals_mm(matched.positions, markers)
+        if np.nanmean(residual) > DOUBTFUL_RESIDUAL_MM:
+            warnings.append(f"The markers are {np.nanmean(residual):.0f} mm off on average: their labels or the actor may be wrong.")
     return Solution(cleaned, actor, rotations, positions, markers, matched.warnings + tuple(warnings), watch.seconds)
 
 

@@ -45,9 +45,14 @@ def write_report(report: Mapping[str, Any], path: Path) -> None:
         stream.write(json.dumps(report, indent=1, allow_nan=False) + "\n")
 
 
+def marker_residuals_mm(markers: FloatArray, markers_model: FloatArray) -> FloatArray:
+    """Distance (frames, labels) in mm between samples (frames, labels, 3), NaN where missing, and the solver's markers."""
+    return np.linalg.norm(markers - markers_model, axis=-1) * 1000
+
+
 def _marker_residual_mm(solution: Solution) -> dict[str, Any]:
     take = solution.clean.take
-    residual = 1e3 * np.linalg.norm(take.positions - solution.markers_model, axis=-1)
+    residual = marker_residuals_mm(take.positions, solution.markers_model)
     known = np.isfinite(residual)
     per_label = {label: _rounded(residual[known[:, marker], marker], np.mean) for marker, label in enumerate(take.labels)}
     everything = residual[known]

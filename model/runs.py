@@ -83,6 +83,8 @@ def plan(arguments: argparse.Namespace) -> list[Job]:
             raise UsageError(f"{other} and {take} would both be written to {arguments.out / take.stem}.*: solve them in two runs.")
     if arguments.save_actor and len(arguments.takes) > 1:
         raise UsageError("--save-actor takes one take: each has its own actor.")
+    if arguments.save_actor and arguments.save_actor.is_dir():
+        raise UsageError(f"--save-actor {arguments.save_actor} is a folder: name a file in it.")
     if arguments.out.exists() and not arguments.out.is_dir():
         raise UsageError(f"--out {arguments.out} is not a folder.")
     jobs = [
@@ -109,7 +111,9 @@ def settings_from(arguments: argparse.Namespace) -> Settings:
     try:
         return Settings(**{field.name: getattr(arguments, field.name) for field in fields(Settings)})
     except BonesetterError as error:
-        raise UsageError(str(error)) from error
+        # what the settings call max_speed the user wrote as --max-speed
+        setting, _, rest = str(error).partition(" ")
+        raise UsageError(f"--{setting.replace('_', '-')} {rest}") from error
 
 
 def make_folders(jobs: list[Job]) -> None:

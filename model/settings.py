@@ -39,3 +39,5 @@ class Settings:
                 raise BonesetterError(f"{threshold.name} must be a number of at least 0, not {value}.")
         if self.smooth > 1:
             raise BonesetterError(f"smooth must lie between 0 and 1, not {self.smooth}.")
+        if not 0 <= self.seed < 2**32:
+            raise BonesetterError(f"seed must be a whole number from 0 to {2**32 - 1}, not {self.seed}.")

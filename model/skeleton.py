@@ -34,15 +34,6 @@ class Skeleton:
         offsets[np.array(self.parents) < 0] = 0.0
         return offsets
 
-    @cached_property
-    def zero_positions(self) -> FloatArray:
-        """(joints, 3) in metres: the joints in the zero pose, the root at the origin."""
-        positions = np.zeros_like(self.bones)
-        for joint, parent in enumerate(self.parents):
-            if parent >= 0:
-                positions[joint] = positions[parent] + self.offsets[joint]
-        return positions
-
 
 #: Name in the CMU BVH release, name in the ASF, name of the parent (BVH).
 CMU_HIERARCHY: tuple[tuple[str, str, str | None], ...] = (
@@ -78,3 +69,6 @@ CMU_HIERARCHY: tuple[tuple[str, str, str | None], ...] = (
     ("RightHandIndex1", "rfingers", "RightFingerBase"),
     ("RThumb", "rthumb", "RightHand"),
 )
+
+CMU_JOINTS: tuple[str, ...] = tuple(name for name, _, _ in CMU_HIERARCHY)
+CMU_PARENTS: tuple[int, ...] = tuple(-1 if parent is None else CMU_JOINTS.index(parent) for _, _, parent in CMU_HIERARCHY)

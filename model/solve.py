@@ -4,23 +4,19 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
-
-from tqdm import tqdm
 
 from .actor import Actor
 from .c3d import read_c3d
+from .cli import UsageError
 from .output import WRITERS, write_outputs
 from .runs import Job, make_folders, one_line, plan, run_each, settings_from, summary
 from .runs import add_arguments as add_run_arguments
 from .settings import Settings
 from .take import BonesetterError
-
-Progress = Callable[[str, float], None]
+from .terminal import progress_bar
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,16 +35,20 @@ def run(arguments: argparse.Namespace) -> int:
     settings = settings_from(arguments)
     actor = Actor.load(arguments.actor) if arguments.actor else None
     make_folders(jobs)
-    solve_take = _engine()
+    solve_take = _engine(settings.device)
     return run_each(jobs, lambda job: _solve(job, settings, actor, solve_take), force=arguments.force)
 
 
-def _engine() -> Callable[..., Any]:
-    """The solver. Imported before the first take, so that no take is timed with it."""
+def _engine(device: str) -> Callable[..., Any]:
+    """The solver. Imported before the first take, so that no take is timed with it, and asked whether it has the device."""
     try:
-        from .pipeline import solve_take
+        from .pipeline import find_device, solve_take
     except ImportError as error:
         raise BonesetterError(f"The solver cannot be loaded ({one_line(error)}): install what pyproject.toml lists.") from error
+    try:
+        find_device(device)
+    except BonesetterError as error:
+        raise UsageError(str(error)) from error
     return solve_take
 
 
@@ -56,20 +56,7 @@ def _solve(job: Job, settings: Settings, actor: Actor | None, solve_take: Callab
     begin = time.perf_counter()
     take = read_c3d(job.take)
     read = time.perf_counter() - begin
-    with _bar(take.name) as progress:
+    with progress_bar(take.name) as progress:
         solution = solve_take(take, settings, actor, progress)
     report = write_outputs(solution, job.exports, job.report, job.save_actor, read)
     print(summary(take.name, report))
-
-
-@contextmanager
-def _bar(name: str) -> Iterator[Progress]:
-    """A progress bar on a terminal, nothing elsewhere."""
-    layout = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}{postfix}"
-    with tqdm(total=1.0, desc=name, bar_format=layout, leave=False, disable=None, file=sys.stderr) as bar:
-
-        def progress(stage: str, part: float) -> None:
-            bar.set_postfix_str(stage, refresh=False)
-            bar.update(max(0.0, part - bar.n))
-
-        yield progress

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +17,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from model.c3d import read_c3d, write_c3d
+from model.synthesis import synthesise
 from model.take import BonesetterError, Take
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def write(
@@ -225,3 +230,42 @@ def test_reading_a_long_take_is_quick(takes_folder: Path) -> None:
         read_c3d(path)
         seconds.append(time.perf_counter() - begin)
     assert min(seconds) < 0.3
+
+
+def written(path: Path) -> bytes:
+    write_c3d(synthesise(0.2).take, path)
+    return path.read_bytes()
+
+
+def test_a_file_cut_within_its_parameters_is_refused(tmp_path):
+    """ezc3d reads some of these for ever."""
+    whole = written(tmp_path / "whole.c3d")
+    for size in (600, 1000, 1500, 2000, len(whole) // 3):
+        path = tmp_path / f"cut{size}.c3d"
+        path.write_bytes(whole[:size])
+        with pytest.raises(BonesetterError, match=r"cut off|damaged|not a readable"):
+            read_c3d(path)
+
+
+def test_damaged_files_never_take_the_reader_down(tmp_path):
+    """In a process of its own, as ezc3d's crashes would end this one."""
+    whole = written(tmp_path / "whole.c3d")
+    random = np.random.default_rng(0)
+    for number in range(40):
+        damaged = bytearray(whole)
+        for place in random.integers(0, 3000, size=8):
+            damaged[place] = random.integers(256)
+        (tmp_path / f"damaged{number}.c3d").write_bytes(damaged)
+    script = (
+        "import sys; from pathlib import Path; from model.c3d import read_c3d; from model.take import BonesetterError\n"
+        "for path in sorted(Path(sys.argv[1]).glob('damaged*')):\n"
+        "    try: read_c3d(path)\n"
+        "    except BonesetterError: pass\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], cwd=ROOT, timeout=60, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_folder_cannot_be_written_as_a_c3d(tmp_path):
+    with pytest.raises(BonesetterError, match="cannot be written"):
+        write_c3d(synthesise(0.1).take, tmp_path)

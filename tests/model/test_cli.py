@@ -142,7 +142,7 @@ def test_wrong_usage(arguments: list[str], tmp_path: Path, monkeypatch: pytest.M
 
 def test_an_actor_that_is_none(c3d: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["solve", str(c3d), "--out", str(tmp_path / "out"), "--actor", str(tmp_path / "none.json")]) == 1
-    assert "cannot be read as an actor" in capsys.readouterr().err
+    assert "cannot be read (No such file" in capsys.readouterr().err
 
 
 def test_an_interrupt_is_quiet(c3d: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,7 @@ from safetensors import safe_open
 from scipy.spatial.transform import Rotation
 
 from model.learn import SUBJECTS, Samples, learn_bones, learn_pose, mirrored_joints
+from model.motion import forward
 from model.prior import BUNDLED, bundled, offset_statistics
 from model.skeleton import CMU_HIERARCHY
 
@@ -29,7 +30,8 @@ def test_a_take_is_scored_without_its_own_offsets():
 def test_the_mean_pose_stands_upright():
     prior = bundled()
     skeleton = prior.mean_actor().skeleton
-    heights = dict(zip(skeleton.joints, skeleton.zero_positions[:, 1], strict=True))
+    upright = np.tile(np.eye(3), (1, len(skeleton.joints), 1, 1))
+    heights = dict(zip(skeleton.joints, forward(skeleton, upright, np.zeros((1, 3)))[0][0, :, 1], strict=True))
     assert heights["Head"] > 0.4 > -0.7 > heights["LeftFoot"]
     np.testing.assert_allclose(np.linalg.eigvalsh(prior.pose.precision) > 0, True)
 

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from model.metrics import jitter, marker_residuals_mm, pose_error
+from model.metrics import jitter, pose_error
+from model.report import marker_residuals_mm
 
 
 @pytest.fixture

@@ -104,3 +104,15 @@ def test_corruption_costs_little(takes_folder):
     errors = [error_mm(solve_take(take, Settings(), None, silent, prior), lab.motion) for take in (lab.take, corrupted(lab.take, seed=0))]
     assert errors[1].position_mm.mean() - errors[0].position_mm.mean() < 4
     assert errors[1].motion_mm.mean() - errors[0].motion_mm.mean() < 4
+
+
+def test_a_take_that_is_all_noise_is_refused(synthetic):
+    with pytest.raises(BonesetterError, match="loosen the thresholds"):
+        solve_take(synthetic.take, Settings(max_speed=0.0, rigid_tolerance=0.0), None, silent)
+
+
+def test_an_actor_that_does_not_fit_is_said(solution, synthetic):
+    skeleton = solution.actor.skeleton
+    actor = replace(solution.actor, skeleton=replace(skeleton, bones=0.3 * skeleton.bones))
+    short = replace(synthetic.take, positions=synthetic.take.positions[:60], residuals=synthetic.take.residuals[:60])
+    assert any("off on average" in warning for warning in solve_take(short, Settings(), actor, silent).warnings)
