@@ -131,4 +131,4 @@ def test_wrong_usage(batch, arguments):
 
 def test_bad_actor(batch, tmp_path):
     run = batch("a.c3d", "--out", tmp_path, "--actor", tmp_path / "gone.json")
-    assert (run.returncode, "cannot be read as an actor" in run.stderr) == (1, True)
+    assert (run.returncode, "gone.json cannot be read" in run.stderr) == (1, True)
