@@ -32,8 +32,6 @@ Progress = Callable[[str, float], None]
 FILLED_CONFIDENCE = 0.3
 #: Where the work of each stage ends, of the whole: measured on takes of 1,000 to 4,000 frames.
 PROGRESS_AFTER = {"match": 0.01, "clean": 0.08, "calibrate": 0.45, "pose": 0.95, "smooth": 1.0}
-
-
 #: Markers that are further off on average were not followed: soft tissue and noise stay well below.
 DOUBTFUL_RESIDUAL_MM = 40.0
 
@@ -95,9 +93,9 @@ def solve_take(take: Take, settings: Settings, actor: Actor | None, progress: Pr
         posed = body.posed(smoothed(pose, take.rate_hz, settings.smooth))
         positions, markers, local = (_array(t) for t in (posed.positions, posed.markers, posed.local))
         rotations = quaternions(local)
-        residual = marker_residuals_mm(matched.positions, markers)
-        if np.nanmean(residual) > DOUBTFUL_RESIDUAL_MM:
-            warnings.append(f"The markers are {np.nanmean(residual):.0f} mm off on average: their labels or the actor may be wrong.")
+        off = float(np.nanmean(marker_residuals_mm(matched.positions, markers)))
+        if off > DOUBTFUL_RESIDUAL_MM:
+            warnings.append(f"The markers are {off:.0f} mm off on average: their labels or the actor may be wrong.")
     return Solution(cleaned, actor, rotations, positions, markers, matched.warnings + tuple(warnings), watch.seconds)
 
 
