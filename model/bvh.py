@@ -1,19 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write a solution as BVH: the joints and the zero pose of the CMU BVH release, Y up, in centimetres."""
+"""Write a solution as BVH: the joints and the zero pose of the CMU BVH release, Y up, in centimetres. Read any BVH as motion."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
 from .atomic import replacing
+from .motion import Motion
 from .skeleton import Skeleton
 from .solution import Solution
-from .take import Axis, FloatArray
+from .take import Axis, BonesetterError, FloatArray
 
 CM_PER_METRE = 100.0
 
@@ -92,3 +94,65 @@ def steady(angles: FloatArray) -> FloatArray:
 
 def _wrapped(degrees: FloatArray) -> FloatArray:
     return (degrees + 180.0) % 360.0 - 180.0
+
+
+def read_bvh(path: Path, metres_per_unit: float = 1.0 / CM_PER_METRE, rate_hz: float | None = None) -> Motion:
+    """Read a BVH with pybvh, which the extra `train` installs; the engine itself reads none and need not have it.
+
+    A root without position channels is refused, and so are position channels below the root: motion without a place is no use,
+    and bones that change their length are not a skeleton's.
+
+    Args:
+        path: Its name ends in .bvh.
+        metres_per_unit: Of the file's offsets and positions; the format does not say.
+        rate_hz: Instead of the file's own frame time.
+
+    Returns:
+        Motion on the file's own axes and joints. A joint's bone ends at its End Site, or where its first child sits.
+
+    Raises:
+        BonesetterError: The file cannot be read or is damaged, or pybvh is missing.
+    """
+    try:
+        import pybvh
+    except ImportError as error:
+        raise BonesetterError("Reading BVH needs pybvh: install Bonesetter's extra 'train'.") from error
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return _motion(pybvh.read_bvh_file(path, world_up="+y"), metres_per_unit, rate_hz)
+    except OSError as error:
+        raise BonesetterError(f"{path.name} cannot be read ({error.strerror or error}): choose another BVH.") from error
+    except (ValueError, IndexError, RecursionError) as error:
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise BonesetterError(f"{path.name} is no BVH that can be read ({reason}): choose another one.") from error
+
+
+def _motion(file: Any, metres_per_unit: float, rate_hz: float | None) -> Motion:
+    """The motion of pybvh's file; a ValueError where its numbers are none."""
+    nodes = [node for node in file.nodes if not node.is_end_site()]
+    skeleton = _skeleton(nodes, metres_per_unit)
+    numbers = (file.root_pos, file.joint_angles, skeleton.offsets, skeleton.bones)
+    if not all(np.isfinite(array).all() for array in numbers) or not 0 < file.frame_time < np.inf:
+        raise ValueError("a number in it is not finite")
+    rotations = np.empty((*file.joint_angles.shape, 3))
+    orders = ["".join(node.rot_channels) for node in nodes]
+    for order in set(orders):
+        own = [joint for joint, other in enumerate(orders) if other == order]
+        angles = file.joint_angles[:, own]
+        rotations[:, own] = Rotation.from_euler(order, angles.reshape(-1, 3)).as_matrix().reshape(*angles.shape, 3)
+    return Motion(skeleton, rotations, file.root_pos * metres_per_unit, rate_hz or 1.0 / file.frame_time)
+
+
+def _skeleton(nodes: list[Any], metres_per_unit: float) -> Skeleton:
+    """The skeleton of pybvh's nodes, which stand parents first."""
+    index = {id(node): joint for joint, node in enumerate(nodes)}
+    places = np.array([node.offset for node in nodes]) * metres_per_unit
+    places[0] = 0.0
+    ends = np.zeros_like(places)
+    for joint, node in enumerate(nodes[1:], start=1):
+        below = [child for child in node.children if child.is_end_site()] or node.children
+        if below:
+            ends[joint] = below[0].offset * metres_per_unit
+    parents = tuple(-1 if node.parent is None else index[id(node.parent)] for node in nodes)
+    return Skeleton(tuple(node.name for node in nodes), parents, ends, places)

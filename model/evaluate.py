@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from . import prior as priors
 from .c3d import read_c3d
+from .corruptions import Recipe, corrupt
 from .lab_takes import LabTake, data_folder, find_c3d, read_lab_take
 from .marker_set import load_marker_set, match
 from .metrics import PoseError, jitter, pose_error
@@ -25,7 +26,8 @@ from .terminal import progress_bar
 SCORED = ("cmu_01_01", "cmu_02_05", "hdm05_dg")
 #: Takes without one.
 FOLLOWED = ("cmu_85_02", "hdm05_mm")
-REMOVED, MOVED, MOVED_BY_M = 0.2, 0.2, 0.1
+#: A fifth of the samples is removed; a quarter of the rest, another fifth, is moved by 10 cm.
+CORRUPTED: Recipe = {"occlusion": {"part": 0.2}, "shifts": {"part": 0.25, "distance": 0.1}}
 
 
 @dataclass(frozen=True)
@@ -52,22 +54,9 @@ class Score:
 HEADER = f"{'take':<12}{'input':<11}{'raw mm':>8}{'deg':>8}{'motion mm':>11}{'deg':>8}{'residual':>10}{'jitter':>9}{'frames/s':>9}"
 
 
-def corrupted(take: Take, seed: int) -> Take:
-    """A take with part of its samples removed and another part moved, each sample by itself."""
-    random = np.random.default_rng(seed)
-    fate = random.random(take.positions.shape[:2])
-    direction = random.normal(size=take.positions.shape)
-    direction /= np.linalg.norm(direction, axis=-1, keepdims=True)
-    positions = take.positions.copy()
-    positions[fate < REMOVED] = np.nan
-    moved = (fate >= REMOVED) & (fate < REMOVED + MOVED)
-    positions[moved] += MOVED_BY_M * direction[moved]
-    return replace(take, positions=positions)
-
-
-def score(name: str, take: Take, lab: LabTake | None, settings: Settings, *, corrupt: bool) -> Score:
-    """Solve a take and compare; a take that gave marker offsets to the prior is solved without its own."""
-    shown = corrupted(take, settings.seed) if corrupt else take
+def score(name: str, take: Take, lab: LabTake | None, settings: Settings, recipe: Recipe) -> Score:
+    """Solve a take, corrupted by a recipe, and compare; one that gave marker offsets to the prior is solved without its own."""
+    shown = corrupt(take, recipe, settings.seed)
     with progress_bar(name) as progress:
         solution = solve_take(shown, settings, None, progress, priors.bundled(without=(name,)))
     error = None
@@ -80,7 +69,7 @@ def score(name: str, take: Take, lab: LabTake | None, settings: Settings, *, cor
     whole = real.present.all(axis=0)
     return Score(
         name,
-        "corrupted" if corrupt else "as is",
+        "corrupted" if recipe else "as is",
         error,
         float(np.nanmean(marker_residuals_mm(real.positions, markers))),
         jitter(markers[:, whole], take.rate_hz) / jitter(real.positions[:, whole], take.rate_hz),
@@ -106,8 +95,8 @@ def run(arguments: argparse.Namespace) -> int:
         try:
             lab = read_lab_take(folder) if any(folder.glob("*.asf")) else None
             take = lab.take if lab else read_c3d(find_c3d(folder))
-            for corrupt in (False, True) if arguments.corrupt else (False,):
-                scored = score(name, take, lab, settings, corrupt=corrupt)
+            for recipe in ({}, CORRUPTED) if arguments.corrupt else ({},):
+                scored = score(name, take, lab, settings, recipe)
                 print(scored.row())
                 if arguments.joints and lab and scored.error:
                     print(joint_rows(scored.error, lab))

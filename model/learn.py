@@ -14,6 +14,7 @@ from safetensors.numpy import save
 from scipy.spatial.transform import Rotation
 
 from . import prior as priors
+from . import splits
 from .asf_amc import read_amc, read_asf
 from .atomic import replacing
 from .c3d import read_c3d
@@ -25,8 +26,8 @@ from .settings import Settings
 from .skeleton import CMU_HIERARCHY, CMU_JOINTS, CMU_PARENTS
 from .take import BonesetterError, FloatArray
 
-#: Subjects whose motion and bones the prior may know. 02, 07, 11 and hdm05_dg are for testing and never appear here.
-SUBJECTS = ("01", "03", "05", "131", "135")
+#: Subjects whose motion and bones the prior may know: all their AMC files, those for validation and tuning too.
+SUBJECTS = splits.load().train_subjects
 #: An axis of a joint that moves less than this is held still.
 LEAST_MOTION_RAD = np.radians(0.5)
 #: Frames with an angle this many robust deviations from the median are glitches of the file, not poses.
@@ -63,7 +64,7 @@ def read_motions(motion_dir: Path, subjects: Iterable[str] = SUBJECTS) -> dict[s
     """All AMC clips of each subject.
 
     Raises:
-        BonesetterError: A subject's folder has no skeleton.
+        BonesetterError: A subject's folder has no skeleton, or a subject is kept for testing.
     """
     motions: dict[str, list[Motion]] = {}
     for subject in subjects:
@@ -72,7 +73,10 @@ def read_motions(motion_dir: Path, subjects: Iterable[str] = SUBJECTS) -> dict[s
         if skeleton is None:
             raise BonesetterError(f"{folder} has no ASF: point BONESETTER_DATA at the data's folder.")
         asf = read_asf(skeleton)
-        motions[subject] = [read_amc(clip, asf) for clip in sorted(folder.glob("*.amc"))]
+        clips = sorted(folder.glob("*.amc"))
+        for clip in clips:
+            splits.check_trainable(clip)
+        motions[subject] = [read_amc(clip, asf) for clip in clips]
     return motions
 
 
@@ -173,8 +177,8 @@ def learn_bones(bones: FloatArray) -> dict[str, FloatArray]:
 
 
 #: Where marker offsets come from: the lab's own skeleton where there is one, our own fit where there is none.
-MEASURED_TAKES = ("cmu_01_01",)
-FITTED_TAKES = ("cmu_85_02", "hdm05_mm")
+MEASURED_TAKES = splits.load().measured_takes
+FITTED_TAKES = splits.load().fitted_takes
 #: The fitted takes are fitted this often, each with the others' offsets as its prior.
 ROUNDS = 2
 
@@ -222,6 +226,8 @@ def learn(data: Path, out: Path = priors.BUNDLED) -> None:
         "sources": json.dumps({"pose and bones": SUBJECTS, "offsets": (*MEASURED_TAKES, *FITTED_TAKES)}),
     }
     takes = data / "takes"
+    for name in (*MEASURED_TAKES, *FITTED_TAKES):
+        splits.check_trainable(find_c3d(takes / name))
     for name in MEASURED_TAKES:
         lab = read_lab_take(takes / name)
         take = match(lab.take, marker_set)

@@ -21,15 +21,20 @@ class Skeleton:
         joints: One name per joint; a parent stands before its children.
         parents: Index of each joint's parent, -1 for the root.
         bones: (joints, 3) in metres: from the joint to the end of its bone. The root's is zero.
+        places: (joints, 3) in metres, of a skeleton whose joints do not sit at the ends of their parents' bones: where each sits
+            in its parent's frame. The engine solves only skeletons without it.
     """
 
     joints: tuple[str, ...]
     parents: tuple[int, ...]
     bones: FloatArray
+    places: FloatArray | None = None
 
     @cached_property
     def offsets(self) -> FloatArray:
-        """(joints, 3) in metres: where each joint sits in its parent's frame, that is the parent's bone; 0 for the root."""
+        """(joints, 3) in metres: where each joint sits in its parent's frame: `places`, or its parent's bone; 0 for the root."""
+        if self.places is not None:
+            return self.places
         offsets = self.bones[np.array(self.parents)]
         offsets[np.array(self.parents) < 0] = 0.0
         return offsets

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,13 +14,15 @@ share_the_machine()
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from model.bvh import TO_Y_UP
 from model.cleaning import clean
 from model.marker_set import MarkerSet, load_marker_set
-from model.motion import quaternions
+from model.motion import Motion, quaternions
 from model.prior import bundled
 from model.settings import Settings
+from model.skeleton import CMU_HIERARCHY
 from model.solution import Solution
 from model.synthesis import SyntheticTake, marker_positions, synthesise
 from model.take import Axis, Take
@@ -36,6 +38,72 @@ def takes_folder() -> Path:
     if not folder.is_dir():
         pytest.skip(f"the real takes are not at {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def motion_folder() -> Path:
+    """The real motion; a test that asks for it is skipped where there is none."""
+    folder = DATA / "motion"
+    if not folder.is_dir():
+        pytest.skip(f"the real motion is not at {folder}")
+    return folder
+
+
+@pytest.fixture
+def write_asf() -> Callable[[Path], Path]:
+    """Writes an ASF: every bone 2 units along x; the left knee turns about the ASF's x by an axis turned 90 degrees about z."""
+
+    def write(path: Path) -> Path:
+        bones = []
+        for _, name, _ in CMU_HIERARCHY[1:]:
+            axis, freedom = ("0 0 90", "dof rx\n") if name == "ltibia" else ("0 0 0", "")
+            bones.append(f"begin\nid 1\nname {name}\ndirection 1 0 0\nlength 2\naxis {axis} XYZ\n{freedom}end\n")
+        path.write_text(":units\nmass 1.0\nlength 0.5\nangle deg\n:root\norder TX TY TZ RX RY RZ\n:bonedata\n" + "".join(bones))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def write_motion() -> Callable[..., Path]:
+    """Writes any motion as BVH, in units of the given metres, with a T-pose of its own before it if there is one."""
+
+    def write(
+        path: Path,
+        motion: Motion,
+        metres_per_unit: float = 0.01,
+        orders: Sequence[str] | None = None,
+        t_pose: np.ndarray | None = None,
+        frame_time: str = "0.0083333",
+    ) -> Path:
+        skeleton = motion.skeleton
+        chosen = orders or ["ZYX"] * len(skeleton.joints)
+        offsets, ends = skeleton.offsets / metres_per_unit, skeleton.bones / metres_per_unit
+
+        def lines(joint: int) -> Iterator[str]:
+            root = skeleton.parents[joint] < 0
+            yield f"{'ROOT' if root else 'JOINT'} {skeleton.joints[joint]}"
+            yield "{"
+            yield "OFFSET " + " ".join(f"{value:.9g}" for value in offsets[joint])
+            places = "6 Xposition Yposition Zposition" if root else "3"
+            yield f"CHANNELS {places} " + " ".join(f"{axis}rotation" for axis in chosen[joint])
+            children = [child for child, parent in enumerate(skeleton.parents) if parent == joint]
+            for child in children:
+                yield from lines(child)
+            if not children:
+                yield from ("End Site", "{", "OFFSET " + " ".join(f"{value:.9g}" for value in ends[joint]), "}")
+            yield "}"
+
+        rotations, root = motion.rotations, motion.root
+        if t_pose is not None:
+            rotations, root = np.concatenate([t_pose[None], rotations]), np.concatenate([root[:1], root])
+        angles = [Rotation.from_matrix(rotations[:, joint]).as_euler(chosen[joint], degrees=True) for joint in range(len(chosen))]
+        rows = np.concatenate([root / metres_per_unit, *angles], axis=1)
+        text = "HIERARCHY\n" + "\n".join(lines(0)) + f"\nMOTION\nFrames: {len(rows)}\nFrame Time: {frame_time}\n"
+        path.write_text(text + "\n".join(" ".join(f"{value:.9g}" for value in row) for row in rows) + "\n")
+        return path
+
+    return write
 
 
 @pytest.fixture(scope="session")

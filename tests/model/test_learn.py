@@ -4,23 +4,33 @@
 import json
 
 import numpy as np
+import pytest
 from safetensors import safe_open
 from scipy.spatial.transform import Rotation
 
-from model.learn import SUBJECTS, Samples, learn_bones, learn_pose, mirrored_joints
+from model.learn import FITTED_TAKES, MEASURED_TAKES, SUBJECTS, Samples, learn_bones, learn_pose, mirrored_joints, read_motions
 from model.motion import forward
 from model.prior import BUNDLED, bundled, offset_statistics
 from model.skeleton import CMU_HIERARCHY
-
-HELD_OUT = {"02", "07", "11", "hdm05_dg"}
+from model.splits import load
+from model.take import BonesetterError
 
 
 def test_held_out_subjects_are_in_no_source():
     with safe_open(BUNDLED, framework="numpy") as file:
         sources = json.loads(file.metadata()["sources"])
     named = {name for names in sources.values() for name in names}
-    assert named >= set(SUBJECTS)
-    assert not named & (HELD_OUT | {"cmu_02_05"})
+    assert named == {*SUBJECTS, *MEASURED_TAKES, *FITTED_TAKES}
+    assert not named & {*load().never_subjects, *load().test_takes}
+
+
+def test_a_held_out_clip_among_the_sources_is_refused(tmp_path, write_asf):
+    folder = tmp_path / "cmu" / "01"
+    folder.mkdir(parents=True)
+    write_asf(folder / "01.asf")
+    (folder / "11_01.amc").write_text("1\nroot 1 2 3 0 0 90\nltibia 0\n")
+    with pytest.raises(BonesetterError, match="subject 11"):
+        read_motions(tmp_path, ["01"])
 
 
 def test_a_take_is_scored_without_its_own_offsets():
