@@ -80,16 +80,17 @@ def solve_take(take: Take, settings: Settings, actor: Actor | None, progress: Pr
         if cleaned.trusted.any(axis=0).sum() < min(marker_set.fewest_markers, len(matched.labels)):
             raise BonesetterError(f"Nearly every sample of {take.name} was flagged as noise: loosen the thresholds of the noise filter.")
         seen = observe(cleaned, device)
-    with watch.stage("calibrate") as part, torch.inference_mode():
+    # not inference_mode: roma keeps a constant for later, and a training in this process must be able to use it
+    with watch.stage("calibrate") as part, torch.no_grad():
         if actor is None:
             body = Body(prior.mean_actor(matched.labels), prior.pose, device, seen.points.dtype)
             actor = fit_actor(body, prior, seen, part)
         else:
             actor = actor_for(actor, prior, matched.labels, warnings)
-    with watch.stage("pose") as part, torch.inference_mode():
+    with watch.stage("pose") as part, torch.no_grad():
         body = Body(actor, prior.pose, device, seen.points.dtype)
         pose = fit_poses(body, prior.pose, seen, part)
-    with watch.stage("smooth"), torch.inference_mode():
+    with watch.stage("smooth"), torch.no_grad():
         posed = body.posed(smoothed(pose, take.rate_hz, settings.smooth))
         positions, markers, local = (_array(t) for t in (posed.positions, posed.markers, posed.local))
         rotations = quaternions(local)

@@ -10,7 +10,8 @@ import pytest
 
 from model.c3d import read_c3d
 from model.cleaning import clean
-from model.evaluate import corrupted
+from model.corruptions import corrupt
+from model.evaluate import CORRUPTED
 from model.marker_set import MarkerSet, match
 from model.settings import Settings
 from model.synthesis import Noise, SyntheticTake, synthesise
@@ -48,7 +49,7 @@ def test_a_clean_take_is_left_alone(still: SyntheticTake, marker_set: MarkerSet)
 @pytest.mark.parametrize("rate_hz", [60.0, 120.0, 240.0])
 def test_most_corruption_is_found_and_mended(rate_hz: float, marker_set: MarkerSet) -> None:
     truth = synthesise(seconds=5.0, rate_hz=rate_hz, noise=Noise(gaps=0.0, long_gaps=0, spikes=0.0, swaps=0))
-    take = corrupted(truth.take, seed=3)
+    take = corrupt(truth.take, CORRUPTED, seed=3)
     moved = moved_samples(truth.take, take)
     cleaned = clean(take, marker_set, Settings())
     found = flagged(cleaned)
@@ -61,7 +62,7 @@ def test_most_corruption_is_found_and_mended(rate_hz: float, marker_set: MarkerS
 
 
 def test_only_samples_of_the_file_are_trusted_and_kept(still: SyntheticTake, marker_set: MarkerSet) -> None:
-    take = corrupted(still.take, seed=4)
+    take = corrupt(still.take, CORRUPTED, seed=4)
     before = take.positions.copy()
     cleaned = clean(take, marker_set, Settings())
     np.testing.assert_array_equal(take.positions, before)
@@ -170,7 +171,7 @@ def test_real_clean_takes_lose_nearly_nothing(takes_folder: Path, marker_set: Ma
 @pytest.mark.parametrize("folder", CLEAN_TAKES)
 def test_corruption_of_real_takes_is_found(takes_folder: Path, marker_set: MarkerSet, folder: str) -> None:
     truth = match(read_c3d(sorted((takes_folder / folder).glob("*.c3d"))[-1]), marker_set)
-    take = corrupted(truth, seed=1)
+    take = corrupt(truth, CORRUPTED, seed=1)
     moved = moved_samples(truth, take)
     found = flagged(clean(take, marker_set, Settings()))
     assert found[moved].mean() > 0.98

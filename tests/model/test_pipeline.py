@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from model.evaluate import corrupted
+from model.corruptions import corrupt
+from model.evaluate import CORRUPTED
 from model.lab_takes import read_lab_take
 from model.metrics import pose_error
 from model.motion import forward, matrices
@@ -101,7 +102,8 @@ def test_the_labs_takes(takes_folder, name):
 def test_corruption_costs_little(takes_folder):
     lab = read_lab_take(takes_folder / "cmu_01_01")
     prior = bundled(without=("cmu_01_01",))
-    errors = [error_mm(solve_take(take, Settings(), None, silent, prior), lab.motion) for take in (lab.take, corrupted(lab.take, seed=0))]
+    takes = (lab.take, corrupt(lab.take, CORRUPTED, seed=0))
+    errors = [error_mm(solve_take(take, Settings(), None, silent, prior), lab.motion) for take in takes]
     assert errors[1].position_mm.mean() - errors[0].position_mm.mean() < 4
     assert errors[1].motion_mm.mean() - errors[0].motion_mm.mean() < 4
 
