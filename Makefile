@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Every target makes the environments it needs in .venv/ by itself.
-.PHONY: demo test solve lint window-test clean
+.PHONY: demo test solve study bench lint window-test clean
 
 OUT ?= out
 
@@ -14,6 +14,14 @@ test:
 solve:
 	@test -n "$(C3D)" || { echo 'usage: make solve C3D="a.c3d b.c3d" [OUT=dir] [ARGS=...]' >&2; exit 2; }
 	@python=$$(tools/environment engine) && "$$python" -m model solve $(C3D) --out "$(OUT)" $(ARGS)
+
+# Train every network of the study: some hours; what is done is kept, so that it can be stopped at any time.
+study:
+	@python=$$(tools/environment engine) && "$$python" -m model train model/training/study/*.toml
+
+# Compare our solver, what is trained and the peers: docs/benchmark.md.
+bench:
+	@python=$$(tools/environment engine) && tools/environment bench >/dev/null && "$$python" -m model bench $(ARGS)
 
 lint:
 	@python=$$(tools/environment engine) && "$$python" -m ruff check . && "$$python" -m ruff format --check . && "$$python" -m pyright

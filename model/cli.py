@@ -15,6 +15,8 @@ COMMANDS = {
     "solve": ("solve", "solve takes (C3D) to skeletons (BVH, npz)"),
     "evaluate": ("evaluate", "compare solves of the lab's takes with the lab's own skeletons"),
     "learn": ("learn", "learn the bundled prior from skeleton motion"),
+    "train": ("training.train", "train a network that turns markers into joints, from a TOML file"),
+    "bench": ("bench.bench", "compare our solver, the study's networks and other programs, and write docs/benchmark.md"),
     "synthesise": ("synthesis", "write a take of a synthetic person, with noise and gaps"),
     "picture": ("picture", "draw a solved take: the skeleton inside the markers"),
 }

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Prints what to install into an environment of tools/environment, one requirement a line, from pyproject.toml."""
+"""Prints what to install into an environment of tools/environment, one requirement a line, from pyproject.toml.
+
+A line that begins with --no-deps is to be installed after the others, whatever it says that it needs.
+"""
 
 import sys
 import tomllib
@@ -9,16 +12,21 @@ from pathlib import Path
 MEASURED_TORCH = {(3, 11): "torch==2.13.0"}
 
 
+#: The extras that come with what the engine needs.
+EXTRAS = {"engine": ("demo", "train", "test", "lint"), "bench": ("bench", "test")}
+
+
 def requirements(environment: str) -> list[str]:
-    """The requirements of `engine` or of `bpy-<Blender's version>`."""
+    """The requirements of `engine`, of `bench` or of `bpy-<Blender's version>`."""
     document = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text(encoding="utf-8"))
-    project = document["project"]
+    project, own = document["project"], document["tool"]["bonesetter"]
     extras = project["optional-dependencies"]
-    if environment == "engine":
-        wanted = [*project["dependencies"], *extras["demo"], *extras["test"], *extras["lint"]]
+    if environment in EXTRAS:
+        wanted = [*project["dependencies"], *(name for extra in EXTRAS[environment] for name in extras[extra])]
         torch = MEASURED_TORCH.get(sys.version_info[:2])
-        return [torch if torch and name.startswith("torch") else name for name in wanted]
-    blender = document["tool"]["bonesetter"]["blender"][environment.removeprefix("bpy-")]
+        unchecked = [f"--no-deps {name}" for name in own["unchecked"].get(environment, ())]
+        return [torch if torch and name.startswith("torch") else name for name in wanted] + unchecked
+    blender = own["blender"][environment.removeprefix("bpy-")]
     return [f"bpy=={blender['bpy']}", *extras["blender"]]
 
 

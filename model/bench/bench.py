@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`python -m model bench`: everybody on the same takes, and docs/benchmark.md."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from .. import prior as priors
+from ..atomic import replacing
+from ..cli import UsageError
+from ..lab_takes import ROOT
+from ..terminal import progress_bar
+from ..training.train import RUNS, STUDY
+from .cases import all_cases
+from .contest import EXCERPT
+from .contestants import OURS, Contestant, all_contestants
+from .race import Actors, Entry, Line, race, write_cases
+from .table import benchmark
+
+#: Two runs with one seed agree to this part in every figure of accuracy.
+TOLERANCE = 0.005
+RESULTS = "results.json"
+#: What depends on the machine's mood, and what is too near 0 for a ratio.
+NOT_COMPARED = ("frames_per_second", "flips_per_1000", "failed_frames", "unplaced_samples")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "benchmark.md", metavar="FILE.md")
+    parser.add_argument("--work", type=Path, default=ROOT / "out" / "bench", metavar="FOLDER", help="for takes and results")
+    parser.add_argument("--runs", type=Path, default=RUNS, metavar="FOLDER", help="trained networks (default: runs/)")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="run these again and take the others' results from the last time")
+    parser.add_argument("--seed", type=int, default=0)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run and write; the exit code is 1 where a contestant failed altogether."""
+    contestants = list(all_contestants(arguments.runs))
+    known = [contestant.key for contestant in contestants]
+    if unknown := [name for name in arguments.only or () if name not in known]:
+        raise UsageError(f"There is no contestant {unknown[0]}: there are {', '.join(known)}.")
+    untrained = sorted({file.stem for file in STUDY.glob("*.toml")} - set(known))
+    if untrained:
+        print(f"Not trained, so without a row: {' '.join(untrained)}. `python -m model train NAME ...` trains them.", file=sys.stderr)
+    before = read_results(arguments.work / RESULTS)
+    kept = [e for e in before if arguments.only and e.contestant not in arguments.only and e.contestant in known]
+    chosen = [c for c in contestants if not arguments.only or c.key in arguments.only]
+    entries = order(kept + run_all(chosen, arguments.work, arguments.runs, arguments.seed, fresh=not arguments.only), known)
+    if before and (apart := largest_difference(before, entries)) is not None:
+        print(f"Largest difference from the last run's accuracy: {apart:.3%}")
+    write_results(entries, arguments.work / RESULTS)
+    from .plots import draw_all  # only pictures need matplotlib
+
+    images = arguments.out.parent / "images"
+    pictures = [(f"images/{file}", caption) for file, caption in draw_all(entries, arguments.runs, images)]
+    with replacing(arguments.out) as stream:
+        stream.write(benchmark(entries, arguments.runs, arguments.seed, EXCERPT, TOLERANCE, pictures))
+    print(arguments.out)
+    return 1 if any(entry.error for entry in entries) else 0
+
+
+def run_all(contestants: Sequence[Contestant], work: Path, runs: Path, seed: int, *, fresh: bool) -> list[Entry]:
+    """Let them solve all cases, ours first, because the others get the actors it fits."""
+    folder = work / "cases"
+    if fresh:
+        shutil.rmtree(folder, ignore_errors=True)
+    cases = all_cases(priors.bundled(), seed)
+    write_cases(cases, folder)
+    turns: list[tuple[Contestant, Actors]] = [(contestant, actors) for contestant in contestants for actors in actors_of(contestant)]
+    entries = []
+    with progress_bar("bench") as progress:
+        for number, (contestant, actors) in enumerate(turns):
+            told = _teller(progress, f"{contestant.key} ({actors})", number, len(turns), len(cases))
+            entry = race(contestant, actors, cases, folder, runs, told)
+            entries.append(entry)
+            print(f"{contestant.key} ({actors}): {entry.error or f'{len(entry.lines)} takes'}", flush=True)
+    return entries
+
+
+def _teller(progress: Callable[[str, float], None], name: str, turn: int, turns: int, cases: int) -> Callable[[str], None]:
+    done = iter(range(1, cases + 1))
+    return lambda _case: progress(name, (turn + next(done, cases) / cases) / turns)
+
+
+def actors_of(contestant: Contestant) -> Iterator[Actors]:
+    """With which actors a contestant takes part."""
+    yield "none" if contestant.key == OURS else "fitted"
+    if contestant.kind != "finding":
+        yield "true"
+
+
+def order(entries: Sequence[Entry], known: Sequence[str]) -> list[Entry]:
+    """In the order of the contestants."""
+    return sorted(entries, key=lambda entry: (known.index(entry.contestant), entry.actors == "true"))
+
+
+def write_results(entries: Sequence[Entry], path: Path) -> None:
+    """Keep everything as JSON."""
+    with replacing(path) as stream:
+        json.dump([asdict(entry) for entry in entries], stream)
+
+
+def read_results(path: Path) -> list[Entry]:
+    """What `write_results` wrote; nothing where there is none, or one of another version."""
+    try:
+        documents = json.loads(path.read_text())
+        return [Entry(**{**document, "lines": [Line(**line) for line in document["lines"]]}) for document in documents]
+    except (OSError, ValueError, TypeError, KeyError):
+        return []
+
+
+def largest_difference(before: Sequence[Entry], after: Sequence[Entry]) -> float | None:
+    """The largest relative difference of a figure of accuracy between two runs; None where nothing is in both."""
+    known = {(line.contestant, line.actors, line.case): line.figures for entry in before for line in entry.lines if line.figures}
+    apart = [
+        abs(value - earlier[name]) / abs(earlier[name])
+        for entry in after
+        for line in entry.lines
+        if line.figures and (earlier := known.get((line.contestant, line.actors, line.case)))
+        for name, value in line.figures.items()
+        if name in earlier and name not in NOT_COMPARED and math.isfinite(value) and math.isfinite(earlier[name]) and earlier[name]
+    ]
+    return max(apart, default=None)

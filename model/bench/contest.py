@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One contestant in a process of its own: `python -m model.bench.contest KEY ACTORS FOLDER RUNS`.
+
+Time and peak memory are then its own, and a crash takes nobody else along. Its standard output is a line of JSON for each case,
+then one with its version and its peak memory.
+"""
+
+# ruff: noqa: E402
+from __future__ import annotations
+
+from ..threads import share_the_machine
+
+share_the_machine()
+
+import contextlib
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ..actor import Actor
+from ..exchange import load_take
+from ..motion import Motion, matrices, quaternions
+from ..take import BonesetterError, FloatArray, Take
+from .contestants import OURS
+from .peers import PEERS, load
+
+#: Those who are slow get this many frames, of one take for each condition.
+EXCERPT = 300
+#: Of the first case, solved before the clock runs: libraries load and compile what they need.
+WARM_UP = 60
+
+Solve = Callable[[Actor | None, Take], tuple[Motion, FloatArray | None, Actor | None]]
+
+
+def ours() -> tuple[Solve, str]:
+    """Our solver; without an actor it fits one."""
+    from ..pipeline import solve_take
+    from ..settings import Settings
+
+    def solve(actor: Actor | None, take: Take) -> tuple[Motion, FloatArray | None, Actor | None]:
+        solution = solve_take(take, Settings(), actor, lambda _stage, _part: None)
+        motion = Motion(solution.actor.skeleton, matrices(solution.rotations), solution.positions[:, 0], take.rate_hz)
+        return motion, in_order(solution.markers_model, solution.clean.take.labels, take.labels), solution.actor
+
+    return solve, "this"
+
+
+def network(key: str, runs: Path) -> tuple[Solve, str]:
+    """A trained network, which moves the bones of the actor it is given."""
+    from .. import prior as priors
+    from ..training.joint_network import read_network
+    from ..training.predict import predict
+
+    prior = priors.bundled()
+    trained, _ = read_network(runs / key / "weights.safetensors", prior)
+
+    def solve(actor: Actor | None, take: Take) -> tuple[Motion, FloatArray | None, Actor | None]:
+        assert actor is not None
+        motion, markers = predict(trained, prior, actor, take)
+        return motion, in_order(markers, actor.labels, take.labels), None
+
+    return solve, f"{sum(p.numel() for p in trained.parameters()) / 1e6:.1f} M numbers"
+
+
+def peer(key: str) -> tuple[Solve, str]:
+    """Another program."""
+    module = load(key)
+
+    def solve(actor: Actor | None, take: Take) -> tuple[Motion, FloatArray | None, Actor | None]:
+        assert actor is not None
+        # a label that was lost in all frames has no place on the actor that was fitted to the take
+        known = only(take, actor.labels)
+        solved = module.solve(actor, known)
+        return solved.motion, None if solved.markers is None else in_order(solved.markers, known.labels, take.labels), None
+
+    return solve, module.version()
+
+
+def only(take: Take, labels: tuple[str, ...]) -> Take:
+    """A take with those of its markers that are among the labels."""
+    rows = [row for row, label in enumerate(take.labels) if label in labels]
+    kept = tuple(take.labels[row] for row in rows)
+    return replace(take, labels=kept, positions=take.positions[:, rows], residuals=take.residuals[:, rows])
+
+
+def in_order(markers: FloatArray, labels: tuple[str, ...], wanted: tuple[str, ...]) -> FloatArray:
+    """Markers (frames, labels, 3) in another order of labels; NaN for those that are not there."""
+    ordered = np.full((len(markers), len(wanted), 3), np.nan)
+    for row, label in enumerate(wanted):
+        if label in labels:
+            ordered[:, row] = markers[:, labels.index(label)]
+    return ordered
+
+
+def main(key: str, actors: str, folder: Path, runs: Path) -> None:
+    """Solve every case of a folder with one kind of actor: "none", "fitted" or "true"."""
+    # what libraries print must not get among the answers
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+
+    def say(**facts: object) -> None:
+        print(json.dumps(facts), file=answers, flush=True)
+
+    solve, version = ours() if key == OURS else peer(key) if key in PEERS else network(key, runs)
+    slow = key in PEERS and load(key).SLOW
+    out = folder / f"{key}-{actors}"
+    out.mkdir(exist_ok=True)
+    takes = {path.name.removesuffix(".take.npz"): load_take(path) for path in sorted(folder.glob("*.take.npz"))}
+    for number, (case, take) in enumerate((excerpts(takes) if slow else takes).items()):
+        actor = None if actors == "none" else Actor.load(folder / f"{case}.{actors}.json")
+        if number == 0 and not slow:
+            with contextlib.suppress(Exception):
+                solve(actor, middle(take, WARM_UP))
+        begin = time.perf_counter()
+        try:
+            motion, markers, fitted = solve(actor, take)
+        except Exception as error:  # whatever another program raises is its row's
+            say(case=case, error=str(error) if isinstance(error, BonesetterError) else f"{type(error).__name__}: {error}")
+            continue
+        seconds = time.perf_counter() - begin
+        if fitted is not None and actors == "none":
+            fitted.save(folder / f"{case}.fitted.json")
+        save_solved(out / f"{case}.npz", motion, markers)
+        say(case=case, seconds=seconds, frames=take.frames)
+    say(version=version, peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, slow=slow)
+
+
+def excerpts(takes: dict[str, Take]) -> dict[str, Take]:
+    """The middle of the first take of each condition; a case's name is its take's and its condition."""
+    first = {take.name.partition(" ")[2]: case for case, take in reversed(takes.items())}
+    return {case: middle(takes[case], EXCERPT) for case in sorted(first.values())}
+
+
+def middle(take: Take, frames: int) -> Take:
+    """The middle of a take."""
+    start = max(0, (take.frames - frames) // 2)
+    return replace(take, positions=take.positions[start : start + frames], residuals=take.residuals[start : start + frames])
+
+
+def save_solved(path: Path, motion: Motion, markers: FloatArray | None) -> None:
+    """Write what came out, as it came out: a frame that failed stays NaN."""
+    finite = np.isfinite(motion.rotations).all(axis=(1, 2, 3))
+    quats = np.full((*motion.rotations.shape[:2], 4), np.nan)
+    if finite.any():
+        quats[finite] = quaternions(motion.rotations[finite])
+    none = np.full((motion.frames, 0, 3), np.nan)
+    np.savez(path, rotations=quats, root=motion.root, bones=motion.skeleton.bones, markers=none if markers is None else markers)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4]))

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Other programs that solve markers to a skeleton, all asked in one way. To import a module is to import its program."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Protocol, cast
+
+from ...actor import Actor
+from ...motion import Motion
+from ...take import FloatArray, Take
+
+#: The modules, one a peer.
+PEERS = ("opensim_ik", "mink_ik", "biorbd_ik", "nimble_fit")
+
+
+@dataclass(frozen=True, eq=False)
+class Solved:
+    """What a peer makes of a take.
+
+    Attributes:
+        motion: Of the actor's hierarchy, on the take's axes.
+        markers: (frames, labels, 3) in metres, the peer's own, in the order of the take's labels; None where it has none.
+    """
+
+    motion: Motion
+    markers: FloatArray | None
+
+
+class Peer(Protocol):
+    """What each module offers.
+
+    Attributes:
+        NAME: As in the table.
+        SLOW: True where only an excerpt of some 300 frames of one take for each condition is reasonable.
+    """
+
+    NAME: str
+    SLOW: bool
+
+    def version(self) -> str:
+        """The version that is installed."""
+        ...
+
+    def solve(self, actor: Actor, take: Take) -> Solved:
+        """Solve a take with a given actor."""
+        ...
+
+
+def load(module: str) -> Peer:
+    """The peer of that module of `PEERS`.
+
+    Raises:
+        ImportError: It is not installed in this environment.
+    """
+    return cast(Peer, import_module(f".{module}", __name__))

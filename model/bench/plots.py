@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The benchmark's pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from ..atomic import replacing
+from ..training.curve import read_log
+from .cases import CONDITIONS
+from .race import Entry, mean_figures, of_condition
+from .table import NAMES, shown
+
+COLOURS = {"ours": "tab:red", "peer": "tab:blue", "network": "tab:gray"}
+
+
+def draw_all(entries: Sequence[Entry], runs: Path, folder: Path) -> list[tuple[str, str]]:
+    """Draw all pictures; returns (file name, what it shows)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    pictures = (
+        ("benchmark-accuracy.png", "Motion error of every contestant in every condition", _accuracy(entries)),
+        ("benchmark-speed.png", "Accuracy against speed", _speed(entries)),
+        ("benchmark-curves.png", "Learning curves of the study's networks", _curves(runs)),
+    )
+    for file, _, figure in pictures:
+        with replacing(folder / file, binary=True) as stream:
+            figure.savefig(stream, format="png", dpi=90)
+    return [(file, caption) for file, caption, _ in pictures]
+
+
+def _plain(entry: Entry) -> str:
+    return NAMES.get(entry.contestant, entry.contestant.replace("_", " ")).strip("*")
+
+
+def _accuracy(entries: Sequence[Entry]) -> Figure:
+    """Bars, one panel for each condition."""
+    rows = shown(entries, "fitted")
+    figure = Figure(figsize=(16, 1.5 + 0.22 * len(rows)), layout="constrained")
+    for panel, condition in zip(figure.subplots(1, len(CONDITIONS), sharey=True), CONDITIONS, strict=True):
+        values = [mean_figures(of_condition(entry, condition).lines) for entry in rows]
+        panel.barh(
+            [_plain(entry) for entry in rows],
+            [value["motion_jpe_mm"] if value else 0.0 for value in values],
+            color=[COLOURS[entry.kind] for entry in rows],
+        )
+        panel.set(title=condition, xlabel="motion error, mm", xscale="log", xlim=(1, 200))
+        panel.invert_yaxis() if panel.get_subplotspec().is_first_col() else None
+    return figure
+
+
+def _speed(entries: Sequence[Entry]) -> Figure:
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.subplots()
+    for entry in shown(entries, "fitted"):
+        figures = mean_figures(of_condition(entry, "Holden").lines)
+        if figures:
+            point = figures["frames_per_second"], figures["motion_jpe_mm"]
+            axes.scatter(*point, color=COLOURS[entry.kind])
+            if entry.kind != "network":  # the networks lie close together
+                axes.annotate(_plain(entry), point, fontsize=8, xytext=(4, 2), textcoords="offset points")
+    axes.scatter([], [], color=COLOURS["network"], label="the study's networks")
+    axes.legend()
+    axes.set(xscale="log", yscale="log", xlabel="frames a second, all stages", ylabel="motion error with Holden's corruption, mm")
+    return figure
+
+
+def _curves(runs: Path) -> Figure:
+    figure = Figure(figsize=(9, 5), layout="constrained")
+    axes = figure.subplots()
+    for log in sorted(runs.glob("*/log.csv")):
+        name = log.parent.name
+        if name.endswith(("mse_matrix", "l1_quaternion")):
+            history = read_log(log)
+            style = "-" if name.endswith("l1_quaternion") else "--"
+            axes.plot([e.seconds / 60 for e in history], [e.rotation_deg for e in history], style, label=name.replace("_", " "))
+    axes.set(xlabel="minutes on one core", ylabel="validation, local rotations, degrees")
+    axes.legend(fontsize=7, ncols=2)
+    return figure

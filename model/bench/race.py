@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs the contestants, each in a process of its own, and scores what they give back."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from threading import Timer
+from typing import Any, Literal
+
+import numpy as np
+
+from ..exchange import save_take
+from ..lab_takes import ROOT
+from ..metrics import Figures, score
+from ..motion import Motion, matrices
+from ..skeleton import Skeleton
+from ..take import BonesetterError
+from .cases import Case, excerpt
+from .contest import EXCERPT
+from .contestants import Contestant
+
+#: A contestant that takes longer than this for all cases is stopped; what it has solved counts.
+LONGEST_S = 900.0
+
+Actors = Literal["none", "fitted", "true"]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One contestant on one case.
+
+    Attributes:
+        contestant, actors, case, condition: Who, with which actors, on what.
+        figures: None where it failed.
+        error: Why, in a sentence.
+        seconds: For all of the frames.
+    """
+
+    contestant: str
+    actors: Actors
+    case: str
+    condition: str
+    figures: dict[str, float] | None
+    error: str | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One contestant with one kind of actors: its lines, version and peak memory, and whether it got excerpts only."""
+
+    contestant: str
+    kind: str
+    actors: Actors
+    lines: list[Line]
+    version: str
+    peak_mb: float
+    slow: bool
+    error: str | None
+
+
+def write_cases(cases: Sequence[Case], folder: Path) -> None:
+    """Put the takes and the true actors where contestants find them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, case in enumerate(cases):
+        save_take(case.take, folder / f"{file_name(number)}.take.npz")
+        case.actor.save(folder / f"{file_name(number)}.true.json")
+
+
+def file_name(number: int) -> str:
+    """The name of a case's files: its number, so that they sort as the cases do."""
+    return f"{number:02d}"
+
+
+def race(contestant: Contestant, actors: Actors, cases: Sequence[Case], folder: Path, runs: Path, told: Callable[[str], None]) -> Entry:
+    """Let one contestant solve all cases.
+
+    Args:
+        contestant: Who.
+        actors: "none": it fits its own; "fitted": those that our solver fitted; "true".
+        cases: As written to `folder`.
+        folder: Of the cases; what the contestant gives back is kept there too.
+        runs: Where trained networks are.
+        told: Called with each case that is done.
+    """
+    lines: list[Line] = []
+    last: dict[str, Any] = {}
+    errors = folder / f"{contestant.key}-{actors}.log"
+    for answer in _answers(contestant, actors, folder, runs, errors):
+        if "case" not in answer:
+            last = answer
+            continue
+        case = cases[int(answer["case"])]
+        told(case.name)
+        lines.append(_line(contestant, actors, case, answer, folder))
+    error = None
+    if not last:
+        error = _last_words(errors)
+    return Entry(
+        contestant.key,
+        contestant.kind,
+        actors,
+        lines,
+        last.get("version", ""),
+        last.get("peak_mb", float("nan")),
+        last.get("slow", False),
+        error,
+    )
+
+
+def _answers(contestant: Contestant, actors: Actors, folder: Path, runs: Path, errors: Path) -> Iterator[dict[str, Any]]:
+    """What the contestant's process says, line by line; it is stopped when it takes too long or nobody listens any more."""
+    command = [str(contestant.python), "-m", "model.bench.contest", contestant.key, actors, str(folder), str(runs)]
+    with errors.open("w") as log:
+        try:
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, cwd=ROOT)
+        except OSError as error:
+            log.write(f"{contestant.python}: {error.strerror}: tools/environment bench makes the peers' environment\n")
+            return
+        timer = Timer(LONGEST_S, process.kill)
+        timer.start()
+        try:
+            assert process.stdout is not None
+            for line in process.stdout:
+                yield json.loads(line)
+            if process.wait() < 0:
+                log.write(f"its process ended with {process.returncode}: it crashed, or took longer than {LONGEST_S:.0f} s\n")
+        finally:
+            timer.cancel()
+            process.kill()
+            process.wait()
+
+
+def _last_words(log: Path) -> str:
+    """The last line of what a process that failed wrote, which is Python's error."""
+    words = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    return words[-1] if words else "its process ended without a word"
+
+
+def _line(contestant: Contestant, actors: Actors, case: Case, answer: dict[str, Any], folder: Path) -> Line:
+    """Score one answer."""
+    who = (contestant.key, actors, case.name, case.condition)
+    if "error" in answer:
+        return Line(*who, None, answer["error"], 0.0)
+    if answer["frames"] < case.take.frames:
+        case = excerpt(case, EXCERPT)
+    try:
+        figures = _figures(case, folder / f"{contestant.key}-{actors}" / f"{answer['case']}.npz")
+    except BonesetterError as error:
+        return Line(*who, None, str(error), answer["seconds"])
+    return Line(*who, figures, None, answer["seconds"])
+
+
+def _figures(case: Case, path: Path) -> dict[str, float]:
+    with np.load(path) as solved:
+        quats, root, bones = solved["rotations"], solved["root"], solved["bones"]
+        markers = solved["markers"] if solved["markers"].size else None
+    lost = ~np.isfinite(quats).all(axis=-1)
+    # scipy refuses what is no number; the frame is marked as failed again afterwards
+    rotations = matrices(np.where(lost[..., None], [1.0, 0.0, 0.0, 0.0], quats))
+    rotations[lost] = np.nan
+    truth = case.truth
+    estimate = Motion(Skeleton(truth.skeleton.joints, truth.skeleton.parents, bones), rotations, root, truth.rate_hz)
+    figures: Figures = score(estimate, truth, markers, case.markers if markers is not None else None, case.take.up_axis)
+    return {field.name: float(getattr(figures, field.name)) for field in fields(figures)}
+
+
+def mean_figures(lines: Sequence[Line]) -> dict[str, float] | None:
+    """The figures of several takes as one: means weighted by frames, the largest of the largest, sums of counts, frames a second."""
+    scored = [line for line in lines if line.figures is not None]
+    if not scored:
+        return None
+    every = [line.figures for line in scored if line.figures is not None]
+    frames = np.array([figures["frames"] for figures in every])
+    joined: dict[str, float] = {}
+    for name in every[0]:
+        values = np.array([figures[name] for figures in every])
+        known = np.isfinite(values)
+        if name in ("frames", "failed_frames", "unplaced_samples"):
+            joined[name] = float(values.sum())
+        elif not known.any():
+            joined[name] = float("nan")
+        elif name in ("max_mm", "motion_max_mm"):
+            joined[name] = float(values[known].max())
+        else:
+            joined[name] = float(np.average(values[known], weights=frames[known]))
+    seconds = sum(line.seconds for line in scored)
+    return joined | {"frames_per_second": float(frames.sum() / seconds) if seconds else float("nan")}
+
+
+def of_condition(entry: Entry, condition: str) -> Entry:
+    """The entry with the lines of one condition only."""
+    return replace(entry, lines=[line for line in entry.lines if line.condition == condition])
