@@ -20,7 +20,9 @@ import addon_utils
 import bpy  # first: it puts its own modules on the path
 import numpy as np
 
-OUT = Path(os.environ["BONESETTER_WINDOW_TEST"])
+#: Where `run.sh` put what is needed, and where what it takes back belongs.
+STAGE = Path(os.environ["BONESETTER_WINDOW_TEST"])
+OUT = STAGE / "out"
 PACKAGE = "bl_ext.dev.bonesetter"
 STEP = 0.05
 TICK = 0.02
@@ -32,7 +34,7 @@ Steps = Iterator[None]
 
 # In a timer this would be too late: the splash would already stand over the viewport.
 bpy.context.preferences.view.show_splash = False
-bpy.context.preferences.extensions.repos.new(name="dev", module="dev", custom_directory=str(OUT / "repository"))
+bpy.context.preferences.extensions.repos.new(name="dev", module="dev", custom_directory=str(STAGE / "repository"))
 addon_utils.enable(PACKAGE, default_set=True)
 
 
@@ -171,7 +173,7 @@ def scenario(verdict: Verdict, ticker: Ticker) -> Steps:
     with bpy.context.temp_override(window=person.window, area=person.area):
         for one in list(bpy.data.objects):
             bpy.data.objects.remove(one)
-        bpy.ops.bonesetter.import_c3d(filepath=str(OUT / "take.c3d"))
+        bpy.ops.bonesetter.import_c3d(filepath=str(STAGE / "take.c3d"))
         bpy.ops.ed.undo_push(message="Import")
     person.sidebar.active_panel_category = "Bonesetter"
     take = bpy.context.scene.bonesetter.take

@@ -8,29 +8,36 @@ take=${1:+$(realpath "$1")}
 cd "$(dirname "$0")/../.."
 out=$PWD/out/window
 rm -rf "$out"
-mkdir -p "$out/repository"
-ln -s "$PWD" "$out/repository/bonesetter"
+mkdir -p "$out"
+
+# The desktop is a system of its own, which surely sees of this one no more than what lies in /tmp itself: a checkout below
+# another mount is not there. So all that it needs goes there, and what it made comes back.
+stage=$(mktemp -d /tmp/bonesetter-window.XXXXXX)
+trap 'cp -r "$stage"/out/. "$out"; rm -rf "$stage"' EXIT
+mkdir -p "$stage/out" "$stage/repository/bonesetter"
+git ls-files -z --cached --others --exclude-standard | xargs -0 sh -c 'for file; do [ ! -e "$file" ] || printf "%s\0" "$file"; done' sh |
+  xargs -0 cp --parents -t "$stage/repository/bonesetter"
 
 # Blender's own Python runs the engine here: that of the shell's environment is another system's.
 unset BONESETTER_ENGINE_PYTHON
 take=${take:-$(find "${BONESETTER_DATA:-../shared/data}/takes/cmu_02_05" -name '*.c3d' 2>/dev/null | head -1 || true)}
 if [ -n "$take" ]; then
-  # The desktop sees the folder tree that this script stands in; the data may lie elsewhere.
-  cp "$take" "$out/take.c3d"
+  cp "$take" "$stage/take.c3d"
 else
   engine=$(tools/environment engine)
-  "$engine" -m model synthesise "$out/take.c3d"
+  "$engine" -m model synthesise "$stage/take.c3d"
 fi
 
 status=0
-BONESETTER_WINDOW_TEST=$out BLENDER_USER_RESOURCES=$out/user timeout 600 \
-  blender-desktop --factory-startup --enable-event-simulate --python-exit-code 1 --python tests/window/driver.py \
-  >"$out/blender.log" 2>&1 || status=$?
-if [ ! -s "$out/verdict.txt" ]; then
-  tail -n 40 "$out/blender.log"
+cd "$stage"
+BONESETTER_WINDOW_TEST=$stage BLENDER_USER_RESOURCES=$stage/user timeout 600 \
+  blender-desktop --factory-startup --enable-event-simulate --python-exit-code 1 \
+  --python repository/bonesetter/tests/window/driver.py >out/blender.log 2>&1 || status=$?
+if [ ! -s out/verdict.txt ]; then
+  tail -n 40 out/blender.log
   echo "the window test did not come to its end (exit code $status)"
   echo "0 passed, 1 failed"
   exit 1
 fi
-cat "$out/verdict.txt"
-tail -n 1 "$out/verdict.txt" | grep -q ' 0 failed$' && [ "$status" = 0 ]
+cat out/verdict.txt
+tail -n 1 out/verdict.txt | grep -q ' 0 failed$' && [ "$status" = 0 ]
