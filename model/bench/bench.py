@@ -53,8 +53,11 @@ def run(arguments: argparse.Namespace) -> int:
     kept = [e for e in before if arguments.only and e.contestant not in arguments.only and e.contestant in known]
     chosen = [c for c in contestants if not arguments.only or c.key in arguments.only]
     entries = order(kept + run_all(chosen, arguments.work, arguments.runs, arguments.seed, fresh=not arguments.only), known)
-    if before and (apart := largest_difference(before, entries)) is not None:
-        print(f"Largest difference from the last run's accuracy: {apart:.3%}")
+    if apart := differences(before, entries):
+        print(f"Largest difference from the last run's accuracy: {max(apart.values()):.3%}")
+        for (contestant, actors, condition), difference in apart.items():
+            if difference > TOLERANCE:
+                print(f"  {contestant} ({actors}), {condition}: {difference:.3%}")
     write_results(entries, arguments.work / RESULTS)
     from .plots import draw_all  # only pictures need matplotlib
 
@@ -116,15 +119,18 @@ def read_results(path: Path) -> list[Entry]:
         return []
 
 
-def largest_difference(before: Sequence[Entry], after: Sequence[Entry]) -> float | None:
-    """The largest relative difference of a figure of accuracy between two runs; None where nothing is in both."""
+def differences(before: Sequence[Entry], after: Sequence[Entry]) -> dict[tuple[str, Actors, str], float]:
+    """{(contestant, actors, condition): largest relative difference of a figure of accuracy between two runs} of what is in both."""
     known = {(line.contestant, line.actors, line.case): line.figures for entry in before for line in entry.lines if line.figures}
-    apart = [
-        abs(value - earlier[name]) / abs(earlier[name])
-        for entry in after
-        for line in entry.lines
-        if line.figures and (earlier := known.get((line.contestant, line.actors, line.case)))
-        for name, value in line.figures.items()
-        if name in earlier and name not in NOT_COMPARED and math.isfinite(value) and math.isfinite(earlier[name]) and earlier[name]
-    ]
-    return max(apart, default=None)
+    largest: dict[tuple[str, Actors, str], float] = {}
+    for line in (line for entry in after for line in entry.lines):
+        earlier = known.get((line.contestant, line.actors, line.case), {})
+        apart = [
+            abs(value - earlier[name]) / abs(earlier[name])
+            for name, value in (line.figures or {}).items()
+            if name in earlier and name not in NOT_COMPARED and math.isfinite(value) and math.isfinite(earlier[name]) and earlier[name]
+        ]
+        if apart:
+            row = (line.contestant, line.actors, line.condition)
+            largest[row] = max(largest.get(row, 0.0), *apart)
+    return largest

@@ -50,8 +50,9 @@ NAMES = {
 HEAD = """# Benchmark
 
 Made by `python -m model bench`; do not edit. Our solver, the study's networks and today's peers on the same takes and the same
-machine ({cores} cores), seed {seed}. Two runs on one machine with one seed give the same accuracy to {tolerance:.1%}; speed depends on
-what else the machine does, so compare it within a run only.
+machine ({cores} cores), seed {seed}. Two runs on one machine with one seed give the same accuracy to {tolerance:.1%}, but where a filter
+diverges: biorbd's under Holden's corruption, where rounding decides, differed by up to 26% in a take. Speed depends on what else
+the machine does, so compare it within a run only.
 
 - **Subjects.** 02, 07, 11 and hdm05_dg train nothing (`model/splits.toml`): not our prior, not the networks.
 - **Figures** are defined in `model/metrics.py`. Distance and Smoothness are in CMU units (5.6444 cm), the study's definitions

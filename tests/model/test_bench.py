@@ -213,8 +213,8 @@ def test_results_are_kept_and_two_runs_compared(tmp_path: Path):
     assert bench.read_results(tmp_path / "results.json") == before
     assert bench.read_results(tmp_path / "none.json") == []
     after = [entry("a", line(jpe_mm=10.1, flips_per_1000=9.0))]
-    assert bench.largest_difference(before, after) == pytest.approx(0.01)
-    assert bench.largest_difference(before, [entry("b", line("b", jpe_mm=1.0))]) is None
+    assert bench.differences(before, after) == {("a", before[0].actors, "clean"): pytest.approx(0.01)}
+    assert bench.differences(before, [entry("b", line("b", jpe_mm=1.0))]) == {}
 
 
 def test_an_unknown_contestant_is_wrong_usage(capsys: pytest.CaptureFixture[str], tmp_path: Path):
