@@ -29,6 +29,14 @@ from .solver import Observations, Progress, place_root, prior_terms, sample_weig
 SUBSET = 80
 #: The robust kernel's scale in each step, in metres.
 SCALES_M = (0.3,) * 3 + (0.2,) * 2 + (0.1,) * 2 + (0.05,) * 2 + (0.04,) * 2
+#: Steps after these, in which the markers' own deviations show how closely they may be followed, and the kernel's scale in them.
+SETTLING_STEPS, SETTLING_SCALE_M = 6, 0.04
+#: Sizes never follow the markers more closely than this standard deviation: no person's joints turn about just the prior's axes, and
+#: what that misses would otherwise be made up for by bones.
+LEAST_SIGMA_M = 0.004
+#: Frames that the sizes are first found from, the most different of all, and the steps that then find the poses of the others.
+FEW = 24
+JOINING_SCALES_M = (0.3, 0.3, 0.2, 0.2, 0.1, 0.1, 0.05)
 #: Only poses move in the first steps: sizes fitted to poses that are far off would have to find their way back.
 POSE_STEPS = 3
 #: Frames of a subset repeat the same errors of skin and prior: each counts for this much of an independent one.
@@ -44,7 +52,8 @@ class Sizes:
 
 
 def spread_frames(points: Tensor, confidence: Tensor, count: int) -> Tensor:
-    """Indices of `count` frames that differ most in shape: farthest-point sampling on the markers about their centre.
+    """Indices of `count` frames that differ most in shape, the most telling first: farthest-point sampling on the markers about
+    their centre.
 
     Args:
         points: (frames, labels, 3) in metres.
@@ -65,7 +74,7 @@ def spread_frames(points: Tensor, confidence: Tensor, count: int) -> Tensor:
         distance = torch.minimum(distance, apart)
         distance[last] = -1.0
         chosen.append(int((distance.clamp_min(0) * worth**2 + 1e-12 * worth).where(distance >= 0, distance).argmax()))
-    return torch.tensor(sorted(chosen))
+    return torch.tensor(chosen)
 
 
 class ActorFit:
@@ -92,45 +101,85 @@ class ActorFit:
     def start(self) -> Sizes:
         return Sizes(self.bone_basis.new_zeros(self.bone_basis.shape[-1]), self.offset_mean)
 
-    def size_jacobian(self, turned: Tensor) -> Tensor:
-        """d markers / d sizes: (frames, labels * 3, components + labels * 3), from global rotations (frames, joints, 3, 3)."""
-        frames, labels = turned.shape[0], len(self.offset_mean)
+    def bone_jacobian(self, turned: Tensor) -> Tensor:
+        """d markers / d components, on the axes of each marker's own bone: (frames, labels, 3, components).
+
+        Args:
+            turned: Global rotations (frames, joints, 3, 3).
+        """
         by_bone = torch.einsum("fbij,bjc->fbic", turned, self.bone_basis)
-        by_component = torch.einsum("bm,fbic->fmic", self.hangs, by_bone)
-        by_offset = turned.new_zeros(frames, labels, 3, labels, 3)
-        own = torch.arange(labels)
-        by_offset[:, own, :, own] = turned[:, self.body.marker_joints].transpose(0, 1)
-        return torch.cat([by_component.flatten(1, 2), by_offset.flatten(3).flatten(1, 2)], dim=-1)
+        in_world = (self.hangs.T @ by_bone.flatten(2)).unflatten(-1, (3, -1))
+        return turned[:, self.body.marker_joints].transpose(2, 3) @ in_world
 
     def step(self, pose: Pose, sizes: Sizes, scale_m: float, *, fit_sizes: bool) -> tuple[Pose, Sizes]:
-        """One Gauss-Newton step."""
+        """One Gauss-Newton step.
+
+        Residuals and their derivatives are taken on the axes of each marker's own bone: there the derivative by the marker's
+        own offset is the identity, so that most of the products with it need not be made.
+        """
         body = self.sized(sizes)
         posed = body.posed(pose)
+        inverse = posed.turned[:, body.marker_joints].transpose(2, 3)
         residuals = posed.markers - self.seen.points
-        weights = INDEPENDENCE * sample_weights(residuals, self.seen.confidence, scale_m).repeat_interleave(3, dim=1)[..., None]
-        residuals = residuals.flatten(1, 2)[..., None]
-        by_pose = body.marker_jacobian(pose, posed).flatten(1, 2)
+        weights = INDEPENDENCE * sample_weights(residuals, self.seen, scale_m).repeat_interleave(3, dim=1)[..., None]
+        residuals = (inverse @ residuals[..., None]).flatten(1, 2)
+        by_pose = (inverse @ body.marker_jacobian(pose, posed)).flatten(1, 2)
         weighted = (by_pose * weights).transpose(1, 2)
-        pull = (weighted @ residuals)[..., 0]
-        pull[:, ROOT:] += INDEPENDENCE * pose.q @ self.terms.precision[ROOT:, ROOT:]
+        pull = weighted @ residuals
+        pull[:, ROOT:, 0] += INDEPENDENCE * pose.q @ self.terms.precision[ROOT:, ROOT:]
         # the first rows are free of prior: a little of the diagonal keeps frames with few markers solvable
         hessian = weighted @ by_pose + INDEPENDENCE * self.terms.precision
         hessian.diagonal(dim1=1, dim2=2).mul_(1 + 1e-4).add_(1e-6)
         factor = torch.linalg.cholesky(hessian)
         if not fit_sizes:
-            return pose.stepped(-torch.cholesky_solve(pull[..., None], factor)[..., 0]), sizes
-        by_size = self.size_jacobian(posed.turned)
-        cross = weighted @ by_size
-        solved = torch.cholesky_solve(torch.cat([cross, pull[..., None]], dim=-1), factor)
-        # the sum over frames is that of one product of all frames' rows, which is far quicker than a product per frame
-        size_rows, solved_rows = (by_size * weights).flatten(0, 1).T, cross.flatten(0, 1).T
-        schur = torch.diag(self.precision) + size_rows @ by_size.flatten(0, 1) - solved_rows @ solved[..., :-1].flatten(0, 1)
-        away = torch.cat([sizes.components, (sizes.offsets - self.offset_mean).flatten()])
-        gradient = self.precision * away + size_rows @ residuals.flatten() - solved_rows @ solved[..., -1].flatten()
-        change = -torch.linalg.solve(schur, gradient)
-        pose = pose.stepped(-solved[..., -1] - (solved[..., :-1] @ change))
+            return pose.stepped(-torch.cholesky_solve(pull, factor)[..., 0]), sizes
+        by_bones = self.bone_jacobian(posed.turned).flatten(1, 2)
+        coupling = torch.cat([weighted @ by_bones, weighted, pull], dim=-1)
+        # with H = L L', C' H^-1 C is Z' Z of Z = L^-1 C: one product over the rows of all frames
+        halved = torch.linalg.solve_triangular(factor, coupling, upper=False)
+        rows = halved.flatten(0, 1)
+        removed = rows[:, :-1].T @ rows
+        schur, gradient = self.size_equations(by_bones, weights, residuals, sizes)
+        sizes_factor = torch.linalg.cholesky(schur - removed[:, :-1])
+        change = -torch.cholesky_solve((gradient - removed[:, -1])[:, None], sizes_factor)[:, 0]
+        move = torch.linalg.solve_triangular(factor.mT, halved[..., -1:] + halved[..., :-1] @ change[:, None], upper=True)
         split = len(sizes.components)
-        return pose, Sizes(sizes.components + change[:split], sizes.offsets + change[split:].view_as(sizes.offsets))
+        moved = Sizes(sizes.components + change[:split], sizes.offsets + change[split:].view_as(sizes.offsets))
+        return pose.stepped(-move[..., 0]), moved
+
+    def size_equations(self, by_bones: Tensor, weights: Tensor, residuals: Tensor, sizes: Sizes) -> tuple[Tensor, Tensor]:
+        """Gauss-Newton's matrix and gradient of the sizes alone, the components before the offsets.
+
+        Args:
+            by_bones: (frames, labels * 3, components), `bone_jacobian`.
+            weights, residuals: (frames, labels * 3, 1), on the axes of the markers' bones.
+            sizes: Where the derivative is taken.
+        """
+        split = len(sizes.components)
+        weighted = by_bones * weights
+        matrix = torch.diag(self.precision)
+        matrix[:split, :split] += weighted.flatten(0, 1).T @ by_bones.flatten(0, 1)
+        matrix[split:, :split] += weighted.sum(0)
+        matrix[:split, split:] += weighted.sum(0).T
+        matrix[split:, split:] += torch.diag(weights.sum(0)[:, 0])
+        pull = weights * residuals
+        away = torch.cat([sizes.components, (sizes.offsets - self.offset_mean).flatten()])
+        gradient = self.precision * away
+        gradient[:split] += by_bones.flatten(0, 1).T @ pull.flatten()
+        gradient[split:] += pull.sum(0)[:, 0]
+        return matrix, gradient
+
+
+class Steps:
+    """Tells a progress how many of its steps are done."""
+
+    def __init__(self, progress: Progress | None, count: int) -> None:
+        self._progress, self._count, self._done = progress, count, 0
+
+    def advance(self) -> None:
+        self._done += 1
+        if self._progress:
+            self._progress(self._done / self._count)
 
 
 def fit_actor(body: Body, prior: Prior, seen: Observations, progress: Progress | None = None) -> Actor:
@@ -142,13 +191,21 @@ def fit_actor(body: Body, prior: Prior, seen: Observations, progress: Progress |
         seen: All frames of the take.
     """
     chosen = spread_frames(seen.points, seen.confidence, SUBSET)
-    seen = seen[chosen]
-    fit = ActorFit(body, prior, seen)
-    sizes, pose = fit.start(), place_root(body, fit.terms, seen)
-    for done, scale in enumerate(SCALES_M, start=1):
-        pose, sizes = fit.step(pose, sizes, scale, fit_sizes=done > POSE_STEPS)
-        if progress:
-            progress(done / len(SCALES_M))
+    steps = Steps(progress, len(SCALES_M) + len(JOINING_SCALES_M) + SETTLING_STEPS)
+    fit = ActorFit(body, prior, seen[chosen[:FEW]])
+    sizes, pose = fit.start(), place_root(body, fit.terms, fit.seen)
+    for done, scale in enumerate(SCALES_M):
+        pose, sizes = fit.step(pose, sizes, scale, fit_sizes=done >= POSE_STEPS)
+        steps.advance()
+    fit = ActorFit(body, prior, seen[chosen])
+    pose = place_root(fit.sized(sizes), fit.terms, fit.seen)
+    for scale in JOINING_SCALES_M:
+        pose, _ = fit.step(pose, sizes, scale, fit_sizes=False)
+        steps.advance()
+    for _ in range(SETTLING_STEPS):
+        fit.seen = fit.seen.judged_by(fit.sized(sizes).posed(pose).markers - fit.seen.points, LEAST_SIGMA_M)
+        pose, sizes = fit.step(pose, sizes, SETTLING_SCALE_M, fit_sizes=True)
+        steps.advance()
     fitted = fit.sized(sizes)
     bones = fitted.bones.cpu().numpy().astype(np.float64)
     offsets = fitted.marker_offsets.cpu().numpy().astype(np.float64)

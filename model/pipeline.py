@@ -23,7 +23,7 @@ from .report import marker_residuals_mm
 from .settings import Settings
 from .smoothing import low_pass, smooth_rotations
 from .solution import Solution
-from .solver import Observations, fit_poses
+from .solver import Observations, fit_poses, marker_jitter
 from .take import BonesetterError, CleanTake, FloatArray, Take
 
 Progress = Callable[[str, float], None]
@@ -120,12 +120,9 @@ def observe(cleaned: CleanTake, device: torch.device) -> Observations:
     """The cleaned markers as the solver takes them."""
     known = np.isfinite(cleaned.positions).all(axis=-1)
     confidence = np.where(cleaned.trusted, 1.0, np.where(known, FILLED_CONFIDENCE, 0.0))
-    points = np.nan_to_num(cleaned.positions, nan=0.0)
-    return Observations(
-        torch.as_tensor(points, dtype=torch.float32, device=device),
-        torch.as_tensor(confidence, dtype=torch.float32, device=device),
-        1.0 / cleaned.take.rate_hz,
-    )
+    points = torch.as_tensor(np.nan_to_num(cleaned.positions, nan=0.0), dtype=torch.float32, device=device)
+    weights = torch.as_tensor(confidence, dtype=torch.float32, device=device)
+    return Observations(points, weights, 1.0 / cleaned.take.rate_hz, marker_jitter(points, weights))
 
 
 def actor_for(actor: Actor, prior: Prior, labels: tuple[str, ...], warnings: list[str]) -> Actor:

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-import numpy as np
 from scipy.signal import butter, sosfiltfilt
 
+from .motion import matrices, quaternions
 from .take import FloatArray
 
 #: Cut-off frequencies in Hz at smooth = 0 (no filter above it) and smooth = 1. Voluntary movement lies below about 10 Hz,
@@ -30,9 +30,5 @@ def low_pass(values: FloatArray, rate_hz: float, smooth: float) -> FloatArray:
 
 
 def smooth_rotations(rotations: FloatArray, rate_hz: float, smooth: float) -> FloatArray:
-    """Filter rotations (frames, 3, 3) that turn little between frames: their entries, then the nearest rotation (SVD)."""
-    filtered = low_pass(rotations, rate_hz, smooth)
-    left, _, right = np.linalg.svd(filtered)
-    signs = np.ones((len(filtered), 3))
-    signs[:, 2] = np.linalg.det(left @ right)
-    return (left * signs[:, None]) @ right
+    """Filter rotations (frames, 3, 3) that turn little within the filter's reach: their quaternions, brought back to length 1."""
+    return matrices(low_pass(quaternions(rotations), rate_hz, smooth))

@@ -15,7 +15,7 @@ matrix is banded with the width of one frame, and LAPACK factors it in time line
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -27,13 +27,20 @@ from torch import Tensor
 from .kinematics import ROOT, Body, Pose
 from .prior import PosePrior
 
-#: Standard deviation of a marker about its place on a rigid bone, in metres: skin moves more than cameras err.
-MARKER_SIGMA_M = 0.010
+#: Standard deviation of a marker about its place on a rigid bone, in metres: where nothing is known of the take yet, and the least
+#: and the most that is believed once it shows.
+MARKER_SIGMA_M, LEAST_SIGMA_M, MOST_SIGMA_M = 0.010, 0.0015, 0.010
+#: By how much the deviations that show are widened: of the cameras' jitter, which poses do not follow, and of skin, which carries
+#: the markers of a bone together for a while, so that the pose takes up most of what it does.
+JITTER_WIDENING, SKIN_WIDENING = 1.5, 5.0
+#: Median of the length of a vector of three standard normal numbers.
+MEDIAN_LENGTH = 1.538
 #: Scales of the robust kernel in metres, one step each: wide while poses are far off, then a few marker deviations.
 COARSE_SCALES_M = (0.3, 0.3, 0.2, 0.2, 0.1, 0.1, 0.05, 0.04)
-FINE_SCALES_M = (0.04, 0.03, 0.03)
-#: Poses are found at this rate first, and only refined at the take's own.
-COARSE_HZ = 15.0
+SETTLING_SCALES_M = (0.04, 0.04)
+FINE_SCALES_M = (0.03,)
+#: Poses are found at this rate first, so near that one step refines them at the take's own.
+COARSE_HZ = 20.0
 #: How fast a root moves and turns, in m/s and rad/s: people walk and spin.
 ROOT_SPEED = (1.0, 2.0)
 #: How much of the speed prior is believed where a coordinate's markers are all seen, and where none is: the first must not
@@ -59,14 +66,32 @@ class Observations:
         points: (frames, labels, 3) in metres; any finite number where the confidence is 0.
         confidence: (frames, labels): 1 for a sample, less for a filled gap, 0 for none.
         seconds: Between two frames.
+        jitter_m: Standard deviation of the cameras' noise along an axis, see `marker_jitter`.
+        sigma_m: Standard deviation of a marker about its place on a rigid bone, along an axis.
     """
 
     points: Tensor
     confidence: Tensor
     seconds: float
+    jitter_m: float = 0.0
+    sigma_m: float = MARKER_SIGMA_M
 
     def __getitem__(self, frames: Tensor | slice) -> Observations:
-        return Observations(self.points[frames], self.confidence[frames], self.seconds)
+        return replace(self, points=self.points[frames], confidence=self.confidence[frames])
+
+    def judged_by(self, residuals: Tensor, least_m: float = LEAST_SIGMA_M) -> Observations:
+        """With `sigma_m`, of at least `least_m`, from what shows in the residuals (frames, labels, 3), in metres, of a solve.
+
+        White noise averages out over a bone's markers and over time, so it may be followed closely. What exceeds it is skin:
+        a take of markers on a rigid body is followed to its jitter, one of a person as far as `MOST_SIGMA_M` allows.
+        """
+        lengths = residuals.norm(dim=-1)[self.confidence >= 1]
+        if not len(lengths):
+            return self
+        shown = float(lengths.median()) / MEDIAN_LENGTH
+        skin2 = max(shown**2 - self.jitter_m**2, 0.0)
+        sigma = ((JITTER_WIDENING * self.jitter_m) ** 2 + SKIN_WIDENING**2 * skin2) ** 0.5
+        return replace(self, sigma_m=min(max(sigma, least_m), MOST_SIGMA_M))
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,18 +122,35 @@ def frame_coupling(body: Body, terms: Terms, seen: Observations) -> Tensor:
     return terms.change_precision * (GAP_SPEED_WEIGHT + (SPEED_WEIGHT - GAP_SPEED_WEIGHT) * visible)
 
 
-def sample_weights(residuals: Tensor, confidence: Tensor, scale_m: float) -> Tensor:
+def marker_jitter(points: Tensor, confidence: Tensor) -> float:
+    """Standard deviation of the cameras' noise along an axis, in metres: the part of the samples that no movement explains.
+
+    The fourth difference of a path all but takes movement away and leaves white noise with sqrt(70) times its deviation
+    (the binomial coefficients' squares sum to 70); the median over the take is that of its quiet moments.
+
+    Args:
+        points: (frames, labels, 3) in metres, frames as they were taken.
+        confidence: (frames, labels).
+    """
+    if len(points) < 5:
+        return 0.0
+    known = (confidence >= 1).unfold(0, 5, 1).all(-1)
+    lengths = points.diff(n=4, dim=0).norm(dim=-1)[known]
+    return float(lengths.median()) / MEDIAN_LENGTH / 70**0.5 if len(lengths) else 0.0
+
+
+def sample_weights(residuals: Tensor, seen: Observations, scale_m: float) -> Tensor:
     """Weights (frames, labels) of the squared residuals (frames, labels, 3): Geman and McClure's, as in Black and Rangarajan 1996."""
     squared = (residuals * residuals).sum(-1)
     s2 = scale_m * scale_m
-    return confidence * (s2 / (s2 + squared)) ** 2 / MARKER_SIGMA_M**2
+    return seen.confidence * (s2 / (s2 + squared)) ** 2 / seen.sigma_m**2
 
 
 def normal_equations(body: Body, pose: Pose, seen: Observations, terms: Terms, scale_m: float) -> tuple[Tensor, Tensor]:
     """Gauss-Newton's matrices (frames, n, n) and gradients (frames, n), without the coupling."""
     posed = body.posed(pose)
     residuals = posed.markers - seen.points
-    weights = sample_weights(residuals, seen.confidence, scale_m)
+    weights = sample_weights(residuals, seen, scale_m)
     jacobian = body.marker_jacobian(pose, posed).flatten(1, 2)
     weighted = jacobian * weights.repeat_interleave(3, dim=1)[..., None]
     hessian = weighted.transpose(1, 2) @ jacobian + terms.precision
@@ -205,9 +247,13 @@ def fit_poses(body: Body, prior: PosePrior, seen: Observations, progress: Progre
     frames = seen.points.shape[0]
     stride = max(1, round(1 / (COARSE_HZ * seen.seconds)))
     at = torch.unique(torch.cat([torch.arange(0, frames, stride), torch.tensor([frames - 1])])).to(seen.points.device)
-    coarse = Observations(seen.points[at], seen.confidence[at], stride * seen.seconds)
+    coarse = replace(seen[at], seconds=stride * seen.seconds)
     terms = prior_terms(prior, coarse.seconds, seen.points)
     pose = refine(body, terms, coarse, place_root(body, terms, coarse), COARSE_SCALES_M)
+    for scale in SETTLING_SCALES_M:
+        coarse = coarse.judged_by(body.posed(pose).markers - coarse.points)
+        pose = refine(body, terms, coarse, pose, (scale,))
+    seen = replace(seen, sigma_m=coarse.sigma_m)
     if progress:
         progress(0.2)
     terms = prior_terms(prior, seen.seconds, seen.points)

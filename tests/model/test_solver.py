@@ -1,21 +1,25 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The solver's linear algebra against dense references, and its poses against a synthetic truth."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
-from model.calibration import ActorFit, Sizes, spread_frames
+from model.calibration import INDEPENDENCE, ActorFit, Sizes, spread_frames
 from model.kinematics import ROOT, Body, Pose
 from model.prior import bundled
 from model.solver import (
     DAMPING,
+    MARKER_SIGMA_M,
     ROOT_DAMPING,
     Observations,
     between,
     changes,
     coupled_step,
     fit_poses,
+    marker_jitter,
     normal_equations,
     place_root,
     prior_terms,
@@ -93,7 +97,8 @@ def test_gradient_is_the_derivative_of_the_cost(body, clean):
 
 def test_weights_fall_with_distance_and_confidence():
     residuals = torch.tensor([[[0.0, 0, 0], [0.03, 0, 0], [0.3, 0, 0], [0.0, 0, 0]]])
-    weights = sample_weights(residuals, torch.tensor([[1.0, 1.0, 1.0, 0.0]]), 0.03)[0]
+    seen = Observations(torch.zeros(1, 4, 3), torch.tensor([[1.0, 1.0, 1.0, 0.0]]), 1 / 120)
+    weights = sample_weights(residuals, seen, 0.03)[0]
     assert weights[0] > 3 * weights[1] > 100 * weights[2] > 0
     assert weights[3] == 0
 
@@ -144,21 +149,67 @@ def test_spread_frames_differ_in_shape(clean):
     assert nearest(chosen) > nearest(torch.arange(0, len(seen.points), len(seen.points) // 30)[:30])
 
 
-def test_size_jacobian_is_the_derivative(body, clean):
-    prior = bundled()
+def test_markers_of_a_rigid_body_are_followed_to_their_jitter_and_those_on_skin_are_not():
+    random = np.random.default_rng(0)
+    still = torch.as_tensor(random.normal(0.0, 0.001, (400, 41, 3)) + np.sin(np.arange(400) / 40)[:, None, None])
+    seen = Observations(still, torch.ones(400, 41), 1 / 120)
+    seen = replace(seen, jitter_m=marker_jitter(seen.points, seen.confidence))
+    assert seen.jitter_m == pytest.approx(0.001, rel=0.05)
+    white = torch.as_tensor(random.normal(0.0, 0.001, (400, 41, 3)))
+    assert seen.judged_by(white).sigma_m < 0.002 < 0.009 < seen.judged_by(3 * white).sigma_m <= MARKER_SIGMA_M
+    assert seen.judged_by(white, 0.004).sigma_m == 0.004
+    assert marker_jitter(still[:4], seen.confidence[:4]) == 0.0
+
+
+def test_bone_jacobian_is_the_derivative(body, clean):
     seen = observed(clean.markers[:2])
-    fit = ActorFit(body, prior, seen)
+    fit = ActorFit(body, bundled(), seen)
     sizes = fit.start()
     pose = place_root(body, fit.terms, seen)
-    jacobian = fit.size_jacobian(fit.sized(sizes).posed(pose).turned)
-    components = len(sizes.components)
-    for column in (0, 3, components - 1, components, components + 50):
-        step = torch.zeros(jacobian.shape[-1], dtype=torch.float64)
+    turned = fit.sized(sizes).posed(pose).turned
+    jacobian = turned[:, body.marker_joints] @ fit.bone_jacobian(turned)
+    for column in (0, 3, len(sizes.components) - 1):
+        step = torch.zeros_like(sizes.components)
         step[column] = 1e-6
 
         def markers(s: float, step: torch.Tensor = step) -> torch.Tensor:
-            moved = Sizes(sizes.components + s * step[:components], sizes.offsets + s * step[components:].view(-1, 3))
-            return fit.sized(moved).posed(pose).markers.flatten(1)
+            return fit.sized(Sizes(sizes.components + s * step, sizes.offsets)).posed(pose).markers
 
-        numeric = (markers(1) - markers(-1)) / 2e-6
-        torch.testing.assert_close(jacobian[..., column], numeric, atol=1e-7, rtol=0)
+        torch.testing.assert_close(jacobian[..., column], (markers(1) - markers(-1)) / 2e-6, atol=1e-7, rtol=0)
+
+
+def test_a_step_of_poses_and_sizes_solves_the_dense_system(body, clean):
+    """The arrow's Schur complement against the whole normal matrix, with sizes and all poses in it."""
+    seen = observed(clean.markers[[0, 300]])
+    fit = ActorFit(body, bundled(), seen)
+    pose, sizes = place_root(body, fit.terms, seen), fit.start()
+    moved_pose, moved = fit.step(pose, sizes, 0.3, fit_sizes=True)
+
+    posed = body.posed(pose)
+    turned = posed.turned[:, body.marker_joints]
+    residuals = posed.markers - seen.points
+    weights = INDEPENDENCE * sample_weights(residuals, seen, 0.3)
+    by_pose = body.marker_jacobian(pose, posed)
+    count, split, labels = by_pose.shape[-1], len(sizes.components), len(body.labels)
+    whole = torch.zeros(2 * count + split + 3 * labels, 2 * count + split + 3 * labels, dtype=torch.float64)
+    pull = torch.zeros(len(whole), dtype=torch.float64)
+    for frame in range(2):
+        by_offset = torch.zeros(labels, 3, labels, 3, dtype=torch.float64)
+        by_offset[torch.arange(labels), :, torch.arange(labels)] = turned[frame]
+        row = torch.zeros(3 * labels, len(whole), dtype=torch.float64)
+        own = slice(frame * count, (frame + 1) * count)
+        row[:, own] = by_pose[frame].flatten(0, 1)
+        row[:, 2 * count : 2 * count + split] = (turned @ fit.bone_jacobian(posed.turned))[frame].flatten(0, 1)
+        row[:, 2 * count + split :] = by_offset.flatten(2).flatten(0, 1)
+        weight = weights[frame].repeat_interleave(3)
+        whole += row.T @ (weight[:, None] * row)
+        pull += row.T @ (weight * residuals[frame].flatten())
+        block = whole[own, own]
+        block += INDEPENDENCE * fit.terms.precision
+        block.diagonal().mul_(1 + 1e-4).add_(1e-6)
+        pull[own][ROOT:] += INDEPENDENCE * fit.terms.precision[ROOT:, ROOT:] @ pose.q[frame]
+    whole[2 * count :, 2 * count :] += torch.diag(fit.precision)
+    step = torch.linalg.solve(whole, -pull)
+    torch.testing.assert_close(moved.components, step[2 * count : 2 * count + split], rtol=1e-5, atol=1e-8)
+    torch.testing.assert_close((moved.offsets - sizes.offsets).flatten(), step[2 * count + split :], rtol=1e-5, atol=1e-8)
+    torch.testing.assert_close(moved_pose.q - pose.q, step[: 2 * count].view(2, count)[:, ROOT:], rtol=1e-5, atol=1e-8)
