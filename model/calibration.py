@@ -33,14 +33,14 @@ SCALES_M = (0.3,) * 3 + (0.2,) * 2 + (0.1,) * 2 + (0.05,) * 2 + (0.04,) * 2
 SETTLING_STEPS, SETTLING_SCALE_M = 6, 0.04
 #: Sizes never follow the markers more closely than this standard deviation: no person's joints turn about just the prior's axes, and
 #: what that misses would otherwise be made up for by bones.
-LEAST_SIGMA_M = 0.004
+LEAST_SIGMA_M = 0.0025
 #: Frames that the sizes are first found from, the most different of all, and the steps that then find the poses of the others.
 FEW = 24
 JOINING_SCALES_M = (0.3, 0.3, 0.2, 0.2, 0.1, 0.1, 0.05)
 #: Only poses move in the first steps: sizes fitted to poses that are far off would have to find their way back.
 POSE_STEPS = 3
 #: Frames of a subset repeat the same errors of skin and prior: each counts for this much of an independent one.
-INDEPENDENCE = 0.3
+INDEPENDENCE = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,6 +147,20 @@ class ActorFit:
         moved = Sizes(sizes.components + change[:split], sizes.offsets + change[split:].view_as(sizes.offsets))
         return pose.stepped(-move[..., 0]), moved
 
+    def with_own_offsets(self, pose: Pose, sizes: Sizes) -> Sizes:
+        """The sizes with the marker offsets that the poses ask for, every frame with its whole say.
+
+        While poses and bones are sought, offsets are held near their usual places, because a ring of markers can turn about its
+        bone together with its offsets; once poses are found, that cannot happen any more.
+        """
+        posed = self.sized(sizes).posed(pose)
+        weights = sample_weights(posed.markers - self.seen.points, self.seen, SETTLING_SCALE_M)[..., None]
+        inverse = posed.turned[:, self.body.marker_joints].transpose(2, 3)
+        found = (inverse @ (self.seen.points - posed.positions[:, self.body.marker_joints])[..., None])[..., 0]
+        usual = self.precision[len(sizes.components) :].view_as(sizes.offsets)
+        offsets = ((weights * found).sum(0) + usual * self.offset_mean) / (weights.sum(0) + usual)
+        return Sizes(sizes.components, offsets)
+
     def size_equations(self, by_bones: Tensor, weights: Tensor, residuals: Tensor, sizes: Sizes) -> tuple[Tensor, Tensor]:
         """Gauss-Newton's matrix and gradient of the sizes alone, the components before the offsets.
 
@@ -206,7 +220,7 @@ def fit_actor(body: Body, prior: Prior, seen: Observations, progress: Progress |
         fit.seen = fit.seen.judged_by(fit.sized(sizes).posed(pose).markers - fit.seen.points, LEAST_SIGMA_M)
         pose, sizes = fit.step(pose, sizes, SETTLING_SCALE_M, fit_sizes=True)
         steps.advance()
-    fitted = fit.sized(sizes)
+    fitted = fit.sized(fit.with_own_offsets(pose, sizes))
     bones = fitted.bones.cpu().numpy().astype(np.float64)
     offsets = fitted.marker_offsets.cpu().numpy().astype(np.float64)
     return Actor(Skeleton(body.joints, body.parents, bones), body.labels, tuple(body.marker_joints.tolist()), offsets)
