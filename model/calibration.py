@@ -27,6 +27,8 @@ from .solver import Observations, Progress, place_root, prior_terms, sample_weig
 
 #: Frames that are fitted together: enough to see every joint bend, few enough to be quick.
 SUBSET = 80
+#: They are chosen among no more than this, evenly spread: choosing takes longer than fitting otherwise.
+CANDIDATES = 2000
 #: The robust kernel's scale in each step, in metres.
 SCALES_M = (0.3,) * 3 + (0.2,) * 2 + (0.1,) * 2 + (0.05,) * 2 + (0.04,) * 2
 #: Steps after these, in which the markers' own deviations show how closely they may be followed, and the kernel's scale in them.
@@ -204,7 +206,8 @@ def fit_actor(body: Body, prior: Prior, seen: Observations, progress: Progress |
         prior: Of poses, bones and offsets.
         seen: All frames of the take.
     """
-    chosen = spread_frames(seen.points, seen.confidence, SUBSET)
+    candidates = torch.arange(0, len(seen.points), -(-len(seen.points) // CANDIDATES))
+    chosen = candidates[spread_frames(seen.points[candidates], seen.confidence[candidates], SUBSET)]
     steps = Steps(progress, len(SCALES_M) + len(JOINING_SCALES_M) + SETTLING_STEPS)
     fit = ActorFit(body, prior, seen[chosen[:FEW]])
     sizes, pose = fit.start(), place_root(body, fit.terms, fit.seen)

@@ -132,17 +132,23 @@ class Body:
         return Posed(positions, turned, local, markers, axes)
 
     def marker_jacobian(self, pose: Pose, posed: Posed) -> Tensor:
-        """d markers / d x: (frames, labels, 3, 6 + coordinates). A turn about the axis a through p moves a point by a x (point - p)."""
+        """d markers / d x: (frames, labels, 3, 6 + coordinates). A turn about the axis a through p moves a point by a x (point - p).
+
+        In memory the axes of space stand before the labels: `jacobian.transpose(1, 2)` is contiguous.
+        """
         frames, labels = posed.markers.shape[:2]
-        jacobian = posed.markers.new_zeros(frames, 3, labels, ROOT + self.coordinates)
+        columns = ROOT + self.coordinates
+        jacobian = posed.markers.new_zeros(frames, 3, labels, columns)
+        markers, positions, axes = (values.transpose(1, 2).contiguous() for values in (posed.markers, posed.positions, posed.axes))
+        arm = markers - pose.root[..., None]
         for axis in range(3):
             jacobian[:, axis, :, axis] = 1.0
-        arm = posed.markers - pose.root[:, None]
-        for row, column, term, sign in ((0, 4, 2, 1), (0, 5, 1, -1), (1, 3, 2, -1), (1, 5, 0, 1), (2, 3, 1, 1), (2, 4, 0, -1)):
-            jacobian[:, row, :, column] = sign * arm[..., term]
-        lever = posed.markers[:, self.moved_markers] - posed.positions[:, self.moved_joints]
-        moved = torch.linalg.cross(posed.axes[:, self.moved_coordinates], lever)
-        jacobian[:, :, self.moved_markers, ROOT + self.moved_coordinates] = moved.transpose(1, 2)
+            jacobian[:, axis, :, 3 + (axis + 1) % 3] = arm[:, (axis + 2) % 3]
+            jacobian[:, axis, :, 3 + (axis + 2) % 3] = -arm[:, (axis + 1) % 3]
+        lever = markers[..., self.moved_markers] - positions[..., self.moved_joints]
+        about = axes[..., self.moved_coordinates]
+        moved = torch.linalg.cross(about, lever, dim=1)
+        jacobian.flatten(2).index_copy_(2, self.moved_markers * columns + ROOT + self.moved_coordinates, moved)
         return jacobian.transpose(1, 2)
 
 

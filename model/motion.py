@@ -69,7 +69,11 @@ def forward(skeleton: Skeleton, rotations: FloatArray, root: FloatArray) -> tupl
 def quaternions(rotations: FloatArray) -> FloatArray:
     """Matrices (frames, ..., 3, 3) as quaternions w x y z (frames, ..., 4) whose sign never flips between frames."""
     flat = Rotation.from_matrix(rotations.reshape(-1, 3, 3)).as_quat()
-    quats = np.roll(flat, 1, axis=-1).reshape(*rotations.shape[:-2], 4)
+    return steady(np.roll(flat, 1, axis=-1).reshape(*rotations.shape[:-2], 4))
+
+
+def steady(quats: FloatArray) -> FloatArray:
+    """Quaternions (frames, ..., 4) with signs that never flip between frames; in place."""
     flips = np.sign((quats[1:] * quats[:-1]).sum(axis=-1, keepdims=True))
     quats[1:] *= np.cumprod(np.where(flips < 0, -1.0, 1.0), axis=0)
     return quats

@@ -17,13 +17,13 @@ from .calibration import fit_actor
 from .cleaning import clean
 from .kinematics import Body, Pose
 from .marker_set import load_marker_set, match
-from .motion import quaternions
+from .motion import quaternions, steady
 from .prior import Prior
 from .report import marker_residuals_mm
 from .settings import Settings
 from .smoothing import low_pass, smooth_rotations
 from .solution import Solution
-from .solver import Observations, fit_poses, marker_jitter
+from .solver import Observations, fit_poses, marker_jitter, windows
 from .take import BonesetterError, CleanTake, FloatArray, Take
 
 Progress = Callable[[str, float], None]
@@ -91,9 +91,7 @@ def solve_take(take: Take, settings: Settings, actor: Actor | None, progress: Pr
         body = Body(actor, prior.pose, device, seen.points.dtype)
         pose = fit_poses(body, prior.pose, seen, part)
     with watch.stage("smooth"), torch.no_grad():
-        posed = body.posed(smoothed(pose, take.rate_hz, settings.smooth))
-        positions, markers, local = (_array(t) for t in (posed.positions, posed.markers, posed.local))
-        rotations = quaternions(local)
+        positions, rotations, markers = as_arrays(body, smoothed(pose, take.rate_hz, settings.smooth))
         off = float(np.nanmean(marker_residuals_mm(matched.positions, markers)))
         if off > DOUBTFUL_RESIDUAL_MM:
             warnings.append(f"The markers are {off:.0f} mm off on average: their labels or the actor may be wrong.")
@@ -152,6 +150,18 @@ def smoothed(pose: Pose, rate_hz: float, smooth: float) -> Pose:
     turn = smooth_rotations(_array(pose.turn), rate_hz, smooth)
     root, q, turn = (torch.as_tensor(np.ascontiguousarray(v), dtype=like.dtype, device=like.device) for v in (*curves, turn))
     return Pose(root, turn, q)
+
+
+def as_arrays(body: Body, pose: Pose) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Positions (frames, joints, 3), local quaternions w x y z (frames, joints, 4) and markers (frames, labels, 3) of poses."""
+    frames, joints = pose.frames, len(body.joints)
+    positions, rotations, markers = np.empty((frames, joints, 3)), np.empty((frames, joints, 4)), np.empty((frames, len(body.labels), 3))
+    for whole, own in windows(frames):
+        here = slice(whole.start + own.start, whole.start + own.stop)
+        posed = body.posed(pose[here])
+        positions[here], markers[here] = _array(posed.positions), _array(posed.markers)
+        rotations[here] = quaternions(_array(posed.local))
+    return positions, steady(rotations), markers
 
 
 def _array(tensor: torch.Tensor) -> FloatArray:

@@ -14,7 +14,7 @@ matrix is banded with the width of one frame, and LAPACK factors it in time line
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -50,8 +50,7 @@ SPEED_WEIGHT, GAP_SPEED_WEIGHT = 0.05, 4.0
 POSE_WEIGHT = 1.0
 #: Of the normal matrix's diagonal, added to it; and for the root, in 1/m^2 and 1/rad^2, which no prior holds where no marker is seen.
 DAMPING, ROOT_DAMPING = 1e-4, 1.0
-#: Frames that are refined together, and how many more on either side are refined with them and thrown away: memory stays that
-#: of one window however long the take is.
+#: Frames that are refined together, and how many more on either side are refined with them and thrown away.
 WINDOW, OVERLAP = 1024, 64
 
 
@@ -150,11 +149,11 @@ def normal_equations(body: Body, pose: Pose, seen: Observations, terms: Terms, s
     """Gauss-Newton's matrices (frames, n, n) and gradients (frames, n), without the coupling."""
     posed = body.posed(pose)
     residuals = posed.markers - seen.points
-    weights = sample_weights(residuals, seen, scale_m)
-    jacobian = body.marker_jacobian(pose, posed).flatten(1, 2)
-    weighted = jacobian * weights.repeat_interleave(3, dim=1)[..., None]
-    hessian = weighted.transpose(1, 2) @ jacobian + terms.precision
-    gradient = (weighted.transpose(1, 2) @ residuals.flatten(1, 2)[..., None])[..., 0]
+    say = sample_weights(residuals, seen, scale_m).sqrt()
+    rows = (body.marker_jacobian(pose, posed).transpose(1, 2).mul_(say[:, None, :, None])).flatten(1, 2)
+    wrong = (residuals * say[..., None]).transpose(1, 2).flatten(1, 2)
+    hessian = torch.baddbmm(terms.precision, rows.transpose(1, 2), rows)
+    gradient = (rows.transpose(1, 2) @ wrong[..., None])[..., 0]
     gradient[:, ROOT:] += pose.q @ terms.precision[ROOT:, ROOT:]
     return hessian, gradient
 
@@ -242,6 +241,31 @@ def joined(poses: list[Pose]) -> Pose:
     return Pose(*(torch.cat([getattr(pose, part) for pose in poses]) for part in ("root", "turn", "q")))
 
 
+def windows(frames: int) -> Iterator[tuple[slice, slice]]:
+    """Slices of the frames: of each window with its overlaps, and of its own frames within it."""
+    for start in range(0, frames, WINDOW):
+        first = max(0, start - OVERLAP)
+        yield slice(first, min(start + WINDOW + OVERLAP, frames)), slice(start - first, min(start + WINDOW, frames) - first)
+
+
+def refined(
+    body: Body, terms: Terms, seen: Observations, pose: Pose, scales_m: tuple[float, ...], progress: Progress | None = None
+) -> Pose:
+    """`refine`, window by window, so that memory stays that of one window however long the take is."""
+    parts = []
+    for whole, own in windows(pose.frames):
+        parts.append(refine(body, terms, seen[whole], pose[whole], scales_m)[own])
+        if progress:
+            progress(whole.stop / pose.frames)
+    return joined(parts)
+
+
+def judged(body: Body, seen: Observations, pose: Pose) -> Observations:
+    """The samples with the deviation from their places that shows in a solve."""
+    parts = [(body.posed(pose[whole]).markers - seen.points[whole])[own] for whole, own in windows(pose.frames)]
+    return seen.judged_by(torch.cat(parts))
+
+
 def fit_poses(body: Body, prior: PosePrior, seen: Observations, progress: Progress | None = None) -> Pose:
     """Poses of all frames: found at a coarse rate from nothing, then refined at the take's own."""
     frames = seen.points.shape[0]
@@ -249,20 +273,15 @@ def fit_poses(body: Body, prior: PosePrior, seen: Observations, progress: Progre
     at = torch.unique(torch.cat([torch.arange(0, frames, stride), torch.tensor([frames - 1])])).to(seen.points.device)
     coarse = replace(seen[at], seconds=stride * seen.seconds)
     terms = prior_terms(prior, coarse.seconds, seen.points)
-    pose = refine(body, terms, coarse, place_root(body, terms, coarse), COARSE_SCALES_M)
+    pose = refined(body, terms, coarse, place_root(body, terms, coarse), COARSE_SCALES_M, part_of(progress, 0.0, 0.5))
     for scale in SETTLING_SCALES_M:
-        coarse = coarse.judged_by(body.posed(pose).markers - coarse.points)
-        pose = refine(body, terms, coarse, pose, (scale,))
+        coarse = judged(body, coarse, pose)
+        pose = refined(body, terms, coarse, pose, (scale,))
     seen = replace(seen, sigma_m=coarse.sigma_m)
-    if progress:
-        progress(0.2)
     terms = prior_terms(prior, seen.seconds, seen.points)
-    pose = between(pose, at, frames)
-    refined = []
-    for start in range(0, frames, WINDOW):
-        first, last = max(0, start - OVERLAP), start + WINDOW + OVERLAP
-        window = refine(body, terms, seen[first:last], pose[first:last], FINE_SCALES_M)
-        refined.append(window[start - first : start - first + WINDOW])
-        if progress:
-            progress(0.2 + 0.8 * min(1.0, (start + WINDOW) / frames))
-    return joined(refined)
+    return refined(body, terms, seen, between(pose, at, frames), FINE_SCALES_M, part_of(progress, 0.6, 1.0))
+
+
+def part_of(progress: Progress | None, start: float, end: float) -> Progress | None:
+    """A progress for a part of the work."""
+    return None if progress is None else lambda part: progress(start + (end - start) * part)

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from model import solver
 from model.corruptions import corrupt
 from model.evaluate import CORRUPTED
 from model.lab_takes import read_lab_take
@@ -118,3 +119,13 @@ def test_an_actor_that_does_not_fit_is_said(solution, synthetic):
     actor = replace(solution.actor, skeleton=replace(skeleton, bones=0.3 * skeleton.bones))
     short = replace(synthetic.take, positions=synthetic.take.positions[:60], residuals=synthetic.take.residuals[:60])
     assert any("off on average" in warning for warning in solve_take(short, Settings(), actor, silent).warnings)
+
+
+def test_a_take_of_several_windows_is_solved_as_one(synthetic, solution, monkeypatch):
+    """Where windows meet nothing shows: the same solve with one window for all."""
+    monkeypatch.setattr(solver, "WINDOW", 150)
+    parted = solve_take(synthetic.take, Settings(), solution.actor, silent)
+    monkeypatch.setattr(solver, "WINDOW", 10_000)
+    whole = solve_take(synthetic.take, Settings(), solution.actor, silent)
+    assert np.abs(parted.positions - whole.positions).max() < 1e-3
+    assert ((parted.rotations[1:] * parted.rotations[:-1]).sum(-1) > 0).all()
