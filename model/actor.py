@@ -26,14 +26,24 @@ class Actor:
     Attributes:
         skeleton: Bones in the zero pose; their directions belong to the actor as their lengths do.
         labels: The markers that are attached, unique.
-        marker_joints: For each label, the index of the joint that carries it.
-        marker_offsets: (labels, 3) in metres, from the joint, on the zero pose's axes.
+        marker_joints: For each label, the index of the joint that carries it, or carries most of it.
+        marker_offsets: (labels, 3) in metres, from that joint, on the zero pose's axes.
+        marker_weights: (labels, joints), rows that sum to 1: which joints move each marker, as linear blend skinning has it;
+            None where every marker is moved by its own joint alone.
     """
 
     skeleton: Skeleton
     labels: tuple[str, ...]
     marker_joints: tuple[int, ...]
     marker_offsets: FloatArray
+    marker_weights: FloatArray | None = None
+
+    @property
+    def weights(self) -> FloatArray:
+        """(labels, joints): `marker_weights`, or ones for the markers' own joints."""
+        if self.marker_weights is not None:
+            return self.marker_weights
+        return np.eye(len(self.skeleton.joints))[list(self.marker_joints)]
 
     def save(self, path: Path) -> None:
         """Write the actor as JSON: metres, the zero pose's axes."""
@@ -50,8 +60,8 @@ class Actor:
                 for name, parent, bone in zip(joints, self.skeleton.parents, self.skeleton.bones, strict=True)
             ],
             "markers": [
-                {"label": label, "joint": joints[joint], "offset": [round(float(v), 6) for v in offset]}
-                for label, joint, offset in zip(self.labels, self.marker_joints, self.marker_offsets, strict=True)
+                {"label": label, "joint": joints[joint], "offset": [round(float(v), 6) for v in offset]} | _shared(joints, weights)
+                for label, joint, offset, weights in zip(self.labels, self.marker_joints, self.marker_offsets, self.weights, strict=True)
             ],
         }
         with replacing(path) as stream:
@@ -79,6 +89,10 @@ class Actor:
             labels = tuple(str(marker["label"]) for marker in document["markers"])
             marker_joints = tuple(names.index(marker["joint"]) for marker in document["markers"])
             offsets = np.array([marker["offset"] for marker in document["markers"]], dtype=float).reshape(len(labels), 3)
+            weights = np.zeros((len(labels), len(names)))
+            for row, (marker, joint) in enumerate(zip(document["markers"], marker_joints, strict=True)):
+                for name, weight in marker.get("weights", {names[joint]: 1.0}).items():
+                    weights[row, names.index(name)] = float(weight)
             sound = (
                 parents.count(-1) == 1
                 and len(set(names)) == len(names)
@@ -87,11 +101,22 @@ class Actor:
                 and np.isfinite(bones).all()
                 and np.abs(bones).max() > LEAST_BONE_M
                 and np.isfinite(offsets).all()
+                and (weights >= 0).all()
+                and np.allclose(weights.sum(axis=1), 1.0, atol=1e-3)
             )
             if not sound:
-                raise ValueError("names repeat, there is not one root, a child stands before its parent, or numbers make no body")
+                raise ValueError(
+                    "names repeat, there is not one root, a child stands before its parent, or numbers make no body or no weights"
+                )
         except (KeyError, TypeError, IndexError, AttributeError) as error:
             raise BonesetterError(f"{path.name} lacks a part of an actor: choose a file saved by --save-actor.") from error
         except ValueError as error:
             raise BonesetterError(f"{path.name} is not a Bonesetter actor ({error}): choose a file saved by --save-actor.") from error
-        return cls(Skeleton(names, parents, bones), labels, marker_joints, offsets)
+        shared = (weights > 0).sum(axis=1).max(initial=0) > 1
+        return cls(Skeleton(names, parents, bones), labels, marker_joints, offsets, weights if shared else None)
+
+
+def _shared(joints: tuple[str, ...], weights: FloatArray) -> dict[str, dict[str, float]]:
+    """What a marker's document says of its joints where there are several."""
+    parts = {joints[joint]: round(float(weights[joint]), 6) for joint in np.flatnonzero(weights)}
+    return {"weights": parts} if len(parts) > 1 else {}

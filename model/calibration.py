@@ -13,16 +13,14 @@ the other's error.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from .actor import Actor
 from .kinematics import ROOT, Body, Pose
 from .prior import Prior
-from .skeleton import Skeleton
 from .solver import Observations, Progress, place_root, prior_terms, sample_weights
 
 #: Frames that are fitted together: enough to see every joint bend, few enough to be quick.
@@ -92,62 +90,99 @@ class ActorFit:
         self.offset_mean = torch.as_tensor(prior.actor.offset_mean[rows], dtype=like.dtype, device=like.device)
         deviation = torch.as_tensor(prior.actor.offset_deviation[rows], dtype=like.dtype, device=like.device)
         self.precision = torch.cat([like.new_ones(self.bone_basis.shape[-1]), deviation.flatten() ** -2])
-        # bone b moves a marker where the marker's joint hangs below b, b itself not counted
-        hangs = body.below[:, body.marker_joints].clone()
-        hangs[body.marker_joints, torch.arange(len(body.labels))] = False
-        self.hangs = hangs.to(like.dtype)
+        # bone b moves what hangs below its joint, the joint itself not counted
+        hangs = (body.below & ~torch.eye(len(body.joints), dtype=torch.bool, device=body.below.device)).to(like.dtype)
+        at, own = body.attached_joints, body.marker_joints[body.attached_markers]
+        self.hangs = body.gathered(hangs[:, at])
+        # and of a marker that several joints share, the place that it has on each of them in the zero pose
+        self.places = torch.einsum("ba,bic->aic", hangs[:, own] - hangs[:, at], self.bone_basis)
 
     def sized(self, sizes: Sizes) -> Body:
-        return self.body.with_sizes(self.bone_mean + self.bone_basis @ sizes.components, sizes.offsets)
+        return self.body.with_sizes(self.bones(sizes), sizes.offsets)
+
+    def bones(self, sizes: Sizes) -> Tensor:
+        """(joints, 3) in metres."""
+        return self.bone_mean + self.bone_basis @ sizes.components
+
+    def actor(self, sizes: Sizes) -> Actor:
+        """The body's actor with these sizes."""
+        bones, offsets = (values.cpu().double().numpy() for values in (self.bones(sizes), sizes.offsets))
+        return replace(self.body.actor, skeleton=replace(self.body.actor.skeleton, bones=bones), marker_offsets=offsets)
 
     def start(self) -> Sizes:
         return Sizes(self.bone_basis.new_zeros(self.bone_basis.shape[-1]), self.offset_mean)
 
     def bone_jacobian(self, turned: Tensor) -> Tensor:
-        """d markers / d components, on the axes of each marker's own bone: (frames, labels, 3, components).
-
-        Args:
-            turned: Global rotations (frames, joints, 3, 3).
-        """
+        """d markers / d components: (frames, labels, 3, components), from global rotations (frames, joints, 3, 3)."""
         by_bone = torch.einsum("fbij,bjc->fbic", turned, self.bone_basis)
-        in_world = (self.hangs.T @ by_bone.flatten(2)).unflatten(-1, (3, -1))
-        return turned[:, self.body.marker_joints].transpose(2, 3) @ in_world
+        jacobian = (self.hangs.T @ by_bone.flatten(2)).unflatten(-1, (3, -1))
+        if self.body.shared:
+            jacobian = jacobian + self.body.gathered(turned[:, self.body.attached_joints] @ self.places)
+        return jacobian
+
+    def offset_jacobian(self, turned: Tensor) -> Tensor:
+        """d marker / d its own offset: (frames, labels, 3, 3), from global rotations (frames, joints, 3, 3)."""
+        return self.body.gathered(turned[:, self.body.attached_joints])
 
     def step(self, pose: Pose, sizes: Sizes, scale_m: float, *, fit_sizes: bool) -> tuple[Pose, Sizes]:
-        """One Gauss-Newton step.
-
-        Residuals and their derivatives are taken on the axes of each marker's own bone: there the derivative by the marker's
-        own offset is the identity, so that most of the products with it need not be made.
-        """
+        """One Gauss-Newton step."""
         body = self.sized(sizes)
         posed = body.posed(pose)
-        inverse = posed.turned[:, body.marker_joints].transpose(2, 3)
         residuals = posed.markers - self.seen.points
-        weights = INDEPENDENCE * sample_weights(residuals, self.seen, scale_m).repeat_interleave(3, dim=1)[..., None]
-        residuals = (inverse @ residuals[..., None]).flatten(1, 2)
-        by_pose = (inverse @ body.marker_jacobian(pose, posed)).flatten(1, 2)
-        weighted = (by_pose * weights).transpose(1, 2)
-        pull = weighted @ residuals
+        weights = INDEPENDENCE * sample_weights(residuals, self.seen, scale_m)[..., None]
+        by_pose = body.marker_jacobian(pose, posed)
+        weighted = by_pose * weights[..., None]
+        turned_weighted = weighted.flatten(1, 2).transpose(1, 2)
+        pull = turned_weighted @ residuals.flatten(1, 2)[..., None]
         pull[:, ROOT:, 0] += INDEPENDENCE * pose.q @ self.terms.precision[ROOT:, ROOT:]
         # the first rows are free of prior: a little of the diagonal keeps frames with few markers solvable
-        hessian = weighted @ by_pose + INDEPENDENCE * self.terms.precision
+        hessian = turned_weighted @ by_pose.flatten(1, 2) + INDEPENDENCE * self.terms.precision
         hessian.diagonal(dim1=1, dim2=2).mul_(1 + 1e-4).add_(1e-6)
         factor = torch.linalg.cholesky(hessian)
         if not fit_sizes:
             return pose.stepped(-torch.cholesky_solve(pull, factor)[..., 0]), sizes
-        by_bones = self.bone_jacobian(posed.turned).flatten(1, 2)
-        coupling = torch.cat([weighted @ by_bones, weighted, pull], dim=-1)
+        by_bones, by_offset = self.bone_jacobian(posed.turned), self.offset_jacobian(posed.turned)
+        # a marker's own offset moves no other marker, so that most of the product with all offsets need not be made
+        with_offsets = (weighted.transpose(2, 3) @ by_offset).permute(0, 2, 1, 3).flatten(2)
+        coupling = torch.cat([turned_weighted @ by_bones.flatten(1, 2), with_offsets, pull], dim=-1)
         # with H = L L', C' H^-1 C is Z' Z of Z = L^-1 C: one product over the rows of all frames
         halved = torch.linalg.solve_triangular(factor, coupling, upper=False)
         rows = halved.flatten(0, 1)
         removed = rows[:, :-1].T @ rows
-        schur, gradient = self.size_equations(by_bones, weights, residuals, sizes)
+        schur, gradient = self.size_equations(by_bones, by_offset, weights, residuals, sizes)
         sizes_factor = torch.linalg.cholesky(schur - removed[:, :-1])
         change = -torch.cholesky_solve((gradient - removed[:, -1])[:, None], sizes_factor)[:, 0]
         move = torch.linalg.solve_triangular(factor.mT, halved[..., -1:] + halved[..., :-1] @ change[:, None], upper=True)
         split = len(sizes.components)
         moved = Sizes(sizes.components + change[:split], sizes.offsets + change[split:].view_as(sizes.offsets))
         return pose.stepped(-move[..., 0]), moved
+
+    def size_equations(
+        self, by_bones: Tensor, by_offset: Tensor, weights: Tensor, residuals: Tensor, sizes: Sizes
+    ) -> tuple[Tensor, Tensor]:
+        """Gauss-Newton's matrix and gradient of the sizes alone, the components before the offsets.
+
+        Args:
+            by_bones: (frames, labels, 3, components).
+            by_offset: (frames, labels, 3, 3), of each marker by its own offset.
+            weights: (frames, labels, 1).
+            residuals: (frames, labels, 3).
+            sizes: Where the derivative is taken.
+        """
+        split = len(sizes.components)
+        pull = (weights * residuals)[..., None]
+        weighted = by_offset.transpose(2, 3) * weights[..., None]
+        cross = (weighted @ by_bones).sum(0).flatten(0, 1)
+        matrix = torch.diag(self.precision)
+        matrix[:split, :split] += (by_bones * weights[..., None]).flatten(0, 2).T @ by_bones.flatten(0, 2)
+        matrix[split:, :split] += cross
+        matrix[:split, split:] += cross.T
+        matrix[split:, split:] += torch.block_diag(*(weighted @ by_offset).sum(0))
+        away = torch.cat([sizes.components, (sizes.offsets - self.offset_mean).flatten()])
+        gradient = self.precision * away
+        gradient[:split] += by_bones.flatten(0, 2).T @ pull.flatten()
+        gradient[split:] += (by_offset.transpose(2, 3) @ pull).sum(0).flatten()
+        return matrix, gradient
 
     def with_own_offsets(self, pose: Pose, sizes: Sizes) -> Sizes:
         """The sizes with the marker offsets that the poses ask for, every frame with its whole say.
@@ -156,34 +191,14 @@ class ActorFit:
         bone together with its offsets; once poses are found, that cannot happen any more.
         """
         posed = self.sized(sizes).posed(pose)
-        weights = sample_weights(posed.markers - self.seen.points, self.seen, SETTLING_SCALE_M)[..., None]
-        inverse = posed.turned[:, self.body.marker_joints].transpose(2, 3)
-        found = (inverse @ (self.seen.points - posed.positions[:, self.body.marker_joints])[..., None])[..., 0]
+        residuals = self.seen.points - posed.markers
+        weights = sample_weights(residuals, self.seen, SETTLING_SCALE_M)[..., None, None]
+        by_offset = self.offset_jacobian(posed.turned)
+        weighted = by_offset.transpose(2, 3) * weights
         usual = self.precision[len(sizes.components) :].view_as(sizes.offsets)
-        offsets = ((weights * found).sum(0) + usual * self.offset_mean) / (weights.sum(0) + usual)
-        return Sizes(sizes.components, offsets)
-
-    def size_equations(self, by_bones: Tensor, weights: Tensor, residuals: Tensor, sizes: Sizes) -> tuple[Tensor, Tensor]:
-        """Gauss-Newton's matrix and gradient of the sizes alone, the components before the offsets.
-
-        Args:
-            by_bones: (frames, labels * 3, components), `bone_jacobian`.
-            weights, residuals: (frames, labels * 3, 1), on the axes of the markers' bones.
-            sizes: Where the derivative is taken.
-        """
-        split = len(sizes.components)
-        weighted = by_bones * weights
-        matrix = torch.diag(self.precision)
-        matrix[:split, :split] += weighted.flatten(0, 1).T @ by_bones.flatten(0, 1)
-        matrix[split:, :split] += weighted.sum(0)
-        matrix[:split, split:] += weighted.sum(0).T
-        matrix[split:, split:] += torch.diag(weights.sum(0)[:, 0])
-        pull = weights * residuals
-        away = torch.cat([sizes.components, (sizes.offsets - self.offset_mean).flatten()])
-        gradient = self.precision * away
-        gradient[:split] += by_bones.flatten(0, 1).T @ pull.flatten()
-        gradient[split:] += pull.sum(0)[:, 0]
-        return matrix, gradient
+        matrix = (weighted @ by_offset).sum(0) + torch.diag_embed(usual)
+        pull = (weighted @ residuals[..., None]).sum(0)[..., 0] - usual * (sizes.offsets - self.offset_mean)
+        return Sizes(sizes.components, sizes.offsets + torch.linalg.solve(matrix, pull))
 
 
 class Steps:
@@ -223,7 +238,4 @@ def fit_actor(body: Body, prior: Prior, seen: Observations, progress: Progress |
         fit.seen = fit.seen.judged_by(fit.sized(sizes).posed(pose).markers - fit.seen.points, LEAST_SIGMA_M)
         pose, sizes = fit.step(pose, sizes, SETTLING_SCALE_M, fit_sizes=True)
         steps.advance()
-    fitted = fit.sized(fit.with_own_offsets(pose, sizes))
-    bones = fitted.bones.cpu().numpy().astype(np.float64)
-    offsets = fitted.marker_offsets.cpu().numpy().astype(np.float64)
-    return Actor(Skeleton(body.joints, body.parents, bones), body.labels, tuple(body.marker_joints.tolist()), offsets)
+    return fit.actor(fit.with_own_offsets(pose, sizes))

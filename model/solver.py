@@ -115,8 +115,8 @@ def frame_coupling(body: Body, terms: Terms, seen: Observations) -> Tensor:
     """Precision (frames - 1, n) of the change between neighbours, by how many of the markers that a coordinate moves are seen in both."""
     seen_at = (seen.confidence > 0).to(seen.points.dtype)
     moves = seen_at.new_ones(ROOT + body.coordinates, len(body.labels))
-    moves[ROOT:] = body.below[body.coordinate_joints][:, body.marker_joints]
-    visible = seen_at @ moves.T / moves.sum(1).clamp_min(1)
+    moves[ROOT:] = body.moved_part[body.coordinate_joints]
+    visible = seen_at @ moves.T / moves.sum(1).clamp_min(1e-6)
     visible = torch.minimum(visible[1:], visible[:-1])
     return terms.change_precision * (GAP_SPEED_WEIGHT + (SPEED_WEIGHT - GAP_SPEED_WEIGHT) * visible)
 

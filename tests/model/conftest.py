@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from model.actor import Actor
 from model.bvh import TO_Y_UP
 from model.cleaning import clean
 from model.marker_set import MarkerSet, load_marker_set
@@ -144,3 +145,18 @@ def solved(synthetic: SyntheticTake, marker_set: MarkerSet) -> Callable[[Axis], 
         )
 
     return make
+
+
+@pytest.fixture(scope="session")
+def shared_markers() -> Callable[[Actor], Actor]:
+    """Makes every third marker of an actor follow its joint's parent as well."""
+
+    def share(actor: Actor) -> Actor:
+        weights = actor.weights
+        for marker, joint in enumerate(actor.marker_joints):
+            other = actor.skeleton.parents[joint]
+            if marker % 3 == 0 and other >= 0:
+                weights[marker, [joint, other]] = 0.7, 0.3
+        return replace(actor, marker_weights=weights)
+
+    return share

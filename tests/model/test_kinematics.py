@@ -7,16 +7,17 @@ import roma
 import torch
 
 from model.kinematics import ROOT, Body, Pose
-from model.motion import Motion
+from model.motion import Motion, forward
 from model.prior import bundled
 
 FRAMES = 4
 
 
-@pytest.fixture(scope="module")
-def body() -> Body:
+@pytest.fixture(scope="module", params=[1, 2], ids=["one joint a marker", "several"])
+def body(request, shared_markers) -> Body:
     prior = bundled()
-    return Body(prior.mean_actor(), prior.pose, torch.device("cpu"), torch.float64)
+    actor = prior.mean_actor() if request.param == 1 else shared_markers(prior.mean_actor())
+    return Body(actor, prior.pose, torch.device("cpu"), torch.float64)
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +35,15 @@ def test_positions_are_those_of_numpys_kinematics(body, pose):
     positions, turned = motion.forward()
     np.testing.assert_allclose(posed.positions, positions, atol=1e-12)
     np.testing.assert_allclose(posed.turned, turned, atol=1e-12)
+
+
+def test_markers_are_the_weighted_mean_of_their_places_on_their_joints(body, pose):
+    skeleton, actor = body.actor.skeleton, body.actor
+    posed = body.posed(pose)
+    joints, _ = forward(skeleton, np.tile(np.eye(3), (1, len(body.joints), 1, 1)), np.zeros((1, 3)))
+    places = joints[0, list(actor.marker_joints)] + actor.marker_offsets
+    on_each = posed.positions[:, None].numpy() + np.einsum("fjab,mjb->fmja", posed.turned.numpy(), places[:, None] - joints)
+    np.testing.assert_allclose(posed.markers, np.einsum("mj,fmja->fma", actor.weights, on_each), atol=1e-9)
 
 
 def test_rotations_are_rotations(body, pose):
