@@ -163,7 +163,7 @@ def test_markers_of_a_rigid_body_are_followed_to_their_jitter_and_those_on_skin_
 
 def test_bone_jacobian_is_the_derivative(body, clean):
     seen = observed(clean.markers[:2])
-    fit = ActorFit(body, bundled(), seen)
+    fit = ActorFit(body, bundled(), bundled().actor.placement, seen)
     sizes = fit.start()
     pose = place_root(body, fit.terms, seen)
     turned = fit.sized(sizes).posed(pose).turned
@@ -181,7 +181,7 @@ def test_bone_jacobian_is_the_derivative(body, clean):
 def test_a_step_of_poses_and_sizes_solves_the_dense_system(body, clean):
     """The arrow's Schur complement against the whole normal matrix, with sizes and all poses in it."""
     seen = observed(clean.markers[[0, 300]])
-    fit = ActorFit(body, bundled(), seen)
+    fit = ActorFit(body, bundled(), bundled().actor.placement, seen)
     pose, sizes = place_root(body, fit.terms, seen), fit.start()
     moved_pose, moved = fit.step(pose, sizes, 0.3, fit_sizes=True)
 
