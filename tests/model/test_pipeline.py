@@ -211,8 +211,9 @@ def test_takes_of_other_marker_sets(takes_folder, folder, stem, most):
 SEGMENTS = {"FE": ("UpLeg", "Leg"), "TI": ("Leg", "Foot"), "RA": ("ForeArm", "FingerBase")}
 
 
-@pytest.mark.parametrize("stem", ["PiG_Calibration-FlatFoot-Full", "PiG_Motion-FlatFoot-Full"])
-def test_limbs_lie_along_the_segments_of_plug_in_gait(takes_folder, stem):
+@pytest.mark.parametrize(("stem", "most"), [("PiG_Calibration-FlatFoot-Full", 13), ("PiG_Motion-FlatFoot-Full", 8)])
+def test_limbs_lie_along_the_segments_of_plug_in_gait(takes_folder, stem, most):
+    """In degrees, over the take; the first shows a single pose, which says little of where an elbow is."""
     path = takes_folder / "pig_flatfoot" / f"{stem}.c3d"
     content = ezc3d.c3d(str(path))
     labels = content["parameters"]["POINT"]["LABELS"]["value"]
@@ -227,4 +228,4 @@ def test_limbs_lie_along_the_segments_of_plug_in_gait(takes_folder, stem):
             lengths = np.linalg.norm(theirs, axis=-1) * np.linalg.norm(ours, axis=-1)
             angles.append(np.degrees(np.arccos((theirs * ours).sum(-1) / lengths)).mean())
     assert np.mean(angles) < 6
-    assert np.max(angles) < 9
+    assert np.max(angles) < most
