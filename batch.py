@@ -45,12 +45,14 @@ def main(arguments: Sequence[str]) -> int:
         try:
             if parsed.actor:
                 load("model.actor").Actor.load(parsed.actor)
+            if parsed.layout:
+                load("model.marker_set").load_marker_set(parsed.layout)
             runs.make_folders(jobs)
             _warm_engine(load)
         except load("model.take").BonesetterError as error:
             print(error, file=sys.stderr)
             return cli.FAILED
-        return runs.run_each(jobs, lambda job: _solve(job, settings, parsed.actor, load), force=parsed.force)
+        return runs.run_each(jobs, lambda job: _solve(job, settings, parsed, load), force=parsed.force)
 
 
 def _warm_engine(load: Callable[[str], Any]) -> None:
@@ -59,7 +61,7 @@ def _warm_engine(load: Callable[[str], Any]) -> None:
     engine.engine.submit(engine.interpreter(preferences.engine_python()), {"ping": True}).wait()
 
 
-def _solve(job: Any, settings: Any, actor: Path | None, load: Callable[[str], Any]) -> None:
+def _solve(job: Any, settings: Any, given: argparse.Namespace, load: Callable[[str], Any]) -> None:
     """Import, solve and write one take, in a file of its own."""
     import bpy
 
@@ -77,7 +79,8 @@ def _solve(job: Any, settings: Any, actor: Path | None, load: Callable[[str], An
         importing.set_range(scene, [timing])
     with _timed(seconds, "engine"):
         exports = {name: str(path.resolve()) for name, path in job.exports.items() if name in ENGINE_FORMATS}
-        files = {name: str(path.resolve()) for name, path in (("actor", actor), ("save_actor", job.save_actor)) if path}
+        named = {"actor": given.actor, "layout": given.layout, "save_actor": job.save_actor}
+        files = {name: str(path.resolve()) for name, path in named.items() if path}
         solve = solving.begin(scene, collection, settings, exports=exports, **files)
         with _bar(take.name) as progress:
             solve.job.wait(progress)

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from .atomic import replacing
+from .placement import Placement
 from .skeleton import Skeleton
 from .take import BonesetterError, FloatArray
 
@@ -44,6 +46,28 @@ class Actor:
         if self.marker_weights is not None:
             return self.marker_weights
         return np.eye(len(self.skeleton.joints))[list(self.marker_joints)]
+
+    def beside(self, placement: Placement) -> Actor:
+        """With further markers where they are usually put, behind its own."""
+        others = np.eye(len(self.skeleton.joints))[list(placement.joints)]
+        return replace(
+            self,
+            labels=self.labels + placement.labels,
+            marker_joints=self.marker_joints + placement.joints,
+            marker_offsets=np.concatenate([self.marker_offsets, placement.offset_mean]),
+            marker_weights=None if self.marker_weights is None else np.concatenate([self.marker_weights, others]),
+        )
+
+    def only(self, rows: Sequence[int]) -> Actor:
+        """With some of its markers, in that order."""
+        chosen = list(rows)
+        return replace(
+            self,
+            labels=tuple(self.labels[row] for row in chosen),
+            marker_joints=tuple(self.marker_joints[row] for row in chosen),
+            marker_offsets=self.marker_offsets[chosen],
+            marker_weights=None if self.marker_weights is None else self.marker_weights[chosen],
+        )
 
     def save(self, path: Path) -> None:
         """Write the actor as JSON: metres, the zero pose's axes."""

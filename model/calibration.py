@@ -20,6 +20,7 @@ from torch import Tensor
 
 from .actor import Actor
 from .kinematics import ROOT, Body, Pose
+from .placement import Placement
 from .prior import Prior
 from .solver import Observations, Progress, place_root, prior_terms, sample_weights
 
@@ -41,6 +42,8 @@ JOINING_SCALES_M = (0.3, 0.3, 0.2, 0.2, 0.1, 0.1, 0.05)
 POSE_STEPS = 3
 #: Frames of a subset repeat the same errors of skin and prior: each counts for this much of an independent one.
 INDEPENDENCE = 0.1
+#: Frames whose markers differ by less than this, root mean square, show one pose, in metres: less than skin moves a marker.
+SAME_POSE_M = 0.010
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,18 +80,35 @@ def spread_frames(points: Tensor, confidence: Tensor, count: int) -> Tensor:
     return torch.tensor(chosen)
 
 
+def spread_subset(seen: Observations, count: int) -> Tensor:
+    """Indices of `count` frames that differ most in shape, of a long take among candidates."""
+    candidates = torch.arange(0, len(seen.points), -(-len(seen.points) // CANDIDATES))
+    return candidates[spread_frames(seen.points[candidates], seen.confidence[candidates], count)]
+
+
+def distinct_poses(seen: Observations) -> int:
+    """How many of the frames differ from all frames before them, wherever they stand."""
+    known = (seen.confidence > 0).to(seen.points.dtype)
+    count = known.sum(1).clamp_min(1)[:, None, None]
+    shape = (seen.points - (seen.points * known[..., None]).sum(1, keepdim=True) / count).transpose(0, 1)
+    both = known.T[:, :, None] * known.T[:, None]
+    apart = (((shape[:, :, None] - shape[:, None]) ** 2).sum(-1) * both).sum(0) / both.sum(0).clamp_min(1)
+    return int((~(apart < SAME_POSE_M**2).tril(-1).any(1)).sum())
+
+
 class ActorFit:
     """Joint Gauss-Newton over the poses of a subset and the sizes of the actor."""
 
-    def __init__(self, body: Body, prior: Prior, seen: Observations) -> None:
+    def __init__(self, body: Body, prior: Prior, placement: Placement, seen: Observations) -> None:
         like = seen.points
         self.body, self.seen = body, seen
-        self.terms = prior_terms(prior.pose, seen.seconds, like)
-        rows = [prior.actor.labels.index(label) for label in body.labels]
+        terms = prior_terms(prior.pose, seen.seconds, like)
+        # the prior speaks once for a pose, however many frames show it: else a take of standing still is bent to the mean pose
+        self.terms = replace(terms, precision=terms.precision * (distinct_poses(seen) / len(like)))
         self.bone_mean = torch.as_tensor(prior.actor.bone_mean, dtype=like.dtype, device=like.device)
         self.bone_basis = torch.as_tensor(prior.actor.bone_basis, dtype=like.dtype, device=like.device)
-        self.offset_mean = torch.as_tensor(prior.actor.offset_mean[rows], dtype=like.dtype, device=like.device)
-        deviation = torch.as_tensor(prior.actor.offset_deviation[rows], dtype=like.dtype, device=like.device)
+        self.offset_mean = torch.as_tensor(placement.offset_mean, dtype=like.dtype, device=like.device)
+        deviation = torch.as_tensor(placement.offset_deviation, dtype=like.dtype, device=like.device)
         self.precision = torch.cat([like.new_ones(self.bone_basis.shape[-1]), deviation.flatten() ** -2])
         # bone b moves what hangs below its joint, the joint itself not counted
         hangs = (body.below & ~torch.eye(len(body.joints), dtype=torch.bool, device=body.below.device)).to(like.dtype)
@@ -213,23 +233,23 @@ class Steps:
             self._progress(self._done / self._count)
 
 
-def fit_actor(body: Body, prior: Prior, seen: Observations, progress: Progress | None = None) -> Actor:
+def fit_actor(body: Body, prior: Prior, placement: Placement, seen: Observations, progress: Progress | None = None) -> Actor:
     """Fit bones and marker offsets to a take.
 
     Args:
         body: Of mean build, with the take's markers.
-        prior: Of poses, bones and offsets.
+        prior: Of poses and bones.
+        placement: Of the same markers: the prior of their offsets.
         seen: All frames of the take.
     """
-    candidates = torch.arange(0, len(seen.points), -(-len(seen.points) // CANDIDATES))
-    chosen = candidates[spread_frames(seen.points[candidates], seen.confidence[candidates], SUBSET)]
+    chosen = spread_subset(seen, SUBSET)
     steps = Steps(progress, len(SCALES_M) + len(JOINING_SCALES_M) + SETTLING_STEPS)
-    fit = ActorFit(body, prior, seen[chosen[:FEW]])
+    fit = ActorFit(body, prior, placement, seen[chosen[:FEW]])
     sizes, pose = fit.start(), place_root(body, fit.terms, fit.seen)
     for done, scale in enumerate(SCALES_M):
         pose, sizes = fit.step(pose, sizes, scale, fit_sizes=done >= POSE_STEPS)
         steps.advance()
-    fit = ActorFit(body, prior, seen[chosen])
+    fit = ActorFit(body, prior, placement, seen[chosen])
     pose = place_root(fit.sized(sizes), fit.terms, fit.seen)
     for scale in JOINING_SCALES_M:
         pose, _ = fit.step(pose, sizes, scale, fit_sizes=False)

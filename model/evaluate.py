@@ -13,7 +13,8 @@ from . import prior as priors
 from .c3d import read_c3d
 from .corruptions import Recipe, corrupt
 from .lab_takes import LabTake, data_folder, find_c3d, read_lab_take
-from .marker_set import load_marker_set, match
+from .marker_set import load_marker_set
+from .matching import match
 from .metrics import PoseError, jitter, pose_error
 from .motion import forward, matrices
 from .pipeline import solve_take

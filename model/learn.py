@@ -19,7 +19,8 @@ from .asf_amc import read_amc, read_asf
 from .atomic import replacing
 from .c3d import read_c3d
 from .lab_takes import data_folder, find_c3d, read_lab_take
-from .marker_set import load_marker_set, match
+from .marker_set import load_marker_set
+from .matching import match
 from .motion import Motion
 from .pipeline import solve_take
 from .settings import Settings

@@ -1,33 +1,55 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Marker sets, and the labels of a file matched to one."""
+"""Marker sets and their files: docs/marker_sets.md describes the format."""
 
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-
-from .take import BonesetterError, BoolArray, FloatArray, Take
+from .skeleton import CMU_JOINTS
+from .take import BonesetterError
 
 FOLDER = Path(__file__).parent / "marker_sets"
 FORMAT = "bonesetter-marker-set"
 VERSION = 1
+#: The set whose places the prior has learned; `like` names a marker of it.
+LEARNED = "cmu41"
+#: The bundled sets, the more specific first.
+BUNDLED = ("plug_in_gait", LEARNED, "front_waist53", "generic")
 
-#: What stands between a subject and a label, in Vicon's, Qualisys' and OptiTrack's files.
-SEPARATORS = ":_."
-UNLABELLED = re.compile(r"\*|uname|unlabel|U_?\d+$", re.IGNORECASE)
+#: A cluster's or a duplicate's number: `RBAC-1` repeats `RBAC`.
 DUPLICATE = re.compile(r"(?P<label>.+?)-\d+$")
+#: What is no part of a name: `L_FLE`, `L.FLE` and `LFLE` are the same.
+FILLING = re.compile(r"[^A-Z0-9]")
+SIDE = re.compile(r"^(LEFT|RIGHT)(?=[A-Z])")
 
-#: A duplicate continues a marker when it lies no farther from it than noise plus this speed allows (m, m/s), ...
-JOIN_DISTANCE = 0.03
-JOIN_SPEED = 4.0
-#: ... and comes no later than this many seconds after the marker was lost, or before it is found again.
-JOIN_TIME = 0.25
+#: No marker sits farther from its joint than this, in mm: more is a mistake of units.
+FARTHEST_MM = 1000.0
+SET_KEYS = {"format", "version", "name", "markers", "rigid_groups", "pairs", "core_groups", "fewest_markers"}
+MARKER_KEYS = {"label", "aliases", "like", "joint", "offset_mm", "spread_mm"}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a marker usually sits: like a learned one, or at a rough offset from a joint.
+
+    Attributes:
+        joint: Name of the joint whose bone it rides on.
+        like: Label of the CMU set's marker whose learned place it has.
+        offset_mm: From the joint, on the zero pose's axes of the mean actor; only without `like`.
+        spread_mm: Standard deviation on each axis; None for the learned one.
+    """
+
+    joint: str
+    like: str | None = None
+    offset_mm: tuple[float, float, float] | None = None
+    spread_mm: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -37,221 +59,205 @@ class MarkerSet:
     Attributes:
         name: For people.
         labels: One per marker, in the order of every array that follows the set.
-        joints: For each label, the name of the joint whose bone the marker rides on.
+        places: For each label, where it usually sits.
         aliases: {label: other names of the same marker}.
         rigid_groups: {name: labels whose mutual distances stay constant, soft tissue aside}.
-        core_groups: The groups without which the body's place and heading are unknown.
+        pairs: (left, right) labels of the markers that mirror each other.
+        core_groups: The groups without which the body's place and heading are unknown: three markers of them are needed.
         fewest_markers: Fewer markers than this cannot be solved.
     """
 
     name: str
     labels: tuple[str, ...]
-    joints: tuple[str, ...]
+    places: tuple[Place, ...]
     aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     rigid_groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    pairs: tuple[tuple[str, str], ...] = ()
     core_groups: tuple[str, ...] = ()
     fewest_markers: int = 12
 
     @property
-    def pairs(self) -> tuple[tuple[str, str], ...]:
-        """(left, right) labels of the markers that mirror each other."""
-        rights = {label for label in self.labels if label.startswith("R")}
-        return tuple((label, f"R{label[1:]}") for label in self.labels if label[0] == "L" and f"R{label[1:]}" in rights)
-
-    @cached_property
-    def names(self) -> dict[str, str]:
-        """{a name of a marker in capitals, its label or an alias: its label}."""
-        names = {alias.upper(): label for label, aliases in self.aliases.items() for alias in aliases}
-        names.update({label.upper(): label for label in self.labels})
-        return names
+    def joints(self) -> tuple[str, ...]:
+        """For each label, the name of the joint whose bone the marker rides on."""
+        return tuple(place.joint for place in self.places)
 
     @property
     def core(self) -> tuple[str, ...]:
         """The labels of the core groups."""
         return tuple(label for group in self.core_groups for label in self.rigid_groups[group])
 
+    def find(self, name: str) -> str | None:
+        """The label of the marker that goes by a name; case and filling such as `_` do not matter. None if there is none.
 
-def load_marker_set(name: str | Path = "cmu41") -> MarkerSet:
+        A name such as `RBAC-1`, of a marker that the set knows, is a duplicate of that and found under no label.
+        """
+        duplicate = DUPLICATE.fullmatch(name.strip())
+        if duplicate and bare_name(duplicate["label"]) in self._labels_by_name:
+            return None
+        return self._labels_by_name.get(bare_name(name))
+
+    @cached_property
+    def _labels_by_name(self) -> dict[str, str]:
+        """{bare name of a label or an alias: the label}."""
+        return {bare_name(name): label for label in self.labels for name in (*self.aliases.get(label, ()), label)}
+
+
+def bare_name(name: str) -> str:
+    """A marker's name without what labs write differently: `Left knee.Lat`, `L_KNEE_LAT` and `LKneeLat` are one."""
+    return SIDE.sub(lambda side: side[1][0], FILLING.sub("", name.upper()))
+
+
+def load_marker_set(name: str | Path = LEARNED) -> MarkerSet:
     """Read a marker set: one that comes with Bonesetter by its name, or any other by its file.
 
     Raises:
-        BonesetterError: There is no such set, or the file is none.
+        BonesetterError: There is no such set, or the file is none; the text says what is wrong with it.
     """
     path = name if isinstance(name, Path) else FOLDER / f"{name}.json"
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        if document["format"] != FORMAT or document["version"] != VERSION:
-            raise ValueError("another format or version")
-        markers = document["markers"]
-        marker_set = MarkerSet(
-            name=str(document["name"]),
-            labels=tuple(str(marker["label"]) for marker in markers),
-            joints=tuple(str(marker["joint"]) for marker in markers),
-            aliases={str(marker["label"]): tuple(marker["aliases"]) for marker in markers if "aliases" in marker},
-            rigid_groups={str(group): tuple(labels) for group, labels in document["rigid_groups"].items()},
-            core_groups=tuple(document["core_groups"]),
-            fewest_markers=int(document["fewest_markers"]),
-        )
-        named = {label for labels in marker_set.rigid_groups.values() for label in labels}
-        if len(set(marker_set.labels)) != len(marker_set.labels) or not named <= set(marker_set.labels):
-            raise ValueError("labels that repeat, or a rigid group of unknown ones")
-        if not set(marker_set.core_groups) <= set(marker_set.rigid_groups):
-            raise ValueError("a core group that is no rigid group")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BonesetterError(f"{path.name} cannot be read as a marker set ({error}): choose one of Bonesetter's.") from error
-    return marker_set
+        return _marker_set(json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise BonesetterError(f"{path.name} cannot be read as a marker set ({error.strerror}): choose another file.") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        why = f"it lacks {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
+        raise BonesetterError(
+            f"{path.name} cannot be read as a marker set ({why}): docs/marker_sets.md shows how one is written."
+        ) from error
 
 
-def match(take: Take, marker_set: MarkerSet) -> Take:
-    """Put a take onto a marker set's labels.
-
-    Subject prefixes are dropped, case is ignored, aliases are known. Of several subjects the one with the most samples is
-    taken. A duplicate such as `RBAC-1` fills the gaps of its marker that it continues. All else is left out, and said.
-
-    Args:
-        take: As read from a file.
-        marker_set: Whose labels and order the result has.
-
-    Returns:
-        The take on those labels of the set that have samples.
-
-    Raises:
-        BonesetterError: Too few markers are left to be solved.
-    """
-    warnings: list[str] = []
-    named = [index for index, label in enumerate(take.labels) if not UNLABELLED.match(_bare(label))]
-    if unlabelled := len(take.labels) - len(named):
-        warnings.append(f"{unlabelled} unlabelled points are left out.")
-    present = take.present
-    subject = _subject(take, named, present, marker_set, warnings)
-    columns = _columns(take, named, subject, marker_set)
-    _require_enough(take, columns, present, marker_set)
-
-    labels = tuple(label for label in marker_set.labels if label in columns and present[:, columns[label]].any())
-    chosen = [columns[label] for label in labels]
-    positions = take.positions[:, chosen]
-    residuals = take.residuals[:, chosen]
-    used = set(columns.values())
-    for index in named:
-        label = _duplicated(take.labels[index], subject, marker_set)
-        if index in used or label not in labels:
-            continue
-        used.add(index)
-        marker = labels.index(label)
-        fits = _continues(take.positions[:, index], positions[:, marker], take.rate_hz)
-        positions[fits, marker] = take.positions[fits, index]
-        residuals[fits, marker] = take.residuals[fits, index]
-        warnings.append(_said_of_duplicate(take.labels[index], label, int(present[:, index].sum()), int(fits.sum())))
-
-    mine = [index for index in named if index not in used and _split(take.labels[index], marker_set)[0] == subject]
-    if unknown := [_bare(take.labels[index]) for index in mine]:
-        warnings.append(f"Left out, as the marker set {marker_set.name!r} has no such labels: {_listed(unknown)}.")
-    if absent := [label for label in marker_set.labels if label not in labels]:
-        warnings.append(f"Solved without these markers of the set, which the file lacks: {_listed(absent)}.")
-    return replace(take, labels=labels, positions=positions, residuals=residuals, warnings=take.warnings + tuple(warnings))
+@lru_cache(maxsize=1)
+def bundled_marker_sets() -> tuple[MarkerSet, ...]:
+    """The sets that come with Bonesetter."""
+    return tuple(load_marker_set(name) for name in BUNDLED)
 
 
-def _bare(label: str) -> str:
-    return label.rpartition(":")[2].strip()
+@lru_cache(maxsize=1)
+def _learned_joints() -> dict[str, str]:
+    """{label of the CMU set: its joint}."""
+    document = json.loads((FOLDER / f"{LEARNED}.json").read_text(encoding="utf-8"))
+    return {marker["label"]: marker["joint"] for marker in document["markers"]}
 
 
-def _split(label: str, marker_set: MarkerSet) -> tuple[str, str]:
-    """The subject, with its separator, and the rest of a file's label."""
-    for separator in SEPARATORS:
-        prefix, found, rest = label.rpartition(separator)
-        if found and (separator == ":" or _base(rest).upper() in marker_set.names):
-            return prefix + found, rest.strip()
-    return "", label.strip()
-
-
-def _base(label: str) -> str:
-    """The label without a duplicate's number."""
-    duplicate = DUPLICATE.fullmatch(label)
-    return duplicate["label"] if duplicate else label
-
-
-def _subject(take: Take, named: Iterable[int], present: BoolArray, marker_set: MarkerSet, warnings: list[str]) -> str:
-    """The prefix of the subject with the most samples on the set's markers."""
-    samples: dict[str, int] = {}
-    markers: dict[str, int] = {}
-    for index in named:
-        subject, rest = _split(take.labels[index], marker_set)
-        if rest.upper() in marker_set.names:
-            samples[subject] = samples.get(subject, 0) + int(present[:, index].sum())
-            markers[subject] = markers.get(subject, 0) + 1
-    best = max(samples, key=lambda subject: samples[subject], default="")
-    others = [subject for subject in samples if subject != best and markers[subject] >= marker_set.fewest_markers]
-    if others:
-        warnings.append(
-            f"The file holds {len(others) + 1} subjects: {_named(best)} is solved, as it has the most samples; "
-            f"{_listed([_named(other) for other in others])} left out."
-        )
-    return best
-
-
-def _named(subject: str) -> str:
-    return repr(subject.rstrip(SEPARATORS)) if subject else "the one without a prefix"
-
-
-def _columns(take: Take, named: Iterable[int], subject: str, marker_set: MarkerSet) -> dict[str, int]:
-    """{label of the set: column of the file}; the label itself goes before its aliases."""
-    found: dict[str, tuple[int, int]] = {}
-    for index in named:
-        prefix, rest = _split(take.labels[index], marker_set)
-        label = marker_set.names.get(rest.upper())
-        if prefix != subject or label is None:
-            continue
-        ranks = (label, *marker_set.aliases.get(label, ()))
-        rank = [name.upper() for name in ranks].index(rest.upper())
-        if label not in found or rank < found[label][0]:
-            found[label] = (rank, index)
-    return {label: index for label, (_, index) in found.items()}
-
-
-def _duplicated(label: str, subject: str, marker_set: MarkerSet) -> str | None:
-    """The set's label that a file's label such as `Male:RBAC-1` repeats."""
-    prefix, rest = _split(label, marker_set)
-    if prefix != subject or _base(rest) == rest:
-        return None
-    return marker_set.names.get(_base(rest).upper())
-
-
-def _require_enough(take: Take, columns: Mapping[str, int], present: BoolArray, marker_set: MarkerSet) -> None:
-    found = [label for label, column in columns.items() if present[:, column].any()]
-    if len(found) >= marker_set.fewest_markers and sum(label in found for label in marker_set.core) >= 3:
-        return
-    raise BonesetterError(
-        f"{take.name} has {len(found)} of the markers of the set {marker_set.name!r}, too few to solve: at least "
-        f"{marker_set.fewest_markers} are needed, three of them on waist and torso, labelled {', '.join(marker_set.labels)}."
+def _marker_set(document: dict[str, Any]) -> MarkerSet:
+    """Check a document and make it a marker set; ValueError, KeyError or TypeError where it is none."""
+    if document["format"] != FORMAT or document["version"] != VERSION:
+        raise ValueError("another format or version")
+    _check_keys("the set", document, SET_KEYS)
+    markers = document["markers"]
+    labels = tuple(_text("a label", marker["label"]) for marker in markers)
+    aliases = {
+        label: _texts(f"aliases of {label}", marker["aliases"])
+        for label, marker in zip(labels, markers, strict=True)
+        if "aliases" in marker
+    }
+    _check_names(labels, aliases)
+    groups = {str(group): _texts(f"rigid group {group}", named) for group, named in document.get("rigid_groups", {}).items()}
+    for group, named in groups.items():
+        _check_known(f"rigid group {group!r}", named, labels)
+    core_groups = _texts("core_groups", document["core_groups"])
+    _check_known("core_groups", core_groups, groups)
+    fewest = document["fewest_markers"]
+    if not isinstance(fewest, int) or isinstance(fewest, bool) or fewest < 3:
+        raise ValueError(f"fewest_markers is {fewest!r}, not a whole number of at least 3")
+    if len({label for group in core_groups for label in groups[group]}) < 3:
+        raise ValueError("core_groups hold fewer than 3 markers")
+    return MarkerSet(
+        name=_text("name", document["name"]),
+        labels=labels,
+        places=tuple(_place(label, marker) for label, marker in zip(labels, markers, strict=True)),
+        aliases=aliases,
+        rigid_groups=groups,
+        pairs=_pairs(document["pairs"], labels) if "pairs" in document else _mirrored(labels),
+        core_groups=core_groups,
+        fewest_markers=fewest,
     )
 
 
-def _continues(duplicate: FloatArray, marker: FloatArray, rate_hz: float) -> BoolArray:
-    """Which frames of a duplicate, (frames, 3), continue a marker, (frames, 3), where that is missing."""
-    present = np.isfinite(marker).all(axis=-1)
-    candidate = np.isfinite(duplicate).all(axis=-1) & ~present
-    fits = np.zeros(len(marker), dtype=bool)
-    known = np.flatnonzero(present)
-    for run in np.split(np.flatnonzero(candidate), np.flatnonzero(np.diff(np.flatnonzero(candidate)) > 1) + 1):
-        if not len(run):
-            continue
-        before = known[known < run[0]][-1:]
-        after = known[known > run[-1]][:1]
-        joints = [(run[0], frame) for frame in before] + [(run[-1], frame) for frame in after]
-        near = [(a, b) for a, b in joints if abs(a - b) <= JOIN_TIME * rate_hz]
-        fits[run] = bool(near) and all(
-            np.linalg.norm(duplicate[a] - marker[b]) <= JOIN_DISTANCE + JOIN_SPEED * abs(a - b) / rate_hz for a, b in near
-        )
-    return fits
+def _place(label: str, marker: Mapping[str, Any]) -> Place:
+    _check_keys(label, marker, MARKER_KEYS)
+    spread = _spread(label, marker["spread_mm"]) if "spread_mm" in marker else None
+    if "offset_mm" not in marker:
+        learned = _learned_joints()
+        like = marker.get("like", label)
+        if like not in learned:
+            raise ValueError(f"{label} has no offset_mm, and {like} is no marker of the CMU set")
+        if marker.get("joint", learned[like]) != learned[like]:
+            raise ValueError(f"{label} is like {like}, which rides on {learned[like]}, not on {marker['joint']}")
+        return Place(learned[like], like, None, spread)
+    if "like" in marker:
+        raise ValueError(f"{label} has both like and offset_mm")
+    if marker["joint"] not in CMU_JOINTS:
+        raise ValueError(f"{label} rides on the unknown joint {marker['joint']!r}")
+    if spread is None:
+        raise ValueError(f"{label} has an offset_mm but no spread_mm")
+    return Place(marker["joint"], None, _three(f"offset_mm of {label}", marker["offset_mm"]), spread)
 
 
-def _said_of_duplicate(duplicate: str, label: str, samples: int, fits: int) -> str:
-    if not fits:
-        return f"{duplicate} is left out: none of its {samples} samples continues {label} where that is missing."
-    rest = f", its other {samples - fits} are left out" if fits < samples else ""
-    return f"{duplicate} fills {fits} missing samples of {label}{rest}."
+def _spread(label: str, value: Any) -> tuple[float, float, float]:
+    spread = _three(f"spread_mm of {label}", value if isinstance(value, list) else [value] * 3)
+    if min(spread) <= 0:
+        raise ValueError(f"spread_mm of {label} is not above 0")
+    return spread
 
 
-def _listed(labels: list[str]) -> str:
-    """At most a dozen names, so that a warning stays one sentence."""
-    return ", ".join(labels[:12]) + (f" and {len(labels) - 12} more" if len(labels) > 12 else "")
+def _three(what: str, values: Any) -> tuple[float, float, float]:
+    if not isinstance(values, list) or len(values) != 3 or any(isinstance(v, bool) or not isinstance(v, int | float) for v in values):
+        raise ValueError(f"{what} is not three numbers")
+    if not all(math.isfinite(v) and abs(v) <= FARTHEST_MM for v in values):
+        raise ValueError(f"{what} is beyond {FARTHEST_MM:g} mm")
+    return float(values[0]), float(values[1]), float(values[2])
+
+
+def _pairs(pairs: Any, labels: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    checked = []
+    for pair in pairs:
+        left, right = _texts("a pair", pair)
+        checked.append((left, right))
+    paired = [label for pair in checked for label in pair]
+    _check_known("pairs", paired, labels)
+    if len(set(paired)) != len(paired):
+        raise ValueError("a label is in two pairs")
+    return tuple(checked)
+
+
+def _mirrored(labels: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """The pairs by their names, where a set lists none."""
+    return tuple((label, f"R{label[1:]}") for label in labels if label[0] == "L" and f"R{label[1:]}" in labels)
+
+
+def _text(what: str, value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"{what} is {value!r}, not a name")
+    return value
+
+
+def _texts(what: str, values: Any) -> tuple[str, ...]:
+    if not isinstance(values, list):
+        raise ValueError(f"{what}: {values!r} is no list of names")
+    return tuple(_text(what, value) for value in values)
+
+
+def _check_names(labels: tuple[str, ...], aliases: Mapping[str, tuple[str, ...]]) -> None:
+    """Every name leads to one marker."""
+    if not labels:
+        raise ValueError("it has no markers")
+    owners: dict[str, str] = {}
+    if twice := sorted({label for label in labels if labels.count(label) > 1}):
+        raise ValueError(f"the label {twice[0]} is there twice")
+    for label in labels:
+        for name in (label, *aliases.get(label, ())):
+            if not (bare := bare_name(name)):
+                raise ValueError(f"{name!r} has neither letters nor digits")
+            owner = owners.setdefault(bare, label)
+            if owner != label:
+                raise ValueError(f"{name} names both {owner} and {label}")
+
+
+def _check_known(what: str, named: Iterable[str], known: Iterable[str]) -> None:
+    if unknown := sorted(set(named) - set(known)):
+        raise ValueError(f"{what} names {unknown[0]!r}, which is not defined")
+
+
+def _check_keys(what: str, given: Mapping[str, Any], known: set[str]) -> None:
+    if unknown := sorted(set(given) - known):
+        raise ValueError(f"{what} has the unknown entry {unknown[0]!r}")

@@ -6,18 +6,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 import numpy as np
 import torch
 
 from . import prior as priors
 from .actor import Actor
+from .attachment import attach, enough_samples, of_markers
 from .calibration import fit_actor
 from .cleaning import clean
 from .kinematics import Body, Pose
-from .marker_set import load_marker_set, match
+from .marker_set import MarkerSet
+from .matching import choose_marker_set, match_all
 from .motion import quaternions, steady
+from .placement import Placement
 from .prior import Prior
 from .report import marker_residuals_mm
 from .settings import Settings
@@ -54,7 +56,14 @@ class Stopwatch:
         self._from = end
 
 
-def solve_take(take: Take, settings: Settings, actor: Actor | None, progress: Progress, prior: Prior | None = None) -> Solution:
+def solve_take(
+    take: Take,
+    settings: Settings,
+    actor: Actor | None,
+    progress: Progress,
+    prior: Prior | None = None,
+    marker_set: MarkerSet | None = None,
+) -> Solution:
     """Solve a take.
 
     Args:
@@ -63,6 +72,7 @@ def solve_take(take: Take, settings: Settings, actor: Actor | None, progress: Pr
         actor: Fitted before, or None to fit one to this take.
         progress: Called with a stage and the part of the whole that is done, 0 to 1.
         prior: What is known beforehand; None for the bundled one.
+        marker_set: Of the take's labels; None for the bundled one that knows most of them.
 
     Raises:
         BonesetterError: The take cannot be solved; the text says what to do.
@@ -72,9 +82,12 @@ def solve_take(take: Take, settings: Settings, actor: Actor | None, progress: Pr
     prior = prior or priors.bundled()
     watch = Stopwatch(progress)
     warnings: list[str] = []
-    marker_set = load_marker_set()
     with watch.stage("match"):
-        matched = match(take, marker_set)
+        marker_set = marker_set or choose_marker_set(take)
+        matched, unknown = match_all(take, marker_set)
+        placement = prior.placement(marker_set, matched.labels)
+        unknown = enough_samples(unknown, warnings)
+        matched = matched.beside(unknown) if unknown.labels else matched
     with watch.stage("clean"):
         cleaned = clean(matched, marker_set, settings)
         if cleaned.trusted.any(axis=0).sum() < min(marker_set.fewest_markers, len(matched.labels)):
@@ -82,11 +95,10 @@ def solve_take(take: Take, settings: Settings, actor: Actor | None, progress: Pr
         seen = observe(cleaned, device)
     # not inference_mode: roma keeps a constant for later, and a training in this process must be able to use it
     with watch.stage("calibrate") as part, torch.no_grad():
-        if actor is None:
-            body = Body(prior.mean_actor(matched.labels), prior.pose, device, seen.points.dtype)
-            actor = fit_actor(body, prior, seen, part)
-        else:
-            actor = actor_for(actor, prior, matched.labels, warnings)
+        actor = calibrated(actor, placement, prior, matched.labels, seen, part, warnings)
+        if actor.labels != matched.labels:
+            rows = [matched.labels.index(label) for label in actor.labels]
+            matched, cleaned, seen = matched.only(rows), cleaned.only(rows), of_markers(seen, rows)
     with watch.stage("pose") as part, torch.no_grad():
         body = Body(actor, prior.pose, device, seen.points.dtype)
         pose = fit_poses(body, prior.pose, seen, part)
@@ -123,24 +135,50 @@ def observe(cleaned: CleanTake, device: torch.device) -> Observations:
     return Observations(points, weights, 1.0 / cleaned.take.rate_hz, marker_jitter(points, weights))
 
 
-def actor_for(actor: Actor, prior: Prior, labels: tuple[str, ...], warnings: list[str]) -> Actor:
-    """A given actor on a take's labels; markers that it does not know sit where they usually do.
+def calibrated(
+    given: Actor | None,
+    placement: Placement,
+    prior: Prior,
+    labels: tuple[str, ...],
+    seen: Observations,
+    progress: Callable[[float], None],
+    warnings: list[str],
+) -> Actor:
+    """The actor of a take, given or fitted, with all of the take's markers that can be attached.
+
+    Args:
+        given: Fitted before; None to fit one.
+        placement: Of the take's first markers, those that the marker set knows.
+        prior: Of poses and bones.
+        labels: Of all markers.
+        seen: Of all markers.
+        progress: Called with the part that is done.
+        warnings: Gets what the user should know.
+    """
+    known = len(placement.labels)
+    if given is not None:
+        actor = actor_for(given, placement, labels[known:], prior, warnings)
+        return attach(actor, None, prior, labels, seen, warnings) if len(actor.labels) < len(labels) else actor
+    body = Body(prior.mean_actor(placement), prior.pose, seen.points.device, seen.points.dtype)
+    if known == len(labels):
+        return fit_actor(body, prior, placement, seen, progress)
+    actor = fit_actor(body, prior, placement, of_markers(seen, range(known)), lambda part: progress(0.5 * part))
+    return attach(actor, placement, prior, labels, seen, warnings, lambda part: progress(0.5 + 0.5 * part))
+
+
+def actor_for(actor: Actor, placement: Placement, others: tuple[str, ...], prior: Prior, warnings: list[str]) -> Actor:
+    """A given actor on a take's labels: the known ones, which sit where they usually do if it lacks them, and those others that it has.
 
     Raises:
         BonesetterError: The actor has other joints than the prior.
     """
     if actor.skeleton.joints != prior.actor.joints or actor.skeleton.parents != prior.actor.parents:
         raise BonesetterError("The actor has another skeleton than the solver: choose one saved by --save-actor.")
-    usual = prior.mean_actor(labels)
-    joints, offsets = list(usual.marker_joints), usual.marker_offsets.copy()
-    unknown = [label for label in labels if label not in actor.labels]
-    for row, label in enumerate(labels):
-        if label not in unknown:
-            known = actor.labels.index(label)
-            joints[row], offsets[row] = actor.marker_joints[known], actor.marker_offsets[known]
-    if unknown:
+    labels = placement.labels + tuple(label for label in others if label in actor.labels)
+    if unknown := [label for label in placement.labels if label not in actor.labels]:
         warnings.append(f"The actor has no place for {', '.join(unknown)}: the usual one is taken.")
-    return replace(actor, labels=labels, marker_joints=tuple(joints), marker_offsets=offsets)
+        actor = actor.beside(placement.only([placement.labels.index(label) for label in unknown]))
+    return actor.only([actor.labels.index(label) for label in labels])
 
 
 def smoothed(pose: Pose, rate_hz: float, smooth: float) -> Pose:

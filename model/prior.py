@@ -15,6 +15,8 @@ import numpy as np
 from safetensors import safe_open
 
 from .actor import Actor
+from .marker_set import MarkerSet
+from .placement import Placement
 from .skeleton import Skeleton
 from .take import FloatArray
 
@@ -63,6 +65,11 @@ class ActorPrior:
     offset_mean: FloatArray
     offset_deviation: FloatArray
 
+    @property
+    def placement(self) -> Placement:
+        """Of all learned markers."""
+        return Placement(self.labels, self.carriers, self.offset_mean, self.offset_deviation)
+
 
 @dataclass(frozen=True, eq=False)
 class Prior:
@@ -71,13 +78,26 @@ class Prior:
     pose: PosePrior
     actor: ActorPrior
 
-    def mean_actor(self, labels: tuple[str, ...] | None = None) -> Actor:
-        """An actor of mean build with the given labels (default: all) where they are usually put."""
+    def placement(self, marker_set: MarkerSet, labels: tuple[str, ...]) -> Placement:
+        """Where markers of a set usually sit: as learned where the set says that one sits like a learned one, else as the set says."""
         known = self.actor
-        rows = range(len(known.labels)) if labels is None else [known.labels.index(label) for label in labels]
-        chosen = tuple(known.labels[row] for row in rows)
-        joints = tuple(known.carriers[row] for row in rows)
-        return Actor(Skeleton(known.joints, known.parents, known.bone_mean), chosen, joints, known.offset_mean[list(rows)])
+        joints, means, deviations = [], [], []
+        for label in labels:
+            place = marker_set.places[marker_set.labels.index(label)]
+            if place.like is not None:
+                row = known.labels.index(place.like)
+                joint, mean, deviation = known.carriers[row], known.offset_mean[row], known.offset_deviation[row]
+            else:
+                joint, mean, deviation = known.joints.index(place.joint), np.array(place.offset_mm) * 1e-3, np.zeros(3)
+            joints.append(joint)
+            means.append(mean)
+            deviations.append(np.array(place.spread_mm) * 1e-3 if place.spread_mm else deviation)
+        return Placement(labels, tuple(joints), np.reshape(means, (-1, 3)), np.reshape(deviations, (-1, 3)))
+
+    def mean_actor(self, placement: Placement | None = None) -> Actor:
+        """An actor of mean build with the given markers (default: all learned ones) where they are usually put."""
+        known, placed = self.actor, placement or self.actor.placement
+        return Actor(Skeleton(known.joints, known.parents, known.bone_mean), placed.labels, placed.joints, placed.offset_mean)
 
 
 @lru_cache(maxsize=4)

@@ -52,6 +52,9 @@ def add_arguments(parser: argparse.ArgumentParser, formats: Sequence[str], usual
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for DIR/<stem>.<format> and DIR/<stem>.json")
     parser.add_argument("--format", nargs="+", choices=formats, default=usual_formats, help=f"default: {' '.join(usual_formats)}")
     parser.add_argument("--actor", type=Path, metavar="ACTOR.json", help="solve with this actor instead of fitting one")
+    parser.add_argument(
+        "--layout", type=Path, metavar="SET.json", help="a marker set of your own instead of the bundled one that knows most labels"
+    )
     parser.add_argument("--save-actor", type=Path, metavar="ACTOR.json", help="save the fitted actor (one take only)")
     parser.add_argument("--force", action="store_true", help="overwrite files that exist")
     parser.add_argument("--device", default=usual.device, help="a torch device, or auto for a GPU where there is one")

@@ -11,6 +11,7 @@ from typing import Any
 from .actor import Actor
 from .c3d import read_c3d
 from .cli import UsageError
+from .marker_set import MarkerSet, load_marker_set
 from .output import WRITERS, write_outputs
 from .runs import Job, make_folders, one_line, plan, run_each, settings_from, summary
 from .runs import add_arguments as add_run_arguments
@@ -29,14 +30,15 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises:
         UsageError: Of the arguments, before anything is solved.
-        BonesetterError: The actor cannot be read or the folder not be made.
+        BonesetterError: The actor or the marker set cannot be read, or the folder not be made.
     """
     jobs = plan(arguments)
     settings = settings_from(arguments)
     actor = Actor.load(arguments.actor) if arguments.actor else None
+    marker_set = load_marker_set(arguments.layout) if arguments.layout else None
     make_folders(jobs)
     solve_take = _engine(settings.device)
-    return run_each(jobs, lambda job: _solve(job, settings, actor, solve_take), force=arguments.force)
+    return run_each(jobs, lambda job: _solve(job, settings, actor, marker_set, solve_take), force=arguments.force)
 
 
 def _engine(device: str) -> Callable[..., Any]:
@@ -52,11 +54,11 @@ def _engine(device: str) -> Callable[..., Any]:
     return solve_take
 
 
-def _solve(job: Job, settings: Settings, actor: Actor | None, solve_take: Callable[..., Any]) -> None:
+def _solve(job: Job, settings: Settings, actor: Actor | None, marker_set: MarkerSet | None, solve_take: Callable[..., Any]) -> None:
     begin = time.perf_counter()
     take = read_c3d(job.take)
     read = time.perf_counter() - begin
     with progress_bar(take.name) as progress:
-        solution = solve_take(take, settings, actor, progress)
+        solution = solve_take(take, settings, actor, progress, marker_set=marker_set)
     report = write_outputs(solution, job.exports, job.report, job.save_actor, read)
     print(summary(take.name, report))

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -52,6 +53,21 @@ class Take:
         """(frames, labels): True where the file has a sample."""
         return np.asarray(np.isfinite(self.positions).all(axis=-1))
 
+    def only(self, markers: Sequence[int], labels: tuple[str, ...] | None = None) -> Take:
+        """A copy with these markers only, by their indices and in that order; under other labels where they are given."""
+        rows = list(markers)
+        named = tuple(self.labels[row] for row in rows) if labels is None else labels
+        return replace(self, labels=named, positions=self.positions[:, rows], residuals=self.residuals[:, rows])
+
+    def beside(self, other: Take) -> Take:
+        """With the markers of another take of the same frames behind its own."""
+        return replace(
+            self,
+            labels=self.labels + other.labels,
+            positions=np.concatenate([self.positions, other.positions], axis=1),
+            residuals=np.concatenate([self.residuals, other.residuals], axis=1),
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class CleanTake:
@@ -68,3 +84,10 @@ class CleanTake:
     positions: FloatArray
     trusted: BoolArray
     flagged: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    def only(self, markers: Sequence[int]) -> CleanTake:
+        """A copy with these markers only, by their indices and in that order."""
+        rows = list(markers)
+        take = self.take.only(rows)
+        flagged = {label: counts for label, counts in self.flagged.items() if label in take.labels}
+        return CleanTake(take, self.positions[:, rows], self.trusted[:, rows], flagged)

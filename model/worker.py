@@ -107,6 +107,7 @@ def _read_c3d(request: dict[str, Any]) -> dict[str, Any]:
 def _solve(request: dict[str, Any], answer: Answer) -> dict[str, Any]:
     from .actor import Actor
     from .exchange import load_take, save_pose
+    from .marker_set import load_marker_set
     from .output import write_outputs
     from .pipeline import solve_take
     from .settings import Settings
@@ -121,7 +122,8 @@ def _solve(request: dict[str, Any], answer: Answer) -> dict[str, Any]:
 
     take = load_take(Path(request["take"]))
     actor = Actor.load(Path(request["actor"])) if request.get("actor") else None
-    solution = solve_take(take, Settings(**request.get("settings", {})), actor, progress)
+    marker_set = load_marker_set(Path(request["layout"])) if request.get("layout") else None
+    solution = solve_take(take, Settings(**request.get("settings", {})), actor, progress, marker_set=marker_set)
     save_pose(solution, Path(request["out"]))
     exports = {name: Path(path) for name, path in request.get("exports", {}).items()}
     save_actor = Path(request["save_actor"]) if request.get("save_actor") else None

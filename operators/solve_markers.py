@@ -64,7 +64,7 @@ def begin(scene: bpy.types.Scene, collection: bpy.types.Collection, settings: Se
         scene: Its unit scale, and its settings where none are given.
         collection: The take.
         settings: Instead of the scene's.
-        files: What else the engine shall read and write: `actor`, `save_actor`, `exports`; see docs/design.md.
+        files: What else the engine shall read and write: `actor`, `layout`, `save_actor`, `exports`; see docs/design.md.
 
     Raises:
         BonesetterError: There is nothing to solve, or no engine.

@@ -15,7 +15,8 @@ from ..asf_amc import ASF_TO_C3D
 from ..corruptions import Recipe, corrupt
 from ..lab_takes import data_folder, read_lab_take
 from ..learn import measured_offsets
-from ..marker_set import load_marker_set, match
+from ..marker_set import load_marker_set
+from ..matching import match
 from ..motion import Motion
 from ..motion_library import read_split
 from ..prior import Prior

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from model.asf_amc import INCH, read_amc, read_asf
 from model.lab_takes import read_lab_take
-from model.marker_set import load_marker_set, match
+from model.marker_set import load_marker_set
+from model.matching import match
 from model.take import BonesetterError
 
 

@@ -12,7 +12,8 @@ from model.c3d import read_c3d
 from model.cleaning import clean
 from model.corruptions import corrupt
 from model.evaluate import CORRUPTED
-from model.marker_set import MarkerSet, match
+from model.marker_set import MarkerSet
+from model.matching import match
 from model.settings import Settings
 from model.synthesis import Noise, SyntheticTake, synthesise
 from model.take import CleanTake, Take

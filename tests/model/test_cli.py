@@ -5,17 +5,22 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from model import pipeline
 from model.c3d import write_c3d
 from model.cli import main
+from model.exchange import save_take
+from model.marker_set import FOLDER
 from model.settings import Settings
 from model.solution import Solution
 from model.synthesis import SyntheticTake, synthesise
 from model.take import Axis, Take
+from model.worker import serve
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -31,7 +36,9 @@ def quick(monkeypatch: pytest.MonkeyPatch, solved: Callable[[Axis], Solution]) -
     """The shell around the truth instead of the solver; records the settings of each solve."""
     asked: list[Settings] = []
 
-    def solve_take(take: Take, settings: Settings, actor: object, progress: Callable[[str, float], None]) -> Solution:
+    def solve_take(
+        take: Take, settings: Settings, actor: object, progress: Callable[[str, float], None], marker_set: object = None
+    ) -> Solution:
         asked.append(settings)
         progress("pose", 0.5)
         if take.frames == 7:
@@ -140,13 +147,51 @@ def test_wrong_usage(arguments: list[str], tmp_path: Path, monkeypatch: pytest.M
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+def test_a_layout_is_taken_and_a_bad_one_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    take = synthesise(seconds=1.0).take
+    write_c3d(replace(take, labels=tuple(f"Spot{number}" for number in range(41))), tmp_path / "walk.c3d")
+    layout = json.loads((FOLDER / "cmu41.json").read_text())
+    for number, label in enumerate(take.labels):
+        marker = next(marker for marker in layout["markers"] if marker["label"] == label)
+        marker["aliases"] = [f"Spot{number}"]
+    (tmp_path / "mine.json").write_text(json.dumps(layout))
+    arguments = ["solve", str(tmp_path / "walk.c3d"), "--out", str(tmp_path / "out"), "--format", "npz"]
+    assert main(arguments) == 1
+    assert "--layout" in capsys.readouterr().err
+    assert main([*arguments, "--layout", str(tmp_path / "mine.json")]) == 0
+    assert json.loads((tmp_path / "out" / "walk.json").read_text())["marker_residual_mm"]["mean"] < 8
+    capsys.readouterr()
+    (tmp_path / "mine.json").write_text(json.dumps(layout | {"core_groups": ["hat"]}))
+    for name, why in (("mine.json", "'hat', which is not defined"), ("none.json", "No such file")):
+        assert main([*arguments, "--force", "--layout", str(tmp_path / name)]) == 1
+        said = capsys.readouterr().err
+        assert said.startswith(f"{name} cannot be read as a marker set (")
+        assert why in said
+        assert said.count("\n") == 1
+
+
+def test_the_engine_takes_a_layout(tmp_path: Path) -> None:
+    take = synthesise(seconds=1.0).take
+    save_take(replace(take, labels=tuple(f"{label}X" for label in take.labels)), tmp_path / "take.npz")
+    layout = json.loads((FOLDER / "cmu41.json").read_text())
+    for marker in layout["markers"]:
+        marker["aliases"] = [f"{marker['label']}X"]
+    (tmp_path / "mine.json").write_text(json.dumps(layout))
+    answers: list[dict[str, Any]] = []
+    request = {"take": str(tmp_path / "take.npz"), "out": str(tmp_path / "pose.npz")}
+    serve(request | {"layout": str(tmp_path / "mine.json")}, answers.append)
+    assert answers[-1]["result"] == request["out"]
+    serve(request | {"layout": str(tmp_path / "gone.json")}, answers.append)
+    assert answers[-1]["error"].startswith("gone.json cannot be read as a marker set")
+
+
 def test_an_actor_that_is_none(c3d: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["solve", str(c3d), "--out", str(tmp_path / "out"), "--actor", str(tmp_path / "none.json")]) == 1
     assert "cannot be read (No such file" in capsys.readouterr().err
 
 
 def test_an_interrupt_is_quiet(c3d: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def interrupt(*_: object) -> Solution:
+    def interrupt(*_: object, **__: object) -> Solution:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(pipeline, "solve_take", interrupt)

@@ -1,126 +1,171 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""Marker-set files: those that come with Bonesetter are sound, those of users are checked."""
+
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from model.c3d import read_c3d
-from model.marker_set import MarkerSet, load_marker_set, match
-from model.skeleton import CMU_HIERARCHY
-from model.take import BonesetterError, Take
+from model.marker_set import BUNDLED, MarkerSet, bundled_marker_sets, load_marker_set
+from model.prior import bundled
+from model.skeleton import CMU_JOINTS
+from model.take import BonesetterError
 
 CMU = load_marker_set()
+MIRRORED = np.array([-1.0, 1.0, 1.0])
 
 
-def take_of(labels: list[str], frames: int = 6) -> Take:
-    """Each marker stands still at its own place."""
-    positions = np.tile(np.arange(len(labels), dtype=float)[None, :, None], (frames, 1, 3))
-    return Take("walk", tuple(labels), positions, np.zeros(positions.shape[:2]), 100.0, warnings=("Read.",))
+@pytest.fixture
+def document() -> dict[str, Any]:
+    return {
+        "format": "bonesetter-marker-set",
+        "version": 1,
+        "name": "legs",
+        "markers": [
+            {"label": "LASI", "like": "LFWT", "aliases": ["L.ASIS"]},
+            {"label": "RASI", "like": "RFWT"},
+            {"label": "SACR", "joint": "Hips", "offset_mm": [0, 5, -95], "spread_mm": 30},
+            {"label": "C7"},
+            {"label": "LWand", "joint": "LeftUpLeg", "offset_mm": [200, -200, 0], "spread_mm": [60, 50, 40]},
+        ],
+        "rigid_groups": {"waist": ["LASI", "RASI", "SACR"]},
+        "core_groups": ["waist"],
+        "fewest_markers": 4,
+    }
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> Callable[[Any], MarkerSet]:
+    def load(document: Any) -> MarkerSet:
+        (tmp_path / "mine.json").write_text(json.dumps(document))
+        return load_marker_set(tmp_path / "mine.json")
+
+    return load
 
 
 def test_the_cmu_set_is_sound() -> None:
-    joints = {name for name, _, _ in CMU_HIERARCHY}
     assert len(CMU.labels) == len(set(CMU.labels)) == 41
-    assert set(CMU.joints) <= joints
     assert len(CMU.pairs) == 18
-    for left, right in CMU.pairs:
-        carriers = [CMU.joints[CMU.labels.index(label)] for label in (left, right)]
-        assert carriers[0].replace("Left", "Right") == carriers[1]
     assert set(CMU.core) == {"LFWT", "RFWT", "LBWT", "RBWT", "C7", "T10", "CLAV", "STRN", "RBAC"}
+    placement = bundled().placement(CMU, CMU.labels)
+    learned = bundled().actor.placement
+    assert placement.labels == learned.labels
+    assert placement.joints == learned.joints
+    np.testing.assert_array_equal(placement.offset_mean, learned.offset_mean)
+    np.testing.assert_array_equal(placement.offset_deviation, learned.offset_deviation)
 
 
-def test_a_set_that_is_none_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "set.json").write_text('{"format": "bonesetter-marker-set", "version": 1, "markers": []}')
-    for name in ("nobody", tmp_path / "set.json"):
+@pytest.mark.parametrize("name", BUNDLED)
+def test_a_bundled_set_is_the_same_on_both_sides(name: str) -> None:
+    marker_set = load_marker_set(name)
+    placement = bundled().placement(marker_set, marker_set.labels)
+    assert set(marker_set.joints) <= set(CMU_JOINTS)
+    assert (placement.offset_deviation > 0).all()
+    # every marker lies on the body: no farther from its joint than a forearm is long
+    assert np.linalg.norm(placement.offset_mean, axis=-1).max() < 0.45
+    # one shoulder blade bears a marker, so that left and right can be told
+    sides = {label for pair in marker_set.pairs for label in pair}
+    assert {label for label in marker_set.labels if label[0] in "LR" and label[1:2].isalpha()} - {"RBAC", "RBAK"} <= sides
+    for left, right in marker_set.pairs:
+        one, other = (marker_set.places[marker_set.labels.index(label)] for label in (left, right))
+        assert one.joint.replace("Left", "Right").replace("LHip", "RHip").replace("LThumb", "RThumb") == other.joint
+        if one.offset_mm and other.offset_mm:
+            np.testing.assert_allclose(np.array(one.offset_mm) * MIRRORED, other.offset_mm)
+    for label, aliases in marker_set.aliases.items():
+        assert {marker_set.find(alias) for alias in aliases} == {label}
+
+
+def test_left_of_every_bundled_set_is_left_of_the_mean_actor() -> None:
+    prior = bundled()
+    for marker_set in bundled_marker_sets():
+        actor = prior.mean_actor(prior.placement(marker_set, marker_set.labels))
+        joints = np.zeros((len(actor.skeleton.joints), 3))
+        for joint, parent in enumerate(actor.skeleton.parents):
+            if parent >= 0:
+                joints[joint] = joints[parent] + actor.skeleton.bones[parent]
+        places = joints[list(actor.marker_joints)] + actor.marker_offsets
+        for left, right in marker_set.pairs:
+            assert places[actor.labels.index(left), 0] > 0 > places[actor.labels.index(right), 0], (marker_set.name, left)
+
+
+def test_a_set_of_ones_own(load: Callable[[Any], MarkerSet], document: dict[str, Any]) -> None:
+    marker_set = load(document)
+    prior = bundled()
+    placement = prior.placement(marker_set, marker_set.labels)
+    known = prior.actor
+    for label, like in (("LASI", "LFWT"), ("C7", "C7")):
+        row, learned = marker_set.labels.index(label), known.labels.index(like)
+        assert placement.joints[row] == known.carriers[learned]
+        np.testing.assert_array_equal(placement.offset_mean[row], known.offset_mean[learned])
+        np.testing.assert_array_equal(placement.offset_deviation[row], known.offset_deviation[learned])
+    np.testing.assert_allclose(placement.offset_mean[2], [0, 0.005, -0.095])
+    np.testing.assert_allclose(placement.offset_deviation[2], 0.03)
+    np.testing.assert_allclose(placement.offset_deviation[4], [0.06, 0.05, 0.04])
+    assert marker_set.pairs == (("LASI", "RASI"),)
+    assert marker_set.find("l_asis") == "LASI"
+    assert marker_set.find("Left ASI") == "LASI"
+    assert marker_set.find("C7-1") is None
+    document["markers"][0]["spread_mm"] = 55
+    np.testing.assert_allclose(prior.placement(load(document), ("LASI",)).offset_deviation, 0.055)
+
+
+def _change(change: Callable[[dict[str, Any]], object], why: str) -> Any:
+    return pytest.param(change, why, id=why)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        _change(lambda d: d.pop("fewest_markers"), "lacks 'fewest_markers'"),
+        _change(lambda d: d.update(format="actor"), "another format"),
+        _change(lambda d: d.update(fewest_markers=1.5), "fewest_markers is 1.5"),
+        _change(lambda d: d.update(colour="red"), "unknown entry 'colour'"),
+        _change(lambda d: d["markers"][2].update(offset=[0, 0, 0]), "unknown entry 'offset'"),
+        _change(lambda d: d["markers"][2].update(joint="Pelvis"), "unknown joint 'Pelvis'"),
+        _change(lambda d: d["markers"][2].update(offset_mm=[1, 2]), "offset_mm of SACR is not three numbers"),
+        _change(lambda d: d["markers"][2].update(offset_mm=[1, 2, float("nan")]), "beyond 1000 mm"),
+        _change(lambda d: d["markers"][2].update(spread_mm=0), "not above 0"),
+        _change(lambda d: d["markers"][2].pop("spread_mm"), "no spread_mm"),
+        _change(lambda d: d["markers"][2].update(like="C7"), "both like and offset_mm"),
+        _change(lambda d: d["markers"][0].update(like="LASIS"), "LASIS is no marker of the CMU set"),
+        _change(lambda d: d["markers"][0].update(joint="Spine"), "rides on Hips, not on Spine"),
+        _change(lambda d: d["markers"][3].update(label="Hat"), "Hat has no offset_mm"),
+        _change(lambda d: d["markers"].append({"label": "C7"}), "the label C7 is there twice"),
+        _change(lambda d: d["markers"][1].update(aliases=["l asis"]), "l asis names both LASI and RASI"),
+        _change(lambda d: d["markers"][1].update(aliases=["c_7"]), "names both"),
+        _change(lambda d: d["markers"][1].update(aliases="RASIS"), "is no list"),
+        _change(lambda d: d["markers"][1].update(label="  "), "not a name"),
+        _change(lambda d: d["rigid_groups"].update(waist=["LASI", "RASI", "PSI"]), "names 'PSI'"),
+        _change(lambda d: d.update(core_groups=["trunk"]), "names 'trunk'"),
+        _change(lambda d: d["rigid_groups"]["waist"].pop(), "fewer than 3"),
+        _change(lambda d: d.update(pairs=[["LASI", "RASI"], ["LASI", "C7"]]), "in two pairs"),
+        _change(lambda d: d.update(pairs=[["LASI"]]), "expected 2"),
+        _change(lambda d: d.update(markers=[]), "no markers"),
+    ],
+)
+def test_a_set_that_is_none_is_refused_in_one_sentence(
+    load: Callable[[Any], MarkerSet], document: dict[str, Any], change: Callable[[dict[str, Any]], object], why: str
+) -> None:
+    change(document)
+    with pytest.raises(BonesetterError, match=r"mine\.json cannot be read as a marker set") as caught:
+        load(document)
+    assert why in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("document", [[], 3, "x", None, {"markers": 3}, {"format": "bonesetter-marker-set", "version": 1, "name": 1}])
+def test_what_is_no_set_at_all_is_refused(load: Callable[[Any], MarkerSet], document: Any) -> None:
+    with pytest.raises(BonesetterError, match="cannot be read as a marker set"):
+        load(document)
+
+
+def test_files_that_are_not_there_or_no_text(tmp_path: Path) -> None:
+    (tmp_path / "set.json").write_bytes(b"\xff\xfe{")
+    for name in ("nobody", tmp_path / "gone.json", tmp_path / "set.json", tmp_path):
         with pytest.raises(BonesetterError, match="cannot be read as a marker set"):
             load_marker_set(name)
-
-
-@given(st.permutations(CMU.labels), st.sampled_from(["", "Male:", "Takeo Monday:", "a:b:", "John_", "Skeleton 001_"]), st.booleans())
-def test_prefix_case_and_order_do_not_matter(labels: list[str], prefix: str, lower: bool) -> None:
-    matched = match(take_of([prefix + (label.lower() if lower else label) for label in labels]), CMU)
-    assert matched.labels == CMU.labels
-    assert matched.warnings == ("Read.",)
-    np.testing.assert_array_equal(matched.positions[0, :, 0], [labels.index(label) for label in CMU.labels])
-
-
-def test_aliases_give_way_to_the_label_itself() -> None:
-    labels = ["LASI" if label == "LFWT" else label for label in CMU.labels]
-    assert "LFWT" in match(take_of(labels), CMU).labels
-    both = match(take_of([*CMU.labels, "LASI"]), CMU)
-    assert both.positions[0, both.labels.index("LFWT"), 0] == CMU.labels.index("LFWT")
-    assert "LASI" in both.warnings[-1]
-
-
-def test_what_is_left_out_or_absent_is_said() -> None:
-    take = take_of(["*0", "*1", "Ball", *CMU.labels[:-2], "LHIP"])
-    take.positions[:, 3] = np.nan
-    matched = match(take, CMU)
-    assert matched.labels == CMU.labels[1:-2]
-    assert matched.warnings == (
-        "Read.",
-        "2 unlabelled points are left out.",
-        "Left out, as the marker set 'CMU, 41 markers' has no such labels: Ball, LHIP.",
-        "Solved without these markers of the set, which the file lacks: LFHD, RTOE, RMT5.",
-    )
-
-
-def test_of_two_subjects_the_fuller_one_is_taken() -> None:
-    take = take_of([f"{subject}:{label}" for subject in ("Ann", "Bob") for label in CMU.labels])
-    take.positions[0, : len(CMU.labels)] = np.nan
-    matched = match(take, CMU)
-    assert matched.positions[0, 0, 0] == len(CMU.labels)
-    assert "'Bob' is solved" in matched.warnings[1]
-    assert "'Ann' left out" in matched.warnings[1]
-
-
-def test_a_duplicate_fills_the_gaps_that_it_continues() -> None:
-    take = take_of([*CMU.labels, "RBAC-1"], frames=20)
-    marker = CMU.labels.index("RBAC")
-    take.positions[5:9, marker] = np.nan
-    take.positions[:, -1] = np.nan
-    take.positions[4:8, -1] = marker + 0.01
-    matched = match(take, CMU)
-    assert np.flatnonzero(~matched.present[:, marker]).tolist() == [8]
-    assert matched.positions[4, marker, 0] == marker
-    assert matched.warnings[-1] == "RBAC-1 fills 3 missing samples of RBAC, its other 1 are left out."
-
-
-def test_a_duplicate_elsewhere_is_left_out() -> None:
-    take = take_of([*CMU.labels, "RBAC-1"], frames=20)
-    marker = CMU.labels.index("RBAC")
-    take.positions[5:9, marker] = np.nan
-    take.positions[:, -1] = marker + 1.0
-    matched = match(take, CMU)
-    assert not matched.present[5:9, marker].any()
-    assert matched.warnings[-1] == "RBAC-1 is left out: none of its 20 samples continues RBAC where that is missing."
-
-
-@pytest.mark.parametrize("labels", [["A", "B"], list(CMU.labels[:11]), [label for label in CMU.labels if label not in CMU.core]])
-def test_too_few_markers_are_refused_with_the_labels_wanted(labels: list[str]) -> None:
-    with pytest.raises(BonesetterError, match=r"too few to solve.*LFHD, RFHD"):
-        match(take_of(labels), CMU)
-
-
-def test_nothing_of_the_file_is_changed() -> None:
-    take = take_of([*CMU.labels, "RBAC-1"])
-    take.positions[2, CMU.labels.index("RBAC")] = np.nan
-    before = replace(take, positions=take.positions.copy())
-    match(take, CMU)
-    np.testing.assert_array_equal(take.positions, before.positions)
-
-
-@pytest.mark.parametrize(("folder", "markers"), [("cmu_01_01", 41), ("hdm05_mm", 41), ("gatech_squat", 28), ("pig_flatfoot", 35)])
-def test_real_takes(takes_folder: Path, marker_set: MarkerSet, folder: str, markers: int) -> None:
-    take = read_c3d(sorted((takes_folder / folder).glob("*.c3d"))[-1])
-    assert len(match(take, marker_set).labels) == markers
-
-
-def test_a_real_take_of_another_set_is_refused(takes_folder: Path, marker_set: MarkerSet) -> None:
-    with pytest.raises(BonesetterError, match="too few to solve"):
-        match(read_c3d(takes_folder / "mons_rolling" / "03_rolling.c3d"), marker_set)

@@ -172,7 +172,7 @@ def test_markers_of_a_rigid_body_are_followed_to_their_jitter_and_those_on_skin_
 
 def test_bone_jacobian_is_the_derivative(any_body, clean):
     seen = observed(clean.markers[:2])
-    fit = ActorFit(any_body, bundled(), seen)
+    fit = ActorFit(any_body, bundled(), bundled().actor.placement, seen)
     sizes = fit.start()
     pose = place_root(any_body, fit.terms, seen)
     turned = fit.sized(sizes).posed(pose).turned
@@ -190,7 +190,7 @@ def test_bone_jacobian_is_the_derivative(any_body, clean):
 def test_a_step_of_poses_and_sizes_solves_the_dense_system(any_body, clean):
     """The arrow's Schur complement against the whole normal matrix, with sizes and all poses in it."""
     seen = observed(clean.markers[[0, 300]])
-    fit = ActorFit(any_body, bundled(), seen)
+    fit = ActorFit(any_body, bundled(), bundled().actor.placement, seen)
     pose, sizes = place_root(any_body, fit.terms, seen), fit.start()
     moved_pose, moved = fit.step(pose, sizes, 0.3, fit_sizes=True)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from model.marker_set import MarkerSet, match
+from model.marker_set import MarkerSet
+from model.matching import match
 from model.synthesis import Noise, SyntheticTake, synthesise
 
 

@@ -26,6 +26,7 @@ from model.actor import Actor
 from model.asf_amc import ASF_TO_C3D
 from model.cli import main
 from model.corruptions import corrupt
+from model.marker_set import load_marker_set
 from model.motion import Motion
 from model.motion_library import Clip
 from model.prior import Prior, bundled
@@ -674,7 +675,7 @@ def take(synthetic: SyntheticTake) -> Take:
 @pytest.fixture(scope="module")
 def actor(prior: Prior) -> Actor:
     """Somebody tall with few markers."""
-    mean = prior.mean_actor(("LFHD", "C7", "LFWT", "RTOE"))
+    mean = prior.mean_actor(prior.placement(load_marker_set(), ("LFHD", "C7", "LFWT", "RTOE")))
     return replace(mean, skeleton=Skeleton(mean.skeleton.joints, mean.skeleton.parents, mean.skeleton.bones * 1.2))
 
 

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where the markers of a take are expected on the body, before the take is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .take import FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Placement:
+    """A Gaussian over each marker's place, in metres, on the zero pose's axes.
+
+    Attributes:
+        labels: One per marker, unique.
+        joints: (labels,) index of the joint whose bone each marker rides on.
+        offset_mean: (labels, 3), from that joint.
+        offset_deviation: (labels, 3) standard deviation.
+    """
+
+    labels: tuple[str, ...]
+    joints: tuple[int, ...]
+    offset_mean: FloatArray
+    offset_deviation: FloatArray
+
+    def only(self, rows: Sequence[int]) -> Placement:
+        """Some of these markers, in that order."""
+        chosen = list(rows)
+        labels, joints = tuple(self.labels[row] for row in chosen), tuple(self.joints[row] for row in chosen)
+        return Placement(labels, joints, self.offset_mean[chosen], self.offset_deviation[chosen])
+
+    def __add__(self, other: Placement) -> Placement:
+        """These markers, then the others."""
+        return Placement(
+            self.labels + other.labels,
+            self.joints + other.joints,
+            np.concatenate([self.offset_mean, other.offset_mean]),
+            np.concatenate([self.offset_deviation, other.offset_deviation]),
+        )
