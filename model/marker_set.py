@@ -120,8 +120,8 @@ def match(take: Take, marker_set: MarkerSet) -> Take:
     """
     warnings: list[str] = []
     named = [index for index, label in enumerate(take.labels) if not UNLABELLED.match(_bare(label))]
-    if unlabelled := len(take.labels) - len(named):
-        warnings.append(f"{unlabelled} unlabelled points are left out.")
+    if nameless := len(take.labels) - len(named):
+        warnings.append(f"{nameless} unlabelled points are left out where they fit no gap.")
     present = take.present
     subject = _subject(take, named, present, marker_set, warnings)
     columns = _columns(take, named, subject, marker_set)
@@ -149,6 +149,13 @@ def match(take: Take, marker_set: MarkerSet) -> Take:
     if absent := [label for label in marker_set.labels if label not in labels]:
         warnings.append(f"Solved without these markers of the set, which the file lacks: {_listed(absent)}.")
     return replace(take, labels=labels, positions=positions, residuals=residuals, warnings=take.warnings + tuple(warnings))
+
+
+def unlabelled(take: Take) -> Take:
+    """The points of a take as read that have no label, such as `*0`: some may be a marker that was lost. There may be none."""
+    columns = [index for index, label in enumerate(take.labels) if UNLABELLED.match(_bare(label))]
+    labels = tuple(take.labels[index] for index in columns)
+    return replace(take, labels=labels, positions=take.positions[:, columns], residuals=take.residuals[:, columns])
 
 
 def _bare(label: str) -> str:

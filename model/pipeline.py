@@ -10,20 +10,24 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from scipy.interpolate import CubicSpline
 
 from . import prior as priors
 from .actor import Actor
 from .calibration import fit_actor
 from .cleaning import clean
+from .corrections import in_order, sentences
 from .kinematics import Body, Pose
-from .marker_set import load_marker_set, match
+from .marker_set import load_marker_set, match, unlabelled
 from .motion import quaternions
 from .prior import Prior
+from .relabelling import relabel
 from .report import marker_residuals_mm
 from .settings import Settings
+from .sides import put_sides_right
 from .smoothing import low_pass, smooth_rotations
 from .solution import Solution
-from .solver import Observations, fit_poses
+from .solver import Observations, find_poses, fit_poses
 from .take import BonesetterError, CleanTake, FloatArray, Take
 
 Progress = Callable[[str, float], None]
@@ -31,7 +35,7 @@ Progress = Callable[[str, float], None]
 #: A filled gap says less than a sample: it repeats its surroundings.
 FILLED_CONFIDENCE = 0.3
 #: Where the work of each stage ends, of the whole: measured on takes of 1,000 to 4,000 frames.
-PROGRESS_AFTER = {"match": 0.01, "clean": 0.08, "calibrate": 0.45, "pose": 0.95, "smooth": 1.0}
+PROGRESS_AFTER = {"match": 0.01, "clean": 0.08, "calibrate": 0.45, "find": 0.54, "relabel": 0.55, "pose": 0.95, "smooth": 1.0}
 #: Markers that are further off on average were not followed: soft tissue and noise stay well below.
 DOUBTFUL_RESIDUAL_MM = 40.0
 
@@ -74,7 +78,7 @@ def solve_take(take: Take, settings: Settings, actor: Actor | None, progress: Pr
     warnings: list[str] = []
     marker_set = load_marker_set()
     with watch.stage("match"):
-        matched = match(take, marker_set)
+        matched, sides = put_sides_right(match(take, marker_set), marker_set, prior)
     with watch.stage("clean"):
         cleaned = clean(matched, marker_set, settings)
         if cleaned.trusted.any(axis=0).sum() < min(marker_set.fewest_markers, len(matched.labels)):
@@ -87,17 +91,26 @@ def solve_take(take: Take, settings: Settings, actor: Actor | None, progress: Pr
             actor = fit_actor(body, prior, seen, part)
         else:
             actor = actor_for(actor, prior, matched.labels, warnings)
-    with watch.stage("pose") as part, torch.no_grad():
+    with watch.stage("find"), torch.no_grad():
         body = Body(actor, prior.pose, device, seen.points.dtype)
-        pose = fit_poses(body, prior.pose, seen, part)
+        found = find_poses(body, prior.pose, seen)
+    with watch.stage("relabel"), torch.no_grad():
+        relabelled, corrections = relabel(matched, unlabelled(take), marker_places(body, *found, take.frames))
+        if corrections:
+            cleaned = clean(relabelled, marker_set, settings)
+            seen = observe(cleaned, device)
+        corrections = in_order((*sides, *corrections))
+        warnings += sentences(corrections, take.first_frame)
+    with watch.stage("pose") as part, torch.no_grad():
+        pose = fit_poses(body, prior.pose, seen, part, found)
     with watch.stage("smooth"), torch.no_grad():
         posed = body.posed(smoothed(pose, take.rate_hz, settings.smooth))
         positions, markers, local = (_array(t) for t in (posed.positions, posed.markers, posed.local))
         rotations = quaternions(local)
-        off = float(np.nanmean(marker_residuals_mm(matched.positions, markers)))
+        off = float(np.nanmean(marker_residuals_mm(cleaned.take.positions, markers)))
         if off > DOUBTFUL_RESIDUAL_MM:
             warnings.append(f"The markers are {off:.0f} mm off on average: their labels or the actor may be wrong.")
-    return Solution(cleaned, actor, rotations, positions, markers, matched.warnings + tuple(warnings), watch.seconds)
+    return Solution(cleaned, actor, rotations, positions, markers, matched.warnings + tuple(warnings), watch.seconds, corrections)
 
 
 def find_device(name: str) -> torch.device:
@@ -126,6 +139,14 @@ def observe(cleaned: CleanTake, device: torch.device) -> Observations:
         torch.as_tensor(confidence, dtype=torch.float32, device=device),
         1.0 / cleaned.take.rate_hz,
     )
+
+
+def marker_places(body: Body, pose: Pose, at: torch.Tensor, frames: int) -> FloatArray:
+    """(frames, labels, 3) in metres: the markers of poses at the frames `at`, on a smooth curve in between."""
+    markers = _array(body.posed(pose).markers)
+    if len(at) < 2:
+        return markers.repeat(frames, axis=0)
+    return CubicSpline(at.cpu().numpy(), markers)(np.arange(frames))
 
 
 def actor_for(actor: Actor, prior: Prior, labels: tuple[str, ...], warnings: list[str]) -> Actor:

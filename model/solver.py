@@ -200,14 +200,22 @@ def joined(poses: list[Pose]) -> Pose:
     return Pose(*(torch.cat([getattr(pose, part) for pose in poses]) for part in ("root", "turn", "q")))
 
 
-def fit_poses(body: Body, prior: PosePrior, seen: Observations, progress: Progress | None = None) -> Pose:
-    """Poses of all frames: found at a coarse rate from nothing, then refined at the take's own."""
+def find_poses(body: Body, prior: PosePrior, seen: Observations) -> tuple[Pose, Tensor]:
+    """Poses at a coarse rate, found from nothing, and the frames (ascending, first and last included) that they are of."""
     frames = seen.points.shape[0]
     stride = max(1, round(1 / (COARSE_HZ * seen.seconds)))
     at = torch.unique(torch.cat([torch.arange(0, frames, stride), torch.tensor([frames - 1])])).to(seen.points.device)
     coarse = Observations(seen.points[at], seen.confidence[at], stride * seen.seconds)
     terms = prior_terms(prior, coarse.seconds, seen.points)
-    pose = refine(body, terms, coarse, place_root(body, terms, coarse), COARSE_SCALES_M)
+    return refine(body, terms, coarse, place_root(body, terms, coarse), COARSE_SCALES_M), at
+
+
+def fit_poses(
+    body: Body, prior: PosePrior, seen: Observations, progress: Progress | None = None, found: tuple[Pose, Tensor] | None = None
+) -> Pose:
+    """Poses of all frames: `find_poses` at a coarse rate, unless they are given, then refined at the take's own."""
+    frames = seen.points.shape[0]
+    pose, at = found or find_poses(body, prior, seen)
     if progress:
         progress(0.2)
     terms = prior_terms(prior, seen.seconds, seen.points)
