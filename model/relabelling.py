@@ -203,16 +203,21 @@ def _off(evidence: Evidence, span: Span, stretch: slice) -> float:
 
 
 def _jumps(evidence: Evidence, span: Span, frames: IntArray) -> FloatArray:
-    """(frames): how far the span's trajectory jumps into each frame; 1 is just enough, and is given where it begins or ends."""
+    """(frames): how far the span's trajectory jumps into each frame; 1 is just enough, and is given where it begins or ends.
+
+    A jump is what neither the movement of the place nor going on as before explains: the first solve may be what jumps.
+    """
     path, places = evidence.points[:, span.point], evidence.places
     into = np.clip(frames, 1, max(1, len(path) - 1))
     if len(path) < 2:
         return np.ones(len(frames))
-    move = (path[into] - path[into - 1]) - (places[into, span.label] - places[into - 1, span.label])
+    move = path[into] - path[into - 1]
+    expected = (places[into, span.label] - places[into - 1, span.label], path[into - 1] - path[np.maximum(into - 2, 0)])
+    missed = np.fmin(*(np.linalg.norm(move - way, axis=-1) for way in expected))
     needed = np.full(len(into), GHOST_M)
     if span.point < places.shape[1] and span.point != span.label:
         needed = np.linalg.norm(places[into, span.point] - places[into, span.label], axis=-1)
-    jumps = np.linalg.norm(move, axis=-1) / (JUMP * np.maximum(needed, evidence.limits[span.label]))
+    jumps = missed / (JUMP * np.maximum(needed, evidence.limits[span.label]))
     present = np.isfinite(path[:, 0])
     begins_or_ends = (present[into] != present[into - 1]) | (frames < 1) | (frames >= len(path))
     return np.nan_to_num(np.where(begins_or_ends, 1.0, jumps), nan=0.0)

@@ -132,11 +132,12 @@ def _segments(pairs: list[tuple[int, int]], actor: Actor, template: FloatArray) 
 
 
 def _exchanged(positions: FloatArray, trunk: IntArray, template: FloatArray, segment: Segment) -> BoolArray:
-    """(frames): where all pairs of the segment's uppermost part that are seen are the wrong way round."""
+    """(frames): where more than half of the pairs of the segment's uppermost part are seen, all of them the wrong way round."""
     across = positions[:, segment.upper[:, 0]] - positions[:, segment.upper[:, 1]]
     leftwards = _leftwards(positions[:, trunk].mean(axis=2), template[trunk].mean(axis=1))
     ways = np.einsum("fpi,fi->fp", across, leftwards) / segment.across
-    return (np.nan_to_num(ways, nan=-np.inf) < -WRONG_WAY).all(axis=1) & np.isfinite(ways).any(axis=1)
+    seen = np.isfinite(ways)
+    return (~seen | (ways < -WRONG_WAY)).all(axis=1) & (seen.mean(axis=1) > 0.5)
 
 
 def _leftwards(trunk: FloatArray, template: FloatArray) -> FloatArray:
