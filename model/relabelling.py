@@ -169,11 +169,11 @@ def _between_jumps(evidence: Evidence, span: Span) -> list[Span]:
     reach = evidence.frames(SNAP)
     for end in (span.start, span.end):
         frames = np.arange(max(0, end - reach), min(len(evidence.points), end + reach) + 1)
-        jumps = _jumps(evidence, span, frames)
-        best = int(np.argmax(jumps - 1e-6 * np.abs(frames - end)))
-        if jumps[best] < 1.0:
+        jumps = frames[_jumps(evidence, span, frames) >= 1.0]
+        if not len(jumps):
             return []
-        ends.append(int(frames[best]))
+        # the nearest: the next one may be another swap's
+        ends.append(int(jumps[np.abs(jumps - end).argmin()]))
     return [replace(span, start=ends[0], end=ends[1])] if ends[1] > ends[0] else []
 
 

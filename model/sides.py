@@ -30,6 +30,8 @@ WRONG_WAY = 0.3
 NARROW_M = 0.05
 #: Spans of exchange no farther apart than this are one, in s; what is shorter or has fewer frames than this part is noise.
 HOLE, SHORTEST, DENSITY = 0.1, 0.1, 0.8
+#: Without jumps a span must last this long to be worth a word, in s: a swap in the trunk turns its sides for a while.
+DOUBTFUL = 0.75
 #: At the ends of a span its pairs jump by this part of the distance between left and right; else it may be the person.
 JUMP = 0.5
 
@@ -77,6 +79,8 @@ def put_sides_right(take: Take, marker_set: MarkerSet, prior: Prior) -> tuple[Ta
             continue
         for start, end in _spans(_exchanged(take.positions, trunk, template, segment), take.rate_hz):
             sure = all(_jumps(take.positions, segment, frame) for frame in (start, end))
+            if not sure and end - start < DOUBTFUL * take.rate_hz:
+                continue
             rows = _to_exchange(take.positions[start:end], segment)
             labels = tuple(take.labels[row] for row in rows.ravel())
             corrections.append(Correction("sides exchanged" if sure else "sides doubtful", labels, start, end - 1))

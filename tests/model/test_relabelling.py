@@ -66,6 +66,12 @@ def test_two_neighbours_are_swapped_back_for_their_span(clean, a, b, start, end)
     assert set(corrections[0].labels) == {a, b}
 
 
+def test_two_swaps_of_a_pair_leave_what_is_right_between_them(clean):
+    take, corrections = put_right(swapped(swapped(clean.take, "LWRA", "LWRB", 100, 116), "LWRA", "LWRB", 122, 150), clean.markers)
+    np.testing.assert_array_equal(take.positions, clean.take.positions)
+    assert [(each.first, each.last) for each in corrections] == [(100, 115), (122, 149)]
+
+
 def test_a_gap_goes_with_its_marker(clean):
     a, b = rows(clean.take, "LWRA", "LWRB")
     truth = changed(clean.take, lambda positions: positions.__setitem__((slice(110, 115), a), np.nan))
@@ -144,6 +150,13 @@ def test_a_ghost_under_a_label_is_dropped(clean):
     take, corrections = put_right(ghost, clean.markers)
     assert corrections == (Correction("dropped", ("RBAC",), 300, 339),)
     assert np.argwhere(~take.present).tolist() == [[frame, marker] for frame in range(300, 340)]
+
+
+def test_what_only_the_first_solve_jumps_away_from_is_kept(clean):
+    marker = rows(clean.take, "LWRA")[0]
+    places = clean.markers.copy()
+    places[300:340, marker] += 0.2
+    assert put_right(clean.take, places)[1] == ()
 
 
 def test_single_spikes_are_left_to_the_cleaning(clean):
