@@ -20,7 +20,7 @@ from .kinematics import Body, Pose
 from .matching import listed
 from .placement import Placement
 from .prior import Prior
-from .solver import Observations, Progress, fit_poses
+from .solver import Observations, Progress, find_poses, fit_poses
 from .take import BoolArray, FloatArray, Take
 
 #: Frames that tell where a marker belongs.
@@ -173,7 +173,7 @@ def _placement(places: dict[str, StillPlace]) -> Placement:
 
 def _posed(actor: Actor, prior: Prior, few: Observations) -> tuple[Body, Pose]:
     body = Body(actor, prior.pose, few.points.device, few.points.dtype)
-    return body, fit_poses(body, prior.pose, few)
+    return body, fit_poses(body, prior.pose, few, find_poses(body, prior.pose, few))
 
 
 def _refined(placement: Placement, prior: Prior, seen: Observations, progress: Progress | None) -> Actor:

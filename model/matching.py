@@ -75,8 +75,8 @@ def match_all(take: Take, marker_set: MarkerSet) -> tuple[Take, Take]:
     present = take.present
     samples = present.sum(axis=0)
     labelled = _labelled(take)
-    if unlabelled := len(take.labels) - len(labelled):
-        warnings.append(f"{unlabelled} unlabelled points are left out.")
+    if nameless := len(take.labels) - len(labelled):
+        warnings.append(f"{nameless} unlabelled points are left out where they fit no gap.")
     names = _names(take, labelled, marker_set)
     subjects = _subjects(names, samples, marker_set)
     subject = subjects[0] if subjects else ""
@@ -107,6 +107,12 @@ def match_all(take: Take, marker_set: MarkerSet) -> tuple[Take, Take]:
     rest = {take.labels[index].removeprefix(subject).strip(): index for index in mine if index not in computed}
     rest = {label: index for label, index in rest.items() if label not in labels}
     return replace(known, warnings=take.warnings + tuple(warnings)), take.only(list(rest.values()), tuple(rest))
+
+
+def unlabelled(take: Take) -> Take:
+    """The points of a take as read that have no label, such as `*0`: some may be a marker that was lost. There may be none."""
+    named = set(_labelled(take))
+    return take.only([index for index in range(len(take.labels)) if index not in named])
 
 
 def _labelled(take: Take) -> list[int]:

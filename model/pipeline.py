@@ -9,23 +9,27 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
+from scipy.interpolate import CubicSpline
 
 from . import prior as priors
 from .actor import Actor
 from .attachment import attach, enough_samples, of_markers
 from .calibration import fit_actor
 from .cleaning import clean
+from .corrections import in_order, sentences
 from .kinematics import Body, Pose
 from .marker_set import MarkerSet
-from .matching import choose_marker_set, match_all
+from .matching import choose_marker_set, match_all, unlabelled
 from .motion import quaternions, steady
 from .placement import Placement
 from .prior import Prior
+from .relabelling import relabel
 from .report import marker_residuals_mm
 from .settings import Settings
+from .sides import put_sides_right
 from .smoothing import low_pass, smooth_rotations
 from .solution import Solution
-from .solver import Observations, fit_poses, marker_jitter, windows
+from .solver import Found, Observations, find_poses, fit_poses, marker_jitter, windows
 from .take import BonesetterError, CleanTake, FloatArray, Take
 
 Progress = Callable[[str, float], None]
@@ -33,7 +37,7 @@ Progress = Callable[[str, float], None]
 #: A filled gap says less than a sample: it repeats its surroundings.
 FILLED_CONFIDENCE = 0.3
 #: Where the work of each stage ends, of the whole: measured on takes of 1,000 to 4,000 frames.
-PROGRESS_AFTER = {"match": 0.01, "clean": 0.08, "calibrate": 0.45, "pose": 0.95, "smooth": 1.0}
+PROGRESS_AFTER = {"match": 0.01, "clean": 0.08, "calibrate": 0.3, "find": 0.65, "relabel": 0.66, "pose": 0.9, "smooth": 1.0}
 #: Markers that are further off on average were not followed: soft tissue and noise stay well below.
 DOUBTFUL_RESIDUAL_MM = 40.0
 
@@ -86,6 +90,7 @@ def solve_take(
         marker_set = marker_set or choose_marker_set(take)
         matched, unknown = match_all(take, marker_set)
         placement = prior.placement(marker_set, matched.labels)
+        matched, sides = put_sides_right(matched, marker_set, placement, prior)
         unknown = enough_samples(unknown, warnings)
         matched = matched.beside(unknown) if unknown.labels else matched
     with watch.stage("clean"):
@@ -99,15 +104,24 @@ def solve_take(
         if actor.labels != matched.labels:
             rows = [matched.labels.index(label) for label in actor.labels]
             matched, cleaned, seen = matched.only(rows), cleaned.only(rows), of_markers(seen, rows)
-    with watch.stage("pose") as part, torch.no_grad():
+    with watch.stage("find") as part, torch.no_grad():
         body = Body(actor, prior.pose, device, seen.points.dtype)
-        pose = fit_poses(body, prior.pose, seen, part)
+        found = find_poses(body, prior.pose, seen, part)
+    with watch.stage("relabel"), torch.no_grad():
+        relabelled, corrections = relabel(matched, unlabelled(take), marker_places(body, found, take.frames))
+        if corrections:
+            cleaned = clean(relabelled, marker_set, settings)
+            seen = observe(cleaned, device)
+        corrections = in_order((*sides, *corrections))
+        warnings += sentences(corrections, take.first_frame)
+    with watch.stage("pose") as part, torch.no_grad():
+        pose = fit_poses(body, prior.pose, seen, found, part)
     with watch.stage("smooth"), torch.no_grad():
         positions, rotations, markers = as_arrays(body, smoothed(pose, take.rate_hz, settings.smooth))
-        off = float(np.nanmean(marker_residuals_mm(matched.positions, markers)))
+        off = float(np.nanmean(marker_residuals_mm(cleaned.take.positions, markers)))
         if off > DOUBTFUL_RESIDUAL_MM:
             warnings.append(f"The markers are {off:.0f} mm off on average: their labels or the actor may be wrong.")
-    return Solution(cleaned, actor, rotations, positions, markers, matched.warnings + tuple(warnings), watch.seconds)
+    return Solution(cleaned, actor, rotations, positions, markers, matched.warnings + tuple(warnings), watch.seconds, corrections)
 
 
 def find_device(name: str) -> torch.device:
@@ -133,6 +147,14 @@ def observe(cleaned: CleanTake, device: torch.device) -> Observations:
     points = torch.as_tensor(np.nan_to_num(cleaned.positions, nan=0.0), dtype=torch.float32, device=device)
     weights = torch.as_tensor(confidence, dtype=torch.float32, device=device)
     return Observations(points, weights, 1.0 / cleaned.take.rate_hz, marker_jitter(points, weights))
+
+
+def marker_places(body: Body, found: Found, frames: int) -> FloatArray:
+    """(frames, labels, 3) in metres: the markers of the poses that were found, on a smooth curve in between."""
+    markers = np.concatenate([_array(body.posed(found.pose[whole][own]).markers) for whole, own in windows(found.pose.frames)])
+    if frames < 2:
+        return markers
+    return CubicSpline(found.at.cpu().numpy(), markers)(np.arange(frames))
 
 
 def calibrated(

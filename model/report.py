@@ -18,7 +18,8 @@ from .take import FloatArray
 def build_report(solution: Solution, seconds: Mapping[str, float]) -> dict[str, Any]:
     """The report of a solution, ready for JSON.
 
-    Marker residuals are distances in mm from every sample of the file, flagged or not, to where the solver puts that marker.
+    Marker residuals are distances in mm from every sample of the file, flagged or not, to where the solver puts that marker; a sample
+    that was relabelled counts under its right label.
 
     Args:
         solution: Of any take.
@@ -26,7 +27,8 @@ def build_report(solution: Solution, seconds: Mapping[str, float]) -> dict[str, 
 
     Returns:
         `frames`, `rate_hz`, `seconds` {stage: seconds}, `marker_residual_mm` {`mean`, `p95`, `per_label`} (None where there is no
-        sample), `flagged` {label: {reason: samples}}, `warnings`.
+        sample), `flagged` {label: {reason: samples}}, `corrections` of labels [{`kind`, `labels`, `frames` [first, last]}] (see
+        `Correction`), `warnings`.
     """
     take = solution.clean.take
     return {
@@ -35,6 +37,7 @@ def build_report(solution: Solution, seconds: Mapping[str, float]) -> dict[str, 
         "seconds": {stage: round(float(value), 6) for stage, value in seconds.items()},
         "marker_residual_mm": _marker_residual_mm(solution),
         "flagged": {label: dict(counts) for label, counts in solution.clean.flagged.items()},
+        "corrections": [each.document(take.first_frame) for each in solution.corrections],
         "warnings": list(solution.warnings),
     }
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from .actor import Actor
+from .corrections import Correction
 from .take import CleanTake, FloatArray
 
 
@@ -14,7 +15,7 @@ class Solution:
     """A solved take: poses of the actor and the solver's own markers, on the take's own axes, in metres.
 
     Attributes:
-        clean: The cleaned input.
+        clean: The cleaned input, its labels put right.
         actor: The actor fitted or given.
         rotations: (frames, joints, 4) local unit quaternions w x y z from the zero pose; the root's turns the ASF's axes
             (y up, facing +z, left +x) onto the take's.
@@ -22,6 +23,7 @@ class Solution:
         markers_model: (frames, labels, 3): where the solver puts each marker, for every frame.
         warnings: One sentence each.
         seconds: {stage: seconds}, disjoint.
+        corrections: Of the labels.
     """
 
     clean: CleanTake
@@ -31,3 +33,4 @@ class Solution:
     markers_model: FloatArray
     warnings: tuple[str, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
+    corrections: tuple[Correction, ...] = ()

@@ -266,20 +266,34 @@ def judged(body: Body, seen: Observations, pose: Pose) -> Observations:
     return seen.judged_by(torch.cat(parts))
 
 
-def fit_poses(body: Body, prior: PosePrior, seen: Observations, progress: Progress | None = None) -> Pose:
-    """Poses of all frames: found at a coarse rate from nothing, then refined at the take's own."""
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Poses at a coarse rate, the frames (ascending, first and last included) that they are of, and `Observations.sigma_m`."""
+
+    pose: Pose
+    at: Tensor
+    sigma_m: float
+
+
+def find_poses(body: Body, prior: PosePrior, seen: Observations, progress: Progress | None = None) -> Found:
+    """Poses at a coarse rate, found from nothing."""
     frames = seen.points.shape[0]
     stride = max(1, round(1 / (COARSE_HZ * seen.seconds)))
     at = torch.unique(torch.cat([torch.arange(0, frames, stride), torch.tensor([frames - 1])])).to(seen.points.device)
     coarse = replace(seen[at], seconds=stride * seen.seconds)
     terms = prior_terms(prior, coarse.seconds, seen.points)
-    pose = refined(body, terms, coarse, place_root(body, terms, coarse), COARSE_SCALES_M, part_of(progress, 0.0, 0.5))
+    pose = refined(body, terms, coarse, place_root(body, terms, coarse), COARSE_SCALES_M, part_of(progress, 0.0, 0.8))
     for scale in SETTLING_SCALES_M:
         coarse = judged(body, coarse, pose)
         pose = refined(body, terms, coarse, pose, (scale,))
-    seen = replace(seen, sigma_m=coarse.sigma_m)
+    return Found(pose, at, coarse.sigma_m)
+
+
+def fit_poses(body: Body, prior: PosePrior, seen: Observations, found: Found, progress: Progress | None = None) -> Pose:
+    """Poses of all frames: those that were found, refined at the take's own rate."""
+    seen = replace(seen, sigma_m=found.sigma_m)
     terms = prior_terms(prior, seen.seconds, seen.points)
-    return refined(body, terms, seen, between(pose, at, frames), FINE_SCALES_M, part_of(progress, 0.6, 1.0))
+    return refined(body, terms, seen, between(found.pose, found.at, len(seen.points)), FINE_SCALES_M, progress)
 
 
 def part_of(progress: Progress | None, start: float, end: float) -> Progress | None:

@@ -25,6 +25,8 @@ STAGES = {
     "match": "Matching labels",
     "clean": "Filtering noise",
     "calibrate": "Fitting the actor",
+    "find": "Finding poses",
+    "relabel": "Checking labels",
     "pose": "Solving poses",
     "smooth": "Smoothing",
 }

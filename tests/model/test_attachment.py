@@ -95,7 +95,7 @@ def test_what_was_attached_and_what_not_is_said(solution: Solution) -> None:
 def test_the_poses_are_no_worse_for_it(solution: Solution, strange: Strange) -> None:
     known = strange.take.only(range(len(strange.take.labels) - 4))
     without = solve_take(known, Settings(), None, silent)
-    assert without.warnings == ()
+    assert not [warning for warning in without.warnings if "does not know" in warning]
     assert motion_mm(solution, strange.motion) < motion_mm(without, strange.motion) + 0.5
 
 

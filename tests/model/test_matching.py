@@ -48,7 +48,7 @@ def test_what_is_left_out_or_absent_is_said() -> None:
     assert matched.labels == CMU.labels[1:-2]
     assert matched.warnings == (
         "Read.",
-        "2 unlabelled points are left out.",
+        "2 unlabelled points are left out where they fit no gap.",
         "Solved without these markers of the set, which the file lacks: LFHD, RTOE, RMT5.",
         "Left out, as the marker set 'CMU, 41 markers' has no such labels: Ball, LHIP.",
     )

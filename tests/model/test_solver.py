@@ -18,6 +18,7 @@ from model.solver import (
     between,
     changes,
     coupled_step,
+    find_poses,
     fit_poses,
     marker_jitter,
     normal_equations,
@@ -51,6 +52,10 @@ def clean():
 def observed(markers: np.ndarray, rate_hz: float = 120.0) -> Observations:
     known = np.isfinite(markers).all(axis=-1)
     return Observations(torch.as_tensor(np.nan_to_num(markers)), torch.as_tensor(known.astype(float)), 1 / rate_hz)
+
+
+def solved(body: Body, seen: Observations) -> Pose:
+    return fit_poses(body, bundled().pose, seen, find_poses(body, bundled().pose, seen))
 
 
 def test_coupled_step_solves_the_dense_system():
@@ -113,7 +118,7 @@ def test_weights_fall_with_distance_and_confidence():
 
 
 def test_true_poses_are_found_on_the_true_actor(body, clean):
-    pose = fit_poses(body, bundled().pose, observed(clean.markers))
+    pose = solved(body, observed(clean.markers))
     positions, _ = clean.motion.forward()
     error = torch.as_tensor(positions) - body.posed(pose).positions
     assert error.norm(dim=-1).mean() < 2e-3
@@ -123,7 +128,7 @@ def test_a_long_gap_of_every_marker_is_bridged(body, clean):
     markers = clean.markers.copy()
     markers[100:160] = np.nan
     markers[:10] = np.nan
-    posed = body.posed(fit_poses(body, bundled().pose, observed(markers)))
+    posed = body.posed(solved(body, observed(markers)))
     assert torch.isfinite(posed.positions).all()
     steps = (posed.positions[1:] - posed.positions[:-1]).norm(dim=-1)
     assert steps.max() < 0.05
@@ -132,13 +137,13 @@ def test_a_long_gap_of_every_marker_is_bridged(body, clean):
 
 
 def test_one_frame_is_solved(body, clean):
-    posed = body.posed(fit_poses(body, bundled().pose, observed(clean.markers[50:51])))
+    posed = body.posed(solved(body, observed(clean.markers[50:51])))
     assert (posed.markers - torch.as_tensor(clean.markers[50:51])).norm(dim=-1).mean() < 5e-3
 
 
 def test_between_goes_straight(body, clean):
     at = torch.tensor([0, 4, 10])
-    pose = fit_poses(body, bundled().pose, observed(clean.markers[:11]))
+    pose = solved(body, observed(clean.markers[:11]))
     filled = between(pose[at], at, 11)
     torch.testing.assert_close(filled.q[at], pose.q[at])
     torch.testing.assert_close(filled.turn[at], pose.turn[at])
@@ -225,8 +230,8 @@ def test_a_step_of_poses_and_sizes_solves_the_dense_system(any_body, clean):
 
 
 def test_markers_that_joints_share_are_found(any_body, clean):
-    motion = fit_poses(any_body, bundled().pose, observed(clean.markers))
+    motion = solved(any_body, observed(clean.markers))
     markers = any_body.posed(motion).markers
-    again = any_body.posed(fit_poses(any_body, bundled().pose, observed(markers.numpy())))
+    again = any_body.posed(solved(any_body, observed(markers.numpy())))
     assert (again.markers - markers).norm(dim=-1).mean() < 1e-3
     assert (again.positions - any_body.posed(motion).positions).norm(dim=-1).mean() < 2e-3
