@@ -15,7 +15,7 @@ matrix is banded with the width of one frame, and LAPACK factors it in time line
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -32,6 +32,9 @@ MARKER_SIGMA_M = 0.010
 #: Scales of the robust kernel in metres, one step each: wide while poses are far off, then a few marker deviations.
 COARSE_SCALES_M = (0.3, 0.3, 0.2, 0.2, 0.1, 0.1, 0.05, 0.04)
 FINE_SCALES_M = (0.04, 0.03, 0.03)
+#: The same where the fit begins with a guess, and how much of the pose prior is believed beside it.
+GUESSED_SCALES_M = COARSE_SCALES_M
+GUESSED_POSE_WEIGHT = 1.0
 #: Poses are found at this rate first, and only refined at the take's own.
 COARSE_HZ = 15.0
 #: How fast a root moves and turns, in m/s and rad/s: people walk and spin.
@@ -78,6 +81,28 @@ class Terms:
     change_precision: Tensor
 
 
+@dataclass(frozen=True, eq=False)
+class Guess:
+    """What is thought of frames before they are fitted.
+
+    Attributes:
+        pose: Where the fit begins, and whose q it is pulled to.
+        precision: (frames, coordinates) of that pull, each coordinate by itself, in 1/rad^2.
+        reliability: (frames, labels) how much of a sample is believed, 0 to 1.
+    """
+
+    pose: Pose
+    precision: Tensor
+    reliability: Tensor
+
+    def __getitem__(self, frames: Tensor | slice) -> Guess:
+        return Guess(self.pose[frames], self.precision[frames], self.reliability[frames])
+
+
+#: Looks at observations at the coarse rate.
+Guesser = Callable[[Observations], Guess]
+
+
 def prior_terms(prior: PosePrior, seconds: float, like: Tensor) -> Terms:
     """The prior terms for frames that are `seconds` apart."""
     count = ROOT + len(prior.speed)
@@ -85,6 +110,11 @@ def prior_terms(prior: PosePrior, seconds: float, like: Tensor) -> Terms:
     precision[ROOT:, ROOT:] = POSE_WEIGHT * torch.as_tensor(prior.precision, dtype=like.dtype, device=like.device)
     speed = np.concatenate([np.repeat(ROOT_SPEED, 3), prior.speed])
     return Terms(precision, torch.as_tensor((speed * seconds) ** -2.0, dtype=like.dtype, device=like.device))
+
+
+def weakened(terms: Terms) -> Terms:
+    """The terms where a guess says most of what the pose prior says."""
+    return replace(terms, precision=GUESSED_POSE_WEIGHT * terms.precision)
 
 
 def frame_coupling(body: Body, terms: Terms, seen: Observations) -> Tensor:
@@ -104,7 +134,9 @@ def sample_weights(residuals: Tensor, confidence: Tensor, scale_m: float) -> Ten
     return confidence * (s2 / (s2 + squared)) ** 2 / MARKER_SIGMA_M**2
 
 
-def normal_equations(body: Body, pose: Pose, seen: Observations, terms: Terms, scale_m: float) -> tuple[Tensor, Tensor]:
+def normal_equations(
+    body: Body, pose: Pose, seen: Observations, terms: Terms, scale_m: float, guess: Guess | None = None
+) -> tuple[Tensor, Tensor]:
     """Gauss-Newton's matrices (frames, n, n) and gradients (frames, n), without the coupling."""
     posed = body.posed(pose)
     residuals = posed.markers - seen.points
@@ -114,6 +146,9 @@ def normal_equations(body: Body, pose: Pose, seen: Observations, terms: Terms, s
     hessian = weighted.transpose(1, 2) @ jacobian + terms.precision
     gradient = (weighted.transpose(1, 2) @ residuals.flatten(1, 2)[..., None])[..., 0]
     gradient[:, ROOT:] += pose.q @ terms.precision[ROOT:, ROOT:]
+    if guess is not None:
+        hessian.diagonal(dim1=1, dim2=2)[:, ROOT:] += guess.precision
+        gradient[:, ROOT:] += guess.precision * (pose.q - guess.pose.q)
     return hessian, gradient
 
 
@@ -172,11 +207,11 @@ def place_root(body: Body, terms: Terms, seen: Observations) -> Pose:
     return Pose(root, turn, body.rest(frames).q)
 
 
-def refine(body: Body, terms: Terms, seen: Observations, pose: Pose, scales_m: tuple[float, ...]) -> Pose:
+def refine(body: Body, terms: Terms, seen: Observations, pose: Pose, scales_m: tuple[float, ...], guess: Guess | None = None) -> Pose:
     """One Gauss-Newton step for each scale of the robust kernel."""
     coupling = frame_coupling(body, terms, seen)
     for scale in scales_m:
-        hessian, gradient = normal_equations(body, pose, seen, terms, scale)
+        hessian, gradient = normal_equations(body, pose, seen, terms, scale, guess)
         pose = pose.stepped(coupled_step(hessian, gradient, pose, coupling))
     return pose
 
@@ -200,22 +235,42 @@ def joined(poses: list[Pose]) -> Pose:
     return Pose(*(torch.cat([getattr(pose, part) for pose in poses]) for part in ("root", "turn", "q")))
 
 
-def fit_poses(body: Body, prior: PosePrior, seen: Observations, progress: Progress | None = None) -> Pose:
-    """Poses of all frames: found at a coarse rate from nothing, then refined at the take's own."""
+def guess_between(guess: Guess, at: Tensor, frames: int) -> Guess:
+    """A guess at all `frames` from one at the frames `at`; a frame has the reliability and precision of the nearest one."""
+    near = torch.searchsorted((at[1:] + at[:-1]) / 2, torch.arange(frames, device=at.device).to(guess.precision.dtype))
+    return Guess(between(guess.pose, at, frames), guess.precision[near], guess.reliability[near])
+
+
+def believed(seen: Observations, guess: Guess) -> Observations:
+    """The observations, as far as the guess believes them."""
+    return replace(seen, confidence=seen.confidence * guess.reliability)
+
+
+def fit_poses(body: Body, prior: PosePrior, seen: Observations, progress: Progress | None = None, guesser: Guesser | None = None) -> Pose:
+    """Poses of all frames: found at a coarse rate, from nothing or from a guess, then refined at the take's own."""
     frames = seen.points.shape[0]
     stride = max(1, round(1 / (COARSE_HZ * seen.seconds)))
     at = torch.unique(torch.cat([torch.arange(0, frames, stride), torch.tensor([frames - 1])])).to(seen.points.device)
     coarse = Observations(seen.points[at], seen.confidence[at], stride * seen.seconds)
     terms = prior_terms(prior, coarse.seconds, seen.points)
-    pose = refine(body, terms, coarse, place_root(body, terms, coarse), COARSE_SCALES_M)
+    guess = guesser(coarse) if guesser else None
+    if guess is None:
+        pose = refine(body, terms, coarse, place_root(body, terms, coarse), COARSE_SCALES_M)
+    else:
+        terms = weakened(terms)
+        pose = refine(body, terms, believed(coarse, guess), guess.pose, GUESSED_SCALES_M, guess)
     if progress:
         progress(0.2)
     terms = prior_terms(prior, seen.seconds, seen.points)
     pose = between(pose, at, frames)
+    if guess is not None:
+        terms, guess = weakened(terms), guess_between(guess, at, frames)
     refined = []
     for start in range(0, frames, WINDOW):
         first, last = max(0, start - OVERLAP), start + WINDOW + OVERLAP
-        window = refine(body, terms, seen[first:last], pose[first:last], FINE_SCALES_M)
+        part = slice(first, last)
+        here = guess[part] if guess else None
+        window = refine(body, terms, believed(seen[part], here) if here else seen[part], pose[part], FINE_SCALES_M, here)
         refined.append(window[start - first : start - first + WINDOW])
         if progress:
             progress(0.2 + 0.8 * min(1.0, (start + WINDOW) / frames))
