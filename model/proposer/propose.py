@@ -125,12 +125,21 @@ def propose(network: Proposer, known: Known, seen: Observations) -> Proposal:
     )
 
 
-def guesser(network: Proposer, known: Known, weight: float = GUESS_WEIGHT) -> Guesser:
-    """The network as the solver's guesser, its precision believed by `weight`."""
+def guesser(network: Proposer, known: Known, weight: float = GUESS_WEIGHT, *, judges: bool = False) -> Guesser:
+    """The network as the solver's guesser.
+
+    Args:
+        network: Trained.
+        known: What is known of the take's actor.
+        weight: How much of its precision is believed; with 0 the fit only begins with its poses.
+        judges: Whether its reliabilities weigh the samples; after `cleaning.clean` and with the robust kernel they were worth
+            nothing on validation clips.
+    """
 
     def guess(seen: Observations) -> Guess:
         proposal = propose(network, known, seen)
-        return Guess(proposal.pose, weight * proposal.sigma[:, ROOT:] ** -2, proposal.reliability)
+        reliability = proposal.reliability if judges else torch.ones_like(proposal.reliability)
+        return Guess(proposal.pose, weight * proposal.sigma[:, ROOT:] ** -2, reliability)
 
     return guess
 

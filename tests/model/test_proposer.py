@@ -275,7 +275,7 @@ def test_a_guess_that_is_right_is_kept_and_one_that_is_vague_does_nothing(prior:
 
 def test_the_network_guesses_for_the_solver(network: Proposer, prior: Prior, walk: SyntheticTake) -> None:
     rows = list(range(41))
-    guess = guesser(network, acquaintance(prior.mean_actor()), 1.0)(coarse(walk, rows))
+    guess = guesser(network, acquaintance(prior.mean_actor()), 1.0, judges=True)(coarse(walk, rows))
     proposal = proposed(network, prior, walk, rows)
     torch.testing.assert_close(guess.precision, proposal.sigma[:, 6:] ** -2)
     assert torch.equal(guess.reliability, proposal.reliability)
