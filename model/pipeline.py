@@ -23,6 +23,8 @@ from .matching import choose_marker_set, match_all, unlabelled
 from .motion import quaternions, steady
 from .placement import Placement
 from .prior import Prior
+from .proposer.propose import acquaintance, start
+from .proposer.propose import bundled as bundled_proposer
 from .relabelling import relabel
 from .report import marker_residuals_mm
 from .settings import Settings
@@ -106,7 +108,7 @@ def solve_take(
             matched, cleaned, seen = matched.only(rows), cleaned.only(rows), of_markers(seen, rows)
     with watch.stage("find") as part, torch.no_grad():
         body = Body(actor, prior.pose, device, seen.points.dtype)
-        found = find_poses(body, prior.pose, seen, part)
+        found = find_poses(body, prior.pose, seen, start(bundled_proposer(), acquaintance(actor)), part)
     with watch.stage("relabel"), torch.no_grad():
         relabelled, corrections = relabel(matched, unlabelled(take), marker_places(body, found, take.frames))
         if corrections:

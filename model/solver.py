@@ -266,6 +266,10 @@ def judged(body: Body, seen: Observations, pose: Pose) -> Observations:
     return seen.judged_by(torch.cat(parts))
 
 
+#: Looks at samples at the coarse rate and says poses to begin from.
+Start = Callable[[Observations], Pose]
+
+
 @dataclass(frozen=True, eq=False)
 class Found:
     """Poses at a coarse rate, the frames (ascending, first and last included) that they are of, and `Observations.sigma_m`."""
@@ -275,14 +279,15 @@ class Found:
     sigma_m: float
 
 
-def find_poses(body: Body, prior: PosePrior, seen: Observations, progress: Progress | None = None) -> Found:
-    """Poses at a coarse rate, found from nothing."""
+def find_poses(body: Body, prior: PosePrior, seen: Observations, start: Start | None = None, progress: Progress | None = None) -> Found:
+    """Poses at a coarse rate, found from where `start` begins, or from the mean pose."""
     frames = seen.points.shape[0]
     stride = max(1, round(1 / (COARSE_HZ * seen.seconds)))
     at = torch.unique(torch.cat([torch.arange(0, frames, stride), torch.tensor([frames - 1])])).to(seen.points.device)
     coarse = replace(seen[at], seconds=stride * seen.seconds)
     terms = prior_terms(prior, coarse.seconds, seen.points)
-    pose = refined(body, terms, coarse, place_root(body, terms, coarse), COARSE_SCALES_M, part_of(progress, 0.0, 0.8))
+    begun = start(coarse) if start else place_root(body, terms, coarse)
+    pose = refined(body, terms, coarse, begun, COARSE_SCALES_M, part_of(progress, 0.0, 0.8))
     for scale in SETTLING_SCALES_M:
         coarse = judged(body, coarse, pose)
         pose = refined(body, terms, coarse, pose, (scale,))

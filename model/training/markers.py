@@ -19,7 +19,7 @@ from ..motion import Motion
 from ..take import FloatArray
 from .bodies import SLIDING_HZ, SLIDING_M, Bodies
 
-#: The rate that every window is played at, in Hz.
+#: The rate that windows are played at unless told otherwise, in Hz.
 RATE_HZ = 120.0
 #: How much slower and faster than recorded a window may play.
 SLOWEST, FASTEST = 0.8, 1.25
@@ -121,11 +121,11 @@ def leg_length(bones: FloatArray, joints: tuple[str, ...]) -> float:
     return float(np.linalg.norm(bones[legs], axis=-1).sum() / 2)
 
 
-def cut_windows(footage: Footage, bodies: Bodies, frames: int, random: np.random.Generator) -> Windows:
+def cut_windows(footage: Footage, bodies: Bodies, frames: int, random: np.random.Generator, rate_hz: float = RATE_HZ) -> Windows:
     """Cut one window for each body: any clip, any moment, mirrored or not, any heading, any speed near the recorded one."""
     count = len(bodies.bones)
     clips = random.choice(len(footage.starts), size=count, p=footage.chances)
-    speeds = random.uniform(SLOWEST, FASTEST, count) * footage.rates_hz[clips] / RATE_HZ
+    speeds = random.uniform(SLOWEST, FASTEST, count) * footage.rates_hz[clips] / rate_hz
     last = footage.lengths[clips] - 1
     # a clip shorter than the window plays slower
     speeds = np.minimum(speeds, last / max(1, frames - 1))
@@ -137,10 +137,12 @@ def cut_windows(footage: Footage, bodies: Bodies, frames: int, random: np.random
     legs = np.array([leg_length(bones, joints) for bones in bodies.bones]) / footage.legs[clips]
     root = root * _tensor(legs)[:, None, None]
     local, root = _place(roma.unitquat_to_rotmat(rotations[..., [1, 2, 3, 0]]), root, random)
-    return marked(local, root, bodies, random)
+    return marked(local, root, bodies, random, rate_hz=rate_hz)
 
 
-def marked(local: Tensor, root: Tensor, bodies: Bodies, random: np.random.Generator, soft: float = 1.0) -> Windows:
+def marked(
+    local: Tensor, root: Tensor, bodies: Bodies, random: np.random.Generator, soft: float = 1.0, rate_hz: float = RATE_HZ
+) -> Windows:
     """Markers of bodies in motion, which skin lets slide.
 
     Args:
@@ -149,6 +151,7 @@ def marked(local: Tensor, root: Tensor, bodies: Bodies, random: np.random.Genera
         bodies: One for each window.
         random: Decides the sliding.
         soft: How soft the tissue is: 1 as people are, 0 for markers screwed to the bone.
+        rate_hz: Frames per second.
     """
     count, frames = root.shape[:2]
     bones = _tensor(bodies.bones)
@@ -156,7 +159,7 @@ def marked(local: Tensor, root: Tensor, bodies: Bodies, random: np.random.Genera
     offsets = torch.where((parents < 0)[:, None], 0.0, bones[:, parents])
     positions, turned = forward(local, root, offsets, bodies.parents)
     carriers = list(bodies.carriers)
-    places = _tensor(bodies.offsets)[:, None] + soft * _tensor(_sliding(count, len(carriers), frames, random))
+    places = _tensor(bodies.offsets)[:, None] + soft * _tensor(_sliding(count, len(carriers), frames, rate_hz, random))
     # of a rotation by the vector u the skew part is u sin|u| / |u|, which is u as long as skin is elastic
     bend = _bend(local)
     bend[:, :, 0] = 0.0  # the root turns with the person, not under the skin
@@ -224,9 +227,9 @@ def _place(local: Tensor, root: Tensor, random: np.random.Generator) -> tuple[Te
     return local, (turn @ (root - begin)[..., None])[..., 0] + place
 
 
-def _sliding(count: int, labels: int, frames: int, random: np.random.Generator) -> FloatArray:
+def _sliding(count: int, labels: int, frames: int, rate_hz: float, random: np.random.Generator) -> FloatArray:
     """(count, frames, labels, 3) in metres: a smooth wandering of every marker about its place."""
-    knots = max(4, int(np.ceil(frames / RATE_HZ * SLIDING_HZ * 2)) + 1)
+    knots = max(4, int(np.ceil(frames / rate_hz * SLIDING_HZ * 2)) + 1)
     weights = CubicSpline(np.linspace(0, 1, knots), np.eye(knots))(np.linspace(0, 1, frames)).astype(np.float32)
     wander = random.standard_normal((count, knots, labels * 3), dtype=np.float32) * np.float32(SLIDING_M)
     return np.matmul(weights, wander).reshape(count, frames, labels, 3)

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the network says of a take: a pose for every frame, how sure it is, which samples are true, and how the actor is built."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .. import prior as priors
+from ..actor import Actor
+from ..kinematics import Pose
+from ..prior import ActorPrior
+from ..solver import Observations, Start
+from .features import Known, into_frames
+from .network import LEAST_SPREAD, ROOT_M, ROOT_RAD, Estimate, Evidence, Proposer, read_proposer
+
+BUNDLED = Path(__file__).parents[1] / "weights" / "proposer.safetensors"
+#: Frames that are looked at together, and how many more on either side, so that every frame has a past and a future.
+CHUNK, MARGIN = 256, 12
+#: How sure a given actor's offsets and bone components are taken to be: a fit's own errors, and none for the true actor.
+FITTED_M, FITTED_COMPONENT = 0.008, 0.4
+
+
+@dataclass(frozen=True, eq=False)
+class Proposal:
+    """What is proposed for F frames, in metres and radians.
+
+    Attributes:
+        pose: Of F frames, on the take's axes.
+        sigma: (F, 6 + coordinates) standard deviations: of the root's place and rotation vector on the axes of the body frame,
+            then of q.
+        reliability: (F, labels) probability that a sample is its marker's; 0 where there is none.
+        offsets, offset_sigma: (labels, 3) marker offsets, from the joint that carries each.
+        components, component_sigma: (components,) what is to be added to the bones' components, in the prior's own units.
+    """
+
+    pose: Pose
+    sigma: Tensor
+    reliability: Tensor
+    offsets: Tensor
+    offset_sigma: Tensor
+    components: Tensor
+    component_sigma: Tensor
+
+
+@lru_cache(maxsize=1)
+def bundled() -> Proposer:
+    """The network that comes with Bonesetter, for the hierarchy and the coordinates of the bundled prior."""
+    return read_proposer(BUNDLED, priors.bundled())
+
+
+def stranger(prior: ActorPrior, actor: Actor) -> Known:
+    """Nothing but what people are like.
+
+    Args:
+        prior: Of bones and offsets; a label that it does not know is taken to be as uncertain as its least certain one.
+        actor: Of mean build, with the take's labels.
+    """
+    widest = prior.offset_deviation.max(axis=0)
+    spread = [prior.offset_deviation[prior.labels.index(name)] if name in prior.labels else widest for name in actor.labels]
+    return _known(actor, np.array(spread), 1.0)
+
+
+def acquaintance(actor: Actor, offset_sigma_m: float = FITTED_M, component_sigma: float = FITTED_COMPONENT) -> Known:
+    """An actor that was fitted before, or, with deviations of 0, the true one."""
+    return _known(actor, np.full_like(actor.marker_offsets, offset_sigma_m), component_sigma)
+
+
+def _known(actor: Actor, spread: np.ndarray, component_sigma: float) -> Known:
+    def one(values: np.ndarray) -> Tensor:
+        return torch.as_tensor(values, dtype=torch.float32)[None]
+
+    return Known(
+        one(actor.skeleton.bones),
+        torch.tensor([component_sigma]),
+        torch.tensor([actor.marker_joints], dtype=torch.long),
+        one(actor.marker_offsets),
+        one(spread),
+    )
+
+
+@torch.no_grad()
+def propose(network: Proposer, known: Known, seen: Observations) -> Proposal:
+    """Look at a take, or at frames of it that follow on one another.
+
+    Args:
+        network: Trained.
+        known: What is known of the take's one actor: `stranger` or `acquaintance`.
+        seen: At the network's rate, about 15 Hz; any number of frames and labels.
+    """
+    frames = len(seen.points)
+    framed = into_frames(network.figure, known, seen.points[None], seen.confidence[None])
+    estimates, reliability, evidence = [], [], None
+    for start in range(0, frames, CHUNK):
+        first, last = max(0, start - MARGIN), min(frames, start + CHUNK + MARGIN)
+        answer = network(known, framed.part(first, last))
+        own = slice(start - first, min(CHUNK, frames - start) + start - first)
+        estimates.append(Estimate(answer.estimates[-1].pose[:, own], answer.estimates[-1].log_sigma[:, own]))
+        reliability.append(answer.reliability[0, own])
+        evidence = answer.evidence if evidence is None else evidence + answer.evidence
+    assert evidence is not None
+    estimate = Estimate(torch.cat([e.pose for e in estimates], 1), torch.cat([e.log_sigma for e in estimates], 1))
+    root, turn, q = (part[0] for part in network.decoded(estimate))
+    frame_turn, frame_root = framed.turn[0], framed.root[0]
+    pose = Pose((frame_turn @ root[..., None])[..., 0] + frame_root, frame_turn @ turn, q)
+    units = torch.cat([root.new_tensor([ROOT_M] * 3 + [ROOT_RAD] * 3), network.figure.deviation])
+    sizes = network.sizes(known, _per_frames(evidence))
+    spread = known.spread[0].clamp_min(LEAST_SPREAD)
+    return Proposal(
+        pose,
+        torch.exp(estimate.log_sigma[0]) * units,
+        torch.sigmoid(torch.cat(reliability)) * (seen.confidence > 0),
+        known.offsets[0] + sizes.offsets[0] * known.spread[0],
+        torch.exp(sizes.offset_log[0]) * spread,
+        sizes.bones[0] * known.bone_spread[0],
+        torch.exp(sizes.bone_log[0]) * known.bone_spread[0].clamp_min(LEAST_SPREAD),
+    )
+
+
+def start(network: Proposer, known: Known) -> Start:
+    """The proposed poses as what the solver begins from; the network itself is small, and quick enough, on the CPU."""
+
+    def begin(seen: Observations) -> Pose:
+        pose = propose(network, known, replace(seen, points=seen.points.cpu().float(), confidence=seen.confidence.cpu().float())).pose
+        return Pose(*(part.to(seen.points) for part in (pose.root, pose.turn, pose.q)))
+
+    return begin
+
+
+def _per_frames(evidence: Evidence) -> Evidence:
+    """As if there were as many frames as in training: more would be numbers that the network has never met."""
+    most = 72.0
+    part = torch.clamp(most / evidence.frame_count, max=1.0)
+    return Evidence(evidence.markers * part, evidence.marker_weight * part, evidence.frames * part, evidence.frame_count * part)
