@@ -95,7 +95,7 @@ class Body:
         self.mean = torch.as_tensor(prior.mean_rotations, device=device, dtype=dtype)
         self.coordinate_axes = torch.as_tensor(prior.axes, device=device, dtype=dtype)
         self.coordinate_joints = torch.as_tensor(prior.joints_of, device=device, dtype=torch.long)
-        self.levels = _levels(self.parents)
+        self.levels = levels(self.parents)
         self.below = _below(skeleton).to(device)
         weights = torch.as_tensor(actor.weights, device=device, dtype=dtype)
         self.attached_markers, self.attached_joints = weights.nonzero(as_tuple=True)
@@ -230,16 +230,16 @@ def _right_jacobian(u: Tensor, axes: Tensor) -> Tensor:
     return axes - first * once + second * torch.linalg.cross(u, once)
 
 
-def _levels(parents: tuple[int, ...]) -> list[tuple[list[int], list[int]]]:
+def levels(parents: tuple[int, ...]) -> list[tuple[list[int], list[int]]]:
     """Joints of one depth with their parents, from the root's children down."""
     depth = [0] * len(parents)
     for joint, parent in enumerate(parents):
         depth[joint] = 0 if parent < 0 else depth[parent] + 1
-    levels = []
+    found = []
     for level in range(1, max(depth) + 1):
         children = [joint for joint, d in enumerate(depth) if d == level]
-        levels.append((children, [parents[joint] for joint in children]))
-    return levels
+        found.append((children, [parents[joint] for joint in children]))
+    return found
 
 
 def _below(skeleton: Skeleton) -> Tensor:

@@ -15,6 +15,7 @@ import roma
 import torch
 from torch import Tensor, nn
 
+from ..kinematics import levels
 from ..prior import Prior
 
 #: Poses drawn from the pose prior to see how far a marker wanders about its place in the mean pose, and their seed.
@@ -82,7 +83,7 @@ class Figure(nn.Module):
         super().__init__()
         pose, actor = prior.pose, prior.actor
         self.parents = actor.parents
-        self.levels = _levels(actor.parents)
+        self.levels = levels(actor.parents)
         covariance = np.linalg.inv(pose.precision)
         drawn = np.random.default_rng(WANDERING_SEED).multivariate_normal(np.zeros(len(covariance)), covariance, size=WANDERINGS)
         for name, values in (
@@ -224,11 +225,3 @@ def token_features(figure: Figure, known: Known, framed: Framed) -> Tensor:
         fixed[:, None].expand(-1, points.shape[1], -1, -1),
     ]
     return torch.cat(moving, -1).clamp(-LARGEST, LARGEST)
-
-
-def _levels(parents: tuple[int, ...]) -> list[tuple[list[int], list[int]]]:
-    depth = [0] * len(parents)
-    for joint, parent in enumerate(parents):
-        depth[joint] = 0 if parent < 0 else depth[parent] + 1
-    by_depth = [[joint for joint, d in enumerate(depth) if d == level] for level in range(1, max(depth) + 1)]
-    return [(children, [parents[joint] for joint in children]) for children in by_depth]

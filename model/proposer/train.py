@@ -6,14 +6,13 @@ from __future__ import annotations
 import argparse
 import math
 import os
-import pickle
 import shutil
 import time
 import tomllib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Literal
 
 import dacite
 import numpy as np
@@ -23,11 +22,11 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from .. import prior as priors
-from ..atomic import replacing
 from ..lab_takes import ROOT
 from ..prior import Prior
 from ..take import BonesetterError
 from ..terminal import progress_bar
+from ..training.checkpoint import read_checkpoint, write_checkpoint
 from ..training.curve import draw_curve, write_log
 from ..training.trainer import LARGEST_GRADIENT, VALIDATION_SEED, Epoch, footage_of
 from .network import LEAST_SPREAD, ROOT_M, ROOT_RAD, Answer, Estimate, Proposer, Size, write_proposer
@@ -240,14 +239,8 @@ class ProposerTrainer:
     def _save(self) -> None:
         """Write the checkpoint, and the weights: with a falling rate the last are the best."""
         write_proposer(self.network, self.folder / "weights.safetensors", asdict(self.history[-1]))
-        state = {
-            "run": asdict(self.run),
-            "network": self.network.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "history": [asdict(epoch) for epoch in self.history],
-        }
-        with replacing(self.checkpoint, binary=True) as stream:
-            torch.save(state, stream)
+        history = [asdict(epoch) for epoch in self.history]
+        write_checkpoint(self.checkpoint, asdict(self.run), self.network, self.optimiser, history=history)
 
     def _resume(self) -> None:
         """Go on from the checkpoint, if there is one of this run.
@@ -255,17 +248,10 @@ class ProposerTrainer:
         Raises:
             BonesetterError: The folder holds another run's.
         """
-        if not self.checkpoint.exists():
-            return
-        try:
-            state = cast(dict[str, Any], torch.load(self.checkpoint, weights_only=True))
-        except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-            raise BonesetterError(f"{self.checkpoint} cannot be read: begin again with --restart.") from error
-        if state["run"] != asdict(self.run):
-            raise BonesetterError(f"{self.folder} holds another run, or an older form of this one: begin again with --restart.")
-        self.network.load_state_dict(state["network"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.history = [Epoch(**epoch) for epoch in state["history"]]
+        if state := read_checkpoint(self.checkpoint, asdict(self.run), torch.device("cpu")):
+            self.network.load_state_dict(state["network"])
+            self.optimiser.load_state_dict(state["optimiser"])
+            self.history = [Epoch(**epoch) for epoch in state["history"]]
 
 
 def _joint_angles(of: Tensor, axes: Tensor, joints: int, q: Tensor, true: Tensor) -> Tensor:

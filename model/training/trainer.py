@@ -5,26 +5,25 @@ from __future__ import annotations
 
 import math
 import os
-import pickle
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import roma
 import torch
 from torch import Tensor, distributed, nn
 
-from ..atomic import replacing
 from ..motion_library import read_split
 from ..prior import Prior
 from ..skeleton import CMU_JOINTS
 from ..splits import Split
 from ..take import BonesetterError
+from .checkpoint import read_checkpoint, write_checkpoint
 from .generator import Generator, Pool, batches
 from .joint_network import JointNetwork, write_network
 from .losses import Truth, weighed
@@ -192,15 +191,8 @@ class Trainer:
             return
         if self.best() is self.history[-1]:
             write_network(self.network, self.folder / "weights.safetensors", asdict(self.history[-1]))
-        state = {
-            "run": asdict(self.run),
-            "network": self.network.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "random": random,
-            "history": [asdict(epoch) for epoch in self.history],
-        }
-        with replacing(self.checkpoint, binary=True) as stream:
-            torch.save(state, stream)
+        history = [asdict(epoch) for epoch in self.history]
+        write_checkpoint(self.checkpoint, asdict(self.run), self.network, self.optimiser, random=random, history=history)
 
     def _resume(self) -> None:
         """Go on from the checkpoint, if there is one of this run.
@@ -208,14 +200,9 @@ class Trainer:
         Raises:
             BonesetterError: The folder holds another run's.
         """
-        if not self.checkpoint.exists():
+        state = read_checkpoint(self.checkpoint, asdict(self.run), self.device)
+        if state is None:
             return
-        try:
-            state = cast(dict[str, Any], torch.load(self.checkpoint, map_location=self.device, weights_only=True))
-        except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-            raise BonesetterError(f"{self.checkpoint} cannot be read: begin again with --restart.") from error
-        if state["run"] != asdict(self.run):
-            raise BonesetterError(f"{self.folder} holds another run, or an older form of this one: begin again with --restart.")
         if len(state["random"]) != self.processes:
             raise BonesetterError(f"{self.folder} was begun with {len(state['random'])} processes: go on with as many, or --restart.")
         self.network.load_state_dict(state["network"])
