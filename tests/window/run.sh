@@ -15,8 +15,8 @@ mkdir -p "$out"
 stage=$(mktemp -d /tmp/bonesetter-window.XXXXXX)
 trap 'cp -r "$stage"/out/. "$out"; rm -rf "$stage"' EXIT
 mkdir -p "$stage/out" "$stage/repository/bonesetter"
-git ls-files -z --cached --others --exclude-standard | xargs -0 sh -c 'for file; do [ ! -f "$file" ] || printf "%s\0" "$file"; done' sh |
-  xargs -0 cp --parents -t "$stage/repository/bonesetter"
+tar --create --exclude-vcs --exclude=./.venv --exclude=./out --exclude=./runs --exclude=./build . |
+  tar --extract --directory "$stage/repository/bonesetter"
 
 # Blender's own Python runs the engine here: that of the shell's environment is another system's.
 unset BONESETTER_ENGINE_PYTHON
