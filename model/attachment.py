@@ -34,7 +34,7 @@ MOST_SPREAD_M = 0.040
 #: Nor does one that is farther than this from the bone: the longest wands and hats are nearer.
 FARTHEST_M = 0.40
 #: Of joints in whose frames it is stiller by less than this, the one with the nearest bone is taken, in metres.
-AS_STILL_M = 0.003
+AS_STILL_M = 0.002
 #: Samples farther from the middle than so many median distances are not the marker's own.
 OUTLYING = 3.0
 #: No attachment is held to be surer than this, in metres: the poses it is measured by were found without the marker.
@@ -87,6 +87,7 @@ def attach(
     prior: Prior,
     labels: tuple[str, ...],
     seen: Observations,
+    begun: Pose,
     warnings: list[str],
     progress: Progress | None = None,
 ) -> Actor:
@@ -97,7 +98,8 @@ def attach(
         placement: Of the actor's markers, to fit the actor once more with all; None to keep the actor's bones and places.
         prior: Of poses and bones.
         labels: Of all observed markers, the actor's among them.
-        seen: All frames of the take.
+        seen: Frames to choose from.
+        begun: Poses of these frames to begin from.
         warnings: Gets what was attached, and what was left out.
         progress: Of the second fit.
 
@@ -106,8 +108,9 @@ def attach(
     """
     known = [labels.index(label) for label in actor.labels]
     unknown = [row for row, label in enumerate(labels) if label not in actor.labels]
-    few = replace(seen[spread_subset(seen, FRAMES)], seconds=SECONDS_APART)
-    body, pose = _posed(actor, prior, of_markers(few, known))
+    chosen = spread_subset(seen, FRAMES)
+    few, start = replace(seen[chosen], seconds=SECONDS_APART), begun[chosen]
+    body, pose = _posed(actor, prior, of_markers(few, known), start)
     found = _still_places(body, pose, of_markers(few, unknown))
     places = {labels[row]: place for row, place in zip(unknown, found, strict=True) if place is not None and place.fits}
     if strangers := [labels[row] for row in unknown if labels[row] not in places]:
@@ -118,9 +121,9 @@ def attach(
     longer = actor.beside(attached)
     if placement is not None:
         rows = [labels.index(label) for label in longer.labels]
-        refined = _refined(placement + attached, prior, of_markers(seen, rows), progress)
+        refined = _refined(placement + attached, prior, of_markers(seen, rows), begun, progress)
         without = _cost(Body(longer, prior.pose, seen.points.device, seen.points.dtype), pose, of_markers(few, rows))
-        if _cost(*_posed(refined, prior, of_markers(few, rows)), of_markers(few, rows)) >= without:
+        if _cost(*_posed(refined, prior, of_markers(few, rows), start), of_markers(few, rows)) >= without:
             warnings.append(f"Left out, as the marker set does not know them and the others fit better without: {listed(attached.labels)}.")
             return actor
         longer = refined
@@ -171,14 +174,14 @@ def _placement(places: dict[str, StillPlace]) -> Placement:
     )
 
 
-def _posed(actor: Actor, prior: Prior, few: Observations) -> tuple[Body, Pose]:
+def _posed(actor: Actor, prior: Prior, few: Observations, begun: Pose) -> tuple[Body, Pose]:
     body = Body(actor, prior.pose, few.points.device, few.points.dtype)
-    return body, fit_poses(body, prior.pose, few, find_poses(body, prior.pose, few))
+    return body, fit_poses(body, prior.pose, few, find_poses(body, prior.pose, few, begun))
 
 
-def _refined(placement: Placement, prior: Prior, seen: Observations, progress: Progress | None) -> Actor:
+def _refined(placement: Placement, prior: Prior, seen: Observations, begun: Pose, progress: Progress | None) -> Actor:
     body = Body(prior.mean_actor(placement), prior.pose, seen.points.device, seen.points.dtype)
-    return fit_actor(body, prior, placement, seen, progress)
+    return fit_actor(body, prior, placement, seen, begun, progress)
 
 
 def _cost(body: Body, pose: Pose, seen: Observations) -> float:

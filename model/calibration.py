@@ -22,26 +22,22 @@ from .actor import Actor
 from .kinematics import ROOT, Body, Pose
 from .placement import Placement
 from .prior import Prior
-from .solver import Observations, Progress, place_root, prior_terms, sample_weights
+from .solver import Observations, Progress, prior_terms, sample_weights
 
 #: Frames that are fitted together: enough to see every joint bend, few enough to be quick.
-SUBSET = 80
+SUBSET = 48
 #: They are chosen among no more than this, evenly spread: choosing takes longer than fitting otherwise.
 CANDIDATES = 2000
-#: The robust kernel's scale in each step, in metres.
-SCALES_M = (0.3,) * 3 + (0.2,) * 2 + (0.1,) * 2 + (0.05,) * 2 + (0.04,) * 2
+#: The robust kernel's scale in each step, in metres: in those in which only poses move, since sizes fitted to poses that are far
+#: off would have to find their way back, then in those of poses and sizes.
+POSE_SCALES_M, SCALES_M = (0.2, 0.1), (0.1, 0.05, 0.04)
 #: Steps after these, in which the markers' own deviations show how closely they may be followed, and the kernel's scale in them.
-SETTLING_STEPS, SETTLING_SCALE_M = 6, 0.04
+SETTLING_STEPS, SETTLING_SCALE_M = 4, 0.04
 #: Sizes never follow the markers more closely than this standard deviation: no person's joints turn about just the prior's axes, and
 #: what that misses would otherwise be made up for by bones.
 LEAST_SIGMA_M = 0.0025
-#: Frames that the sizes are first found from, the most different of all, and the steps that then find the poses of the others.
-FEW = 24
-JOINING_SCALES_M = (0.3, 0.3, 0.2, 0.2, 0.1, 0.1, 0.05)
-#: Only poses move in the first steps: sizes fitted to poses that are far off would have to find their way back.
-POSE_STEPS = 3
 #: Frames of a subset repeat the same errors of skin and prior: each counts for this much of an independent one.
-INDEPENDENCE = 0.1
+INDEPENDENCE = 0.16
 #: Frames whose markers differ by less than this, root mean square, show one pose, in metres: less than skin moves a marker.
 SAME_POSE_M = 0.010
 
@@ -233,26 +229,25 @@ class Steps:
             self._progress(self._done / self._count)
 
 
-def fit_actor(body: Body, prior: Prior, placement: Placement, seen: Observations, progress: Progress | None = None) -> Actor:
+def fit_actor(body: Body, prior: Prior, placement: Placement, seen: Observations, begun: Pose, progress: Progress | None = None) -> Actor:
     """Fit bones and marker offsets to a take.
 
     Args:
         body: Of mean build, with the take's markers.
         prior: Of poses and bones.
         placement: Of the same markers: the prior of their offsets.
-        seen: All frames of the take.
+        seen: Frames to choose from.
+        begun: The poses that they begin from.
     """
     chosen = spread_subset(seen, SUBSET)
-    steps = Steps(progress, len(SCALES_M) + len(JOINING_SCALES_M) + SETTLING_STEPS)
-    fit = ActorFit(body, prior, placement, seen[chosen[:FEW]])
-    sizes, pose = fit.start(), place_root(body, fit.terms, fit.seen)
-    for done, scale in enumerate(SCALES_M):
-        pose, sizes = fit.step(pose, sizes, scale, fit_sizes=done >= POSE_STEPS)
-        steps.advance()
+    steps = Steps(progress, len(POSE_SCALES_M) + len(SCALES_M) + SETTLING_STEPS)
     fit = ActorFit(body, prior, placement, seen[chosen])
-    pose = place_root(fit.sized(sizes), fit.terms, fit.seen)
-    for scale in JOINING_SCALES_M:
+    sizes, pose = fit.start(), begun[chosen]
+    for scale in POSE_SCALES_M:
         pose, _ = fit.step(pose, sizes, scale, fit_sizes=False)
+        steps.advance()
+    for scale in SCALES_M:
+        pose, sizes = fit.step(pose, sizes, scale, fit_sizes=True)
         steps.advance()
     for _ in range(SETTLING_STEPS):
         fit.seen = fit.seen.judged_by(fit.sized(sizes).posed(pose).markers - fit.seen.points, LEAST_SIGMA_M)

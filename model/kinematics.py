@@ -86,6 +86,7 @@ class Body:
     def __init__(self, actor: Actor, prior: PosePrior, device: torch.device, dtype: torch.dtype) -> None:
         skeleton = actor.skeleton
         self.actor = actor
+        self.prior = prior
         self.joints = skeleton.joints
         self.labels = actor.labels
         self.parents = skeleton.parents
@@ -95,8 +96,14 @@ class Body:
         self.mean = torch.as_tensor(prior.mean_rotations, device=device, dtype=dtype)
         self.coordinate_axes = torch.as_tensor(prior.axes, device=device, dtype=dtype)
         self.coordinate_joints = torch.as_tensor(prior.joints_of, device=device, dtype=torch.long)
-        self.levels = levels(self.parents)
         self.below = _below(skeleton).to(device)
+        self.level_joints, self.level_parents, self.from_levels = _by_level(self.parents, device)
+        turning = sorted(set(prior.joints_of.tolist()))
+        self.turning = torch.tensor(turning, device=device, dtype=torch.long)
+        self.coordinate_rows = torch.tensor([turning.index(joint) for joint in prior.joints_of], device=device, dtype=torch.long)
+        # carries q to the rotation vectors (turning joints, 3) of the joints
+        self.rotation_vectors = self.mean.new_zeros(len(turning), 3, len(prior.joints_of))
+        self.rotation_vectors[self.coordinate_rows, :, torch.arange(len(prior.joints_of), device=device)] = self.coordinate_axes
         weights = torch.as_tensor(actor.weights, device=device, dtype=dtype)
         self.attached_markers, self.attached_joints = weights.nonzero(as_tuple=True)
         self.attached_weights = weights[self.attached_markers, self.attached_joints]
@@ -108,6 +115,24 @@ class Body:
         self.moved_joints = self.coordinate_joints[self.moved_coordinates]
         self.moved_weights = self.moved_part[self.moved_joints, self.moved_markers]
         self.levers = self._levers(moved)
+        self._make_masks(weights, device)
+
+    def _make_masks(self, weights: Tensor, device: torch.device) -> None:
+        """What hangs below what, for the root's coordinates and the joints' together, as `spatial` needs it."""
+        below = self.below.to(weights.dtype)
+        self.all_joints = torch.cat([self.coordinate_joints.new_zeros(ROOT), self.coordinate_joints])
+        self.below_attachments = below[:, self.attached_joints]
+        alone = (weights > 0).sum(1) == 1
+        self.below_markers = below @ weights.T * alone
+        above = below[self.all_joints][:, self.all_joints]
+        self.above_first = torch.triu(above)
+        self.behind = torch.triu(above.T * (above == 0)).nonzero(as_tuple=True)
+        self.spread_markers = (~alone).nonzero()[:, 0]
+        self.spread_attachments = (~alone)[self.attached_markers].nonzero()[:, 0]
+        self.spread: Body | None = None
+        if len(self.spread_markers):
+            spread = self.actor.only(self.spread_markers.tolist())
+            self.spread = Body(spread, self.prior, device, weights.dtype) if alone.any() else self
 
     def _levers(self, moved: Tensor) -> tuple[Tensor, Tensor]:
         """Which attachments make up what a coordinate moves of a marker: rows of (coordinate, marker) pairs, and attachments."""
@@ -139,95 +164,110 @@ class Body:
         )
 
     def posed(self, pose: Pose) -> Posed:
-        """Forward kinematics of joints, bones and markers."""
-        frames, joints = pose.frames, len(self.joints)
-        u = pose.q.new_zeros(frames, joints, 3)
-        u.index_add_(1, self.coordinate_joints, pose.q[..., None] * self.coordinate_axes)
-        local = self.mean @ roma.rotvec_to_rotmat(u)
-        local[:, 0] = pose.turn
-        turned = torch.empty_like(local)
-        turned[:, 0] = pose.turn
-        positions = pose.root[:, None].repeat(1, joints, 1)
-        for children, parents in self.levels:
-            turned[:, children] = turned[:, parents] @ local[:, children]
-            positions[:, children] = positions[:, parents] + _apply(turned[:, parents], self.offsets[children])
-        attached = positions[:, self.attached_joints] + _apply(turned[:, self.attached_joints], self.attached_offsets())
-        markers = self.gathered(attached)
-        of = self.coordinate_joints
-        axes = _apply(turned[:, of], _right_jacobian(u[:, of], self.coordinate_axes))
-        return Posed(positions, turned, local, markers, attached, axes)
+        """Forward kinematics of joints, bones and markers.
+
+        Frames come last inside, so that what is done to a joint or a marker is done to numbers that lie side by side.
+        """
+        frames, of = pose.frames, self.attached_joints
+        u = (self.rotation_vectors.flatten(0, 1) @ pose.q.T).view(-1, 3, frames)
+        turns = roma.rotvec_to_rotmat(u.permute(2, 0, 1)).permute(1, 2, 3, 0)
+        local = self.mean[..., None].repeat(1, 1, 1, frames)
+        local[self.turning] = (self.mean[self.turning] @ turns.flatten(2)).view(-1, 3, 3, frames)
+        local[0] = pose.turn.permute(1, 2, 0)
+        turned, from_root = self._chained(local)
+        attached = from_root[of] + _apply(turned[of], self.attached_offsets()[..., None])
+        body_axes = _right_jacobian(u[self.coordinate_rows], self.coordinate_axes[..., None])
+        axes = _apply(turned[self.coordinate_joints], body_axes)
+        root = pose.root.T
+        points = (from_root + root, self.gathered(attached, 0) + root, attached + root, axes)
+        positions, markers, attached, axes = (each.permute(2, 0, 1) for each in points)
+        return Posed(positions, turned.permute(3, 0, 1, 2), local.permute(3, 0, 1, 2), markers, attached, axes)
+
+    def _chained(self, local: Tensor) -> tuple[Tensor, Tensor]:
+        """Global rotations (joints, 3, 3, frames) and places from the root (joints, 3, frames) of local rotations, level by level."""
+        turned, places = [local[:1]], [torch.zeros_like(local[:1, 0])]
+        for joints, parents in zip(self.level_joints, self.level_parents, strict=True):
+            above = turned[-1][parents]
+            places.append(places[-1][parents] + _apply(above, self.offsets[joints][..., None]))
+            columns = local[joints].transpose(1, 2)
+            turned.append(_apply(above[:, None], columns).transpose(1, 2))
+        return torch.cat(turned)[self.from_levels], torch.cat(places)[self.from_levels]
 
     def attached_offsets(self) -> Tensor:
         """(attachments, 3) in metres: each marker from each of its joints, in the zero pose."""
         if not self.shared:
             return self.marker_offsets
         places = self.offsets.new_zeros(len(self.joints), 3)
-        for children, parents in self.levels:
-            places[children] = places[parents] + self.offsets[children]
+        for joint, parent in enumerate(self.parents):
+            if parent >= 0:
+                places[joint] = places[parent] + self.offsets[joint]
         own = (places[self.marker_joints] + self.marker_offsets)[self.attached_markers]
         return own - places[self.attached_joints]
 
-    def gathered(self, attached: Tensor) -> Tensor:
-        """Weighted sums over each marker's attachments: (frames, attachments, ...) to (frames, labels, ...)."""
+    def gathered(self, attached: Tensor, dim: int = 1) -> Tensor:
+        """Weighted sums over each marker's attachments, which are counted by that dimension, as the labels then are."""
         if not self.shared:
             return attached
-        weights = self.attached_weights.view(-1, *[1] * (attached.dim() - 2))
-        whole = attached.new_zeros(attached.shape[0], len(self.labels), *attached.shape[2:])
-        return whole.index_add_(1, self.attached_markers, weights * attached)
+        weights = self.attached_weights.view(-1, *[1] * (attached.dim() - 1 - dim))
+        shape = list(attached.shape)
+        shape[dim] = len(self.labels)
+        return attached.new_zeros(shape).index_add_(dim, self.attached_markers, weights * attached)
 
     def marker_jacobian(self, pose: Pose, posed: Posed) -> Tensor:
-        """d markers / d x: (frames, labels, 3, 6 + coordinates). A turn about the axis a through p moves a point by a x (point - p).
-
-        In memory the axes of space stand before the labels: `jacobian.transpose(1, 2)` is contiguous.
-        """
+        """d markers / d x: (frames, labels, 3, 6 + coordinates). A turn about the axis a through p moves a point by a x (point - p)."""
         frames, labels = posed.markers.shape[:2]
-        columns = ROOT + self.coordinates
-        jacobian = posed.markers.new_zeros(frames, 3, labels, columns)
-        parts = (posed.markers, posed.positions, posed.axes)
-        markers, positions, axes = (values.transpose(1, 2).contiguous() for values in parts)
-        arm = markers - pose.root[..., None]
+        jacobian = posed.markers.new_zeros(ROOT + self.coordinates, labels, 3, frames)
+        parts = (posed.markers, posed.positions, posed.axes, posed.attached)
+        markers, positions, axes, attached = (values.permute(1, 2, 0) for values in parts)
+        arm = markers - pose.root.T
         for axis in range(3):
-            jacobian[:, axis, :, axis] = 1.0
-            jacobian[:, axis, :, 3 + (axis + 1) % 3] = arm[:, (axis + 2) % 3]
-            jacobian[:, axis, :, 3 + (axis + 2) % 3] = -arm[:, (axis + 1) % 3]
-        lever = self._moved_places(posed, markers) - positions[..., self.moved_joints] * self.moved_weights
-        about = axes[..., self.moved_coordinates]
-        moved = torch.linalg.cross(about, lever, dim=1)
-        jacobian.flatten(2).index_copy_(2, self.moved_markers * columns + ROOT + self.moved_coordinates, moved)
-        return jacobian.transpose(1, 2)
+            after, last = (axis + 1) % 3, (axis + 2) % 3
+            jacobian[axis, :, axis] = 1.0
+            jacobian[3 + axis, :, after] = -arm[:, last]
+            jacobian[3 + axis, :, last] = arm[:, after]
+        lever = self._moved_places(markers, attached) - positions[self.moved_joints] * self.moved_weights[:, None, None]
+        jacobian[ROOT + self.moved_coordinates, self.moved_markers] = cross(axes[self.moved_coordinates], lever)
+        return jacobian.permute(3, 1, 2, 0)
 
-    def _moved_places(self, posed: Posed, markers: Tensor) -> Tensor:
-        """(frames, 3, pairs): of each marker the weighted places on those of its joints that a coordinate moves."""
+    def _moved_places(self, markers: Tensor, attached: Tensor) -> Tensor:
+        """(pairs, 3, frames): of each marker the weighted places on those of its joints that a coordinate moves."""
         if not self.shared:
-            return markers[..., self.moved_markers]
+            return markers[self.moved_markers]
         pairs, attachments = self.levers
-        weighted = (posed.attached * self.attached_weights[:, None]).transpose(1, 2)[..., attachments]
-        return weighted.new_zeros(*weighted.shape[:2], len(self.moved_markers)).index_add_(2, pairs, weighted)
+        weighted = (attached * self.attached_weights[:, None, None])[attachments]
+        return weighted.new_zeros(len(self.moved_markers), *weighted.shape[1:]).index_add_(0, pairs, weighted)
 
 
 def _apply(rotations: Tensor, vectors: Tensor) -> Tensor:
-    """Rotations (..., 3, 3) times vectors (..., 3)."""
-    return (rotations @ vectors[..., None])[..., 0]
+    """Rotations (..., 3, 3, frames) times vectors (..., 3, frames)."""
+    a, b, c = rotations.unbind(-2)
+    x, y, z = vectors[..., None, :, :].unbind(-2)
+    return a * x + b * y + c * z
+
+
+def cross(a: Tensor, b: Tensor) -> Tensor:
+    """a x b of vectors (..., 3, frames): torch's own wants the axes of space to lie side by side, and is 20 times slower."""
+    (ax, ay, az), (bx, by, bz) = a.unbind(-2), b.unbind(-2)
+    return torch.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], -2)
 
 
 def _right_jacobian(u: Tensor, axes: Tensor) -> Tensor:
     """J_r(u) a, the body rotation that a change of u along a makes: exp(u + a) = exp(u) exp(J_r(u) a) to first order.
 
     Args:
-        u: (frames, coordinates, 3) rotation vectors.
-        axes: (coordinates, 3).
+        u: (coordinates, 3, frames) rotation vectors.
+        axes: (coordinates, 3, 1).
 
     Source: Chirikjian, Stochastic Models, Information Theory, and Lie Groups, vol. 2, sec. 10.3.
     """
-    angle2 = (u * u).sum(-1, keepdim=True)
+    angle2 = (u * u).sum(-2, keepdim=True)
     small = angle2 < 1e-6
     safe = torch.where(small, torch.ones_like(angle2), angle2)
     angle = safe.sqrt()
     first = torch.where(small, 0.5 - angle2 / 24, (1 - angle.cos()) / safe)
     second = torch.where(small, 1 / 6 - angle2 / 120, (angle - angle.sin()) / (safe * angle))
-    axes = axes.expand_as(u)
-    once = torch.linalg.cross(u, axes)
-    return axes - first * once + second * torch.linalg.cross(u, once)
+    once = cross(u, axes)
+    return axes - first * once + second * cross(u, once)
 
 
 def levels(parents: tuple[int, ...]) -> list[tuple[list[int], list[int]]]:
@@ -250,3 +290,15 @@ def _below(skeleton: Skeleton) -> Tensor:
         if parent >= 0:
             below[:, joint] |= below[:, parent]
     return below
+
+
+def _by_level(parents: tuple[int, ...], device: torch.device) -> tuple[list[Tensor], list[Tensor], Tensor]:
+    """Of each level below the root its joints and where their parents stand in the level above; where each joint then stands in all."""
+    joints, above, order = [], [], [0]
+    previous = [0]
+    for children, their_parents in levels(parents):
+        joints.append(torch.tensor(children, device=device))
+        above.append(torch.tensor([previous.index(parent) for parent in their_parents], device=device))
+        previous = children
+        order += children
+    return joints, above, torch.tensor(order, device=device).argsort()

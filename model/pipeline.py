@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
+import roma
 import torch
 from scipy.interpolate import CubicSpline
 
@@ -20,10 +21,10 @@ from .corrections import in_order, sentences
 from .kinematics import Body, Pose
 from .marker_set import MarkerSet
 from .matching import choose_marker_set, match_all, unlabelled
-from .motion import quaternions, steady
+from .motion import steady
 from .placement import Placement
 from .prior import Prior
-from .proposer.propose import acquaintance, start
+from .proposer.propose import acquaintance, propose_poses, stranger
 from .proposer.propose import bundled as bundled_proposer
 from .relabelling import relabel
 from .report import marker_residuals_mm
@@ -31,7 +32,7 @@ from .settings import Settings
 from .sides import put_sides_right
 from .smoothing import low_pass, smooth_rotations
 from .solution import Solution
-from .solver import Found, Observations, find_poses, fit_poses, marker_jitter, windows
+from .solver import Found, Observations, coarse, find_poses, fit_poses, marker_jitter, windows
 from .take import BonesetterError, CleanTake, FloatArray, Take
 
 Progress = Callable[[str, float], None]
@@ -39,7 +40,16 @@ Progress = Callable[[str, float], None]
 #: A filled gap says less than a sample: it repeats its surroundings.
 FILLED_CONFIDENCE = 0.3
 #: Where the work of each stage ends, of the whole: measured on takes of 1,000 to 4,000 frames.
-PROGRESS_AFTER = {"match": 0.01, "clean": 0.08, "calibrate": 0.3, "find": 0.65, "relabel": 0.66, "pose": 0.9, "smooth": 1.0}
+PROGRESS_AFTER = {
+    "match": 0.01,
+    "clean": 0.06,
+    "propose": 0.25,
+    "calibrate": 0.5,
+    "find": 0.75,
+    "relabel": 0.77,
+    "pose": 0.95,
+    "smooth": 1.0,
+}
 #: Markers that are further off on average were not followed: soft tissue and noise stay well below.
 DOUBTFUL_RESIDUAL_MM = 40.0
 
@@ -101,14 +111,19 @@ def solve_take(
             raise BonesetterError(f"Nearly every sample of {take.name} was flagged as noise: loosen the thresholds of the noise filter.")
         seen = observe(cleaned, device)
     # not inference_mode: roma keeps a constant for later, and a training in this process must be able to use it
+    with watch.stage("propose"), torch.no_grad():
+        _, few = coarse(seen)
+        if actor is not None:
+            actor = actor_for(actor, placement, unknown.labels, prior, warnings)
+        begun = proposed(actor, placement, prior, matched.labels, few)
     with watch.stage("calibrate") as part, torch.no_grad():
-        actor = calibrated(actor, placement, prior, matched.labels, seen, part, warnings)
+        actor = calibrated(actor, placement, prior, matched.labels, few, begun, part, warnings)
         if actor.labels != matched.labels:
             rows = [matched.labels.index(label) for label in actor.labels]
             matched, cleaned, seen = matched.only(rows), cleaned.only(rows), of_markers(seen, rows)
     with watch.stage("find") as part, torch.no_grad():
         body = Body(actor, prior.pose, device, seen.points.dtype)
-        found = find_poses(body, prior.pose, seen, start(bundled_proposer(), acquaintance(actor)), part)
+        found = find_poses(body, prior.pose, seen, begun, part)
     with watch.stage("relabel"), torch.no_grad():
         relabelled, corrections = relabel(matched, unlabelled(take), marker_places(body, found, take.frames))
         if corrections:
@@ -159,12 +174,28 @@ def marker_places(body: Body, found: Found, frames: int) -> FloatArray:
     return CubicSpline(found.at.cpu().numpy(), markers)(np.arange(frames))
 
 
+def proposed(actor: Actor | None, placement: Placement, prior: Prior, labels: tuple[str, ...], few: Observations) -> Pose:
+    """The network's poses of some frames that follow on one another, by the markers that are known.
+
+    Args:
+        actor: Fitted before, or None.
+        placement: Of the take's first markers, those that the marker set knows.
+        prior: Of poses and bones.
+        labels: Of all markers.
+        few: Of all markers, at the coarse rate.
+    """
+    if actor is None:
+        return propose_poses(bundled_proposer(), stranger(prior, placement), of_markers(few, range(len(placement.labels))))
+    return propose_poses(bundled_proposer(), acquaintance(actor), of_markers(few, [labels.index(label) for label in actor.labels]))
+
+
 def calibrated(
     given: Actor | None,
     placement: Placement,
     prior: Prior,
     labels: tuple[str, ...],
-    seen: Observations,
+    few: Observations,
+    begun: Pose,
     progress: Callable[[float], None],
     warnings: list[str],
 ) -> Actor:
@@ -175,19 +206,19 @@ def calibrated(
         placement: Of the take's first markers, those that the marker set knows.
         prior: Of poses and bones.
         labels: Of all markers.
-        seen: Of all markers.
+        few: Of all markers, at the coarse rate.
+        begun: Poses of these frames to begin from.
         progress: Called with the part that is done.
         warnings: Gets what the user should know.
     """
     known = len(placement.labels)
     if given is not None:
-        actor = actor_for(given, placement, labels[known:], prior, warnings)
-        return attach(actor, None, prior, labels, seen, warnings) if len(actor.labels) < len(labels) else actor
-    body = Body(prior.mean_actor(placement), prior.pose, seen.points.device, seen.points.dtype)
+        return attach(given, None, prior, labels, few, begun, warnings) if len(given.labels) < len(labels) else given
+    body = Body(prior.mean_actor(placement), prior.pose, few.points.device, few.points.dtype)
     if known == len(labels):
-        return fit_actor(body, prior, placement, seen, progress)
-    actor = fit_actor(body, prior, placement, of_markers(seen, range(known)), lambda part: progress(0.5 * part))
-    return attach(actor, placement, prior, labels, seen, warnings, lambda part: progress(0.5 + 0.5 * part))
+        return fit_actor(body, prior, placement, few, begun, progress)
+    actor = fit_actor(body, prior, placement, of_markers(few, range(known)), begun, lambda part: progress(0.5 * part))
+    return attach(actor, placement, prior, labels, few, begun, warnings, lambda part: progress(0.5 + 0.5 * part))
 
 
 def actor_for(actor: Actor, placement: Placement, others: tuple[str, ...], prior: Prior, warnings: list[str]) -> Actor:
@@ -222,7 +253,7 @@ def as_arrays(body: Body, pose: Pose) -> tuple[FloatArray, FloatArray, FloatArra
         here = slice(whole.start + own.start, whole.start + own.stop)
         posed = body.posed(pose[here])
         positions[here], markers[here] = _array(posed.positions), _array(posed.markers)
-        rotations[here] = quaternions(_array(posed.local))
+        rotations[here] = _array(roma.rotmat_to_unitquat(posed.local))[..., [3, 0, 1, 2]]
     return positions, steady(rotations), markers
 
 

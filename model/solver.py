@@ -14,6 +14,7 @@ matrix is banded with the width of one frame, and LAPACK factors it in time line
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import cast
@@ -26,6 +27,7 @@ from torch import Tensor
 
 from .kinematics import ROOT, Body, Pose
 from .prior import PosePrior
+from .spatial import pulls, twists, write_upper
 
 #: Standard deviation of a marker about its place on a rigid bone, in metres: where nothing is known of the take yet, and the least
 #: and the most that is believed once it shows.
@@ -50,6 +52,8 @@ SPEED_WEIGHT, GAP_SPEED_WEIGHT = 0.05, 4.0
 POSE_WEIGHT = 1.0
 #: Of the normal matrix's diagonal, added to it; and for the root, in 1/m^2 and 1/rad^2, which no prior holds where no marker is seen.
 DAMPING, ROOT_DAMPING = 1e-4, 1.0
+#: Frames whose equations are made at once: what is made for them stays in the processor's cache.
+AT_ONCE = 512
 #: Frames that are refined together, and how many more on either side are refined with them and thrown away.
 WINDOW, OVERLAP = 1024, 64
 
@@ -146,16 +150,33 @@ def sample_weights(residuals: Tensor, seen: Observations, scale_m: float) -> Ten
 
 
 def normal_equations(body: Body, pose: Pose, seen: Observations, terms: Terms, scale_m: float) -> tuple[Tensor, Tensor]:
-    """Gauss-Newton's matrices (frames, n, n) and gradients (frames, n), without the coupling."""
-    posed = body.posed(pose)
-    residuals = posed.markers - seen.points
-    say = sample_weights(residuals, seen, scale_m).sqrt()
-    rows = (body.marker_jacobian(pose, posed).transpose(1, 2).mul_(say[:, None, :, None])).flatten(1, 2)
-    wrong = (residuals * say[..., None]).transpose(1, 2).flatten(1, 2)
-    hessian = torch.baddbmm(terms.precision, rows.transpose(1, 2), rows)
-    gradient = (rows.transpose(1, 2) @ wrong[..., None])[..., 0]
+    """Gauss-Newton's matrices, without the coupling, as `upper_triangle` reads them, and gradients (frames, n)."""
+    count = ROOT + body.coordinates
+    band = seen.points.new_empty(pose.frames, count * (count + 1))
+    band[:, count * count :] = 0.0
+    gradient = seen.points.new_empty(pose.frames, count)
+    precision = torch.triu(terms.precision)
+    for start in range(0, pose.frames, AT_ONCE):
+        part = slice(start, start + AT_ONCE)
+        here = pose[part]
+        posed = body.posed(here)
+        residuals = posed.markers - seen.points[part]
+        weights = sample_weights(residuals, seen[part], scale_m)
+        by = twists(body, posed, here)
+        write_upper(body, posed, here, by, weights, precision, upper_triangle(band[part]))
+        gradient[part] = pulls(body, posed, here, by, (weights[..., None] * residuals).permute(1, 2, 0))
     gradient[:, ROOT:] += pose.q @ terms.precision[ROOT:, ROOT:]
-    return hessian, gradient
+    return band, gradient
+
+
+def upper_triangle(band: Tensor) -> Tensor:
+    """The matrices (frames, n, n) within (frames, n (n + 1)) numbers, that LAPACK's band storage wants: their lower triangle is 0.
+
+    It holds column (t, c) as one row: H[t, c:, c], zeros, and the coupling in the last place. Rows of n + 1 places that are written
+    with stride n put every upper triangle's row where it belongs.
+    """
+    count = math.isqrt(band.shape[1])
+    return band[:, : count * count].unflatten(1, (count, count))
 
 
 def changes(pose: Pose) -> Tensor:
@@ -164,10 +185,14 @@ def changes(pose: Pose) -> Tensor:
     return torch.cat([pose.root[1:] - pose.root[:-1], turn, pose.q[1:] - pose.q[:-1]], dim=1)
 
 
-def coupled_step(hessian: Tensor, gradient: Tensor, pose: Pose, coupling: Tensor) -> Tensor:
-    """Solve the damped normal equations of all frames with their coupling (frames - 1, n); the step is (frames, n)."""
+def coupled_step(band: Tensor, gradient: Tensor, pose: Pose, coupling: Tensor) -> Tensor:
+    """Solve the damped normal equations of all frames with their coupling (frames - 1, n); the step is (frames, n).
+
+    The band (frames, n (n + 1)) is `normal_equations`'s, and is overwritten.
+    """
     frames, count = gradient.shape
-    diagonal = hessian.diagonal(dim1=1, dim2=2)
+    rows = band.view(frames, count, count + 1)
+    diagonal = rows[..., 0]
     diagonal *= 1 + DAMPING
     diagonal[:, :ROOT] += ROOT_DAMPING
     if frames > 1:
@@ -177,12 +202,7 @@ def coupled_step(hessian: Tensor, gradient: Tensor, pose: Pose, coupling: Tensor
         gradient[:-1] -= pull
         diagonal[1:] += coupling
         diagonal[:-1] += coupling
-    # LAPACK's lower band storage holds column (t, c) as one row: H[t, c:, c], zeros, and the coupling in the last place.
-    # Rows of n + 1 places written with stride n put every upper triangle's row where it belongs.
-    band = hessian.new_zeros(frames, count * (count + 1))
-    band[:, : count * count] = torch.triu(hessian).flatten(1)
-    rows = band.view(frames, count, count + 1)
-    rows[:-1, :, count] = -coupling
+        rows[:-1, :, count] = -coupling
     step = solveh_banded(
         rows.reshape(frames * count, count + 1).cpu().numpy().T,
         -gradient.reshape(-1).cpu().numpy(),
@@ -266,10 +286,6 @@ def judged(body: Body, seen: Observations, pose: Pose) -> Observations:
     return seen.judged_by(torch.cat(parts))
 
 
-#: Looks at samples at the coarse rate and says poses to begin from.
-Start = Callable[[Observations], Pose]
-
-
 @dataclass(frozen=True, eq=False)
 class Found:
     """Poses at a coarse rate, the frames (ascending, first and last included) that they are of, and `Observations.sigma_m`."""
@@ -279,19 +295,23 @@ class Found:
     sigma_m: float
 
 
-def find_poses(body: Body, prior: PosePrior, seen: Observations, start: Start | None = None, progress: Progress | None = None) -> Found:
-    """Poses at a coarse rate, found from where `start` begins, or from the mean pose."""
-    frames = seen.points.shape[0]
+def coarse(seen: Observations) -> tuple[Tensor, Observations]:
+    """Frames at the coarse rate (ascending, first and last included), and what is seen in them."""
+    frames = len(seen.points)
     stride = max(1, round(1 / (COARSE_HZ * seen.seconds)))
     at = torch.unique(torch.cat([torch.arange(0, frames, stride), torch.tensor([frames - 1])])).to(seen.points.device)
-    coarse = replace(seen[at], seconds=stride * seen.seconds)
-    terms = prior_terms(prior, coarse.seconds, seen.points)
-    begun = start(coarse) if start else place_root(body, terms, coarse)
-    pose = refined(body, terms, coarse, begun, COARSE_SCALES_M, part_of(progress, 0.0, 0.8))
+    return at, replace(seen[at], seconds=stride * seen.seconds)
+
+
+def find_poses(body: Body, prior: PosePrior, seen: Observations, begun: Pose | None = None, progress: Progress | None = None) -> Found:
+    """Poses at the coarse rate, found from `begun`, which is of the frames that `coarse` gives, or from the mean pose."""
+    at, few = coarse(seen)
+    terms = prior_terms(prior, few.seconds, seen.points)
+    pose = refined(body, terms, few, begun or place_root(body, terms, few), COARSE_SCALES_M, part_of(progress, 0.0, 0.8))
     for scale in SETTLING_SCALES_M:
-        coarse = judged(body, coarse, pose)
-        pose = refined(body, terms, coarse, pose, (scale,))
-    return Found(pose, at, coarse.sigma_m)
+        few = judged(body, few, pose)
+        pose = refined(body, terms, few, pose, (scale,))
+    return Found(pose, at, few.sigma_m)
 
 
 def fit_poses(body: Body, prior: PosePrior, seen: Observations, found: Found, progress: Progress | None = None) -> Pose:

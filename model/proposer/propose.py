@@ -14,8 +14,9 @@ from torch import Tensor
 from .. import prior as priors
 from ..actor import Actor
 from ..kinematics import Pose
-from ..prior import ActorPrior
-from ..solver import Observations, Start
+from ..placement import Placement
+from ..prior import Prior
+from ..solver import Observations
 from .features import Known, into_frames
 from .network import LEAST_SPREAD, ROOT_M, ROOT_RAD, Estimate, Evidence, Proposer, read_proposer
 
@@ -54,16 +55,9 @@ def bundled() -> Proposer:
     return read_proposer(BUNDLED, priors.bundled())
 
 
-def stranger(prior: ActorPrior, actor: Actor) -> Known:
-    """Nothing but what people are like.
-
-    Args:
-        prior: Of bones and offsets; a label that it does not know is taken to be as uncertain as its least certain one.
-        actor: Of mean build, with the take's labels.
-    """
-    widest = prior.offset_deviation.max(axis=0)
-    spread = [prior.offset_deviation[prior.labels.index(name)] if name in prior.labels else widest for name in actor.labels]
-    return _known(actor, np.array(spread), 1.0)
+def stranger(prior: Prior, placement: Placement) -> Known:
+    """Nothing but how people are built and where markers are usually put."""
+    return _known(prior.mean_actor(placement), placement.offset_deviation, 1.0)
 
 
 def acquaintance(actor: Actor, offset_sigma_m: float = FITTED_M, component_sigma: float = FITTED_COMPONENT) -> Known:
@@ -122,14 +116,10 @@ def propose(network: Proposer, known: Known, seen: Observations) -> Proposal:
     )
 
 
-def start(network: Proposer, known: Known) -> Start:
-    """The proposed poses as what the solver begins from; the network itself is small, and quick enough, on the CPU."""
-
-    def begin(seen: Observations) -> Pose:
-        pose = propose(network, known, replace(seen, points=seen.points.cpu().float(), confidence=seen.confidence.cpu().float())).pose
-        return Pose(*(part.to(seen.points) for part in (pose.root, pose.turn, pose.q)))
-
-    return begin
+def propose_poses(network: Proposer, known: Known, seen: Observations) -> Pose:
+    """The proposed poses alone, where the samples are; the network itself is small, and quick enough, on the CPU."""
+    pose = propose(network, known, replace(seen, points=seen.points.cpu().float(), confidence=seen.confidence.cpu().float())).pose
+    return Pose(*(part.to(seen.points) for part in (pose.root, pose.turn, pose.q)))
 
 
 def _per_frames(evidence: Evidence) -> Evidence:

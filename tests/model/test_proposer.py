@@ -13,13 +13,13 @@ import torch
 from model import solver
 from model.actor import Actor
 from model.asf_amc import ASF_TO_C3D
-from model.kinematics import Body, Pose
+from model.kinematics import Body
 from model.prior import Prior
 from model.prior import bundled as bundled_prior
 from model.proposer import samples, train
 from model.proposer.features import Figure, into_frames
 from model.proposer.network import Proposer, Size, read_proposer, write_proposer
-from model.proposer.propose import BUNDLED, Proposal, acquaintance, propose, start, stranger
+from model.proposer.propose import BUNDLED, Proposal, acquaintance, propose, propose_poses, stranger
 from model.proposer.train import Mixed, ProposerRun, ProposerTrainer, read_run
 from model.solver import Observations, find_poses
 from model.synthesis import SyntheticTake, synthesise
@@ -102,7 +102,7 @@ def test_where_nothing_is_seen_nothing_is_read(network: Proposer, prior: Prior, 
     confidence = seen.confidence.clone()
     confidence[10:14] = 0
     confidence[:, :8] = 0
-    known = stranger(prior.actor, prior.mean_actor())
+    known = stranger(prior, prior.actor.placement)
     elsewhere = torch.where(confidence[..., None] > 0, seen.points, torch.full_like(seen.points, 3.0))
     one = propose(network, known, Observations(seen.points, confidence, seen.seconds))
     other = propose(network, known, Observations(elsewhere, confidence, seen.seconds))
@@ -117,7 +117,7 @@ def test_where_the_take_is_does_not_matter(network: Proposer, prior: Prior, walk
     seen = coarse(walk, list(range(41)))
     turn = torch.from_numpy(ASF_TO_C3D).float()
     moved = Observations(seen.points @ turn.T + torch.tensor([1.0, -2.0, 0.5]), seen.confidence, seen.seconds)
-    known = stranger(prior.actor, prior.mean_actor())
+    known = stranger(prior, prior.actor.placement)
     one, other = propose(network, known, seen), propose(network, known, moved)
     torch.testing.assert_close(one.pose.q, other.pose.q, atol=2e-3, rtol=1e-2)
     torch.testing.assert_close(turn @ one.pose.turn, other.pose.turn, atol=2e-3, rtol=1e-2)
@@ -243,23 +243,19 @@ def test_bundled_weights_are_small_and_see_the_pose(prior: Prior) -> None:
     assert (proposal.pose.root - torch.from_numpy(walk.motion.root[::8]).float()).norm(dim=-1).mean() < 0.05
 
 
-def test_the_solver_begins_from_the_proposed_poses(network: Proposer, prior: Prior, walk: SyntheticTake) -> None:
+def test_proposed_poses_come_where_the_samples_are(network: Proposer, prior: Prior, walk: SyntheticTake) -> None:
     rows = list(range(41))
     seen = coarse(walk, rows)
-    begun = start(network, acquaintance(prior.mean_actor()))(
-        replace(seen, points=seen.points.double(), confidence=seen.confidence.double())
-    )
-    proposal = proposed(network, prior, walk, rows)
+    known = acquaintance(prior.mean_actor())
+    begun = propose_poses(network, known, replace(seen, points=seen.points.double(), confidence=seen.confidence.double()))
     assert begun.q.dtype == torch.float64
-    torch.testing.assert_close(begun.q.float(), proposal.pose.q)
+    torch.testing.assert_close(begun.q.float(), proposed(network, prior, walk, rows).pose.q)
 
+
+def test_the_solver_begins_from_the_poses_it_is_given(prior: Prior, walk: SyntheticTake) -> None:
+    seen = coarse(walk, list(range(41)))
     body = Body(prior.mean_actor(), prior.pose, torch.device("cpu"), torch.float32)
-    asked = []
-
-    def begin(frames: Observations) -> Pose:
-        asked.append(len(frames.points))
-        terms = solver.prior_terms(prior.pose, frames.seconds, frames.points)
-        return solver.place_root(body, terms, frames)
-
-    torch.testing.assert_close(find_poses(body, prior.pose, seen, begin).pose.q, find_poses(body, prior.pose, seen).pose.q)
-    assert asked == [len(seen.points)]
+    begun = solver.place_root(body, solver.prior_terms(prior.pose, seen.seconds, seen.points), seen)
+    torch.testing.assert_close(find_poses(body, prior.pose, seen, begun).pose.q, find_poses(body, prior.pose, seen).pose.q)
+    begun.q[:] = torch.nan
+    assert torch.isnan(find_poses(body, prior.pose, seen, begun).pose.q).all()

@@ -11,6 +11,7 @@ from model.calibration import INDEPENDENCE, ActorFit, Sizes, spread_frames
 from model.kinematics import ROOT, Body, Pose
 from model.prior import bundled
 from model.solver import (
+    AT_ONCE,
     DAMPING,
     MARKER_SIGMA_M,
     ROOT_DAMPING,
@@ -25,6 +26,7 @@ from model.solver import (
     place_root,
     prior_terms,
     sample_weights,
+    upper_triangle,
 )
 from model.synthesis import Noise, synthesise
 
@@ -82,7 +84,30 @@ def test_coupled_step_solves_the_dense_system():
         right[t] += pull[t]
         right[t + 1] -= pull[t]
     expected = torch.linalg.solve(dense.reshape(frames * count, -1), right.flatten()).view(frames, count)
-    torch.testing.assert_close(coupled_step(hessian.clone(), gradient, pose, coupling), expected)
+    band = torch.zeros(frames, count * (count + 1), dtype=torch.float64)
+    upper_triangle(band).copy_(torch.triu(hessian))
+    torch.testing.assert_close(coupled_step(band, gradient, pose, coupling), expected)
+
+
+def test_normal_matrix_is_that_of_the_jacobian(any_body, clean):
+    """Composite inertias against the product of Jacobians, with frames that are made at once and others."""
+    frames = AT_ONCE + 3
+    seen = observed(clean.markers[np.arange(frames) % len(clean.markers)] + 0.02)
+    terms = prior_terms(bundled().pose, seen.seconds, seen.points)
+    random = torch.Generator().manual_seed(3)
+    pose = place_root(any_body, terms, seen).stepped(
+        0.3 * torch.randn(frames, ROOT + any_body.coordinates, generator=random, dtype=torch.float64)
+    )
+    band, gradient = normal_equations(any_body, pose, seen, terms, 0.05)
+    posed = any_body.posed(pose)
+    residuals = posed.markers - seen.points
+    weights = sample_weights(residuals, seen, 0.05)
+    jacobian = any_body.marker_jacobian(pose, posed)
+    dense = torch.einsum("fmic,fm,fmid->fcd", jacobian, weights, jacobian) + terms.precision
+    torch.testing.assert_close(upper_triangle(band), torch.triu(dense), rtol=1e-9, atol=1e-6)
+    pull = torch.einsum("fmic,fm,fmi->fc", jacobian, weights, residuals)
+    pull[:, ROOT:] += pose.q @ terms.precision[ROOT:, ROOT:]
+    torch.testing.assert_close(gradient, pull, rtol=1e-9, atol=1e-6)
 
 
 def test_gradient_is_the_derivative_of_the_cost(any_body, clean):
