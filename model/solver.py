@@ -47,7 +47,7 @@ COARSE_HZ = 20.0
 ROOT_SPEED = (1.0, 2.0)
 #: How much of the speed prior is believed where a coordinate's markers are all seen, and where none is: the first must not
 #: smear punches, the second must not let a limb snap to the mean pose and back within a gap.
-SPEED_WEIGHT, GAP_SPEED_WEIGHT = 0.05, 4.0
+SPEED_WEIGHT, GAP_SPEED_WEIGHT = 0.05, 1.0
 #: How much of the pose prior is believed: neighbouring frames repeat the same poses and the same marker errors.
 POSE_WEIGHT = 1.0
 #: Of the normal matrix's diagonal, added to it; and for the root, in 1/m^2 and 1/rad^2, which no prior holds where no marker is seen.
