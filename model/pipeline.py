@@ -37,8 +37,8 @@ from .take import BonesetterError, CleanTake, FloatArray, Take
 
 Progress = Callable[[str, float], None]
 
-#: A filled gap says less than a sample: it repeats its surroundings.
-FILLED_CONFIDENCE = 0.3
+#: A filled gap says much less than a sample: it repeats its surroundings, and is off by ten times as much.
+FILLED_CONFIDENCE = 0.01
 #: Where the work of each stage ends, of the whole: measured on takes of 1,000 to 4,000 frames.
 PROGRESS_AFTER = {
     "match": 0.01,

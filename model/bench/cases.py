@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from zlib import crc32
 
@@ -74,13 +75,14 @@ def all_cases(prior: Prior, seed: int) -> list[Case]:
     return [*synthetic_cases(prior, seed), *real_cases(seed)]
 
 
-def synthetic_cases(prior: Prior, seed: int) -> list[Case]:
-    """Every test subject's clips with markers of a drawn placement, in every condition."""
+def synthetic_cases(prior: Prior, seed: int, split: splits.Split = "test", conditions: Sequence[str] = tuple(SYNTHETIC)) -> list[Case]:
+    """Every clip of a split with markers of a drawn placement, in every condition."""
     cases = []
-    for clip in read_split("test"):
+    for clip in read_split(split):
         motion = clip.motion.turned(ASF_TO_C3D)
         truth = Motion(motion.skeleton, motion.rotations.astype(float), motion.root.astype(float), motion.rate_hz)
-        for condition, (soft, recipe) in SYNTHETIC.items():
+        for condition in conditions:
+            soft, recipe = SYNTHETIC[condition]
             # the same actor in every condition, the same sliding wherever there is any
             random = np.random.default_rng([seed, crc32(clip.name.encode())])
             bodies = draw_bodies(prior.actor, 1, random, bones=motion.skeleton.bones.astype(float))

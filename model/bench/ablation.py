@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`python -m model ablate`: what each half of the solver and each of its terms is worth, and docs/ablation.md.
+
+A variant changes one thing of the solver as it is, by putting another value or another function in the place of one of a module's
+names for as long as its takes are solved.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+
+from .. import calibration, pipeline, solver
+from .. import prior as priors
+from ..actor import Actor
+from ..atomic import replacing
+from ..kinematics import Body, Pose
+from ..lab_takes import ROOT
+from ..metrics import Figures, score
+from ..motion import Motion, matrices
+from ..placement import Placement
+from ..prior import PosePrior, Prior
+from ..settings import Settings
+from ..solver import Found, Observations
+from ..take import BonesetterError
+from ..terminal import progress_bar
+from .cases import CONDITIONS, Case, all_cases, synthetic_cases
+
+#: Clean takes of whole clips with harder poses than the tests have: of subjects that train, though not of clips that do.
+VALIDATION = "validation clips"
+#: Of a robust kernel that believes everything, in metres.
+WIDE_M = 1e3
+#: A weight that is next to none.
+NONE = 1e-6
+
+HEAD = """# What each part is worth
+
+Made by `python -m model ablate`; do not edit. The takes are those of `docs/benchmark.md` ({frames:,} frames, subjects 02, 07, 11 and
+hdm05_dg, which train nothing), seed {seed}, actor unknown. Motion error in mm / degrees, and before it how many times the whole
+solver's in mm it is. The validation clips are clean takes with harder poses; their subjects' other clips train prior and network,
+which are therefore better there than on strangers. Frames a second are those of one run, so compare them only here.
+"""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One thing that is otherwise.
+
+    Attributes:
+        name: What is missing.
+        meaning: What is there instead.
+        instead: (module or class, name, value) of what is replaced.
+        settings: Of the solve.
+    """
+
+    name: str
+    meaning: str
+    instead: Sequence[tuple[object, str, object]] = ()
+    settings: Settings = field(default_factory=Settings)
+
+
+def mean_poses(actor: Actor | None, placement: Placement, prior: Prior, labels: tuple[str, ...], few: Observations) -> Pose:
+    """The mean pose, laid on the trunk, in the place of the network's poses; see `pipeline.proposed`."""
+    actor = actor or prior.mean_actor(placement)
+    body = Body(actor, prior.pose, few.points.device, few.points.dtype)
+    rows = [labels.index(label) for label in actor.labels]
+    seen = Observations(few.points[:, rows], few.confidence[:, rows], few.seconds)
+    return solver.place_root(body, solver.prior_terms(prior.pose, few.seconds, few.points), seen)
+
+
+def as_proposed(_body: Body, _prior: PosePrior, seen: Observations, begun: Pose, _progress: object = None) -> Found:
+    """The network's poses as those that are found; see `solver.find_poses`."""
+    return Found(begun, solver.coarse(seen)[0], solver.MARKER_SIGMA_M)
+
+
+def in_between(_body: Body, _prior: PosePrior, seen: Observations, found: Found, _progress: object = None) -> Pose:
+    """What was found, straight in between; see `solver.fit_poses`."""
+    return solver.between(found.pose, found.at, len(seen.points))
+
+
+def mean_actor(given: Actor | None, placement: Placement, prior: Prior, *_others: object) -> Actor:
+    """The mean person with the markers where they usually are; see `pipeline.calibrated`."""
+    return given or prior.mean_actor(placement)
+
+
+def as_labelled(take: object, *_others: object) -> tuple[object, tuple[()]]:
+    """No correction; see `relabelling.relabel` and `sides.put_sides_right`."""
+    return take, ()
+
+
+def unjudged(_body: Body, seen: Observations, _pose: Pose) -> Observations:
+    """One deviation for all takes; see `solver.judged`."""
+    return seen
+
+
+def no_own_offsets(_fit: calibration.ActorFit, _pose: Pose, sizes: calibration.Sizes) -> calibration.Sizes:
+    """No offsets of their own at the end; see `calibration.ActorFit.with_own_offsets`."""
+    return sizes
+
+
+def _wide(scales: Sequence[float]) -> tuple[float, ...]:
+    return (WIDE_M,) * len(scales)
+
+
+def _last(scales: Sequence[float]) -> tuple[float, ...]:
+    return (scales[-1],) * len(scales)
+
+
+SCALES = [
+    (solver, "COARSE_SCALES_M"),
+    (solver, "SETTLING_SCALES_M"),
+    (solver, "FINE_SCALES_M"),
+    (calibration, "POSE_SCALES_M"),
+    (calibration, "SCALES_M"),
+]
+
+WHOLE = Variant("-", "the solver as it is")
+VARIANTS = (
+    WHOLE,
+    Variant("network", "poses begin from the mean pose", [(pipeline, "proposed", mean_poses)]),
+    Variant(
+        "fit of poses",
+        "the network's poses, straight in between",
+        [(pipeline, "find_poses", as_proposed), (pipeline, "fit_poses", in_between)],
+    ),
+    Variant("calibration", "the mean person, markers where they usually are", [(pipeline, "calibrated", mean_actor)]),
+    Variant(
+        "offsets of their own", "marker offsets as fitted with the bones", [(calibration.ActorFit, "with_own_offsets", no_own_offsets)]
+    ),
+    Variant(
+        "robust kernel",
+        "least squares",
+        [(module, name, _wide(getattr(module, name))) for module, name in SCALES] + [(calibration, "SETTLING_SCALE_M", WIDE_M)],
+    ),
+    Variant(
+        "graduation", "the kernel's last scale in every step", [(module, name, _last(getattr(module, name))) for module, name in SCALES]
+    ),
+    Variant("pose prior", "no pose is likelier than another", [(solver, "POSE_WEIGHT", 1e-3)]),
+    Variant(
+        "coupling in time",
+        "every frame by itself",
+        [(solver, "SPEED_WEIGHT", NONE), (solver, "GAP_SPEED_WEIGHT", NONE)],
+    ),
+    Variant("closeness by the take", "10 mm for all takes", [(solver, "judged", unjudged)]),
+    Variant(
+        "cleaning",
+        "samples as they are, no gap filled",
+        settings=Settings(max_speed=np.inf, rigid_tolerance=np.inf, max_residual=np.inf, max_gap=0.0),
+    ),
+    Variant("relabelling", "labels as they are", [(pipeline, "relabel", as_labelled), (pipeline, "put_sides_right", as_labelled)]),
+    Variant("smoothing", "every wiggle of the poses", settings=Settings(smooth=0.0)),
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A variant's figures: {condition: mean over its takes}, and the frames a second of all."""
+
+    variant: Variant
+    millimetres: dict[str, float]
+    degrees: dict[str, float]
+    frames_per_second: float
+
+
+def solved(case: Case, settings: Settings) -> tuple[Figures | None, float]:
+    """The figures of a take, None where the solve failed, and the seconds that it took."""
+    begin = time.perf_counter()
+    try:
+        solution = pipeline.solve_take(case.take, settings, None, lambda _stage, _part: None)
+    except (BonesetterError, np.linalg.LinAlgError):
+        return None, time.perf_counter() - begin
+    seconds = time.perf_counter() - begin
+    motion = Motion(solution.actor.skeleton, matrices(solution.rotations), solution.positions[:, 0], case.take.rate_hz)
+    return score(motion, case.truth), seconds
+
+
+def measure(variant: Variant, cases: Sequence[Case], done: Callable[[], None]) -> Row:
+    """Solve all cases in a variant; a condition one of whose takes fails has NaN."""
+    figures: dict[str, list[Figures | None]] = {}
+    seconds = 0.0
+    with ExitStack() as stack:
+        for module, name, value in variant.instead:
+            stack.enter_context(patch.object(module, name, value))
+        for case in cases:
+            one, took = solved(case, variant.settings)
+            figures.setdefault(case.condition, []).append(one)
+            seconds += took
+            done()
+
+    def means(name: str) -> dict[str, float]:
+        return {
+            condition: float(np.mean([np.nan if one is None else getattr(one, name) for one in every]))
+            for condition, every in figures.items()
+        }
+
+    frames = sum(case.take.frames for case in cases)
+    return Row(variant, means("motion_jpe_mm"), means("motion_joe_global_deg"), frames / seconds)
+
+
+def document(rows: Sequence[Row], frames: int, seed: int) -> str:
+    """docs/ablation.md."""
+    conditions = [condition for condition in (*CONDITIONS, VALIDATION) if condition in rows[0].millimetres]
+    lines = [HEAD.format(frames=frames, seed=seed), "| without | instead | " + " | ".join(conditions) + " | frames/s |"]
+    lines.append("|---" * (len(conditions) + 3) + "|")
+    whole = rows[0]
+    for row in rows:
+        cells = [cell(row, whole, condition) for condition in conditions]
+        lines.append(f"| {row.variant.name} | {row.variant.meaning} | " + " | ".join(cells) + f" | {row.frames_per_second:.0f} |")
+    return "\n".join(lines) + "\n"
+
+
+def cell(row: Row, whole: Row, condition: str) -> str:
+    """A condition's errors, and what they are of the whole solver's."""
+    millimetres, degrees = row.millimetres[condition], row.degrees[condition]
+    if not np.isfinite(millimetres):
+        return "fails"
+    said = f"{millimetres:.2f} / {degrees:.2f}"
+    return said if row is whole else f"**{millimetres / whole.millimetres[condition]:.2f}** {said}"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "ablation.md", metavar="FILE.md")
+    parser.add_argument("--seed", type=int, default=0)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure all variants and write the table."""
+    prior = priors.bundled()
+    cases = all_cases(prior, arguments.seed)
+    cases += [replace(case, condition=VALIDATION) for case in synthetic_cases(prior, arguments.seed, "validation", ["clean"])]
+    solved(cases[0], Settings())  # what is loaded once must not count for the first row
+    total, count = len(VARIANTS) * len(cases), iter(range(1, len(VARIANTS) * len(cases) + 1))
+    with progress_bar("ablate") as progress:
+        rows = [measure(variant, cases, lambda: progress("ablate", next(count) / total)) for variant in VARIANTS]
+    with replacing(arguments.out) as stream:
+        stream.write(document(rows, sum(case.take.frames for case in cases), arguments.seed))
+    print(arguments.out)
+    return 0
