@@ -68,7 +68,8 @@ class Track:
 
     Attributes:
         sole: Which.
-        seen: (frames, the sole's markers, 3) in metres, NaN where there is no sample.
+        samples: (frames, the sole's markers, 3) in metres, as the file has them; NaN where there is none.
+        seen: The same without those that were flagged as noise.
         solved: The same, where the solver puts them.
         floor: (the sole's markers,) height of each on the floor, in metres on the take's axis; NaN where it is never slow.
         speed: (frames,) in m/s.
@@ -76,6 +77,7 @@ class Track:
     """
 
     sole: Sole
+    samples: FloatArray
     seen: FloatArray
     solved: FloatArray
     floor: FloatArray
@@ -123,21 +125,23 @@ def _parts(foot: str, rows: NDArray[np.intp], forward: FloatArray) -> list[Sole]
     return [Sole(foot, "heel", tuple(rows[part < END].tolist())), Sole(foot, "ball", tuple(rows[part > 1 - END].tolist()))]
 
 
-def follow(sole: Sole, seen: FloatArray, solved: FloatArray, rate_hz: float, up_axis: Axis) -> Track:
+def follow(sole: Sole, samples: FloatArray, trusted: BoolArray, solved: FloatArray, rate_hz: float, up_axis: Axis) -> Track:
     """Where a sole is and how fast; where none of its markers is seen, the solver's speak for them.
 
     Args:
         sole: Which.
-        seen: (frames, the sole's markers, 3) in metres: cleaned, NaN where there is none.
-        solved: The same, where the solver puts them.
+        samples: (frames, the sole's markers, 3) in metres, as the file has them; NaN where there is none.
+        trusted: (frames, the sole's markers): not flagged. A filled gap is none: it is a guess, and the solver knows better.
+        solved: (frames, the sole's markers, 3) in metres: where the solver puts them.
         rate_hz: Frames per second.
         up_axis: The axis that points up.
     """
     up = "XYZ".index(up_axis)
+    seen = np.where(trusted[..., None], samples, np.nan)
     seen_speed, solved_speed = speeds(seen, rate_hz), speeds(solved, rate_hz)
     floor, solved_floor = _floor(seen[..., up], seen_speed), _floor(solved[..., up], solved_speed)
     height = _seen_or_solved(seen[..., up] - floor, solved[..., up] - solved_floor)
-    return Track(sole, seen, solved, floor, _seen_or_solved(seen_speed, solved_speed), height)
+    return Track(sole, samples, seen, solved, floor, _seen_or_solved(seen_speed, solved_speed), height)
 
 
 def find_contacts(track: Track, rate_hz: float) -> tuple[Contact, ...]:
@@ -162,11 +166,13 @@ def speeds(points: FloatArray, rate_hz: float) -> FloatArray:
 
 def _floor(heights: FloatArray, speed: FloatArray) -> FloatArray:
     """Height (points,) of each point while it stands on the floor, from heights and speeds (frames, points)."""
-    floor = np.full(heights.shape[1], np.nan)
-    for point, slow in enumerate((speed < SPEEDS[0]).T):
-        if slow.any():
-            floor[point] = np.percentile(heights[slow, point], FLOOR_PERCENTILE)
-    return floor
+    return np.array([percentile(height[slow], FLOOR_PERCENTILE) for height, slow in zip(heights.T, (speed < SPEEDS[0]).T, strict=True)])
+
+
+def percentile(values: FloatArray, percent: float) -> float:
+    """Of those that are known; NaN where none is."""
+    known = values[np.isfinite(values)]
+    return float(np.percentile(known, percent)) if len(known) else np.nan
 
 
 def _seen_or_solved(seen: FloatArray, solved: FloatArray) -> FloatArray:

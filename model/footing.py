@@ -14,7 +14,7 @@ import numpy as np
 from scipy.interpolate import CubicHermiteSpline
 from scipy.ndimage import distance_transform_edt, gaussian_filter1d, maximum_filter1d, minimum_filter1d
 
-from .contacts import Contact, Track
+from .contacts import Contact, Track, percentile
 from .take import Axis, BoolArray, FloatArray
 
 #: Standard deviation of the filter that takes the jitter out of a standing sole's place, in s: it passes the sway of a body.
@@ -23,8 +23,10 @@ SWAY_SECONDS = 0.03
 EASE_SECONDS, FADE_SECONDS = 0.1, 0.2
 #: How far around a frame a sole is lifted as it must be there, in s: a foot that is kept above the floor does not bounce off it.
 LIFT_SECONDS = 0.05
-#: A sole may be lower than it must by this, in m: floors are not known better.
-FLOOR_TOLERANCE_M = 0.002
+#: This percentile of a sole's heights is the lowest that it gets.
+LOWEST_PERCENTILE = 1.0
+#: A sole may be lower than it must by this, in m: floors are not known better where its markers are seen, and where they are not.
+SEEN_TOLERANCE_M, HIDDEN_TOLERANCE_M = 0.002, 0.03
 #: What a sole may miss its place by where others ask for another, in m: a locked one, one that is only kept calm, and, where feet are
 #: locked, one that does not stand.
 LOCKED_M, CALM_M, FREE_M = 1e-4, 2e-3, 5e-3
@@ -111,13 +113,14 @@ def locked_places(tracks: Sequence[Track], contacts: Sequence[Sequence[Contact]]
 
 
 def lifted(track: Track, moved: FloatArray, rate_hz: float, up_axis: Axis) -> FloatArray:
-    """A correction (frames, 3) that also lifts a sole that is below its floor and lower than its markers are."""
+    """A correction (frames, 3) that also lifts a sole that is below its floor and lower than its markers are, or, where one of them is
+    missing, lower than they ever are: a foot may roll lower than it stands. Samples are believed here even if they are flagged."""
     up = "XYZ".index(up_axis)
-    floor = np.full(len(moved), track.floor.mean())
+    shown = track.samples[..., up].mean(axis=1)
     # a frame or two of noise in the markers is no floor
-    shown = minimum_filter1d(track.places(slice(None))[:, up], 5)
-    lowest = np.where(np.isfinite(track.seen).any(axis=(1, 2)), np.minimum(floor, shown), floor)
-    sunk = np.fmax(lowest - FLOOR_TOLERANCE_M - (track.solved.mean(axis=1) + moved)[:, up], 0.0)
+    lowest = np.fmin(track.floor.mean(), minimum_filter1d(np.nan_to_num(shown, nan=np.inf), 5)) - SEEN_TOLERANCE_M
+    lowest[np.isnan(shown)] = percentile(shown, LOWEST_PERCENTILE) - HIDDEN_TOLERANCE_M
+    sunk = np.fmax(lowest - (track.solved.mean(axis=1) + moved)[:, up], 0.0)
     reach = round(LIFT_SECONDS * rate_hz)
     lift = gaussian_filter1d(maximum_filter1d(sunk, 2 * reach + 1), 0.5 * max(reach, 1), mode="nearest")
     return moved + lift[:, None] * np.eye(3)[up]

@@ -117,9 +117,10 @@ def hold_feet(pose: Pose, actor: Actor, prior: PosePrior, cleaned: CleanTake, *,
 def _footings(legs: Legs, cleaned: CleanTake, solved: NDArray[np.floating], *, lock: bool) -> tuple[tuple[Contact, ...], list[Footing]]:
     """When each sole stands, and where each belongs; `solved` (frames, the legs' markers, 3) in metres."""
     rate_hz, up_axis = cleaned.take.rate_hz, cleaned.take.up_axis
-    seen = cleaned.positions[:, legs.rows]
-    where = [legs.markers_of(sole) for sole in legs.soles]
-    tracks = [follow(sole, seen[:, rows], solved[:, rows], rate_hz, up_axis) for sole, rows in zip(legs.soles, where, strict=True)]
+    tracks = []
+    for sole in legs.soles:
+        samples, trusted = (values[:, list(sole.markers)] for values in (cleaned.take.positions, cleaned.trusted))
+        tracks.append(follow(sole, samples, trusted, solved[:, legs.markers_of(sole)], rate_hz, up_axis))
     contacts = [find_contacts(track, rate_hz) for track in tracks]
     footings: list[Footing] = []
     for foot in dict.fromkeys(sole.foot for sole in legs.soles):
@@ -158,4 +159,5 @@ def _only_coordinates(prior: PosePrior, joints: list[int], columns: NDArray[np.i
         joints_of=np.searchsorted(joints, prior.joints_of[columns]),
         precision=prior.precision[np.ix_(columns, columns)],
         speed=prior.speed[columns],
+        limits=prior.limits[:, columns],
     )

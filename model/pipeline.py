@@ -18,6 +18,7 @@ from .calibration import fit_actor
 from .cleaning import clean
 from .corrections import in_order, sentences
 from .kinematics import Body, Pose
+from .legs import hold_feet
 from .marker_set import MarkerSet
 from .matching import choose_marker_set, match_all, unlabelled
 from .motion import quaternions, steady
@@ -39,7 +40,8 @@ Progress = Callable[[str, float], None]
 #: A filled gap says less than a sample: it repeats its surroundings.
 FILLED_CONFIDENCE = 0.3
 #: Where the work of each stage ends, of the whole: measured on takes of 1,000 to 4,000 frames.
-PROGRESS_AFTER = {"match": 0.01, "clean": 0.08, "calibrate": 0.3, "find": 0.65, "relabel": 0.66, "pose": 0.9, "smooth": 1.0}
+PROGRESS_AFTER = {"match": 0.01, "clean": 0.08, "calibrate": 0.3, "find": 0.65, "relabel": 0.66, "pose": 0.85}
+PROGRESS_AFTER |= {"smooth": 0.86, "feet": 0.9, "results": 1.0}
 #: Markers that are further off on average were not followed: soft tissue and noise stay well below.
 DOUBTFUL_RESIDUAL_MM = 40.0
 
@@ -119,11 +121,16 @@ def solve_take(
     with watch.stage("pose") as part, torch.no_grad():
         pose = fit_poses(body, prior.pose, seen, found, part)
     with watch.stage("smooth"), torch.no_grad():
-        positions, rotations, markers = as_arrays(body, smoothed(pose, take.rate_hz, settings.smooth))
+        pose = smoothed(pose, take.rate_hz, settings.smooth)
+    with watch.stage("feet"), torch.no_grad():
+        pose, contacts = hold_feet(pose, actor, prior.pose, cleaned, lock=settings.lock_feet)
+    with watch.stage("results"), torch.no_grad():
+        positions, rotations, markers = as_arrays(body, pose)
         off = float(np.nanmean(marker_residuals_mm(cleaned.take.positions, markers)))
         if off > DOUBTFUL_RESIDUAL_MM:
             warnings.append(f"The markers are {off:.0f} mm off on average: their labels or the actor may be wrong.")
-    return Solution(cleaned, actor, rotations, positions, markers, matched.warnings + tuple(warnings), watch.seconds, corrections)
+    said = matched.warnings + tuple(warnings)
+    return Solution(cleaned, actor, rotations, positions, markers, said, watch.seconds, corrections, contacts)
 
 
 def find_device(name: str) -> torch.device:
