@@ -23,31 +23,30 @@ from torch import Tensor
 from .actor import Actor
 from .contacts import Contact, Sole, find_contacts, find_soles, follow
 from .footing import Footing, calm_footing, locked_footing
-from .kinematics import ROOT, Body, Pose
+from .kinematics import ROOT, Body, Pose, Posed
 from .prior import PosePrior
 from .skeleton import Skeleton
+from .solver import joined, windows
 from .take import CleanTake
 
 #: How readily the root and the joints give way, in m and rad.
 ROOT_GIVES_M, JOINTS_GIVE_RAD = 0.003, np.radians(2.0)
 #: Steps: the first leaves some hundredths of a correction of millimetres; locked feet ask for more.
 STEPS, LOCK_STEPS = 1, 5
-#: A smaller correction is none, in m.
-LEAST_CORRECTION_M = 1e-4
 
 
 class Legs:
     """The part of a body that bears its soles: their joints and all above them, with the soles' markers.
 
     Attributes:
-        soles: Of the actor, their markers among the actor's.
+        soles: At least one, their markers among the actor's.
         rows: Of the markers of all soles among the actor's.
         columns: Of the joints' coordinates among the prior's.
         body: Of these alone.
     """
 
-    def __init__(self, actor: Actor, prior: PosePrior, like: Tensor) -> None:
-        self.soles = find_soles(actor)
+    def __init__(self, actor: Actor, soles: tuple[Sole, ...], prior: PosePrior, like: Tensor) -> None:
+        self.soles = soles
         self.rows = sorted({marker for sole in self.soles for marker in sole.markers})
         marked = actor.only(self.rows)
         joints = _with_ancestors(actor.skeleton.parents, np.flatnonzero(marked.weights.any(axis=0)))
@@ -66,9 +65,23 @@ class Legs:
         """The pose of the legs alone."""
         return replace(pose, q=pose.q[:, self.columns])
 
-    def stepped(self, pose: Pose, wanted: Tensor, give: Tensor) -> Pose:
-        """A step of the legs' pose towards places (frames, soles, 3) of the soles that may be missed by `give` (frames, soles)."""
-        posed = self.body.posed(pose)
+    def brought(self, pose: Pose, posed: Posed, wanted: Tensor, give: Tensor, steps: int) -> Pose:
+        """The legs' pose, brought in steps from where it is posed to where the soles are wanted.
+
+        Args:
+            pose: Of the legs.
+            posed: The same.
+            wanted: (frames, soles, 3) in metres.
+            give: (frames, soles) in metres, by how much the places may be missed.
+            steps: How many, at least 1.
+        """
+        pose = self.stepped(pose, posed, wanted, give)
+        for _ in range(steps - 1):
+            pose = self.stepped(pose, self.body.posed(pose), wanted, give)
+        return pose
+
+    def stepped(self, pose: Pose, posed: Posed, wanted: Tensor, give: Tensor) -> Pose:
+        """One step; see `brought`."""
         # in double precision: a locked sole is to be reached to a hundredth of what the joints would give
         apart = (wanted - self.means @ posed.markers).flatten(1).double()
         jacobian = torch.einsum("sm,fmic->fsic", self.means, self.body.marker_jacobian(pose, posed)).flatten(1, 2).double()
@@ -94,24 +107,25 @@ def hold_feet(pose: Pose, actor: Actor, prior: PosePrior, cleaned: CleanTake, *,
     Returns:
         The poses, and when each sole stands; nothing changes where no foot bears a marker.
     """
-    legs = Legs(actor, prior, pose.q)
-    if not legs.soles or pose.frames < 2:
+    soles = find_soles(actor)
+    if not soles or pose.frames < 2:
         return pose, ()
+    legs = Legs(actor, soles, prior, pose.q)
     of_legs = legs.of(pose)
-    solved = legs.body.posed(of_legs).markers
+    # window by window, so that memory stays small however long the take is
+    spans = [slice(whole.start + own.start, whole.start + own.stop) for whole, own in windows(pose.frames)]
+    posed = [legs.body.posed(of_legs[span]) for span in spans]
+    solved = torch.cat([each.markers for each in posed])
     contacts, footings = _footings(legs, cleaned, solved.cpu().double().numpy(), lock=lock)
     moved, give = (
         torch.as_tensor(np.stack(values, axis=1), dtype=solved.dtype, device=solved.device)
         for values in ([one.moved for one in footings], [one.give for one in footings])
     )
-    at = (moved.abs() > LEAST_CORRECTION_M).any(2).any(1).nonzero()[:, 0]
-    wanted, held = (legs.means @ solved + moved)[at], of_legs[at]
-    for _ in range(LOCK_STEPS if lock else STEPS):
-        held = legs.stepped(held, wanted, give[at])
-    root, q = pose.root.clone(), pose.q.clone()
-    root[at] = held.root
-    q[at[:, None], torch.as_tensor(legs.columns, device=q.device)] = held.q
-    return Pose(root, pose.turn, q), contacts
+    wanted, steps = legs.means @ solved + moved, LOCK_STEPS if lock else STEPS
+    held = joined([legs.brought(of_legs[span], each, wanted[span], give[span], steps) for span, each in zip(spans, posed, strict=True)])
+    q = pose.q.clone()
+    q[:, torch.as_tensor(legs.columns, device=q.device)] = held.q
+    return Pose(held.root, pose.turn, q), contacts
 
 
 def _footings(legs: Legs, cleaned: CleanTake, solved: NDArray[np.floating], *, lock: bool) -> tuple[tuple[Contact, ...], list[Footing]]:
@@ -119,7 +133,8 @@ def _footings(legs: Legs, cleaned: CleanTake, solved: NDArray[np.floating], *, l
     rate_hz, up_axis = cleaned.take.rate_hz, cleaned.take.up_axis
     tracks = []
     for sole in legs.soles:
-        samples, trusted = (values[:, list(sole.markers)] for values in (cleaned.take.positions, cleaned.trusted))
+        rows = list(sole.markers)
+        samples, trusted = cleaned.take.positions[:, rows], cleaned.trusted[:, rows]
         tracks.append(follow(sole, samples, trusted, solved[:, legs.markers_of(sole)], rate_hz, up_axis))
     contacts = [find_contacts(track, rate_hz) for track in tracks]
     footings: list[Footing] = []

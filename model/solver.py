@@ -51,7 +51,7 @@ SPEED_WEIGHT, GAP_SPEED_WEIGHT = 0.05, 4.0
 #: How much of the pose prior is believed: neighbouring frames repeat the same poses and the same marker errors.
 POSE_WEIGHT = 1.0
 #: Lambda, how far past its limit a joint may be: a joint has no hard stop, but it takes all markers of a limb to push it that far.
-LIMIT_SIGMA_RAD = np.radians(2.0)
+LIMIT_SIGMA_RAD = np.radians(1.0)
 #: Of the normal matrix's diagonal, added to it; and for the root, in 1/m^2 and 1/rad^2, which no prior holds where no marker is seen.
 DAMPING, ROOT_DAMPING = 1e-4, 1.0
 #: Frames that are refined together, and how many more on either side are refined with them and thrown away.
