@@ -153,6 +153,7 @@ class ActorFit:
         pull[:, ROOT:, 0] += INDEPENDENCE * pose.q @ self.terms.precision[ROOT:, ROOT:]
         # the first rows are free of prior: a little of the diagonal keeps frames with few markers solvable
         hessian = turned_weighted @ by_pose.flatten(1, 2) + INDEPENDENCE * self.terms.precision
+        self.terms.add_limits(pose.q, hessian, pull[..., 0], INDEPENDENCE)
         hessian.diagonal(dim1=1, dim2=2).mul_(1 + 1e-4).add_(1e-6)
         factor = torch.linalg.cholesky(hessian)
         if not fit_sizes:

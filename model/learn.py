@@ -37,6 +37,9 @@ GLITCH_DEVIATIONS = 8.0
 CLAVICLE_DEVIATION_RAD, CLAVICLE_SPEED_RAD = np.radians(6.0), np.radians(60.0)
 #: No joint turns faster than this, in rad/s.
 FASTEST_RAD = 40.0
+#: A limit lies beyond the angle that this part of the samples exceeds, by the second: few people are among them, and a straight knee or
+#: elbow is straight in all of them.
+LIMIT_PART, LIMIT_MARGIN_RAD = 1e-4, np.radians(5.0)
 #: Part of the covariance's off-diagonal that is not believed: the clips are few, people are many.
 SHRINKAGE = 0.3
 
@@ -138,7 +141,19 @@ def learn_pose(samples: Samples) -> dict[str, FloatArray]:
         "joints_of": np.array(joints_of),
         "precision": np.linalg.inv(covariance),
         "speed": speed,
+        "limits": learn_limits(q, weights),
     }
+
+
+def learn_limits(q: FloatArray, weights: FloatArray) -> FloatArray:
+    """The least and the greatest of each coordinate, (2, coordinates) in radians, from samples (samples, coordinates) and their weights,
+    which sum to 1; see `LIMIT_PART`."""
+    limits = np.empty((2, q.shape[1]))
+    for coordinate, angles in enumerate(q.T):
+        order = np.argsort(angles)
+        below = np.cumsum(weights[order]) - 0.5 * weights[order]
+        limits[:, coordinate] = np.interp((LIMIT_PART, 1 - LIMIT_PART), below, angles[order])
+    return limits + np.outer((-LIMIT_MARGIN_RAD, LIMIT_MARGIN_RAD), np.ones(q.shape[1]))
 
 
 #: How differently a bone may be built than those of the few known skeletons: part of its length, and metres.
@@ -206,6 +221,7 @@ def add_free_clavicles(tensors: dict[str, FloatArray]) -> dict[str, FloatArray]:
         "joints_of": np.concatenate([tensors["joints_of"], np.repeat(clavicles, 2)]),
         "precision": precision,
         "speed": np.concatenate([tensors["speed"], np.full(4, CLAVICLE_SPEED_RAD)]),
+        "limits": np.concatenate([tensors["limits"], np.outer((-np.inf, np.inf), np.ones(4))], axis=1),
     }
 
 

@@ -19,6 +19,7 @@ from .calibration import fit_actor
 from .cleaning import clean
 from .corrections import in_order, sentences
 from .kinematics import Body, Pose
+from .legs import hold_feet
 from .marker_set import MarkerSet
 from .matching import choose_marker_set, match_all, unlabelled
 from .motion import steady
@@ -47,8 +48,10 @@ PROGRESS_AFTER = {
     "calibrate": 0.5,
     "find": 0.75,
     "relabel": 0.77,
-    "pose": 0.95,
-    "smooth": 1.0,
+    "pose": 0.92,
+    "smooth": 0.93,
+    "feet": 0.96,
+    "results": 1.0,
 }
 #: Markers that are further off on average were not followed: soft tissue and noise stay well below.
 DOUBTFUL_RESIDUAL_MM = 40.0
@@ -134,11 +137,16 @@ def solve_take(
     with watch.stage("pose") as part, torch.no_grad():
         pose = fit_poses(body, prior.pose, seen, found, part)
     with watch.stage("smooth"), torch.no_grad():
-        positions, rotations, markers = as_arrays(body, smoothed(pose, take.rate_hz, settings.smooth))
+        pose = smoothed(pose, take.rate_hz, settings.smooth)
+    with watch.stage("feet"), torch.no_grad():
+        pose, contacts = hold_feet(pose, actor, prior.pose, cleaned, lock=settings.lock_feet)
+    with watch.stage("results"), torch.no_grad():
+        positions, rotations, markers = as_arrays(body, pose)
         off = float(np.nanmean(marker_residuals_mm(cleaned.take.positions, markers)))
         if off > DOUBTFUL_RESIDUAL_MM:
             warnings.append(f"The markers are {off:.0f} mm off on average: their labels or the actor may be wrong.")
-    return Solution(cleaned, actor, rotations, positions, markers, matched.warnings + tuple(warnings), watch.seconds, corrections)
+    said = matched.warnings + tuple(warnings)
+    return Solution(cleaned, actor, rotations, positions, markers, said, watch.seconds, corrections, contacts)
 
 
 def find_device(name: str) -> torch.device:

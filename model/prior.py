@@ -33,6 +33,7 @@ class PosePrior:
         joints_of: (coordinates,) the joint each coordinate turns.
         precision: (coordinates, coordinates), inverse covariance of q in 1/rad^2.
         speed: (coordinates,) standard deviation of dq/dt in rad/s.
+        limits: (2, coordinates) in radians, the least and the greatest q of a joint that is not forced; infinite where unknown.
     """
 
     mean_rotations: FloatArray
@@ -40,6 +41,7 @@ class PosePrior:
     joints_of: FloatArray
     precision: FloatArray
     speed: FloatArray
+    limits: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +118,14 @@ def read(path: Path, without: tuple[str, ...] = ()) -> Prior:
     with safe_open(path, framework="numpy") as file:
         header = file.metadata()
         tensors = {name: np.asarray(file.get_tensor(name), dtype=float) for name in file.keys()}  # noqa: SIM118
-    pose = PosePrior(tensors["mean_rotations"], tensors["axes"], tensors["joints_of"].astype(int), tensors["precision"], tensors["speed"])
+    pose = PosePrior(
+        tensors["mean_rotations"],
+        tensors["axes"],
+        tensors["joints_of"].astype(int),
+        tensors["precision"],
+        tensors["speed"],
+        tensors["limits"],
+    )
     names = [name for name in tensors if name.startswith("offsets.") and name.removeprefix("offsets.") not in without]
     mean, deviation = offset_statistics(np.stack([tensors[name] for name in sorted(names)]))
     actor = ActorPrior(

@@ -28,7 +28,7 @@ def build_report(solution: Solution, seconds: Mapping[str, float]) -> dict[str, 
     Returns:
         `frames`, `rate_hz`, `seconds` {stage: seconds}, `marker_residual_mm` {`mean`, `p95`, `per_label`} (None where there is no
         sample), `flagged` {label: {reason: samples}}, `corrections` of labels [{`kind`, `labels`, `frames` [first, last]}] (see
-        `Correction`), `warnings`.
+        `Correction`), `contacts` {foot: {sole: {`spans`, `seconds`}}}, how often and how long each stands, `warnings`.
     """
     take = solution.clean.take
     return {
@@ -38,6 +38,7 @@ def build_report(solution: Solution, seconds: Mapping[str, float]) -> dict[str, 
         "marker_residual_mm": _marker_residual_mm(solution),
         "flagged": {label: dict(counts) for label, counts in solution.clean.flagged.items()},
         "corrections": [each.document(take.first_frame) for each in solution.corrections],
+        "contacts": _contacts(solution),
         "warnings": list(solution.warnings),
     }
 
@@ -64,6 +65,15 @@ def _marker_residual_mm(solution: Solution) -> dict[str, Any]:
         "p95": _rounded(everything, lambda values: np.percentile(values, 95)),
         "per_label": per_label,
     }
+
+
+def _contacts(solution: Solution) -> dict[str, dict[str, dict[str, float]]]:
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for contact in solution.contacts:
+        sole = found.setdefault(contact.sole.foot, {}).setdefault(contact.sole.part, {"spans": 0, "seconds": 0.0})
+        sole["spans"] += 1
+        sole["seconds"] = round(sole["seconds"] + (contact.last - contact.first + 1) / solution.clean.take.rate_hz, 6)
+    return found
 
 
 def _rounded(values: FloatArray, statistic: Any) -> float | None:

@@ -70,6 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser, formats: Sequence[str], usual
     )
     parser.add_argument("--max-gap", type=float, default=usual.max_gap, metavar="S", help="longer gaps are not filled (%(default)s)")
     parser.add_argument("--smooth", type=float, default=usual.smooth, metavar="0-1", help="how much jitter to remove (%(default)s)")
+    parser.add_argument("--lock-feet", action="store_true", default=usual.lock_feet, help="hold feet at one place while they stand")
 
 
 def plan(arguments: argparse.Namespace) -> list[Job]:

@@ -20,6 +20,7 @@ class Settings:
         max_residual: A sample whose C3D residual is larger is noise, in mm.
         max_gap: Gaps up to this long are filled from the markers around them, in s; longer ones are left to the solver.
         smooth: 0 keeps every wiggle of the markers, 1 smooths most.
+        lock_feet: Hold heels and balls of feet at one place while they stand, instead of as still as their markers.
         device: A torch device, or "auto" for a GPU where torch finds one.
         seed: Of every random choice; the same input and seed give the same output.
     """
@@ -29,6 +30,7 @@ class Settings:
     max_residual: float = 10.0
     max_gap: float = 0.5
     smooth: float = 0.3
+    lock_feet: bool = False
     device: str = "auto"
     seed: int = 0
 

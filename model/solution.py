@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from .actor import Actor
+from .contacts import Contact
 from .corrections import Correction
 from .take import CleanTake, FloatArray
 
@@ -24,6 +25,7 @@ class Solution:
         warnings: One sentence each.
         seconds: {stage: seconds}, disjoint.
         corrections: Of the labels.
+        contacts: When which sole of a foot stands.
     """
 
     clean: CleanTake
@@ -34,3 +36,4 @@ class Solution:
     warnings: tuple[str, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
     corrections: tuple[Correction, ...] = ()
+    contacts: tuple[Contact, ...] = ()

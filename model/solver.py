@@ -4,12 +4,14 @@
 Per frame t, with markers m, the cost is
 
     sum_m w_m rho_s(|x_m(pose_t) - y_m,t|) / (2 sigma^2) + q_t' P q_t / 2 + sum_c (dx_c,t / (speed_c dt))^2 kappa_c,t / 2
+        + sum_c beyond_c,t^2 / (2 lambda^2)
 
 rho_s is Geman and McClure's kernel rho(r) = r^2 s^2 / (r^2 + s^2), its scale s shrinking from step to step (graduated
 non-convexity: Yang et al. 2020, arXiv 1909.08605), so that samples far from every sensible pose lose their say. P is the
-pose prior's precision. dx is the change from the frame before; kappa is small where markers are seen and large where they
-are not, so that a limb glides through a gap. The change couples neighbours only, coordinate by coordinate: the normal
-matrix is banded with the width of one frame, and LAPACK factors it in time linear in the frames.
+pose prior's precision. beyond is by how much a coordinate is past its limit, 0 within. dx is the change from the frame before;
+kappa is small where markers are seen and large where they are not, so that a limb glides through a gap. The change couples
+neighbours only, coordinate by coordinate: the normal matrix is banded with the width of one frame, and LAPACK factors it in time
+linear in the frames.
 """
 
 from __future__ import annotations
@@ -50,6 +52,8 @@ ROOT_SPEED = (1.0, 2.0)
 SPEED_WEIGHT, GAP_SPEED_WEIGHT = 0.05, 1.0
 #: How much of the pose prior is believed: neighbouring frames repeat the same poses and the same marker errors.
 POSE_WEIGHT = 1.0
+#: Lambda, how far past its limit a joint may be: a joint has no hard stop, but it takes all markers of a limb to push it that far.
+LIMIT_SIGMA_RAD = np.radians(1.0)
 #: Of the normal matrix's diagonal, added to it; and for the root, in 1/m^2 and 1/rad^2, which no prior holds where no marker is seen.
 DAMPING, ROOT_DAMPING = 1e-4, 1.0
 #: Frames whose equations are made at once: what is made for them stays in the processor's cache.
@@ -100,10 +104,18 @@ class Observations:
 @dataclass(frozen=True, eq=False)
 class Terms:
     """The cost's prior terms as tensors: precision (n, n) of a frame's pose, and of its change to the next frame (n,), each
-    coordinate by itself; n = 6 + coordinates."""
+    coordinate by itself; n = 6 + coordinates. And the limits (2, coordinates) of q."""
 
     precision: Tensor
     change_precision: Tensor
+    limits: Tensor
+
+    def add_limits(self, q: Tensor, hessian: Tensor, gradient: Tensor, weight: float = 1.0) -> None:
+        """Add the cost of what is past its limit, of q (frames, coordinates), to hessian (frames, n, n) and gradient (frames, n)."""
+        beyond = q - q.clamp(self.limits[0], self.limits[1])
+        precision = weight / LIMIT_SIGMA_RAD**2
+        hessian.diagonal(dim1=1, dim2=2)[:, ROOT:] += precision * (beyond != 0)
+        gradient[:, ROOT:] += precision * beyond
 
 
 def prior_terms(prior: PosePrior, seconds: float, like: Tensor) -> Terms:
@@ -112,7 +124,10 @@ def prior_terms(prior: PosePrior, seconds: float, like: Tensor) -> Terms:
     precision = like.new_zeros(count, count)
     precision[ROOT:, ROOT:] = POSE_WEIGHT * torch.as_tensor(prior.precision, dtype=like.dtype, device=like.device)
     speed = np.concatenate([np.repeat(ROOT_SPEED, 3), prior.speed])
-    return Terms(precision, torch.as_tensor((speed * seconds) ** -2.0, dtype=like.dtype, device=like.device))
+    change_precision, limits = (
+        torch.as_tensor(values, dtype=like.dtype, device=like.device) for values in ((speed * seconds) ** -2.0, prior.limits)
+    )
+    return Terms(precision, change_precision, limits)
 
 
 def frame_coupling(body: Body, terms: Terms, seen: Observations) -> Tensor:
@@ -166,6 +181,7 @@ def normal_equations(body: Body, pose: Pose, seen: Observations, terms: Terms, s
         write_upper(body, posed, here, by, weights, precision, upper_triangle(band[part]))
         gradient[part] = pulls(body, posed, here, by, (weights[..., None] * residuals).permute(1, 2, 0))
     gradient[:, ROOT:] += pose.q @ terms.precision[ROOT:, ROOT:]
+    terms.add_limits(pose.q, upper_triangle(band), gradient)
     return band, gradient
 
 

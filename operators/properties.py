@@ -110,6 +110,11 @@ class BONESETTER_PG_scene(bpy.types.PropertyGroup):
         max=1.0,
         subtype="FACTOR",
     )
+    lock_feet: BoolProperty(
+        name="Lock Feet",
+        description="Hold heels and balls of feet at one place while they stand, instead of as still as their markers",
+        default=DEFAULTS.lock_feet,
+    )
 
 
 def settings_of(scene: bpy.types.Scene) -> Settings:

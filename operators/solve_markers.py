@@ -29,6 +29,8 @@ STAGES = {
     "relabel": "Checking labels",
     "pose": "Solving poses",
     "smooth": "Smoothing",
+    "feet": "Holding feet",
+    "results": "Gathering results",
 }
 
 

@@ -72,6 +72,7 @@ class BONESETTER_PT_filter(_Sidebar, bpy.types.Panel):
             column.prop(settings, name)
         column.separator()
         column.prop(settings, "smooth")
+        column.prop(settings, "lock_feet")
 
 
 class BONESETTER_PT_result(_Sidebar, bpy.types.Panel):

@@ -8,10 +8,21 @@ import pytest
 from safetensors import safe_open
 from scipy.spatial.transform import Rotation
 
-from model.learn import FITTED_TAKES, MEASURED_TAKES, SUBJECTS, Samples, learn_bones, learn_pose, mirrored_joints, read_motions
+from model.learn import (
+    FITTED_TAKES,
+    LIMIT_MARGIN_RAD,
+    MEASURED_TAKES,
+    SUBJECTS,
+    Samples,
+    learn_bones,
+    learn_limits,
+    learn_pose,
+    mirrored_joints,
+    read_motions,
+)
 from model.motion import forward
 from model.prior import BUNDLED, bundled, offset_statistics
-from model.skeleton import CMU_HIERARCHY
+from model.skeleton import CMU_HIERARCHY, CMU_JOINTS
 from model.splits import load
 from model.take import BonesetterError
 
@@ -63,6 +74,27 @@ def test_a_hinge_is_found_in_motion():
     assert pose["joints_of"].tolist() == [1]
     np.testing.assert_allclose(abs(pose["axes"][0] @ axis), 1, atol=1e-6)
     np.testing.assert_allclose(pose["precision"][0, 0] ** -0.5, np.radians(20), rtol=0.05)
+
+
+def test_limits_are_those_of_nearly_all_samples_as_they_weigh():
+    angles = np.linspace(-1.0, 2.0, 30001)[:, None]
+    weights = np.full(30001, 1 / 30001)
+    np.testing.assert_allclose(learn_limits(angles, weights)[:, 0], [-1.0 - LIMIT_MARGIN_RAD, 2.0 + LIMIT_MARGIN_RAD], atol=1e-3)
+    # who is not believed sets no limits
+    weights[15000:] = 0.0
+    np.testing.assert_allclose(learn_limits(angles, weights / weights.sum())[1], [0.5 + LIMIT_MARGIN_RAD], atol=1e-3)
+
+
+@pytest.mark.parametrize("joint", ["LeftLeg", "RightLeg", "LeftForeArm", "RightForeArm"])
+def test_hinges_end_where_they_are_straight(joint):
+    """A knee or elbow that is straight is one that does not turn at all in the zero pose."""
+    pose = bundled().pose
+    at = CMU_JOINTS.index(joint)
+    (coordinate,) = np.flatnonzero(pose.joints_of == at)
+    straight = Rotation.from_matrix(pose.mean_rotations[at].T).as_rotvec() @ pose.axes[coordinate]
+    backwards = np.degrees(straight - pose.limits[0, coordinate])
+    assert 0 < backwards < 7
+    assert np.degrees(pose.limits[1, coordinate] - straight) > 130
 
 
 def test_bones_vary_with_size():

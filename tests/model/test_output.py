@@ -67,7 +67,7 @@ def test_what_is_no_npz_is_refused(tmp_path: Path) -> None:
 
 def test_the_report_has_exactly_its_keys(solved: Solve) -> None:
     report = build_report(solved("Z"), {"read": 0.1, "pose": 0.5})
-    assert list(report) == ["frames", "rate_hz", "seconds", "marker_residual_mm", "flagged", "corrections", "warnings"]
+    assert list(report) == ["frames", "rate_hz", "seconds", "marker_residual_mm", "flagged", "corrections", "contacts", "warnings"]
     assert list(report["marker_residual_mm"]) == ["mean", "p95", "per_label"]
     assert report["seconds"] == {"read": 0.1, "pose": 0.5}
     assert report["warnings"] == ["Said."]

@@ -18,6 +18,7 @@ from model.metrics import pose_error
 from model.motion import Motion, forward, matrices
 from model.pipeline import find_device, solve_take
 from model.prior import bundled
+from model.report import build_report
 from model.settings import Settings
 from model.synthesis import marker_positions
 from model.take import BonesetterError, Take
@@ -81,6 +82,20 @@ def test_smoothing_takes_jitter_out(synthetic):
         solved = solve_take(synthetic.take, Settings(smooth=smooth), None, silent)
         accelerations.append(np.abs(np.diff(solved.positions, n=2, axis=0)).mean())
     assert accelerations[1] < 0.5 * accelerations[0]
+
+
+def test_locked_feet_stand_in_the_result_and_the_report_says_how_long(synthetic):
+    solution = solve_take(synthetic.take, Settings(lock_feet=True), None, silent)
+    actor = solution.actor
+    for contact in solution.contacts:
+        places = solution.markers_model[contact.frames][:, list(contact.sole.markers)].mean(axis=1)
+        assert np.linalg.norm(places - places.mean(axis=0), axis=-1).max() < 1e-3
+    told = build_report(solution, solution.seconds)["contacts"]
+    assert set(told) == {"LeftFoot", "RightFoot"}
+    spans = [contact for contact in solution.contacts if (contact.sole.foot, contact.sole.part) == ("LeftFoot", "heel")]
+    frames = sum(contact.last - contact.first + 1 for contact in spans)
+    assert told["LeftFoot"]["heel"] == {"spans": len(spans), "seconds": pytest.approx(frames / synthetic.take.rate_hz, abs=1e-5)}
+    assert {actor.labels[row] for contact in solution.contacts for row in contact.sole.markers} >= {"LHEE", "RHEE"}
 
 
 LEGS = ("LFWT", "RFWT", "LBWT", "RBWT", *(side + part for side in "LR" for part in ("THI", "KNE", "SHN", "ANK", "HEE", "TOE")))

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy.spatial.transform import Rotation
 
 from model.calibration import INDEPENDENCE, ActorFit, Sizes, spread_frames
 from model.kinematics import ROOT, Body, Pose
@@ -104,9 +105,12 @@ def test_normal_matrix_is_that_of_the_jacobian(any_body, clean):
     weights = sample_weights(residuals, seen, 0.05)
     jacobian = any_body.marker_jacobian(pose, posed)
     dense = torch.einsum("fmic,fm,fmid->fcd", jacobian, weights, jacobian) + terms.precision
+    over = torch.zeros_like(gradient)
+    terms.add_limits(pose.q, dense, over)
     torch.testing.assert_close(upper_triangle(band), torch.triu(dense), rtol=1e-9, atol=1e-6)
     pull = torch.einsum("fmic,fm,fmi->fc", jacobian, weights, residuals)
     pull[:, ROOT:] += pose.q @ terms.precision[ROOT:, ROOT:]
+    pull += over
     torch.testing.assert_close(gradient, pull, rtol=1e-9, atol=1e-6)
 
 
@@ -260,3 +264,35 @@ def test_markers_that_joints_share_are_found(any_body, clean):
     again = any_body.posed(solved(any_body, observed(markers.numpy())))
     assert (again.markers - markers).norm(dim=-1).mean() < 1e-3
     assert (again.positions - any_body.posed(motion).positions).norm(dim=-1).mean() < 2e-3
+
+
+#: By joint, the markers that are lost, those that are moved, and by how much.
+BENDS_BACKWARDS = {
+    "LeftLeg": (("LKNE", "LTHI"), ("LSHN",), [0.0, 0.0, -0.09]),
+    "LeftForeArm": (("LFRM",), ("LWRA", "LWRB", "LFIN"), [0.0, -0.1, -0.15]),
+}
+
+
+@pytest.mark.parametrize("joint", BENDS_BACKWARDS)
+def test_no_marker_bends_a_hinge_backwards(body, joint):
+    """A straight limb, markers beside the hinge lost and others moved to the wrong side of it, for a second and a half."""
+    lost, moved, wrong = BENDS_BACKWARDS[joint]
+    prior = bundled().pose
+    at = body.joints.index(joint)
+    (coordinate,) = np.flatnonzero(prior.joints_of == at)
+    straight = Rotation.from_matrix(prior.mean_rotations[at].T).as_rotvec() @ prior.axes[coordinate]
+    pose = body.rest(240)
+    pose.q[:, coordinate] = straight
+    markers = body.posed(pose).markers.numpy().copy()
+    markers[30:210, [body.labels.index(label) for label in lost]] = np.nan
+    markers[30:210, [body.labels.index(label) for label in moved]] += wrong
+    angles = []
+    for limits in (prior.limits, np.outer((-np.inf, np.inf), np.ones(body.coordinates))):
+        fitted = replace(prior, limits=limits)
+        seen = observed(markers)
+        found = fit_poses(body, fitted, seen, find_poses(body, fitted, seen))
+        # without the coarse frames in which the markers jump there and back
+        angles.append(np.degrees(straight - float(found.q[36:204, coordinate].min())))
+    limited, free = angles
+    assert limited < 8
+    assert free > limited + 3
