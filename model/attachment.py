@@ -8,7 +8,7 @@ actor is fitted once more with all markers. Some well-spread frames are enough t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,7 +20,7 @@ from .kinematics import Body, Pose
 from .matching import listed
 from .placement import Placement
 from .prior import Prior
-from .solver import Observations, Progress, find_poses, fit_poses
+from .solver import Observations, Progress, Start, find_poses, fit_poses
 from .take import BoolArray, FloatArray, Take
 
 #: Frames that tell where a marker belongs.
@@ -89,6 +89,7 @@ def attach(
     seen: Observations,
     warnings: list[str],
     progress: Progress | None = None,
+    begin: Callable[[Body], Start] | None = None,
 ) -> Actor:
     """Attach the markers that the actor lacks.
 
@@ -100,6 +101,7 @@ def attach(
         seen: All frames of the take.
         warnings: Gets what was attached, and what was left out.
         progress: Of the second fit.
+        begin: Where a body's poses begin; None for the mean pose.
 
     Returns:
         The actor with the markers that fit a bone, behind its own.
@@ -107,7 +109,7 @@ def attach(
     known = [labels.index(label) for label in actor.labels]
     unknown = [row for row, label in enumerate(labels) if label not in actor.labels]
     few = replace(seen[spread_subset(seen, FRAMES)], seconds=SECONDS_APART)
-    body, pose = _posed(actor, prior, of_markers(few, known))
+    body, pose = _posed(actor, prior, of_markers(few, known), begin)
     found = _still_places(body, pose, of_markers(few, unknown))
     places = {labels[row]: place for row, place in zip(unknown, found, strict=True) if place is not None and place.fits}
     if strangers := [labels[row] for row in unknown if labels[row] not in places]:
@@ -171,9 +173,9 @@ def _placement(places: dict[str, StillPlace]) -> Placement:
     )
 
 
-def _posed(actor: Actor, prior: Prior, few: Observations) -> tuple[Body, Pose]:
+def _posed(actor: Actor, prior: Prior, few: Observations, begin: Callable[[Body], Start] | None = None) -> tuple[Body, Pose]:
     body = Body(actor, prior.pose, few.points.device, few.points.dtype)
-    return body, fit_poses(body, prior.pose, few, find_poses(body, prior.pose, few))
+    return body, fit_poses(body, prior.pose, few, find_poses(body, prior.pose, few, begin(body) if begin else None))
 
 
 def _refined(placement: Placement, prior: Prior, seen: Observations, progress: Progress | None) -> Actor:

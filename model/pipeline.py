@@ -17,6 +17,7 @@ from .attachment import attach, enough_samples, of_markers
 from .calibration import fit_actor
 from .cleaning import clean
 from .corrections import in_order, sentences
+from .hierarchy import same_hierarchy
 from .kinematics import Body, Pose
 from .marker_set import MarkerSet
 from .matching import choose_marker_set, match_all, unlabelled
@@ -32,6 +33,7 @@ from .sides import put_sides_right
 from .smoothing import low_pass, smooth_rotations
 from .solution import Solution
 from .solver import Found, Observations, find_poses, fit_poses, marker_jitter, windows
+from .starts import Beginning, other_hierarchy
 from .take import BonesetterError, CleanTake, FloatArray, Take
 
 Progress = Callable[[str, float], None]
@@ -90,6 +92,9 @@ def solve_take(
     warnings: list[str] = []
     with watch.stage("match"):
         marker_set = marker_set or choose_marker_set(take)
+        begin = None
+        if actor is not None and not same_hierarchy(actor, prior):
+            prior, marker_set, begin = other_hierarchy(actor, prior, marker_set)
         matched, unknown = match_all(take, marker_set)
         placement = prior.placement(marker_set, matched.labels)
         matched, sides = put_sides_right(matched, marker_set, placement, prior)
@@ -102,13 +107,13 @@ def solve_take(
         seen = observe(cleaned, device)
     # not inference_mode: roma keeps a constant for later, and a training in this process must be able to use it
     with watch.stage("calibrate") as part, torch.no_grad():
-        actor = calibrated(actor, placement, prior, matched.labels, seen, part, warnings)
+        actor = calibrated(actor, placement, prior, matched.labels, seen, part, warnings, begin)
         if actor.labels != matched.labels:
             rows = [matched.labels.index(label) for label in actor.labels]
             matched, cleaned, seen = matched.only(rows), cleaned.only(rows), of_markers(seen, rows)
     with watch.stage("find") as part, torch.no_grad():
         body = Body(actor, prior.pose, device, seen.points.dtype)
-        found = find_poses(body, prior.pose, seen, start(bundled_proposer(), acquaintance(actor)), part)
+        found = find_poses(body, prior.pose, seen, begin(body) if begin else start(bundled_proposer(), acquaintance(actor)), part)
     with watch.stage("relabel"), torch.no_grad():
         relabelled, corrections = relabel(matched, unlabelled(take), marker_places(body, found, take.frames))
         if corrections:
@@ -167,6 +172,7 @@ def calibrated(
     seen: Observations,
     progress: Callable[[float], None],
     warnings: list[str],
+    begin: Beginning | None = None,
 ) -> Actor:
     """The actor of a take, given or fitted, with all of the take's markers that can be attached.
 
@@ -178,11 +184,12 @@ def calibrated(
         seen: Of all markers.
         progress: Called with the part that is done.
         warnings: Gets what the user should know.
+        begin: Where to begin with a given actor of another hierarchy than the bundled one.
     """
     known = len(placement.labels)
     if given is not None:
-        actor = actor_for(given, placement, labels[known:], prior, warnings)
-        return attach(actor, None, prior, labels, seen, warnings) if len(actor.labels) < len(labels) else actor
+        actor = actor_for(given, placement, labels[known:], warnings)
+        return attach(actor, None, prior, labels, seen, warnings, begin=begin) if len(actor.labels) < len(labels) else actor
     body = Body(prior.mean_actor(placement), prior.pose, seen.points.device, seen.points.dtype)
     if known == len(labels):
         return fit_actor(body, prior, placement, seen, progress)
@@ -190,14 +197,8 @@ def calibrated(
     return attach(actor, placement, prior, labels, seen, warnings, lambda part: progress(0.5 + 0.5 * part))
 
 
-def actor_for(actor: Actor, placement: Placement, others: tuple[str, ...], prior: Prior, warnings: list[str]) -> Actor:
-    """A given actor on a take's labels: the known ones, which sit where they usually do if it lacks them, and those others that it has.
-
-    Raises:
-        BonesetterError: The actor has other joints than the prior.
-    """
-    if actor.skeleton.joints != prior.actor.joints or actor.skeleton.parents != prior.actor.parents:
-        raise BonesetterError("The actor has another skeleton than the solver: choose one saved by --save-actor.")
+def actor_for(actor: Actor, placement: Placement, others: tuple[str, ...], warnings: list[str]) -> Actor:
+    """A given actor on a take's labels: the known ones, which sit where they usually do if it lacks them, and those others that it has."""
     labels = placement.labels + tuple(label for label in others if label in actor.labels)
     if unknown := [label for label in placement.labels if label not in actor.labels]:
         warnings.append(f"The actor has no place for {', '.join(unknown)}: the usual one is taken.")
