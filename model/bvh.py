@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write a solution as BVH: the joints and the zero pose of the CMU BVH release, Y up, in centimetres. Read any BVH as motion."""
+"""Write a solution as BVH: the actor's joints and zero pose, those of the CMU BVH release unless given, Y up, in centimetres. Read any BVH as motion."""
 
 from __future__ import annotations
 

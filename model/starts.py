@@ -77,7 +77,7 @@ def beginning(prior: PosePrior, proposal: Beginning | None) -> Beginning:
             tried = [refined(body, terms, seen, start, TRIAL_SCALES_M) for start in starts]
             costs = torch.stack([pose_costs(body, terms, seen, pose) for pose in tried])
             best = costs.argmin(0)
-            return _rescued(body, terms, seen, _chosen(tried, best), costs.amin(0))
+            return unwound(body, _rescued(body, terms, seen, _chosen(tried, best), costs.amin(0)))
 
         return begin
 
@@ -123,6 +123,25 @@ def pose_costs(body: Body, terms: Terms, seen: Observations, pose: Pose) -> Tens
     precision = terms.precision[6:, 6:]
     unusual = torch.einsum("fc,cd,fd->f", pose.q, precision, pose.q)
     return (apart + unusual) / seen.confidence.sum(1).clamp_min(1.0)
+
+
+def unwound(body: Body, pose: Pose) -> Pose:
+    """The same poses by coordinates that do not jump: a turn of 190 degrees is also one of 170 degrees the other way round.
+
+    Between the frames of a coarse rate coordinates are drawn straight, so that a jump would send a limb through everything.
+    """
+    joints, axes = body.coordinate_joints.cpu().numpy(), body.coordinate_axes.cpu().double().numpy()
+    vectors = np.zeros((pose.frames, len(body.joints), 3))
+    turns = pose.q.cpu().double().numpy()[..., None] * axes
+    for coordinate, joint in enumerate(joints):
+        vectors[:, joint] += turns[:, coordinate]
+    angles = np.linalg.norm(vectors, axis=-1, keepdims=True).clip(1e-9)
+    others = vectors * (1 - 2 * np.pi / angles)
+    for frame in range(1, pose.frames):
+        stays, jumps = (np.linalg.norm(way[frame] - vectors[frame - 1], axis=-1) for way in (vectors, others))
+        vectors[frame] = np.where((jumps < stays)[:, None], others[frame], vectors[frame])
+    q = np.einsum("fci,ci->fc", vectors[:, joints], axes)
+    return Pose(pose.root, pose.turn, torch.as_tensor(q).to(pose.q))
 
 
 def _rescued(body: Body, terms: Terms, seen: Observations, pose: Pose, costs: Tensor) -> Pose:
