@@ -20,6 +20,8 @@ FORMAT = "bonesetter-actor"
 VERSION = 1
 #: A body whose joints and bones all lie within this of each other is none, and one that is larger than this is not in metres.
 LEAST_SIZE_M, MOST_SIZE_M = 1e-3, 10.0
+#: Blender cuts longer names of bones off, in bytes.
+LONGEST_NAME = 63
 
 
 @dataclass(frozen=True)
@@ -159,6 +161,8 @@ def _skeleton(entries: list[dict[str, Any]]) -> Skeleton:
     """The joints of a document; a ValueError says what is wrong with them."""
     names = tuple(_name("a joint", entry["name"]) for entry in entries)
     _check_unique("joint", names)
+    if long := [name for name in names if len(name.encode()) > LONGEST_NAME]:
+        raise ValueError(f"the name {long[0]} is longer than a bone's in Blender, {LONGEST_NAME} letters")
     parents = tuple(-1 if entry["parent"] is None else _index(names, entry["parent"]) for entry in entries)
     if parents.count(-1) != 1:
         raise ValueError(f"{parents.count(-1)} of its joints have no parent, not one")
@@ -168,12 +172,10 @@ def _skeleton(entries: list[dict[str, Any]]) -> Skeleton:
     places = _places(entries, parents)
     bones = np.zeros((len(names), 3))
     for joint, entry in enumerate(entries):
-        children = [child for child, parent in enumerate(parents) if parent == joint]
         if "bone" in entry:
             bones[joint] = _vector(f"the bone of {names[joint]}", entry["bone"])
-        elif children:
-            # the file says by its children's places how long it is
-            bones[joint] = _vector(f"the place of {names[children[0]]}", entries[children[0]]["place"])
+        elif places is not None:
+            bones[joint] = _bone_to_child(places, parents, joint)
     skeleton = Skeleton(names, parents, bones, places)
     _check_size(skeleton)
     return skeleton
@@ -188,6 +190,14 @@ def _places(entries: list[dict[str, Any]], parents: tuple[int, ...]) -> FloatArr
         if parent >= 0:
             places[joint] = _vector(f"the place of {entry['name']}", entry["place"] if "place" in entry else entries[parent]["bone"])
     return places
+
+
+def _bone_to_child(places: FloatArray, parents: tuple[int, ...], joint: int) -> FloatArray:
+    """(3,) in metres: to the child that lies most straight on from the joint's parent, of the root to the one that is most upright."""
+    children = [child for child, parent in enumerate(parents) if parent == joint]
+    ahead = places[joint] if parents[joint] >= 0 else np.array([0.0, 1.0, 0.0])
+    straight = [places[child] @ ahead / max(float(np.linalg.norm(places[child])), 1e-9) for child in children]
+    return places[children[int(np.argmax(straight))]] if children else np.zeros(3)
 
 
 def _check_size(skeleton: Skeleton) -> None:

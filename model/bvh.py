@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write a solution as BVH: the actor's joints and zero pose, those of the CMU BVH release unless given, Y up, in centimetres. Read any BVH as motion."""
+"""Write a solution as BVH: the actor's joints and zero pose (the CMU BVH release's, unless another is given), Y up, in centimetres.
+Read any BVH as motion."""
 
 from __future__ import annotations
 
@@ -47,7 +48,9 @@ def write_bvh(solution: Solution, path: Path) -> None:
 def _hierarchy(skeleton: Skeleton, joint: int, depth: int) -> Iterator[str]:
     """The lines of a joint and all below it."""
     indent = "\t" * depth
-    yield f"{indent}{'JOINT' if depth else 'ROOT'} {skeleton.joints[joint]}"
+    # a space ends a name
+    name = "_".join(skeleton.joints[joint].split())
+    yield f"{indent}{'JOINT' if depth else 'ROOT'} {name}"
     yield f"{indent}{{"
     yield f"{indent}\t{_offset(skeleton.offsets[joint])}"
     yield f"{indent}\tCHANNELS {'3' if depth else '6 Xposition Yposition Zposition'} Zrotation Yrotation Xrotation"
