@@ -161,11 +161,16 @@ class Body:
         """(attachments, 3) in metres: each marker from each of its joints, in the zero pose."""
         if not self.shared:
             return self.marker_offsets
+        places = self.joint_places()
+        own = (places[self.marker_joints] + self.marker_offsets)[self.attached_markers]
+        return own - places[self.attached_joints]
+
+    def joint_places(self) -> Tensor:
+        """(joints, 3) in metres: where the joints sit in the zero pose, from the root."""
         places = self.offsets.new_zeros(len(self.joints), 3)
         for children, parents in self.levels:
             places[children] = places[parents] + self.offsets[children]
-        own = (places[self.marker_joints] + self.marker_offsets)[self.attached_markers]
-        return own - places[self.attached_joints]
+        return places
 
     def gathered(self, attached: Tensor) -> Tensor:
         """Weighted sums over each marker's attachments: (frames, attachments, ...) to (frames, labels, ...)."""

@@ -34,6 +34,7 @@ from .smoothing import low_pass, smooth_rotations
 from .solution import Solution
 from .solver import Found, Observations, find_poses, fit_poses, marker_jitter, windows
 from .starts import Beginning, other_hierarchy
+from .sticking import follow_restuck
 from .take import BonesetterError, CleanTake, FloatArray, Take
 
 Progress = Callable[[str, float], None]
@@ -107,19 +108,23 @@ def solve_take(
         seen = observe(cleaned, device)
     # not inference_mode: roma keeps a constant for later, and a training in this process must be able to use it
     with watch.stage("calibrate") as part, torch.no_grad():
-        actor = calibrated(actor, placement, prior, matched.labels, seen, part, warnings, begin)
+        given = actor
+        actor = calibrated(given, placement, prior, matched.labels, seen, part, warnings, begin)
         if actor.labels != matched.labels:
             rows = [matched.labels.index(label) for label in actor.labels]
             matched, cleaned, seen = matched.only(rows), cleaned.only(rows), of_markers(seen, rows)
     with watch.stage("find") as part, torch.no_grad():
-        body = Body(actor, prior.pose, device, seen.points.dtype)
+        body, restuck = Body(actor, prior.pose, device, seen.points.dtype), ()
         found = find_poses(body, prior.pose, seen, begin(body) if begin else start(bundled_proposer(), acquaintance(actor)), part)
+        if given is not None:
+            body, found, restuck = follow_restuck(body, prior.pose, seen, found, given.labels)
+            warnings += [each.sentence for each in restuck]
     with watch.stage("relabel"), torch.no_grad():
         relabelled, corrections = relabel(matched, unlabelled(take), marker_places(body, found, take.frames))
         if corrections:
             cleaned = clean(relabelled, marker_set, settings)
             seen = observe(cleaned, device)
-        corrections = in_order((*sides, *corrections))
+        corrections = in_order((*sides, *(each.correction(take.frames) for each in restuck), *corrections))
         warnings += sentences(corrections, take.first_frame)
     with watch.stage("pose") as part, torch.no_grad():
         pose = fit_poses(body, prior.pose, seen, found, part)
@@ -128,7 +133,7 @@ def solve_take(
         off = float(np.nanmean(marker_residuals_mm(cleaned.take.positions, markers)))
         if off > DOUBTFUL_RESIDUAL_MM:
             warnings.append(f"The markers are {off:.0f} mm off on average: their labels or the actor may be wrong.")
-    return Solution(cleaned, actor, rotations, positions, markers, matched.warnings + tuple(warnings), watch.seconds, corrections)
+    return Solution(cleaned, body.actor, rotations, positions, markers, matched.warnings + tuple(warnings), watch.seconds, corrections)
 
 
 def find_device(name: str) -> torch.device:
