@@ -30,9 +30,10 @@ SECONDS_APART = 10.0
 FEWEST_POSES = 8
 #: Markers that are farther off than this in poses that follow them are looked at, in metres, the farthest so many at a time.
 SUSPECT_M, SUSPECTS = 0.008, 6
-#: One is re-stuck that is farther off than this where it is not followed, in metres, and than this many times the scatter of its
-#: samples about the new place: on real takes skin, and an actor fitted to other movements, come to 28 mm and to 3.5 times ...
-MOVED_M, MOVED_RATIO = 0.025, 4.0
+#: One is re-stuck that is farther off than this where it is not followed, in metres, than this many times the scatter of its samples
+#: about the new place, and than this many times what a marker is usually off in poses that follow it. On real takes skin, and actors that
+#: were fitted to other movements of the same person, come to 35 mm, 5 times and 5.7 times, but not at once.
+MOVED_M, SCATTER_RATIO, USUAL_RATIO = 0.025, 3.0, 7.0
 #: ... and no farther than this, in metres: what is has another marker's label, and so has one whose new place is this near to another's.
 FARTHEST_M, OTHERS_PLACE_M = 0.15, 0.015
 #: If more than this part of the markers seem to have moved, the actor is another person.
@@ -80,10 +81,12 @@ def follow_restuck(
     few, pose = replace(seen[found.at[chosen]], seconds=SECONDS_APART), found.pose[chosen]
     rows = [row for row, label in enumerate(body.labels) if label in judged]
     most = MOST * len(rows)
-    if distinct_poses(few) < FEWEST_POSES or (_distances(body, pose, few)[rows] > MOVED_M).sum() > most:
+    distances = _distances(body, pose, few)[rows]
+    if distinct_poses(few) < FEWEST_POSES or not (distances > SUSPECT_M).any() or (distances > MOVED_M).sum() > most:
         return body, found, ()
+    far_m = max(MOVED_M, USUAL_RATIO * float(np.median(distances)))
     fitted, moved = body, []
-    while len(moved) <= most and (trial := _best_trial(fitted, prior, few, pose, [row for row in rows if row not in moved])):
+    while len(moved) <= most and (trial := _best_trial(fitted, prior, few, pose, [row for row in rows if row not in moved], far_m)):
         moved.append(trial.marker)
         fitted, pose = trial.body, trial.pose
     if not moved or len(moved) > most:
@@ -103,22 +106,22 @@ class Trial:
     cost: float
 
 
-def _best_trial(body: Body, prior: PosePrior, few: Observations, pose: Pose, candidates: list[int]) -> Trial | None:
-    """That of the suspects that was moved and, fitted anew, explains the frames best; None if none was moved."""
+def _best_trial(body: Body, prior: PosePrior, few: Observations, pose: Pose, candidates: list[int], far_m: float) -> Trial | None:
+    """That of the suspects that was moved, farther than `far_m`, and, fitted anew, explains the frames best; None if none was moved."""
     distances = _distances(body, pose, few)
     suspects = sorted((row for row in candidates if distances[row] > SUSPECT_M), key=lambda row: -distances[row])[:SUSPECTS]
-    trials = [trial for marker in suspects if (trial := _trial(body, prior, few, pose, marker)) is not None]
+    trials = [trial for marker in suspects if (trial := _trial(body, prior, few, pose, marker, far_m)) is not None]
     return min(trials, key=lambda trial: trial.cost, default=None)
 
 
-def _trial(body: Body, prior: PosePrior, few: Observations, pose: Pose, marker: int) -> Trial | None:
+def _trial(body: Body, prior: PosePrior, few: Observations, pose: Pose, marker: int, far_m: float) -> Trial | None:
     """The body with that marker where the others say that it sits; None if it was not moved."""
     terms = prior_terms(prior, few.seconds, few.points)
     confidence = few.confidence.clone()
     confidence[:, marker] = 0.0
     pose = refined(body, terms, replace(few, confidence=confidence), pose, SCALES_M)
     seen = displacements(body, pose, few)
-    if not _was_moved(body, marker, seen):
+    if not _was_moved(body, marker, seen, far_m):
         return None
     body = _moved(body, prior, marker, seen.away[marker])
     for _ in range(ROUNDS):
@@ -165,10 +168,10 @@ def displacements(body: Body, pose: Pose, seen: Observations) -> Displacements:
     return Displacements(away, scatter)
 
 
-def _was_moved(body: Body, marker: int, seen: Displacements) -> bool:
+def _was_moved(body: Body, marker: int, seen: Displacements, far_m: float) -> bool:
     """Whether a marker that the poses do not follow sits elsewhere, all the take long, and not where another one does."""
     distance = float(np.linalg.norm(seen.away[marker]))
-    if not max(MOVED_M, MOVED_RATIO * seen.scatter[marker]) < distance < FARTHEST_M:
+    if not max(far_m, SCATTER_RATIO * seen.scatter[marker]) < distance < FARTHEST_M:
         return False
     places = (body.joint_places()[body.marker_joints] + body.marker_offsets).cpu().double().numpy()
     apart = np.linalg.norm(places - places[marker] - seen.away[marker], axis=-1)
