@@ -37,12 +37,19 @@ def write_bvh(solution: Solution, path: Path) -> None:
     take = solution.clean.take
     turn = TO_Y_UP[take.up_axis]
     root = solution.positions[:, 0] @ turn.T * CM_PER_METRE
-    channels = np.concatenate([root, _channels(solution.rotations, turn)], axis=1)
+    order = _depth_first(solution.actor.skeleton, 0)
+    channels = np.concatenate([root, _channels(solution.rotations[:, order], turn)], axis=1)
     row = " ".join(["%.5f"] * channels.shape[1])
     with replacing(path) as stream:
         stream.write("HIERARCHY\n" + "\n".join(_hierarchy(solution.actor.skeleton, 0, 0)) + "\n")
         stream.write(f"MOTION\nFrames: {take.frames}\nFrame Time: {1.0 / take.rate_hz:.9f}\n")
         stream.writelines(row % tuple(frame) + "\n" for frame in channels.tolist())
+
+
+def _depth_first(skeleton: Skeleton, joint: int) -> list[int]:
+    """A joint and all below it, in the order in which a BVH names them."""
+    children = [child for child, parent in enumerate(skeleton.parents) if parent == joint]
+    return [joint, *(below for child in children for below in _depth_first(skeleton, child))]
 
 
 def _hierarchy(skeleton: Skeleton, joint: int, depth: int) -> Iterator[str]:
