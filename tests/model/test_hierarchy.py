@@ -101,11 +101,11 @@ def test_real_motion(motion_folder, actor, clip):
 
 
 def test_markers_that_the_actor_lacks_are_attached(actor, motion):
-    lacking = actor.only([row for row, label in enumerate(actor.labels) if label not in ("LTHI", "RFRM")])
+    lacking = actor.only([row for row, label in enumerate(actor.labels) if label not in ("LTHI", "RSHN")])
     solution = solve_take(taken(actor, motion), Settings(), lacking, silent)
     said = next(warning for warning in solution.warnings if warning.startswith("Attached by fitting"))
     assert "LTHI to left_hip" in said
-    assert "RFRM to right_elbow" in said
+    assert "RSHN to right_knee" in said
     row = solution.actor.labels.index("LTHI")
     np.testing.assert_allclose(solution.actor.marker_offsets[row], actor.marker_offsets[actor.labels.index("LTHI")], atol=5e-3)
 
