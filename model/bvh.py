@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write a solution as BVH: the joints and the zero pose of the CMU BVH release, Y up, in centimetres. Read any BVH as motion."""
+"""Write a solution as BVH: the actor's joints and zero pose (the CMU BVH release's, unless another is given), Y up, in centimetres.
+Read any BVH as motion."""
 
 from __future__ import annotations
 
@@ -36,7 +37,8 @@ def write_bvh(solution: Solution, path: Path) -> None:
     take = solution.clean.take
     turn = TO_Y_UP[take.up_axis]
     root = solution.positions[:, 0] @ turn.T * CM_PER_METRE
-    channels = np.concatenate([root, _channels(solution.rotations, turn)], axis=1)
+    order = _depth_first(solution.actor.skeleton, 0)
+    channels = np.concatenate([root, _channels(solution.rotations[:, order], turn)], axis=1)
     row = " ".join(["%.5f"] * channels.shape[1])
     with replacing(path) as stream:
         stream.write("HIERARCHY\n" + "\n".join(_hierarchy(solution.actor.skeleton, 0, 0)) + "\n")
@@ -44,10 +46,18 @@ def write_bvh(solution: Solution, path: Path) -> None:
         stream.writelines(row % tuple(frame) + "\n" for frame in channels.tolist())
 
 
+def _depth_first(skeleton: Skeleton, joint: int) -> list[int]:
+    """A joint and all below it, in the order in which a BVH names them."""
+    children = [child for child, parent in enumerate(skeleton.parents) if parent == joint]
+    return [joint, *(below for child in children for below in _depth_first(skeleton, child))]
+
+
 def _hierarchy(skeleton: Skeleton, joint: int, depth: int) -> Iterator[str]:
     """The lines of a joint and all below it."""
     indent = "\t" * depth
-    yield f"{indent}{'JOINT' if depth else 'ROOT'} {skeleton.joints[joint]}"
+    # a space ends a name
+    name = "_".join(skeleton.joints[joint].split())
+    yield f"{indent}{'JOINT' if depth else 'ROOT'} {name}"
     yield f"{indent}{{"
     yield f"{indent}\t{_offset(skeleton.offsets[joint])}"
     yield f"{indent}\tCHANNELS {'3' if depth else '6 Xposition Yposition Zposition'} Zrotation Yrotation Xrotation"

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Kind = Literal["swapped back", "relabelled", "filled", "dropped", "sides exchanged", "sides doubtful"]
+Kind = Literal["swapped back", "relabelled", "filled", "dropped", "sides exchanged", "sides doubtful", "re-stuck"]
 
-#: What a warning says before it lists the corrections of a kind.
+#: What a warning says before it lists the corrections of a kind. Of a marker that was re-stuck there is a sentence of its own.
 SENTENCES: dict[Kind, str] = {
     "swapped back": "Labels that had been swapped were swapped back",
     "relabelled": "Samples under a wrong label were given the right one",
@@ -29,7 +29,7 @@ class Correction:
     Attributes:
         kind: "swapped back": two labels exchanged; "relabelled": the first label's samples are now the second's, "filled" the same
             of an unlabelled point; "dropped": a label's samples were removed; "sides exchanged": (left, right, left, right, ...);
-            "sides doubtful": the same, reported only.
+            "sides doubtful": the same, reported only; "re-stuck": the label's place on a given actor was fitted anew.
         labels: Whose samples, as the kind says.
         first: The first frame, counted from 0.
         last: The last frame, itself included.

@@ -68,6 +68,7 @@ def save_pose(solution: Solution, path: Path) -> None:
         joints=np.array(skeleton.joints, dtype=str),
         parents=np.array(skeleton.parents),
         bones=skeleton.bones,
+        offsets=skeleton.offsets,
         rotations=solution.rotations,
         positions=solution.positions,
     )
@@ -78,7 +79,8 @@ def load_pose(path: Path) -> SolvedPose:
     with np.load(path) as arrays:
         joints = tuple(str(joint) for joint in arrays["joints"])
         parents = tuple(int(parent) for parent in arrays["parents"])
-        return SolvedPose(Skeleton(joints, parents, arrays["bones"]), arrays["rotations"], arrays["positions"])
+        skeleton = Skeleton(joints, parents, arrays["bones"], arrays["offsets"])
+        return SolvedPose(skeleton, arrays["rotations"], arrays["positions"])
 
 
 def _write(path: Path, **arrays: Any) -> None:

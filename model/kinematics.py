@@ -197,12 +197,17 @@ class Body:
         """(attachments, 3) in metres: each marker from each of its joints, in the zero pose."""
         if not self.shared:
             return self.marker_offsets
+        places = self.joint_places()
+        own = (places[self.marker_joints] + self.marker_offsets)[self.attached_markers]
+        return own - places[self.attached_joints]
+
+    def joint_places(self) -> Tensor:
+        """(joints, 3) in metres: where the joints sit in the zero pose, from the root."""
         places = self.offsets.new_zeros(len(self.joints), 3)
         for joint, parent in enumerate(self.parents):
             if parent >= 0:
                 places[joint] = places[parent] + self.offsets[joint]
-        own = (places[self.marker_joints] + self.marker_offsets)[self.attached_markers]
-        return own - places[self.attached_joints]
+        return places
 
     def gathered(self, attached: Tensor, dim: int = 1) -> Tensor:
         """Weighted sums over each marker's attachments, which are counted by that dimension, as the labels then are."""

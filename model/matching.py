@@ -184,12 +184,14 @@ def _duplicated(name: tuple[str, str], subject: str, marker_set: MarkerSet) -> s
 
 
 def _require_enough(take: Take, found: tuple[str, ...], marker_set: MarkerSet) -> None:
-    if len(found) >= marker_set.fewest_markers and sum(label in found for label in set(marker_set.core)) >= 3:
+    core = set(marker_set.core)
+    if len(found) >= marker_set.fewest_markers and (not core or sum(label in found for label in core) >= 3):
         return
+    of_core = f", three of them of {listed(tuple(dict.fromkeys(marker_set.core)))}" if core else ""
     raise BonesetterError(
         f"{take.name} has {len(found)} of the markers of the set {marker_set.name!r}, too few to solve: at least "
-        f"{marker_set.fewest_markers} are needed, three of them of {listed(tuple(dict.fromkeys(marker_set.core)))}; where yours have other "
-        "names, describe them in a marker-set file and give it as --layout."
+        f"{marker_set.fewest_markers} are needed{of_core}; where yours have other names, describe them in a marker-set file and give it "
+        "as --layout."
     )
 
 

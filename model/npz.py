@@ -18,9 +18,9 @@ KEYS = ("joints", "positions", "markers", "rotations", "parents", "offsets", "la
 def write_npz(solution: Solution, path: Path) -> None:
     """Write the arrays of `KEYS`.
 
-    `joints` (31 names), `positions` (frames, 31, 3), `rotations` (frames, 31, 4) local from the zero pose, `parents`,
-    `offsets` (31, 3), `labels`, `rate_hz`, `markers` (frames, labels, 3), the cleaned input with NaN where nothing is known,
-    and `markers_model`, of the same shape, the solver's own for every frame.
+    `joints` (their names, 31 in the bundled hierarchy), `positions` (frames, joints, 3), `rotations` (frames, joints, 4) local from
+    the zero pose, `parents`, `offsets` (joints, 3), `labels`, `rate_hz`, `markers` (frames, labels, 3), the cleaned input with NaN
+    where nothing is known, and `markers_model`, of the same shape, the solver's own for every frame.
     """
     skeleton = solution.actor.skeleton
     arrays = {

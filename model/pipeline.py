@@ -18,6 +18,7 @@ from .attachment import attach, enough_samples, of_markers
 from .calibration import fit_actor
 from .cleaning import clean
 from .corrections import in_order, sentences
+from .hierarchy import same_hierarchy
 from .kinematics import Body, Pose
 from .legs import hold_feet
 from .marker_set import MarkerSet
@@ -34,6 +35,8 @@ from .sides import put_sides_right
 from .smoothing import low_pass, smooth_rotations
 from .solution import Solution
 from .solver import Found, Observations, coarse, find_poses, fit_poses, marker_jitter, windows
+from .starts import Beginning, other_hierarchy
+from .sticking import Restuck, follow_restuck
 from .take import BonesetterError, CleanTake, FloatArray, Take
 
 Progress = Callable[[str, float], None]
@@ -103,6 +106,9 @@ def solve_take(
     warnings: list[str] = []
     with watch.stage("match"):
         marker_set = marker_set or choose_marker_set(take)
+        begin = None
+        if actor is not None and not same_hierarchy(actor, prior):
+            prior, marker_set, begin = other_hierarchy(actor, prior, marker_set)
         matched, unknown = match_all(take, marker_set)
         placement = prior.placement(marker_set, matched.labels)
         matched, sides = put_sides_right(matched, marker_set, placement, prior)
@@ -116,9 +122,10 @@ def solve_take(
     # not inference_mode: roma keeps a constant for later, and a training in this process must be able to use it
     with watch.stage("propose"), torch.no_grad():
         _, few = coarse(seen)
-        if actor is not None:
-            actor = actor_for(actor, placement, unknown.labels, prior, warnings)
-        begun = proposed(actor, placement, prior, matched.labels, few)
+        given = actor
+        if given is not None:
+            actor = actor_for(given, placement, unknown.labels, warnings)
+        begun = proposed(actor, placement, prior, matched.labels, few, begin)
     with watch.stage("calibrate") as part, torch.no_grad():
         actor = calibrated(actor, placement, prior, matched.labels, few, begun, part, warnings)
         if actor.labels != matched.labels:
@@ -127,26 +134,30 @@ def solve_take(
     with watch.stage("find") as part, torch.no_grad():
         body = Body(actor, prior.pose, device, seen.points.dtype)
         found = find_poses(body, prior.pose, seen, begun, part)
+        restuck: tuple[Restuck, ...] = ()
+        if given is not None:
+            body, found, restuck = follow_restuck(body, prior.pose, seen, found, given.labels)
+            warnings += [each.sentence for each in restuck]
     with watch.stage("relabel"), torch.no_grad():
         relabelled, corrections = relabel(matched, unlabelled(take), marker_places(body, found, take.frames))
         if corrections:
             cleaned = clean(relabelled, marker_set, settings)
             seen = observe(cleaned, device)
-        corrections = in_order((*sides, *corrections))
+        corrections = in_order((*sides, *(each.correction(take.frames) for each in restuck), *corrections))
         warnings += sentences(corrections, take.first_frame)
     with watch.stage("pose") as part, torch.no_grad():
         pose = fit_poses(body, prior.pose, seen, found, part)
     with watch.stage("smooth"), torch.no_grad():
         pose = smoothed(pose, take.rate_hz, settings.smooth)
     with watch.stage("feet"), torch.no_grad():
-        pose, contacts = hold_feet(pose, actor, prior.pose, cleaned, lock=settings.lock_feet)
+        pose, contacts = hold_feet(pose, body.actor, prior.pose, cleaned, lock=settings.lock_feet)
     with watch.stage("results"), torch.no_grad():
         positions, rotations, markers = as_arrays(body, pose)
         off = float(np.nanmean(marker_residuals_mm(cleaned.take.positions, markers)))
         if off > DOUBTFUL_RESIDUAL_MM:
             warnings.append(f"The markers are {off:.0f} mm off on average: their labels or the actor may be wrong.")
     said = matched.warnings + tuple(warnings)
-    return Solution(cleaned, actor, rotations, positions, markers, said, watch.seconds, corrections, contacts)
+    return Solution(cleaned, body.actor, rotations, positions, markers, said, watch.seconds, corrections, contacts)
 
 
 def find_device(name: str) -> torch.device:
@@ -182,8 +193,15 @@ def marker_places(body: Body, found: Found, frames: int) -> FloatArray:
     return CubicSpline(found.at.cpu().numpy(), markers)(np.arange(frames))
 
 
-def proposed(actor: Actor | None, placement: Placement, prior: Prior, labels: tuple[str, ...], few: Observations) -> Pose:
-    """The network's poses of some frames that follow on one another, by the markers that are known.
+def proposed(
+    actor: Actor | None,
+    placement: Placement,
+    prior: Prior,
+    labels: tuple[str, ...],
+    few: Observations,
+    begin: Beginning | None,
+) -> Pose:
+    """The poses that a solve begins from, of frames that follow on one another: the network's, by the markers that are known.
 
     Args:
         actor: Fitted before, or None.
@@ -191,10 +209,14 @@ def proposed(actor: Actor | None, placement: Placement, prior: Prior, labels: tu
         prior: Of poses and bones.
         labels: Of all markers.
         few: Of all markers, at the coarse rate.
+        begin: Where to begin with a given actor of another hierarchy than the network's.
     """
     if actor is None:
         return propose_poses(bundled_proposer(), stranger(prior, placement), of_markers(few, range(len(placement.labels))))
-    return propose_poses(bundled_proposer(), acquaintance(actor), of_markers(few, [labels.index(label) for label in actor.labels]))
+    seen = of_markers(few, [labels.index(label) for label in actor.labels])
+    if begin is not None:
+        return begin(Body(actor, prior.pose, few.points.device, few.points.dtype), seen)
+    return propose_poses(bundled_proposer(), acquaintance(actor), seen)
 
 
 def calibrated(
@@ -229,14 +251,8 @@ def calibrated(
     return attach(actor, placement, prior, labels, few, begun, warnings, lambda part: progress(0.5 + 0.5 * part))
 
 
-def actor_for(actor: Actor, placement: Placement, others: tuple[str, ...], prior: Prior, warnings: list[str]) -> Actor:
-    """A given actor on a take's labels: the known ones, which sit where they usually do if it lacks them, and those others that it has.
-
-    Raises:
-        BonesetterError: The actor has other joints than the prior.
-    """
-    if actor.skeleton.joints != prior.actor.joints or actor.skeleton.parents != prior.actor.parents:
-        raise BonesetterError("The actor has another skeleton than the solver: choose one saved by --save-actor.")
+def actor_for(actor: Actor, placement: Placement, others: tuple[str, ...], warnings: list[str]) -> Actor:
+    """A given actor on a take's labels: the known ones, which sit where they usually do if it lacks them, and those others that it has."""
     labels = placement.labels + tuple(label for label in others if label in actor.labels)
     if unknown := [label for label in placement.labels if label not in actor.labels]:
         warnings.append(f"The actor has no place for {', '.join(unknown)}: the usual one is taken.")

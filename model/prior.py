@@ -56,6 +56,7 @@ class ActorPrior:
         carriers: (labels,) index of the joint whose bone each marker rides on.
         offset_mean: (labels, 3), from the joint that carries the marker.
         offset_deviation: (labels, 3) standard deviation.
+        places: Of a hierarchy whose joints do not sit at the ends of their parents' bones, see `Skeleton`.
     """
 
     joints: tuple[str, ...]
@@ -66,6 +67,7 @@ class ActorPrior:
     carriers: tuple[int, ...]
     offset_mean: FloatArray
     offset_deviation: FloatArray
+    places: FloatArray | None = None
 
     @property
     def placement(self) -> Placement:
@@ -99,7 +101,7 @@ class Prior:
     def mean_actor(self, placement: Placement | None = None) -> Actor:
         """An actor of mean build with the given markers (default: all learned ones) where they are usually put."""
         known, placed = self.actor, placement or self.actor.placement
-        return Actor(Skeleton(known.joints, known.parents, known.bone_mean), placed.labels, placed.joints, placed.offset_mean)
+        return Actor(Skeleton(known.joints, known.parents, known.bone_mean, known.places), placed.labels, placed.joints, placed.offset_mean)
 
 
 @lru_cache(maxsize=4)

@@ -15,13 +15,14 @@ import bpy
 import numpy as np
 
 from ..model.exchange import SolvedPose
-from ..model.skeleton import Skeleton
+from ..model.skeleton import CMU_JOINTS, Skeleton
 from ..model.take import FloatArray
 from .keyframes import bind, bound_channelbag, write_keys
 from .space import Y_UP_TO_Z_UP, Space, Timing
 from .takes import space_of, timing_of
 
-#: Bones that the ASF's zero pose spreads and a T-pose has straight down. All that hangs from them is turned with them.
+#: Bones that the ASF's zero pose spreads and a T-pose has straight down. All that hangs from them is turned with them. Another hierarchy
+#: rests in the zero pose that its file gives it.
 LEGS = ("LeftUpLeg", "LeftLeg", "RightUpLeg", "RightLeg")
 
 DOWN = np.array([0.0, -1.0, 0.0])
@@ -50,7 +51,7 @@ def rest_rotations(skeleton: Skeleton) -> FloatArray:
     """S, (joints, 3, 3): from the zero pose to the T-pose, on the zero pose's axes."""
     rotations = np.tile(np.eye(3), (len(skeleton.joints), 1, 1))
     for joint, (name, parent) in enumerate(zip(skeleton.joints, skeleton.parents, strict=True)):
-        if name in LEGS and np.linalg.norm(skeleton.bones[joint]) > SHORTEST:
+        if skeleton.joints == CMU_JOINTS and name in LEGS and np.linalg.norm(skeleton.bones[joint]) > SHORTEST:
             rotations[joint] = _turn_between(skeleton.bones[joint], DOWN)
         elif parent >= 0:
             rotations[joint] = rotations[parent]

@@ -131,6 +131,21 @@ def test_rest_pose_is_a_t_pose(apply, make_pose):
     assert min(bone.tail_local.z for bone in bones) == pytest.approx(0, abs=1e-6)
 
 
+def test_another_hierarchy_rests_in_its_zero_pose(ext, apply, make_pose):
+    """Joints beside the ends of their parents' bones, bones without length, and names that only look like ours."""
+    joints = ("pelvis", "LeftUpLeg", "left knee", "spine", "tail")
+    places = np.array([(0, 0, 0), (0.1, -0.1, 0), (0.1, -0.4, 0), (0, 0.2, 0.05), (0, 0, -0.3)])
+    bones = np.array([(0, 0.2, 0.05), (0.1, -0.4, 0), (0, 0, 0), (0, 0.3, 0), (0, 0, -0.2)])
+    skeleton = ext("model.skeleton").Skeleton(joints, (-1, 0, 1, 0, 0), bones, places)
+    pose = make_pose(skeleton=skeleton)
+    armature = apply(pose)
+    assert worst_mm(armature, pose) < 0.1
+    rest = {bone.name: np.array(bone.head_local) for bone in armature.data.bones}
+    np.testing.assert_allclose(rest["LeftUpLeg"] - rest["pelvis"], (0.1, 0, -0.1), atol=1e-6)
+    np.testing.assert_allclose(rest["left knee"] - rest["LeftUpLeg"], (0.1, 0, -0.4), atol=1e-6)
+    np.testing.assert_allclose(rest["tail"] - rest["pelvis"], (0, 0.3, 0), atol=1e-6)
+
+
 def test_rolls_are_mirrored(apply, make_pose):
     bones = apply(make_pose()).data.bones
     for bone in bones:

@@ -113,6 +113,51 @@ def test_force_and_actor(done, batch, tmp_path):
     assert json.loads(actor.read_text())["format"] == "bonesetter-actor"
 
 
+#: An actor of the synthetic person without the bundled hierarchy's rigid hips: its legs hang from the pelvis itself.
+OTHER_HIERARCHY = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+import numpy as np
+from model.prior import bundled
+from model.skeleton import Skeleton
+actor = bundled().mean_actor()
+joints, parents, places = actor.skeleton.joints, list(actor.skeleton.parents), actor.skeleton.offsets.copy()
+hips = [joint for joint, name in enumerate(joints) if name in ("LHipJoint", "RHipJoint")]
+for joint, parent in enumerate(parents):
+    if parent in hips:
+        places[joint] += places[parent]
+        parents[joint] = parents[parent]
+kept = [joint for joint in range(len(joints)) if joint not in hips]
+names = tuple(joints[joint].replace("Left", "left_").replace("Right", "right_") for joint in kept)
+above = tuple(-1 if parents[joint] < 0 else kept.index(parents[joint]) for joint in kept)
+skeleton = Skeleton(names, above, actor.skeleton.bones[kept], places[kept])
+replace(actor, skeleton=skeleton, marker_joints=tuple(kept.index(joint) for joint in actor.marker_joints)).save(Path(sys.argv[1]))
+"""
+
+
+def test_an_actor_of_another_hierarchy(done, batch, engine_python, tmp_path):
+    take, actor = done[0].parent / "one.c3d", tmp_path / "other.json"
+    subprocess.run([engine_python, "-c", OTHER_HIERARCHY, str(actor)], cwd=ROOT, check=True)
+    run = batch(take, "--out", tmp_path, "--format", "blend", "bvh", "--actor", actor)
+    assert run.returncode == 0, run.stderr
+    assert json.loads((tmp_path / "one.json").read_text())["marker_residual_mm"]["mean"] < 8
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "one.blend"))
+    rig = bpy.context.scene.bonesetter.take.bonesetter.armature
+    assert len(rig.data.bones) == 29
+    assert rig.data.bones["left_UpLeg"].parent.name == "Hips"
+    lines = (tmp_path / "one.bvh").read_text().splitlines()
+    assert sum(line.split()[:1] == ["JOINT"] for line in lines) == 28
+    wanted = {}
+    for path, name in ((done[0], "LeftForeArm"), (tmp_path, "left_ForeArm")):
+        bpy.ops.wm.open_mainfile(filepath=str(path / "one.blend"))
+        rig = bpy.context.scene.bonesetter.take.bonesetter.armature
+        bpy.context.scene.frame_set(100)
+        wanted[name] = np.array(rig.matrix_world @ rig.pose.bones[name].head)
+    # the actor is the true one here, and was fitted there
+    np.testing.assert_allclose(wanted["left_ForeArm"], wanted["LeftForeArm"], atol=0.03)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

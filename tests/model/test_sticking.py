@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Markers that were re-stuck since the actor was fitted."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from model.actor import Actor
+from model.c3d import read_c3d
+from model.corruptions import corrupt
+from model.evaluate import CORRUPTED
+from model.lab_takes import find_c3d
+from model.metrics import pose_error
+from model.motion import forward, matrices
+from model.output import write_outputs
+from model.pipeline import solve_take
+from model.prior import bundled
+from model.settings import Settings
+
+
+def silent(_stage, _part):
+    pass
+
+
+def with_moved(synthetic, moved):
+    """The synthetic take with markers moved on their bones: {label: metres on the axes of the label's joint}."""
+    actor, turned = bundled().mean_actor(), synthetic.motion.forward()[1]
+    positions = synthetic.take.positions.copy()
+    for label, by in moved.items():
+        row = actor.labels.index(label)
+        positions[:, row] += turned[:, actor.marker_joints[row]] @ np.array(by)
+    return replace(synthetic.take, positions=positions)
+
+
+def error_of(solution, motion):
+    turned = forward(solution.actor.skeleton, matrices(solution.rotations), solution.positions[:, 0])[1]
+    return pose_error(solution.positions, turned, *motion.forward())
+
+
+def restuck(solution):
+    return [each.labels[0] for each in solution.corrections if each.kind == "re-stuck"]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(synthetic):
+    return solve_take(synthetic.take, Settings(), bundled().mean_actor(), silent)
+
+
+@pytest.mark.parametrize(
+    "moved",
+    [
+        {"LTHI": (0.0, 0.03, 0.026)},
+        {"RKNE": (0.0, 0.04, 0.0)},
+        {"LWRA": (0.04, 0.0, 0.0)},
+        {"C7": (0.02, -0.035, 0.0)},
+        {"LFWT": (-0.028, 0.028, 0.0)},
+        {"RSHO": (0.04, 0.0, 0.0), "LANK": (0.0, 0.04, 0.0)},
+    ],
+    ids=lambda moved: " and ".join(moved),
+)
+def test_a_marker_that_was_moved_is_found_and_fitted(synthetic, undisturbed, moved, tmp_path):
+    actor = bundled().mean_actor()
+    solution = solve_take(with_moved(synthetic, moved), Settings(), actor, silent)
+    assert set(restuck(solution)) == set(moved)
+    for label, by in moved.items():
+        row = actor.labels.index(label)
+        assert any(warning.startswith(f"{label} sits ") for warning in solution.warnings)
+        np.testing.assert_allclose(solution.actor.marker_offsets[row], actor.marker_offsets[row] + by, atol=6e-3)
+    others = [row for row, label in enumerate(actor.labels) if label not in moved]
+    np.testing.assert_array_equal(solution.actor.marker_offsets[others], actor.marker_offsets[others])
+    usual, error = (error_of(each, synthetic.motion) for each in (undisturbed, solution))
+    assert error.position_mm.mean() < usual.position_mm.mean() + 0.5
+    assert error.motion_deg.mean() < usual.motion_deg.mean() + 0.3
+    report = write_outputs(solution, {}, actor=tmp_path / "actor.json")
+    entries = [entry for entry in report["corrections"] if entry["kind"] == "re-stuck"]
+    assert len(entries) == len(moved)
+    assert entries[0]["frames"] == [synthetic.take.first_frame, synthetic.take.first_frame + synthetic.take.frames - 1]
+    again = solve_take(with_moved(synthetic, moved), Settings(), Actor.load(tmp_path / "actor.json"), silent)
+    assert not restuck(again)
+
+
+def test_nothing_is_found_where_nothing_was_moved(undisturbed):
+    assert not restuck(undisturbed)
+    assert undisturbed.actor.labels == bundled().mean_actor().labels
+    np.testing.assert_array_equal(undisturbed.actor.marker_offsets, bundled().mean_actor().marker_offsets)
+
+
+def test_noise_is_not_taken_for_it(synthetic):
+    assert not restuck(solve_take(corrupt(synthetic.take, CORRUPTED, seed=0), Settings(), bundled().mean_actor(), silent))
+
+
+def test_a_single_pose_tells_nothing(synthetic):
+    take = with_moved(synthetic, {"LWRA": (0.04, 0.0, 0.0)})
+    still = replace(take, positions=take.positions[:30], residuals=take.residuals[:30])
+    assert not restuck(solve_take(still, Settings(), bundled().mean_actor(), silent))
+
+
+def test_another_person_is_not_fitted(synthetic):
+    """Where half of the markers sit elsewhere, it is not the markers."""
+    random = np.random.default_rng(0)
+    moved = {label: random.normal(scale=0.04, size=3) for label in bundled().mean_actor().labels[::2]}
+    solution = solve_take(with_moved(synthetic, moved), Settings(), bundled().mean_actor(), silent)
+    assert not restuck(solution)
+
+
+@pytest.mark.parametrize("name", ["cmu_01_01", "cmu_02_05", "cmu_85_02", "mons_rolling", "gatech_squat"])
+def test_no_real_take_has_any(takes_folder, name):
+    """With the actor fitted to the take itself, and with that of either half on the other."""
+    take = read_c3d(find_c3d(takes_folder / name))
+    middle = take.frames // 2
+    spans = [(slice(None), slice(None)), (slice(middle), slice(middle, None)), (slice(middle, None), slice(middle))]
+    for fitted, reused in spans:
+        one, other = (replace(take, positions=take.positions[span], residuals=take.residuals[span]) for span in (fitted, reused))
+        actor = solve_take(one, Settings(), None, silent).actor
+        assert not restuck(solve_take(other, Settings(), actor, silent))
