@@ -118,7 +118,7 @@ def lifted(track: Track, moved: FloatArray, rate_hz: float, up_axis: Axis) -> Fl
     up = "XYZ".index(up_axis)
     shown = track.samples[..., up].mean(axis=1)
     # a frame or two of noise in the markers is no floor
-    lowest = np.fmin(track.floor.mean(), minimum_filter1d(np.nan_to_num(shown, nan=np.inf), 5)) - SEEN_TOLERANCE_M
+    lowest = np.minimum(track.floor.mean(), minimum_filter1d(np.nan_to_num(shown, nan=np.inf), 5)) - SEEN_TOLERANCE_M
     lowest[np.isnan(shown)] = percentile(shown, LOWEST_PERCENTILE) - HIDDEN_TOLERANCE_M
     sunk = np.fmax(lowest - (track.solved.mean(axis=1) + moved)[:, up], 0.0)
     reach = round(LIFT_SECONDS * rate_hz)
