@@ -90,6 +90,7 @@ def solve_take(
     warnings: list[str] = []
     with watch.stage("match"):
         marker_set = marker_set or choose_marker_set(take)
+        prior = prior.centred(marker_set)
         matched, unknown = match_all(take, marker_set)
         placement = prior.placement(marker_set, matched.labels)
         matched, sides = put_sides_right(matched, marker_set, placement, prior)
