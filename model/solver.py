@@ -48,6 +48,8 @@ ROOT_SPEED = (1.0, 2.0)
 SPEED_WEIGHT, GAP_SPEED_WEIGHT = 0.05, 4.0
 #: How much of the pose prior is believed: neighbouring frames repeat the same poses and the same marker errors.
 POSE_WEIGHT = 1.0
+#: Degrees of freedom of Student's t beyond the usual poses: one, for the heaviest tail whose scale is still known.
+TAIL = 1.0
 #: Of the normal matrix's diagonal, added to it; and for the root, in 1/m^2 and 1/rad^2, which no prior holds where no marker is seen.
 DAMPING, ROOT_DAMPING = 1e-4, 1.0
 #: Frames that are refined together, and how many more on either side are refined with them and thrown away.
@@ -145,6 +147,16 @@ def sample_weights(residuals: Tensor, seen: Observations, scale_m: float) -> Ten
     return seen.confidence * (s2 / (s2 + squared)) ** 2 / seen.sigma_m**2
 
 
+def usual(pose: Pose, terms: Terms) -> Tensor:
+    """(frames, 1): how much of the pose prior counts in each frame: all of it up to what is usual, less the farther a pose is beyond.
+
+    Someone who rolls on the floor is where a Gaussian allows nobody: its pull would outweigh the markers, whose own say is limited.
+    Student's t has the weight (nu + n) / (nu + q' P q) instead, of which a pose that is likelier than the average one keeps 1.
+    """
+    away = ((pose.q @ terms.precision[ROOT:, ROOT:]) * pose.q).sum(-1, keepdim=True)
+    return ((TAIL + pose.q.shape[1]) / (TAIL + away)).clamp_max(1.0)
+
+
 def normal_equations(body: Body, pose: Pose, seen: Observations, terms: Terms, scale_m: float) -> tuple[Tensor, Tensor]:
     """Gauss-Newton's matrices (frames, n, n) and gradients (frames, n), without the coupling."""
     posed = body.posed(pose)
@@ -152,9 +164,10 @@ def normal_equations(body: Body, pose: Pose, seen: Observations, terms: Terms, s
     say = sample_weights(residuals, seen, scale_m).sqrt()
     rows = (body.marker_jacobian(pose, posed).transpose(1, 2).mul_(say[:, None, :, None])).flatten(1, 2)
     wrong = (residuals * say[..., None]).transpose(1, 2).flatten(1, 2)
-    hessian = torch.baddbmm(terms.precision, rows.transpose(1, 2), rows)
+    believed = usual(pose, terms)
+    hessian = torch.baddbmm(terms.precision * believed[..., None], rows.transpose(1, 2), rows)
     gradient = (rows.transpose(1, 2) @ wrong[..., None])[..., 0]
-    gradient[:, ROOT:] += pose.q @ terms.precision[ROOT:, ROOT:]
+    gradient[:, ROOT:] += believed * (pose.q @ terms.precision[ROOT:, ROOT:])
     return hessian, gradient
 
 
