@@ -33,8 +33,13 @@ class Placement:
     def only(self, rows: Sequence[int]) -> Placement:
         """Some of these markers, in that order."""
         chosen = list(rows)
-        labels, joints, origins = (tuple(of[row] for row in chosen) for of in (self.labels, self.joints, self.origins))
-        return Placement(labels, joints, self.offset_mean[chosen], self.offset_deviation[chosen], origins)
+        return Placement(
+            tuple(self.labels[row] for row in chosen),
+            tuple(self.joints[row] for row in chosen),
+            self.offset_mean[chosen],
+            self.offset_deviation[chosen],
+            tuple(self.origins[row] for row in chosen),
+        )
 
     def __add__(self, other: Placement) -> Placement:
         """These markers, then the others."""
