@@ -236,7 +236,7 @@ def test_a_marker_is_expected_with_the_joint_that_it_lies_by(body, clean):
     prior = bundled()
     known = prior.actor.placement
     row, wrist = known.labels.index("LWRA"), prior.actor.joints.index("LeftFingerBase")
-    placement = replace(known, origins=known.origins[:row] + (wrist,) + known.origins[row + 1 :])
+    placement = replace(known, origins=(*known.origins[:row], wrist, *known.origins[row + 1 :]))
     fit = ActorFit(body, prior, placement, observed(clean.markers[:2]))
     random = torch.Generator().manual_seed(3)
     components = torch.randn(fit.bone_basis.shape[-1], generator=random, dtype=torch.float64)
