@@ -8,8 +8,9 @@ Per frame t, with markers m, the cost is
 rho_s is Geman and McClure's kernel rho(r) = r^2 s^2 / (r^2 + s^2), its scale s shrinking from step to step (graduated
 non-convexity: Yang et al. 2020, arXiv 1909.08605), so that samples far from every sensible pose lose their say. P is the
 pose prior's precision; of a pose beyond the usual it counts less, as `usual` says. dx is the change from the frame before;
-kappa is small where markers are seen and large where they are not, so that a limb glides through a gap. The change couples neighbours only, coordinate by coordinate: the normal
-matrix is banded with the width of one frame, and LAPACK factors it in time linear in the frames.
+kappa is small where markers are seen and large where they are not, so that a limb glides through a gap. The change couples
+neighbours only, coordinate by coordinate: the normal matrix is banded with the width of one frame, and LAPACK factors it in
+time linear in the frames.
 """
 
 from __future__ import annotations
