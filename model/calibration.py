@@ -22,7 +22,7 @@ from .actor import Actor
 from .kinematics import ROOT, Body, Pose
 from .placement import Placement
 from .prior import Prior
-from .solver import Observations, Progress, place_root, prior_terms, sample_weights, usual
+from .solver import Observations, Progress, place_root, prior_terms, sample_weights
 
 #: Frames that are fitted together: enough to see every joint bend, few enough to be quick.
 SUBSET = 80
@@ -165,10 +165,9 @@ class ActorFit:
         weighted = by_pose * weights[..., None]
         turned_weighted = weighted.flatten(1, 2).transpose(1, 2)
         pull = turned_weighted @ residuals.flatten(1, 2)[..., None]
-        believed = INDEPENDENCE * usual(pose, self.terms)
-        pull[:, ROOT:, 0] += believed * (pose.q @ self.terms.precision[ROOT:, ROOT:])
+        pull[:, ROOT:, 0] += INDEPENDENCE * pose.q @ self.terms.precision[ROOT:, ROOT:]
         # the first rows are free of prior: a little of the diagonal keeps frames with few markers solvable
-        hessian = turned_weighted @ by_pose.flatten(1, 2) + believed[..., None] * self.terms.precision
+        hessian = turned_weighted @ by_pose.flatten(1, 2) + INDEPENDENCE * self.terms.precision
         hessian.diagonal(dim1=1, dim2=2).mul_(1 + 1e-4).add_(1e-6)
         factor = torch.linalg.cholesky(hessian)
         if not fit_sizes:
