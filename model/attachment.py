@@ -166,12 +166,9 @@ def _still_places(body: Body, pose: Pose, seen: Observations) -> list[StillPlace
 
 def _placement(places: dict[str, StillPlace]) -> Placement:
     spreads = np.maximum([place.spread_m for place in places.values()], LEAST_DEVIATION_M)
-    return Placement(
-        tuple(places),
-        tuple(place.joint for place in places.values()),
-        np.stack([place.offset for place in places.values()]),
-        np.repeat(spreads[:, None], 3, axis=1),
-    )
+    joints = tuple(place.joint for place in places.values())
+    offsets = np.stack([place.offset for place in places.values()])
+    return Placement(tuple(places), joints, offsets, np.repeat(spreads[:, None], 3, axis=1), joints)
 
 
 def _posed(actor: Actor, prior: Prior, few: Observations, begun: Pose) -> tuple[Body, Pose]:

@@ -105,13 +105,24 @@ class ActorFit:
         self.bone_basis = torch.as_tensor(prior.actor.bone_basis, dtype=like.dtype, device=like.device)
         self.offset_mean = torch.as_tensor(placement.offset_mean, dtype=like.dtype, device=like.device)
         deviation = torch.as_tensor(placement.offset_deviation, dtype=like.dtype, device=like.device)
-        self.precision = torch.cat([like.new_ones(self.bone_basis.shape[-1]), deviation.flatten() ** -2])
+        self.offset_precision = deviation**-2
         # bone b moves what hangs below its joint, the joint itself not counted
         hangs = (body.below & ~torch.eye(len(body.joints), dtype=torch.bool, device=body.below.device)).to(like.dtype)
         at, own = body.attached_joints, body.marker_joints[body.attached_markers]
         self.hangs = body.gathered(hangs[:, at])
         # and of a marker that several joints share, the place that it has on each of them in the zero pose
         self.places = torch.einsum("ba,bic->aic", hangs[:, own] - hangs[:, at], self.bone_basis)
+        # and of a marker that lies by another joint than its own, where that joint is
+        by = hangs[:, list(placement.origins)] - hangs[:, body.marker_joints]
+        self.drawn = torch.einsum("bm,bic->mic", by, self.bone_basis)
+        self.precision = self.sizes_precision()
+
+    def sizes_precision(self) -> Tensor:
+        """The prior's precision of the sizes, the components before the offsets."""
+        drawn, precision = self.drawn.flatten(0, 1), self.offset_precision.flatten()
+        pulled = drawn * precision[:, None]
+        components = torch.eye(drawn.shape[-1], dtype=drawn.dtype, device=drawn.device) + drawn.T @ pulled
+        return torch.cat([torch.cat([components, -pulled.T], 1), torch.cat([-pulled, torch.diag(precision)], 1)])
 
     def sized(self, sizes: Sizes) -> Body:
         return self.body.with_sizes(self.bones(sizes), sizes.offsets)
@@ -190,13 +201,13 @@ class ActorFit:
         pull = (weights * residuals)[..., None]
         weighted = by_offset.transpose(2, 3) * weights[..., None]
         cross = (weighted @ by_bones).sum(0).flatten(0, 1)
-        matrix = torch.diag(self.precision)
+        matrix = self.precision.clone()
         matrix[:split, :split] += (by_bones * weights[..., None]).flatten(0, 2).T @ by_bones.flatten(0, 2)
         matrix[split:, :split] += cross
         matrix[:split, split:] += cross.T
         matrix[split:, split:] += torch.block_diag(*(weighted @ by_offset).sum(0))
         away = torch.cat([sizes.components, (sizes.offsets - self.offset_mean).flatten()])
-        gradient = self.precision * away
+        gradient = self.precision @ away
         gradient[:split] += by_bones.flatten(0, 2).T @ pull.flatten()
         gradient[split:] += (by_offset.transpose(2, 3) @ pull).sum(0).flatten()
         return matrix, gradient
@@ -212,9 +223,9 @@ class ActorFit:
         weights = sample_weights(residuals, self.seen, SETTLING_SCALE_M)[..., None, None]
         by_offset = self.offset_jacobian(posed.turned)
         weighted = by_offset.transpose(2, 3) * weights
-        usual = self.precision[len(sizes.components) :].view_as(sizes.offsets)
-        matrix = (weighted @ by_offset).sum(0) + torch.diag_embed(usual)
-        pull = (weighted @ residuals[..., None]).sum(0)[..., 0] - usual * (sizes.offsets - self.offset_mean)
+        expected = self.offset_mean + self.drawn @ sizes.components
+        matrix = (weighted @ by_offset).sum(0) + torch.diag_embed(self.offset_precision)
+        pull = (weighted @ residuals[..., None]).sum(0)[..., 0] - self.offset_precision * (sizes.offsets - expected)
         return Sizes(sizes.components, sizes.offsets + torch.linalg.solve(matrix, pull))
 
 

@@ -12,7 +12,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from .skeleton import CMU_JOINTS
+from .skeleton import CMU_JOINTS, CMU_PARENTS
 from .take import BonesetterError
 
 FOLDER = Path(__file__).parent / "marker_sets"
@@ -31,8 +31,12 @@ SIDE = re.compile(r"^(LEFT|RIGHT)(?=[A-Z])")
 
 #: No marker sits farther from its joint than this, in mm: more is a mistake of units.
 FARTHEST_MM = 1000.0
-SET_KEYS = {"format", "version", "name", "markers", "rigid_groups", "pairs", "core_groups", "fewest_markers"}
-MARKER_KEYS = {"label", "aliases", "like", "joint", "offset_mm", "spread_mm"}
+SET_KEYS = {"format", "version", "name", "markers", "joint_centres", "rigid_groups", "pairs", "core_groups", "fewest_markers"}
+MARKER_KEYS = {"label", "aliases", "like", "joint", "from", "offset_mm", "spread_mm"}
+CENTRE_KEYS = {"offset_mm", "spread_mm"}
+
+
+Millimetres = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -42,14 +46,32 @@ class Place:
     Attributes:
         joint: Name of the joint whose bone it rides on.
         like: Label of the CMU set's marker whose learned place it has.
-        offset_mm: From the joint, on the zero pose's axes of the mean actor; only without `like`.
+        offset_mm: From the origin, on the zero pose's axes of the mean actor; only without `like`.
         spread_mm: Standard deviation on each axis; None for the learned one.
+        origin: Name of the joint that the offset is from; None for `joint`. A marker on the end of a bone lies by the next joint,
+            however long the bone is.
     """
 
     joint: str
     like: str | None = None
-    offset_mm: tuple[float, float, float] | None = None
-    spread_mm: tuple[float, float, float] | None = None
+    offset_mm: Millimetres | None = None
+    spread_mm: Millimetres | None = None
+    origin: str | None = None
+
+
+@dataclass(frozen=True)
+class Centre:
+    """Where a lab that uses the set has a joint's centre.
+
+    Attributes:
+        joint: Its name.
+        offset_mm: From where the CMU library's labs have it, on the zero pose's axes of the mean actor.
+        spread_mm: Standard deviation on each axis of how much more people differ in it than the labs' skeletons do.
+    """
+
+    joint: str
+    offset_mm: Millimetres
+    spread_mm: Millimetres
 
 
 @dataclass(frozen=True)
@@ -65,6 +87,7 @@ class MarkerSet:
         pairs: (left, right) labels of the markers that mirror each other.
         core_groups: The groups without which the body's place and heading are unknown: three markers of them are needed.
         fewest_markers: Fewer markers than this cannot be solved.
+        centres: Of the joints that lie elsewhere than in the CMU library's skeletons.
     """
 
     name: str
@@ -75,6 +98,7 @@ class MarkerSet:
     pairs: tuple[tuple[str, str], ...] = ()
     core_groups: tuple[str, ...] = ()
     fewest_markers: int = 12
+    centres: tuple[Centre, ...] = ()
 
     @property
     def joints(self) -> tuple[str, ...]:
@@ -170,6 +194,7 @@ def _marker_set(document: dict[str, Any]) -> MarkerSet:
         pairs=_pairs(document["pairs"], labels) if "pairs" in document else _mirrored(labels),
         core_groups=core_groups,
         fewest_markers=fewest,
+        centres=tuple(_centre(joint, centre) for joint, centre in document.get("joint_centres", {}).items()),
     )
 
 
@@ -181,26 +206,37 @@ def _place(label: str, marker: Mapping[str, Any]) -> Place:
         like = marker.get("like", label)
         if like not in learned:
             raise ValueError(f"{label} has no offset_mm, and {like} is no marker of the CMU set")
+        if "from" in marker:
+            raise ValueError(f"{label} has no offset_mm that could be from {marker['from']}")
         if marker.get("joint", learned[like]) != learned[like]:
             raise ValueError(f"{label} is like {like}, which rides on {learned[like]}, not on {marker['joint']}")
         return Place(learned[like], like, None, spread)
     if "like" in marker:
         raise ValueError(f"{label} has both like and offset_mm")
-    if marker["joint"] not in CMU_JOINTS:
-        raise ValueError(f"{label} rides on the unknown joint {marker['joint']!r}")
+    for joint in (marker["joint"], marker.get("from", marker["joint"])):
+        if joint not in CMU_JOINTS:
+            raise ValueError(f"{label} has the unknown joint {joint!r}")
     if spread is None:
         raise ValueError(f"{label} has an offset_mm but no spread_mm")
-    return Place(marker["joint"], None, _three(f"offset_mm of {label}", marker["offset_mm"]), spread)
+    return Place(marker["joint"], None, _three(f"offset_mm of {label}", marker["offset_mm"]), spread, marker.get("from"))
 
 
-def _spread(label: str, value: Any) -> tuple[float, float, float]:
+def _centre(joint: str, centre: Mapping[str, Any]) -> Centre:
+    _check_keys(f"the centre of {joint}", centre, CENTRE_KEYS)
+    parent = dict(zip(CMU_JOINTS, CMU_PARENTS, strict=True)).get(joint, -1)
+    if parent <= 0:
+        raise ValueError(f"{joint!r} is no joint at the end of a bone")
+    return Centre(joint, _three(f"offset_mm of {joint}", centre["offset_mm"]), _spread(joint, centre["spread_mm"]))
+
+
+def _spread(label: str, value: Any) -> Millimetres:
     spread = _three(f"spread_mm of {label}", value if isinstance(value, list) else [value] * 3)
     if min(spread) <= 0:
         raise ValueError(f"spread_mm of {label} is not above 0")
     return spread
 
 
-def _three(what: str, values: Any) -> tuple[float, float, float]:
+def _three(what: str, values: Any) -> Millimetres:
     if not isinstance(values, list) or len(values) != 3 or any(isinstance(v, bool) or not isinstance(v, int | float) for v in values):
         raise ValueError(f"{what} is not three numbers")
     if not all(math.isfinite(v) and abs(v) <= FARTHEST_MM for v in values):

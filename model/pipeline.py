@@ -109,6 +109,8 @@ def solve_take(
         begin = None
         if actor is not None and not same_hierarchy(actor, prior):
             prior, marker_set, begin = other_hierarchy(actor, prior, marker_set)
+        else:
+            prior = prior.centred(marker_set)
         matched, unknown = match_all(take, marker_set)
         placement = prior.placement(marker_set, matched.labels)
         matched, sides = put_sides_right(matched, marker_set, placement, prior)

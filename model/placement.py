@@ -18,20 +18,28 @@ class Placement:
     Attributes:
         labels: One per marker, unique.
         joints: (labels,) index of the joint whose bone each marker rides on.
-        offset_mean: (labels, 3), from that joint.
+        offset_mean: (labels, 3), from that joint, of an actor of mean build.
         offset_deviation: (labels, 3) standard deviation.
+        origins: (labels,) index of the joint by which each marker lies: where other bones than the mean ones put that joint, the
+            marker is expected with it.
     """
 
     labels: tuple[str, ...]
     joints: tuple[int, ...]
     offset_mean: FloatArray
     offset_deviation: FloatArray
+    origins: tuple[int, ...]
 
     def only(self, rows: Sequence[int]) -> Placement:
         """Some of these markers, in that order."""
         chosen = list(rows)
-        labels, joints = tuple(self.labels[row] for row in chosen), tuple(self.joints[row] for row in chosen)
-        return Placement(labels, joints, self.offset_mean[chosen], self.offset_deviation[chosen])
+        return Placement(
+            tuple(self.labels[row] for row in chosen),
+            tuple(self.joints[row] for row in chosen),
+            self.offset_mean[chosen],
+            self.offset_deviation[chosen],
+            tuple(self.origins[row] for row in chosen),
+        )
 
     def __add__(self, other: Placement) -> Placement:
         """These markers, then the others."""
@@ -40,4 +48,5 @@ class Placement:
             self.joints + other.joints,
             np.concatenate([self.offset_mean, other.offset_mean]),
             np.concatenate([self.offset_deviation, other.offset_deviation]),
+            self.origins + other.origins,
         )

@@ -7,7 +7,7 @@ The bundled file is made by `python -m model learn`; its sources are in its head
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -72,7 +72,12 @@ class ActorPrior:
     @property
     def placement(self) -> Placement:
         """Of all learned markers."""
-        return Placement(self.labels, self.carriers, self.offset_mean, self.offset_deviation)
+        return Placement(self.labels, self.carriers, self.offset_mean, self.offset_deviation, self.carriers)
+
+    def ends(self, joint: str) -> tuple[int, list[int]]:
+        """Indices of the bone at whose end a joint sits, and of the joints that sit there."""
+        bone = self.parents[self.joints.index(joint)]
+        return bone, [child for child, parent in enumerate(self.parents) if parent == bone]
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,21 +87,40 @@ class Prior:
     pose: PosePrior
     actor: ActorPrior
 
+    def centred(self, marker_set: MarkerSet) -> Prior:
+        """The prior of those whose joint centres lie where the set has them: other bones, and learned markers where they were."""
+        known = self.actor
+        mean, offsets, freedom = known.bone_mean.copy(), known.offset_mean.copy(), []
+        for centre in marker_set.centres:
+            bone, joints = known.ends(centre.joint)
+            move = np.zeros_like(mean)
+            move[bone], move[joints] = 1.0, -1.0
+            mean += move * centre.offset_mm * 1e-3
+            offsets[np.isin(known.carriers, joints)] -= np.array(centre.offset_mm) * 1e-3
+            freedom.append(move[..., None] * np.diag(centre.spread_mm) * 1e-3)
+        basis = np.concatenate([known.bone_basis, *freedom], axis=-1)
+        return replace(self, actor=replace(known, bone_mean=mean, bone_basis=basis, offset_mean=offsets))
+
     def placement(self, marker_set: MarkerSet, labels: tuple[str, ...]) -> Placement:
         """Where markers of a set usually sit: as learned where the set says that one sits like a learned one, else as the set says."""
         known = self.actor
-        joints, means, deviations = [], [], []
+        starts = np.zeros_like(known.bone_mean)
+        for joint, parent in enumerate(known.parents[1:], start=1):
+            starts[joint] = starts[parent] + known.bone_mean[parent]
+        joints, means, deviations, origins = [], [], [], []
         for label in labels:
             place = marker_set.places[marker_set.labels.index(label)]
+            joint, origin = known.joints.index(place.joint), known.joints.index(place.origin or place.joint)
             if place.like is not None:
                 row = known.labels.index(place.like)
-                joint, mean, deviation = known.carriers[row], known.offset_mean[row], known.offset_deviation[row]
+                mean, deviation = known.offset_mean[row], known.offset_deviation[row]
             else:
-                joint, mean, deviation = known.joints.index(place.joint), np.array(place.offset_mm) * 1e-3, np.zeros(3)
+                mean, deviation = np.array(place.offset_mm) * 1e-3 + starts[origin] - starts[joint], np.zeros(3)
             joints.append(joint)
             means.append(mean)
             deviations.append(np.array(place.spread_mm) * 1e-3 if place.spread_mm else deviation)
-        return Placement(labels, tuple(joints), np.reshape(means, (-1, 3)), np.reshape(deviations, (-1, 3)))
+            origins.append(origin)
+        return Placement(labels, tuple(joints), np.reshape(means, (-1, 3)), np.reshape(deviations, (-1, 3)), tuple(origins))
 
     def mean_actor(self, placement: Placement | None = None) -> Actor:
         """An actor of mean build with the given markers (default: all learned ones) where they are usually put."""

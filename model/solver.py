@@ -8,10 +8,10 @@ Per frame t, with markers m, the cost is
 
 rho_s is Geman and McClure's kernel rho(r) = r^2 s^2 / (r^2 + s^2), its scale s shrinking from step to step (graduated
 non-convexity: Yang et al. 2020, arXiv 1909.08605), so that samples far from every sensible pose lose their say. P is the
-pose prior's precision. beyond is by how much a coordinate is past its limit, 0 within. dx is the change from the frame before;
-kappa is small where markers are seen and large where they are not, so that a limb glides through a gap. The change couples
-neighbours only, coordinate by coordinate: the normal matrix is banded with the width of one frame, and LAPACK factors it in time
-linear in the frames.
+pose prior's precision; beyond what is usual a pose counts less, as `usual` says. beyond is by how much a coordinate is past its
+limit, 0 within. dx is the change from the frame before; kappa is small where markers are seen and larger where they are not, so
+that a limb glides through a gap. The change couples neighbours only, coordinate by coordinate: the normal matrix is banded with the
+width of one frame, and LAPACK factors it in time linear in the frames.
 """
 
 from __future__ import annotations
@@ -54,6 +54,8 @@ SPEED_WEIGHT, GAP_SPEED_WEIGHT = 0.05, 1.0
 POSE_WEIGHT = 1.0
 #: Lambda, how far past its limit a joint may be: a joint has no hard stop, but it takes all markers of a limb to push it that far.
 LIMIT_SIGMA_RAD = np.radians(1.0)
+#: Degrees of freedom of Student's t beyond the usual poses: one, for the heaviest tail whose scale is still known.
+TAIL = 1.0
 #: Of the normal matrix's diagonal, added to it; and for the root, in 1/m^2 and 1/rad^2, which no prior holds where no marker is seen.
 DAMPING, ROOT_DAMPING = 1e-4, 1.0
 #: Frames whose equations are made at once: what is made for them stays in the processor's cache.
@@ -164,6 +166,16 @@ def sample_weights(residuals: Tensor, seen: Observations, scale_m: float) -> Ten
     return seen.confidence * (s2 / (s2 + squared)) ** 2 / seen.sigma_m**2
 
 
+def usual(pose: Pose, terms: Terms) -> Tensor:
+    """(frames, 1): how much of the pose prior counts in each frame: all of it up to what is usual, less the farther a pose is beyond.
+
+    Someone who rolls on the floor is where a Gaussian allows nobody: its pull would outweigh the markers, whose own say is limited.
+    Student's t has the weight (nu + n) / (nu + q' P q) instead, of which a pose that is likelier than the average one keeps 1.
+    """
+    away = ((pose.q @ terms.precision[ROOT:, ROOT:]) * pose.q).sum(-1, keepdim=True)
+    return ((TAIL + pose.q.shape[1]) / (TAIL + away)).clamp_max(1.0)
+
+
 def normal_equations(body: Body, pose: Pose, seen: Observations, terms: Terms, scale_m: float) -> tuple[Tensor, Tensor]:
     """Gauss-Newton's matrices, without the coupling, as `upper_triangle` reads them, and gradients (frames, n)."""
     count = ROOT + body.coordinates
@@ -178,9 +190,10 @@ def normal_equations(body: Body, pose: Pose, seen: Observations, terms: Terms, s
         residuals = posed.markers - seen.points[part]
         weights = sample_weights(residuals, seen[part], scale_m)
         by = twists(body, posed, here)
-        write_upper(body, posed, here, by, weights, precision, upper_triangle(band[part]))
+        believed = usual(here, terms)
+        write_upper(body, posed, here, by, weights, believed[..., None] * precision, upper_triangle(band[part]))
         gradient[part] = pulls(body, posed, here, by, (weights[..., None] * residuals).permute(1, 2, 0))
-    gradient[:, ROOT:] += pose.q @ terms.precision[ROOT:, ROOT:]
+        gradient[part, ROOT:] += believed * (here.q @ terms.precision[ROOT:, ROOT:])
     terms.add_limits(pose.q, upper_triangle(band), gradient)
     return band, gradient
 

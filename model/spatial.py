@@ -50,7 +50,7 @@ def write_upper(body: Body, posed: Posed, pose: Pose, by: Tensor, weights: Tenso
         posed, pose: Where it is.
         by: See `twists`.
         weights: (frames, labels) of the squared residuals.
-        plus: (n, n), n = 6 + coordinates, upper triangle, is added for every frame.
+        plus: (frames, n, n), n = 6 + coordinates, or what becomes that; its upper triangle alone is not 0, and is added.
         upper: (frames, n, n) to write to, of any strides.
     """
     momenta = _momenta(_composites(body, posed, pose, weights)[body.all_joints], by)

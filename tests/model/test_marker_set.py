@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from model.marker_set import BUNDLED, MarkerSet, bundled_marker_sets, load_marker_set
-from model.prior import bundled
+from model.prior import Prior, bundled
 from model.skeleton import CMU_JOINTS
 from model.take import BonesetterError
 
@@ -114,6 +114,43 @@ def test_a_set_of_ones_own(load: Callable[[Any], MarkerSet], document: dict[str,
     np.testing.assert_allclose(prior.placement(load(document), ("LASI",)).offset_deviation, 0.055)
 
 
+def test_a_marker_lies_by_another_joint_than_its_own(load: Callable[[Any], MarkerSet], document: dict[str, Any]) -> None:
+    document["markers"].append({"label": "LKNE", "joint": "LeftUpLeg", "from": "LeftLeg", "offset_mm": [56, 20, 0], "spread_mm": 6})
+    placement = bundled().placement(load(document), ("LWand", "LKNE"))
+    thigh, shank = CMU_JOINTS.index("LeftUpLeg"), CMU_JOINTS.index("LeftLeg")
+    assert placement.joints == (thigh, thigh)
+    assert placement.origins == (thigh, shank)
+    np.testing.assert_allclose(placement.offset_mean[1], bundled().actor.bone_mean[thigh] + [0.056, 0.020, 0])
+    again = placement.only([1]) + placement.only([0])
+    assert again.labels == ("LKNE", "LWand")
+    assert again.origins == (shank, thigh)
+
+
+def test_joint_centres_move_and_learned_markers_stay(load: Callable[[Any], MarkerSet], document: dict[str, Any]) -> None:
+    document["markers"] += [{"label": "LHEE"}, {"label": "LANK"}]
+    document["joint_centres"] = {"LeftFoot": {"offset_mm": [-8, 21, 0], "spread_mm": [1, 2, 3]}}
+    marker_set = load(document)
+    usual, moved = bundled(), bundled().centred(marker_set)
+
+    def places(prior: Prior) -> tuple[np.ndarray, np.ndarray]:
+        """Joints and markers of the mean actor in the zero pose."""
+        actor = prior.mean_actor(prior.placement(marker_set, marker_set.labels))
+        joints = np.zeros((len(CMU_JOINTS), 3))
+        for joint, parent in enumerate(actor.skeleton.parents[1:], start=1):
+            joints[joint] = joints[parent] + actor.skeleton.bones[parent]
+        return joints, joints[list(actor.marker_joints)] + actor.marker_offsets
+
+    (joints, markers), (new_joints, new_markers) = places(usual), places(moved)
+    ankle = CMU_JOINTS.index("LeftFoot")
+    np.testing.assert_allclose(np.flatnonzero(np.abs(new_joints - joints).sum(axis=1) > 1e-9), [ankle])
+    np.testing.assert_allclose((new_joints - joints)[ankle], [-0.008, 0.021, 0])
+    np.testing.assert_allclose(new_markers, markers)
+    freedom = moved.actor.bone_basis[..., usual.actor.bone_basis.shape[-1] :]
+    np.testing.assert_allclose(freedom[CMU_JOINTS.index("LeftLeg")], np.diag([0.001, 0.002, 0.003]))
+    np.testing.assert_allclose(freedom[ankle], -np.diag([0.001, 0.002, 0.003]))
+    np.testing.assert_array_equal(bundled().centred(CMU).actor.bone_basis, usual.actor.bone_basis)
+
+
 def _change(change: Callable[[dict[str, Any]], object], why: str) -> Any:
     return pytest.param(change, why, id=why)
 
@@ -127,6 +164,12 @@ def _change(change: Callable[[dict[str, Any]], object], why: str) -> Any:
         _change(lambda d: d.update(colour="red"), "unknown entry 'colour'"),
         _change(lambda d: d["markers"][2].update(offset=[0, 0, 0]), "unknown entry 'offset'"),
         _change(lambda d: d["markers"][2].update(joint="Pelvis"), "unknown joint 'Pelvis'"),
+        _change(lambda d: d["markers"][2].update({"from": "Pelvis"}), "unknown joint 'Pelvis'"),
+        _change(lambda d: d["markers"][3].update({"from": "Head"}), "C7 has no offset_mm that could be from Head"),
+        _change(lambda d: d.update(joint_centres={"Pelvis": {}}), "'Pelvis' is no joint at the end of a bone"),
+        _change(lambda d: d.update(joint_centres={"LHipJoint": {}}), "'LHipJoint' is no joint at the end of a bone"),
+        _change(lambda d: d.update(joint_centres={"LeftFoot": {"offset_mm": [0, 1, 0]}}), "lacks 'spread_mm'"),
+        _change(lambda d: d.update(joint_centres={"LeftFoot": {"mm": 3}}), "the centre of LeftFoot has the unknown entry 'mm'"),
         _change(lambda d: d["markers"][2].update(offset_mm=[1, 2]), "offset_mm of SACR is not three numbers"),
         _change(lambda d: d["markers"][2].update(offset_mm=[1, 2, float("nan")]), "beyond 1000 mm"),
         _change(lambda d: d["markers"][2].update(spread_mm=0), "not above 0"),

@@ -204,13 +204,12 @@ def test_a_take_of_several_windows_is_solved_as_one(synthetic, solution, monkeyp
     assert ((parted.rotations[1:] * parted.rotations[:-1]).sum(-1) > 0).all()
 
 
-#: Folder, file's stem, most that the markers may be off on average in mm. mons_rolling has the labels of a thigh and a shank swapped
-#: in a quarter of its frames, and an arm that no prior pose resembles.
+#: Folder, file's stem, most that the markers may be off on average in mm.
 OTHER_SETS = [
-    ("pig_flatfoot", "PiG_Calibration-FlatFoot-Full", 6),
-    ("pig_flatfoot", "PiG_Motion-FlatFoot-Full", 6),
-    ("gatech_squat", "squat", 8),
-    ("mons_rolling", "03_rolling", 13),
+    ("pig_flatfoot", "PiG_Calibration-FlatFoot-Full", 3),
+    ("pig_flatfoot", "PiG_Motion-FlatFoot-Full", 4),
+    ("gatech_squat", "squat", 7),
+    ("mons_rolling", "03_rolling", 10),
 ]
 
 
@@ -226,9 +225,9 @@ def test_takes_of_other_marker_sets(takes_folder, folder, stem, most):
 SEGMENTS = {"FE": ("UpLeg", "Leg"), "TI": ("Leg", "Foot"), "RA": ("ForeArm", "FingerBase")}
 
 
-@pytest.mark.parametrize(("stem", "most"), [("PiG_Calibration-FlatFoot-Full", 13), ("PiG_Motion-FlatFoot-Full", 8)])
+@pytest.mark.parametrize(("stem", "most"), [("PiG_Calibration-FlatFoot-Full", 4.5), ("PiG_Motion-FlatFoot-Full", 6.5)])
 def test_limbs_lie_along_the_segments_of_plug_in_gait(takes_folder, stem, most):
-    """In degrees, over the take; the first shows a single pose, which says little of where an elbow is."""
+    """In degrees, over the take. The issue asks for 6; one thigh, whose wand turns Plug-in Gait's own knee, is at 6.0."""
     path = takes_folder / "pig_flatfoot" / f"{stem}.c3d"
     content = ezc3d.c3d(str(path))
     labels = content["parameters"]["POINT"]["LABELS"]["value"]
@@ -242,5 +241,5 @@ def test_limbs_lie_along_the_segments_of_plug_in_gait(takes_folder, stem, most):
             ours = solved.positions[:, joints.index(side + start)] - solved.positions[:, joints.index(side + end)]
             lengths = np.linalg.norm(theirs, axis=-1) * np.linalg.norm(ours, axis=-1)
             angles.append(np.degrees(np.arccos((theirs * ours).sum(-1) / lengths)).mean())
-    assert np.mean(angles) < 6
+    assert np.mean(angles) < 4.5
     assert np.max(angles) < most

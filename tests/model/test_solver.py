@@ -16,6 +16,7 @@ from model.solver import (
     DAMPING,
     MARKER_SIGMA_M,
     ROOT_DAMPING,
+    TAIL,
     Observations,
     between,
     changes,
@@ -28,6 +29,7 @@ from model.solver import (
     prior_terms,
     sample_weights,
     upper_triangle,
+    usual,
 )
 from model.synthesis import Noise, synthesise
 
@@ -104,12 +106,14 @@ def test_normal_matrix_is_that_of_the_jacobian(any_body, clean):
     residuals = posed.markers - seen.points
     weights = sample_weights(residuals, seen, 0.05)
     jacobian = any_body.marker_jacobian(pose, posed)
-    dense = torch.einsum("fmic,fm,fmid->fcd", jacobian, weights, jacobian) + terms.precision
+    dense = torch.einsum("fmic,fm,fmid->fcd", jacobian, weights, jacobian)
+    believed = usual(pose, terms)
+    dense += believed[..., None] * terms.precision
     over = torch.zeros_like(gradient)
     terms.add_limits(pose.q, dense, over)
     torch.testing.assert_close(upper_triangle(band), torch.triu(dense), rtol=1e-9, atol=1e-6)
     pull = torch.einsum("fmic,fm,fmi->fc", jacobian, weights, residuals)
-    pull[:, ROOT:] += pose.q @ terms.precision[ROOT:, ROOT:]
+    pull[:, ROOT:] += believed * (pose.q @ terms.precision[ROOT:, ROOT:])
     pull += over
     torch.testing.assert_close(gradient, pull, rtol=1e-9, atol=1e-6)
 
@@ -251,11 +255,41 @@ def test_a_step_of_poses_and_sizes_solves_the_dense_system(any_body, clean):
         block += INDEPENDENCE * fit.terms.precision
         block.diagonal().mul_(1 + 1e-4).add_(1e-6)
         pull[own][ROOT:] += INDEPENDENCE * fit.terms.precision[ROOT:, ROOT:] @ pose.q[frame]
-    whole[2 * count :, 2 * count :] += torch.diag(fit.precision)
+    whole[2 * count :, 2 * count :] += fit.precision
     step = torch.linalg.solve(whole, -pull)
     torch.testing.assert_close(moved.components, step[2 * count : 2 * count + split], rtol=1e-5, atol=1e-8)
     torch.testing.assert_close((moved.offsets - sizes.offsets).flatten(), step[2 * count + split :], rtol=1e-5, atol=1e-8)
     torch.testing.assert_close(moved_pose.q - pose.q, step[: 2 * count].view(2, count)[:, ROOT:], rtol=1e-5, atol=1e-8)
+
+
+def test_a_marker_is_expected_with_the_joint_that_it_lies_by(body, clean):
+    """The prior of the sizes where a wrist's marker, carried by the forearm, lies by the wrist however long the forearm is."""
+    prior = bundled()
+    known = prior.actor.placement
+    row, wrist = known.labels.index("LWRA"), prior.actor.joints.index("LeftFingerBase")
+    placement = replace(known, origins=(*known.origins[:row], wrist, *known.origins[row + 1 :]))
+    fit = ActorFit(body, prior, placement, observed(clean.markers[:2]))
+    random = torch.Generator().manual_seed(3)
+    components = torch.randn(fit.bone_basis.shape[-1], generator=random, dtype=torch.float64)
+    sizes = Sizes(components, fit.offset_mean + 0.01 * torch.randn(fit.offset_mean.shape, generator=random, dtype=torch.float64))
+    expected = fit.offset_mean.clone()
+    expected[row] += (fit.bones(sizes) - fit.bone_mean)[prior.actor.joints.index("LeftHand")]
+    away = torch.cat([components, (sizes.offsets - fit.offset_mean).flatten()])
+    cost = (components**2).sum() + ((sizes.offsets - expected) ** 2 / torch.as_tensor(placement.offset_deviation) ** 2).sum()
+    torch.testing.assert_close(away @ fit.precision @ away, cost)
+
+
+def test_the_prior_says_less_of_poses_beyond_the_usual(body):
+    terms = prior_terms(bundled().pose, 0.05, body.offsets)
+    variances = torch.linalg.inv(terms.precision[ROOT:, ROOT:]).diagonal()
+    pose = body.rest(3)
+    pose.q[1, 0] = 2 * variances[0] ** 0.5
+    pose.q[2] = 10 * variances**0.5
+    believed = usual(pose, terms)[:, 0]
+    assert believed[0] == believed[1] == 1
+    away = pose.q[2] @ terms.precision[ROOT:, ROOT:] @ pose.q[2]
+    assert believed[2] == pytest.approx(float((TAIL + body.coordinates) / (TAIL + away)))
+    assert believed[2] < 0.05
 
 
 def test_markers_that_joints_share_are_found(any_body, clean):
