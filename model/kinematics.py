@@ -184,14 +184,21 @@ class Body:
         return Posed(positions, turned.permute(3, 0, 1, 2), local.permute(3, 0, 1, 2), markers, attached, axes)
 
     def _chained(self, local: Tensor) -> tuple[Tensor, Tensor]:
-        """Global rotations (joints, 3, 3, frames) and places from the root (joints, 3, frames) of local rotations, level by level."""
-        turned, places = [local[:1]], [torch.zeros_like(local[:1, 0])]
+        """Global rotations (joints, 3, 3, frames) and places from the root (joints, 3, frames) of local rotations, level by level.
+
+        What is carried from level to level are the columns of rotations, then the place: (joints of the level, 4, 3, frames).
+        """
+        place = self.offsets[:, None, :, None].expand(-1, -1, -1, local.shape[-1])
+        columns = torch.cat([local.transpose(1, 2), place], 1)
+        carried = [torch.cat([columns[:1, :3], torch.zeros_like(columns[:1, :1])], 1)]
         for joints, parents in zip(self.level_joints, self.level_parents, strict=True):
-            above = turned[-1][parents]
-            places.append(places[-1][parents] + _apply(above, self.offsets[joints][..., None]))
-            columns = local[joints].transpose(1, 2)
-            turned.append(_apply(above[:, None], columns).transpose(1, 2))
-        return torch.cat(turned)[self.from_levels], torch.cat(places)[self.from_levels]
+            a, b, c, origin = carried[-1][parents][:, None].unbind(2)
+            x, y, z = columns[joints][..., None, :].unbind(2)
+            here = a * x + b * y + c * z
+            here[:, 3] += origin[:, 0]
+            carried.append(here)
+        every = torch.cat(carried)[self.from_levels]
+        return every[:, :3].transpose(1, 2), every[:, 3]
 
     def attached_offsets(self) -> Tensor:
         """(attachments, 3) in metres: each marker from each of its joints, in the zero pose."""

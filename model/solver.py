@@ -43,6 +43,8 @@ MEDIAN_LENGTH = 1.538
 COARSE_SCALES_M = (0.3, 0.3, 0.2, 0.2, 0.1, 0.1, 0.05, 0.04)
 SETTLING_SCALES_M = (0.04, 0.04)
 FINE_SCALES_M = (0.03,)
+#: A step that turns no joint of a window by more than this, in rad, is not repeated at the same scale.
+SETTLED_RAD = 0.05
 #: Poses are found at this rate first, so near that one step refines them at the take's own.
 COARSE_HZ = 20.0
 #: How fast a root moves and turns, in m/s and rad/s: people walk and spin.
@@ -263,11 +265,16 @@ def place_root(body: Body, terms: Terms, seen: Observations) -> Pose:
 
 
 def refine(body: Body, terms: Terms, seen: Observations, pose: Pose, scales_m: tuple[float, ...]) -> Pose:
-    """One Gauss-Newton step for each scale of the robust kernel."""
+    """One Gauss-Newton step for each scale of the robust kernel; a scale is not repeated where its step changed next to nothing."""
     coupling = frame_coupling(body, terms, seen)
+    last_scale, settled = 0.0, False
     for scale in scales_m:
-        hessian, gradient = normal_equations(body, pose, seen, terms, scale)
-        pose = pose.stepped(coupled_step(hessian, gradient, pose, coupling))
+        if settled and scale == last_scale:
+            continue
+        band, gradient = normal_equations(body, pose, seen, terms, scale)
+        step = coupled_step(band, gradient, pose, coupling)
+        pose = pose.stepped(step)
+        last_scale, settled = scale, bool(step[:, 3:].abs().max() < SETTLED_RAD)
     return pose
 
 

@@ -16,13 +16,15 @@ from ..actor import Actor
 from ..kinematics import Pose
 from ..placement import Placement
 from ..prior import Prior
-from ..solver import Observations
+from ..solver import Observations, between
 from .features import Known, into_frames
 from .network import LEAST_SPREAD, ROOT_M, ROOT_RAD, Estimate, Evidence, Proposer, read_proposer
 
 BUNDLED = Path(__file__).parents[1] / "weights" / "proposer.safetensors"
 #: Frames that are looked at together, and how many more on either side, so that every frame has a past and a future.
 CHUNK, MARGIN = 256, 12
+#: The network looks at every so manyth frame of the coarse rate.
+EVERY = 2
 #: How sure a given actor's offsets and bone components are taken to be: a fit's own errors, and none for the true actor.
 FITTED_M, FITTED_COMPONENT = 0.008, 0.4
 
@@ -117,8 +119,15 @@ def propose(network: Proposer, known: Known, seen: Observations) -> Proposal:
 
 
 def propose_poses(network: Proposer, known: Known, seen: Observations) -> Pose:
-    """The proposed poses alone, where the samples are; the network itself is small, and quick enough, on the CPU."""
-    pose = propose(network, known, replace(seen, points=seen.points.cpu().float(), confidence=seen.confidence.cpu().float())).pose
+    """The proposed poses alone, where the samples are: of every second frame, straight in between, which is as good to begin from.
+
+    The network itself is small, and quick enough, on the CPU.
+    """
+    frames = len(seen.points)
+    at = torch.unique(torch.cat([torch.arange(0, frames, EVERY), torch.tensor([frames - 1])]))
+    few = seen[at.to(seen.points.device)]
+    few = replace(few, points=few.points.cpu().float(), confidence=few.confidence.cpu().float(), seconds=EVERY * seen.seconds)
+    pose = between(propose(network, known, few).pose, at, frames)
     return Pose(*(part.to(seen.points) for part in (pose.root, pose.turn, pose.q)))
 
 

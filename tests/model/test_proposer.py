@@ -19,7 +19,7 @@ from model.prior import bundled as bundled_prior
 from model.proposer import samples, train
 from model.proposer.features import Figure, into_frames
 from model.proposer.network import Proposer, Size, read_proposer, write_proposer
-from model.proposer.propose import BUNDLED, Proposal, acquaintance, propose, propose_poses, stranger
+from model.proposer.propose import BUNDLED, EVERY, Proposal, acquaintance, propose, propose_poses, stranger
 from model.proposer.train import Mixed, ProposerRun, ProposerTrainer, read_run
 from model.solver import Observations, find_poses
 from model.synthesis import SyntheticTake, synthesise
@@ -244,12 +244,13 @@ def test_bundled_weights_are_small_and_see_the_pose(prior: Prior) -> None:
 
 
 def test_proposed_poses_come_where_the_samples_are(network: Proposer, prior: Prior, walk: SyntheticTake) -> None:
-    rows = list(range(41))
-    seen = coarse(walk, rows)
+    seen = coarse(walk, list(range(41)))[slice(0, 5 * EVERY + 1)]
     known = acquaintance(prior.mean_actor())
     begun = propose_poses(network, known, replace(seen, points=seen.points.double(), confidence=seen.confidence.double()))
     assert begun.q.dtype == torch.float64
-    torch.testing.assert_close(begun.q.float(), proposed(network, prior, walk, rows).pose.q)
+    looked = Observations(seen.points[::EVERY], seen.confidence[::EVERY], EVERY * seen.seconds)
+    torch.testing.assert_close(begun.q[::EVERY].float(), propose(network, known, looked).pose.q)
+    torch.testing.assert_close(begun.q[1], 0.5 * (begun.q[0] + begun.q[2]))
 
 
 def test_the_solver_begins_from_the_poses_it_is_given(prior: Prior, walk: SyntheticTake) -> None:
