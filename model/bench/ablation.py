@@ -66,7 +66,9 @@ class Variant:
     settings: Settings = field(default_factory=Settings)
 
 
-def mean_poses(actor: Actor | None, placement: Placement, prior: Prior, labels: tuple[str, ...], few: Observations) -> Pose:
+def mean_poses(
+    actor: Actor | None, placement: Placement, prior: Prior, labels: tuple[str, ...], few: Observations, _begin: object = None
+) -> Pose:
     """The mean pose, laid on the trunk, in the place of the network's poses; see `pipeline.proposed`."""
     actor = actor or prior.mean_actor(placement)
     body = Body(actor, prior.pose, few.points.device, few.points.dtype)
@@ -93,6 +95,12 @@ def mean_actor(given: Actor | None, placement: Placement, prior: Prior, *_others
 def as_labelled(take: object, *_others: object) -> tuple[object, tuple[()]]:
     """No correction; see `relabelling.relabel` and `sides.put_sides_right`."""
     return take, ()
+
+
+def free_feet(pose: Pose, *_others: object, lock: bool) -> tuple[Pose, tuple[()]]:
+    """Feet as the markers have them; see `legs.hold_feet`."""
+    assert not lock
+    return pose, ()
 
 
 def unjudged(_body: Body, seen: Observations, _pose: Pose) -> Observations:
@@ -142,6 +150,7 @@ VARIANTS = (
     Variant(
         "graduation", "the kernel's last scale in every step", [(module, name, _last(getattr(module, name))) for module, name in SCALES]
     ),
+    Variant("joint limits", "none", [(solver, "LIMIT_SIGMA_RAD", 1e3)]),
     Variant("pose prior", "no pose is likelier than another", [(solver, "POSE_WEIGHT", 1e-3)]),
     Variant(
         "coupling in time",
@@ -155,6 +164,7 @@ VARIANTS = (
         settings=Settings(max_speed=np.inf, rigid_tolerance=np.inf, max_residual=np.inf, max_gap=0.0),
     ),
     Variant("relabelling", "labels as they are", [(pipeline, "relabel", as_labelled), (pipeline, "put_sides_right", as_labelled)]),
+    Variant("feet held", "feet as they are solved", [(pipeline, "hold_feet", free_feet)]),
     Variant("smoothing", "every wiggle of the poses", settings=Settings(smooth=0.0)),
 )
 
