@@ -129,6 +129,10 @@ SCALES = [
     (calibration, "SCALES_M"),
 ]
 
+LEAST_SQUARES = [(module, name, _wide(getattr(module, name))) for module, name in SCALES] + [(calibration, "SETTLING_SCALE_M", WIDE_M)]
+UNGRADUATED = [(module, name, _last(getattr(module, name))) for module, name in SCALES]
+UNCLEANED = Settings(max_speed=np.inf, rigid_tolerance=np.inf, max_residual=np.inf, max_gap=0.0)
+
 WHOLE = Variant("-", "the solver as it is")
 VARIANTS = (
     WHOLE,
@@ -142,14 +146,9 @@ VARIANTS = (
     Variant(
         "offsets of their own", "marker offsets as fitted with the bones", [(calibration.ActorFit, "with_own_offsets", no_own_offsets)]
     ),
-    Variant(
-        "robust kernel",
-        "least squares",
-        [(module, name, _wide(getattr(module, name))) for module, name in SCALES] + [(calibration, "SETTLING_SCALE_M", WIDE_M)],
-    ),
-    Variant(
-        "graduation", "the kernel's last scale in every step", [(module, name, _last(getattr(module, name))) for module, name in SCALES]
-    ),
+    Variant("robust kernel", "least squares", LEAST_SQUARES),
+    Variant("graduation", "the kernel's last scale in every step", UNGRADUATED),
+    Variant("network, graduation", "both", [(pipeline, "proposed", mean_poses), *UNGRADUATED]),
     Variant("joint limits", "none", [(solver, "LIMIT_SIGMA_RAD", 1e3)]),
     Variant("pose prior", "no pose is likelier than another", [(solver, "POSE_WEIGHT", 1e-3)]),
     Variant(
@@ -158,11 +157,8 @@ VARIANTS = (
         [(solver, "SPEED_WEIGHT", NONE), (solver, "GAP_SPEED_WEIGHT", NONE)],
     ),
     Variant("closeness by the take", "10 mm for all takes", [(solver, "judged", unjudged)]),
-    Variant(
-        "cleaning",
-        "samples as they are, no gap filled",
-        settings=Settings(max_speed=np.inf, rigid_tolerance=np.inf, max_residual=np.inf, max_gap=0.0),
-    ),
+    Variant("cleaning", "samples as they are, no gap filled", settings=UNCLEANED),
+    Variant("cleaning, robust kernel", "both", LEAST_SQUARES, UNCLEANED),
     Variant("relabelling", "labels as they are", [(pipeline, "relabel", as_labelled), (pipeline, "put_sides_right", as_labelled)]),
     Variant("feet held", "feet as they are solved", [(pipeline, "hold_feet", free_feet)]),
     Variant("smoothing", "every wiggle of the poses", settings=Settings(smooth=0.0)),
