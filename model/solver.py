@@ -264,17 +264,19 @@ def place_root(body: Body, terms: Terms, seen: Observations) -> Pose:
     return Pose(root, turn, body.rest(frames).q)
 
 
-def refine(body: Body, terms: Terms, seen: Observations, pose: Pose, scales_m: tuple[float, ...]) -> Pose:
+def refine(body: Body, terms: Terms, seen: Observations, pose: Pose, scales_m: tuple[float, ...], progress: Progress | None = None) -> Pose:
     """One Gauss-Newton step for each scale of the robust kernel; a scale is not repeated where its step changed next to nothing."""
     coupling = frame_coupling(body, terms, seen)
     last_scale, settled = 0.0, False
-    for scale in scales_m:
+    for done, scale in enumerate(scales_m, start=1):
         if settled and scale == last_scale:
             continue
         band, gradient = normal_equations(body, pose, seen, terms, scale)
         step = coupled_step(band, gradient, pose, coupling)
         pose = pose.stepped(step)
         last_scale, settled = scale, bool(step[:, 3:].abs().max() < SETTLED_RAD)
+        if progress:
+            progress(done / len(scales_m))
     return pose
 
 
@@ -310,9 +312,8 @@ def refined(
     """`refine`, window by window, so that memory stays that of one window however long the take is."""
     parts = []
     for whole, own in windows(pose.frames):
-        parts.append(refine(body, terms, seen[whole], pose[whole], scales_m)[own])
-        if progress:
-            progress(whole.stop / pose.frames)
+        part = part_of(progress, (whole.start + own.start) / pose.frames, (whole.start + own.stop) / pose.frames)
+        parts.append(refine(body, terms, seen[whole], pose[whole], scales_m, part)[own])
     return joined(parts)
 
 
