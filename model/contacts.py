@@ -96,10 +96,7 @@ class Track:
 def find_soles(actor: Actor) -> tuple[Sole, ...]:
     """The soles of an actor, foot by foot; none where a foot carries no marker."""
     skeleton = actor.skeleton
-    places = np.zeros((len(skeleton.joints), 3))
-    for joint, parent in enumerate(skeleton.parents):
-        if parent >= 0:
-            places[joint] = places[parent] + skeleton.offsets[joint]
+    places = skeleton.zero_places
     heights = np.concatenate([places[:, 1], (places + skeleton.bones)[:, 1]])
     low = places[:, 1] < heights.min() + FOOT_HEIGHT * np.ptp(heights)
     foot_of = np.full(len(low), -1)

@@ -170,7 +170,7 @@ def _turned(pose: PosePrior, skeleton: Skeleton, q: FloatArray) -> FloatArray:
 
 def _aligned(skeleton: Skeleton, bundled: Skeleton, like: tuple[int, ...]) -> FloatArray:
     """A_j, (joints, 3, 3), of joints with one joint below that has a counterpart too; else their parent's, the root's identity."""
-    ours = _zero_places(bundled)
+    ours = bundled.zero_places
     align = np.tile(np.eye(3), (len(like), 1, 1))
     for joint, parent in enumerate(skeleton.parents):
         if parent < 0:
@@ -182,11 +182,6 @@ def _aligned(skeleton: Skeleton, bundled: Skeleton, like: tuple[int, ...]) -> Fl
         elif like[joint] < 0 or not children:
             align[joint] = align[parent]
     return align
-
-
-def _zero_places(skeleton: Skeleton) -> FloatArray:
-    """(joints, 3) in metres: where the joints sit in the zero pose, from the root."""
-    return forward(skeleton, np.tile(np.eye(3), (1, len(skeleton.joints), 1, 1)), np.zeros((1, 3)))[0][0]
 
 
 def _turn_between(start: FloatArray, end: FloatArray) -> FloatArray:

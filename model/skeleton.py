@@ -39,6 +39,15 @@ class Skeleton:
         offsets[np.array(self.parents) < 0] = 0.0
         return offsets
 
+    @cached_property
+    def zero_places(self) -> FloatArray:
+        """(joints, 3) in metres: where the joints sit in the zero pose, from the root."""
+        places = np.zeros((len(self.joints), 3))
+        for joint, parent in enumerate(self.parents):
+            if parent >= 0:
+                places[joint] = places[parent] + self.offsets[joint]
+        return places
+
 
 #: Name in the CMU BVH release, name in the ASF, name of the parent (BVH).
 CMU_HIERARCHY: tuple[tuple[str, str, str | None], ...] = (
