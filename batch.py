@@ -44,9 +44,9 @@ def main(arguments: Sequence[str]) -> int:
             parser.error(str(error))
         try:
             if parsed.actor:
-                load("model.actor").Actor.load(parsed.actor)
+                load("model.actors.actor").Actor.load(parsed.actor)
             if parsed.layout:
-                load("model.marker_set").load_marker_set(parsed.layout)
+                load("model.marker_sets.marker_set").load_marker_set(parsed.layout)
             runs.make_folders(jobs)
             _warm_engine(load)
         except load("model.take").BonesetterError as error:

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import prior as priors
-from .c3d import read_c3d
+from .actors import prior as priors
 from .corruptions import Recipe, corrupt
-from .lab_takes import LabTake, data_folder, find_c3d, read_lab_take
-from .marker_set import load_marker_set
-from .matching import match
+from .files.c3d import read_c3d
+from .files.lab_takes import LabTake, data_folder, find_c3d, read_lab_take
+from .marker_sets.marker_set import load_marker_set
+from .markers.matching import match
 from .metrics import PoseError, jitter, pose_error
 from .motion import forward, matrices
 from .pipeline import solve_take

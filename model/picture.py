@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .npz import read_npz
+from .files.npz import read_npz
 from .take import BonesetterError, FloatArray
 
 

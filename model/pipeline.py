@@ -13,31 +13,31 @@ import torch
 from scipy.interpolate import CubicSpline
 from scipy.ndimage import distance_transform_edt
 
-from . import prior as priors
-from .actor import Actor
-from .attachment import attach, enough_samples, of_markers
-from .calibration import fit_actor
-from .cleaning import clean
-from .corrections import in_order, sentences
-from .hierarchy import same_hierarchy
-from .kinematics import Body, Pose
-from .legs import hold_feet
-from .marker_set import MarkerSet
-from .matching import choose_marker_set, match_all, unlabelled
+from .actors import prior as priors
+from .actors.actor import Actor
+from .actors.hierarchy import same_hierarchy
+from .actors.placement import Placement
+from .actors.prior import Prior
+from .feet.legs import hold_feet
+from .marker_sets.marker_set import MarkerSet
+from .markers.cleaning import clean
+from .markers.corrections import in_order, sentences
+from .markers.matching import choose_marker_set, match_all, unlabelled
+from .markers.relabelling import relabel
+from .markers.sides import put_sides_right
 from .motion import steady
-from .placement import Placement
-from .prior import Prior
 from .proposer.propose import acquaintance, propose_poses, stranger
 from .proposer.propose import bundled as bundled_proposer
-from .relabelling import relabel
+from .proposer.starts import Beginning, other_hierarchy
 from .report import marker_residuals_mm
 from .settings import Settings
-from .sides import put_sides_right
-from .smoothing import low_pass, smooth_rotations
 from .solution import Solution
-from .solver import Found, Observations, coarse, find_poses, fit_poses, marker_jitter, windows
-from .starts import Beginning, other_hierarchy
-from .sticking import Restuck, follow_restuck
+from .solver.attachment import attach, enough_samples, of_markers
+from .solver.calibration import fit_actor
+from .solver.fit import Found, Observations, coarse, find_poses, fit_poses, marker_jitter, windows
+from .solver.kinematics import Body, Pose
+from .solver.smoothing import low_pass, smooth_rotations
+from .solver.sticking import Restuck, follow_restuck
 from .take import BonesetterError, CleanTake, FloatArray, Take
 
 Progress = Callable[[str, float], None]

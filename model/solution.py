@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .actor import Actor
-from .contacts import Contact
-from .corrections import Correction
+from .actors.actor import Actor
+from .feet.contacts import Contact
+from .markers.corrections import Correction
 from .take import CleanTake, FloatArray
 
 

@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from .actor import Actor
-from .c3d import read_c3d
+from .actors.actor import Actor
 from .cli import UsageError
-from .marker_set import MarkerSet, load_marker_set
-from .output import WRITERS, write_outputs
+from .files.c3d import read_c3d
+from .files.output import WRITERS, write_outputs
+from .marker_sets.marker_set import MarkerSet, load_marker_set
 from .runs import Job, make_folders, one_line, plan, run_each, settings_from, summary
 from .runs import add_arguments as add_run_arguments
 from .settings import Settings

@@ -82,7 +82,8 @@ def missing_modules() -> list[str]:
 def warm_up() -> None:
     """Load what every solve needs while the user still looks at the panel; a failure is told by the solve that meets it."""
     try:
-        from . import pipeline, prior  # noqa: F401  # importing the pipeline brings torch
+        from . import pipeline  # noqa: F401  # importing the pipeline brings torch
+        from .actors import prior  # importing the pipeline brings torch
 
         prior.bundled()
     except Exception:
@@ -91,24 +92,24 @@ def warm_up() -> None:
 
 
 def _read_c3d(request: dict[str, Any]) -> dict[str, Any]:
-    from .exchange import save_take
+    from .files.exchange import save_take
     from .take import BonesetterError
 
     if importlib.util.find_spec("ezc3d") is None:
         raise BonesetterError(
             f"Neither Blender's Python nor the engine's has ezc3d, which reads C3D files: run \"{sys.executable}\" -m pip install ezc3d."
         )
-    from .c3d import read_c3d
+    from .files.c3d import read_c3d
 
     save_take(read_c3d(Path(request["read"])), Path(request["out"]))
     return {"result": request["out"]}
 
 
 def _solve(request: dict[str, Any], answer: Answer) -> dict[str, Any]:
-    from .actor import Actor
-    from .exchange import load_take, save_pose
-    from .marker_set import load_marker_set
-    from .output import write_outputs
+    from .actors.actor import Actor
+    from .files.exchange import load_take, save_pose
+    from .files.output import write_outputs
+    from .marker_sets.marker_set import load_marker_set
     from .pipeline import solve_take
     from .settings import Settings
 

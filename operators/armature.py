@@ -14,7 +14,7 @@ from typing import Any
 import bpy
 import numpy as np
 
-from ..model.exchange import SolvedPose
+from ..model.files.exchange import SolvedPose
 from ..model.skeleton import CMU_JOINTS, Skeleton
 from ..model.take import FloatArray
 from .keyframes import bind, bound_channelbag, write_keys

@@ -10,7 +10,7 @@ import bpy
 from bpy.props import BoolProperty, CollectionProperty, EnumProperty, StringProperty
 from bpy_extras.io_utils import ImportHelper, poll_file_object_drop
 
-from ..model.exchange import load_take
+from ..model.files.exchange import load_take
 from ..model.take import BonesetterError, Take
 from . import solve_markers
 from .empties import ImportOptions, build_take
@@ -29,7 +29,7 @@ def read_take(path: Path) -> Take:
         BonesetterError: The file is bad, or no interpreter can read it.
     """
     if importlib.util.find_spec("ezc3d") is not None:
-        from ..model.c3d import read_c3d
+        from ..model.files.c3d import read_c3d
 
         return read_c3d(path)
     result = engine.folder / "read.npz"

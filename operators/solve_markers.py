@@ -10,7 +10,7 @@ from typing import Any
 
 import bpy
 
-from ..model.exchange import load_pose, save_take
+from ..model.files.exchange import load_pose, save_take
 from ..model.settings import Settings
 from ..model.take import BonesetterError
 from .armature import apply_pose

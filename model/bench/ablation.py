@@ -17,18 +17,19 @@ from unittest.mock import patch
 
 import numpy as np
 
-from .. import calibration, pipeline, solver
-from .. import prior as priors
-from ..actor import Actor
+from .. import pipeline
+from ..actors import prior as priors
+from ..actors.actor import Actor
+from ..actors.placement import Placement
+from ..actors.prior import PosePrior, Prior
 from ..atomic import replacing
-from ..kinematics import Body, Pose
-from ..lab_takes import ROOT
+from ..files.lab_takes import ROOT
 from ..metrics import Figures, score
 from ..motion import Motion, matrices
-from ..placement import Placement
-from ..prior import PosePrior, Prior
 from ..settings import Settings
-from ..solver import Found, Observations
+from ..solver import calibration, fit
+from ..solver.fit import Found, Observations
+from ..solver.kinematics import Body, Pose
 from ..take import BonesetterError
 from ..terminal import progress_bar
 from .cases import CONDITIONS, Case, all_cases, synthetic_cases
@@ -74,17 +75,17 @@ def mean_poses(
     body = Body(actor, prior.pose, few.points.device, few.points.dtype)
     rows = [labels.index(label) for label in actor.labels]
     seen = Observations(few.points[:, rows], few.confidence[:, rows], few.seconds)
-    return solver.place_root(body, solver.prior_terms(prior.pose, few.seconds, few.points), seen)
+    return fit.place_root(body, fit.prior_terms(prior.pose, few.seconds, few.points), seen)
 
 
 def as_proposed(_body: Body, _prior: PosePrior, seen: Observations, begun: Pose, _progress: object = None) -> Found:
-    """The network's poses as those that are found; see `solver.find_poses`."""
-    return Found(begun, solver.coarse(seen)[0], solver.MARKER_SIGMA_M)
+    """The network's poses as those that are found; see `fit.find_poses`."""
+    return Found(begun, fit.coarse(seen)[0], fit.MARKER_SIGMA_M)
 
 
 def in_between(_body: Body, _prior: PosePrior, seen: Observations, found: Found, _progress: object = None) -> Pose:
-    """What was found, straight in between; see `solver.fit_poses`."""
-    return solver.between(found.pose, found.at, len(seen.points))
+    """What was found, straight in between; see `fit.fit_poses`."""
+    return fit.between(found.pose, found.at, len(seen.points))
 
 
 def mean_actor(given: Actor | None, placement: Placement, prior: Prior, *_others: object) -> Actor:
@@ -104,7 +105,7 @@ def free_feet(pose: Pose, *_others: object, lock: bool) -> tuple[Pose, tuple[()]
 
 
 def unjudged(_body: Body, seen: Observations, _pose: Pose) -> Observations:
-    """One deviation for all takes; see `solver.judged`."""
+    """One deviation for all takes; see `fit.judged`."""
     return seen
 
 
@@ -122,9 +123,9 @@ def _last(scales: Sequence[float]) -> tuple[float, ...]:
 
 
 SCALES = [
-    (solver, "COARSE_SCALES_M"),
-    (solver, "SETTLING_SCALES_M"),
-    (solver, "FINE_SCALES_M"),
+    (fit, "COARSE_SCALES_M"),
+    (fit, "SETTLING_SCALES_M"),
+    (fit, "FINE_SCALES_M"),
     (calibration, "POSE_SCALES_M"),
     (calibration, "SCALES_M"),
 ]
@@ -149,14 +150,14 @@ VARIANTS = (
     Variant("robust kernel", "least squares", LEAST_SQUARES),
     Variant("graduation", "the kernel's last scale in every step", UNGRADUATED),
     Variant("network, graduation", "both", [(pipeline, "proposed", mean_poses), *UNGRADUATED]),
-    Variant("joint limits", "none", [(solver, "LIMIT_SIGMA_RAD", 1e3)]),
-    Variant("pose prior", "no pose is likelier than another", [(solver, "POSE_WEIGHT", 1e-3)]),
+    Variant("joint limits", "none", [(fit, "LIMIT_SIGMA_RAD", 1e3)]),
+    Variant("pose prior", "no pose is likelier than another", [(fit, "POSE_WEIGHT", 1e-3)]),
     Variant(
         "coupling in time",
         "every frame by itself",
-        [(solver, "SPEED_WEIGHT", NONE), (solver, "GAP_SPEED_WEIGHT", NONE)],
+        [(fit, "SPEED_WEIGHT", NONE), (fit, "GAP_SPEED_WEIGHT", NONE)],
     ),
-    Variant("closeness by the take", "10 mm for all takes", [(solver, "judged", unjudged)]),
+    Variant("closeness by the take", "10 mm for all takes", [(fit, "judged", unjudged)]),
     Variant("cleaning", "samples as they are, no gap filled", settings=UNCLEANED),
     Variant("cleaning, robust kernel", "both", LEAST_SQUARES, UNCLEANED),
     Variant("relabelling", "labels as they are", [(pipeline, "relabel", as_labelled), (pipeline, "put_sides_right", as_labelled)]),

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from .. import prior as priors
+from ..actors import prior as priors
 from ..atomic import replacing
 from ..cli import UsageError
-from ..lab_takes import ROOT
+from ..files.lab_takes import ROOT
 from ..terminal import progress_bar
 from ..training.train import RUNS, STUDY
 from .cases import all_cases

@@ -10,20 +10,20 @@ from zlib import crc32
 import numpy as np
 import torch
 
-from .. import splits
-from ..actor import Actor
-from ..asf_amc import ASF_TO_C3D
+from ..actors.actor import Actor
+from ..actors.prior import Prior
 from ..corruptions import Recipe, corrupt
-from ..lab_takes import data_folder, read_lab_take
-from ..learn import measured_offsets
-from ..marker_set import load_marker_set
-from ..matching import match
+from ..files.asf_amc import ASF_TO_C3D
+from ..files.lab_takes import data_folder, read_lab_take
+from ..marker_sets.marker_set import load_marker_set
+from ..markers.matching import match
 from ..motion import Motion
-from ..motion_library import read_split
-from ..prior import Prior
 from ..take import FloatArray, Take
+from ..training import splits
 from ..training.bodies import draw_bodies
+from ..training.learn import measured_offsets
 from ..training.markers import marked
+from ..training.motion_library import read_split
 
 CLEAN: Recipe = {"jitter": {"least": 0.001, "most": 0.001}}
 #: {condition: (how soft the tissue is, what is done to the markers)} of the synthetic takes.

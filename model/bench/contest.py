@@ -24,8 +24,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..actor import Actor
-from ..exchange import load_take
+from ..actors.actor import Actor
+from ..files.exchange import load_take
 from ..motion import Motion, matrices, quaternions
 from ..take import BonesetterError, FloatArray, Take
 from .contestants import OURS
@@ -54,7 +54,7 @@ def ours() -> tuple[Solve, str]:
 
 def network(key: str, runs: Path) -> tuple[Solve, str]:
     """A trained network, which moves the bones of the actor it is given."""
-    from .. import prior as priors
+    from ..actors import prior as priors
     from ..training.joint_network import read_network
     from ..training.predict import predict
 

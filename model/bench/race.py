@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..exchange import save_take
-from ..lab_takes import ROOT
+from ..files.exchange import save_take
+from ..files.lab_takes import ROOT
 from ..metrics import Figures, score
 from ..motion import Motion, matrices
 from ..skeleton import Skeleton

@@ -57,7 +57,7 @@ machine ({cores} cores), seed {seed}. Two runs on one machine with one seed give
 diverges: biorbd's under Holden's corruption, where rounding decides, differed by up to 26% in a take. Speed depends on what else
 the machine does, so compare it within a run only.
 
-- **Subjects.** 02, 07, 11 and hdm05_dg train nothing (`model/splits.toml`): not our prior, not the networks.
+- **Subjects.** 02, 07, 11 and hdm05_dg train nothing (`model/training/splits.toml`): not our prior, not the networks.
 - **Figures** are defined in `model/metrics.py`. Distance and Smoothness are in CMU units (5.6444 cm), the study's definitions
   unknown, ours stated there. JPE/JOE are raw, in the world; *motion* errors have one constant offset per joint and one constant
   rotation per bone taken out of a take, since where a lab puts a joint is a convention. MPE is the distance of the solver's own

@@ -15,8 +15,8 @@ import roma
 import torch
 from torch import Tensor, nn
 
-from ..kinematics import levels
-from ..prior import Prior
+from ..actors.prior import Prior
+from ..solver.kinematics import levels
 
 #: Poses drawn from the pose prior to see how far a marker wanders about its place in the mean pose, and their seed.
 WANDERINGS, WANDERING_SEED = 48, 5

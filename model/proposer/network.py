@@ -20,8 +20,8 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn.functional import gelu, scaled_dot_product_attention
 
+from ..actors.prior import Prior
 from ..atomic import replacing
-from ..prior import Prior
 from .features import FEATURES, LARGEST, RESIDUAL_M, Figure, Framed, Known, markers_of, picked, token_features
 
 #: A root's usual distance from the body frame, in m and rad: the units of its numbers.

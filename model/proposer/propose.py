@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import prior as priors
-from ..actor import Actor
-from ..kinematics import Pose
-from ..placement import Placement
-from ..prior import Prior
-from ..solver import Observations, between
+from ..actors import prior as priors
+from ..actors.actor import Actor
+from ..actors.placement import Placement
+from ..actors.prior import Prior
+from ..solver.fit import Observations, between
+from ..solver.kinematics import Pose
 from .features import Known, into_frames
 from .network import LEAST_SPREAD, ROOT_M, ROOT_RAD, Estimate, Evidence, Proposer, read_proposer
 

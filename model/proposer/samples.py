@@ -14,8 +14,8 @@ import roma
 import torch
 from torch import Tensor
 
+from ..actors.prior import ActorPrior, Prior
 from ..corruptions import Recipe, corrupt
-from ..prior import ActorPrior, Prior
 from ..take import FloatArray, Take
 from ..training.bodies import Bodies, draw_bodies
 from ..training.markers import Footage, Windows, cut_windows

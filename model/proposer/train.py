@@ -21,9 +21,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from .. import prior as priors
-from ..lab_takes import ROOT
-from ..prior import Prior
+from ..actors import prior as priors
+from ..actors.prior import Prior
+from ..files.lab_takes import ROOT
 from ..take import BonesetterError
 from ..terminal import progress_bar
 from ..training.checkpoint import read_checkpoint, write_checkpoint

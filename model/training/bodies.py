@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..actor import Actor
-from ..prior import ActorPrior
+from ..actors.actor import Actor
+from ..actors.prior import ActorPrior
 from ..skeleton import Skeleton
 from ..take import FloatArray
 

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..actors.prior import Prior
 from ..corruptions import corrupt
-from ..prior import Prior
 from ..take import FloatArray, Take
 from .bodies import draw_bodies
 from .markers import RATE_HZ, Footage, cut_windows

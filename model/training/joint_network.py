@@ -12,8 +12,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from ..actors.prior import Prior
 from ..atomic import replacing
-from ..prior import Prior
 from ..take import BonesetterError
 from . import networks
 from .generator import Pool

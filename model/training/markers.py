@@ -13,11 +13,11 @@ import torch
 from scipy.interpolate import CubicSpline
 from torch import Tensor
 
-from ..asf_amc import ASF_TO_C3D
-from ..learn import FASTEST_RAD, mirrored_joints
+from ..files.asf_amc import ASF_TO_C3D
 from ..motion import Motion
 from ..take import FloatArray
 from .bodies import SLIDING_HZ, SLIDING_M, Bodies
+from .learn import FASTEST_RAD, mirrored_joints
 
 #: The rate that windows are played at unless told otherwise, in Hz.
 RATE_HZ = 120.0

@@ -7,13 +7,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..actor import Actor
+from ..actors.actor import Actor
+from ..actors.prior import Prior
 from ..motion import Motion
-from ..prior import Prior
-from ..synthesis import marker_positions
 from ..take import FloatArray, Take
 from .joint_network import JointNetwork
 from .preprocessing import from_frame, prepare, reference_of
+from .synthesis import marker_positions
 
 #: A network that sees windows gets this many times its own length, and answers for the middle of it.
 REACH = 4

@@ -12,13 +12,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..asf_amc import ASF_TO_C3D
-from ..marker_set import load_marker_set
+from ..actors.prior import Prior
+from ..files.asf_amc import ASF_TO_C3D
+from ..marker_sets.marker_set import load_marker_set
 from ..motion import Motion
-from ..prior import Prior
-from ..synthesis import marker_positions
 from ..take import BonesetterError, BoolArray, FloatArray
 from .noise_filters import NOISE_FILTERS
+from .synthesis import marker_positions
 
 #: The six markers on chest, back and waist that the study took the root from.
 BODY_LABELS = ("STRN", "T10", "LFWT", "RFWT", "LBWT", "RBWT")

@@ -11,8 +11,8 @@ from pathlib import Path
 import torch
 from torch import distributed
 
-from .. import prior as priors
-from ..lab_takes import ROOT
+from ..actors import prior as priors
+from ..files.lab_takes import ROOT
 from ..pipeline import find_device
 from ..take import BonesetterError
 from ..terminal import progress_bar

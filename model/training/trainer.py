@@ -18,17 +18,17 @@ import roma
 import torch
 from torch import Tensor, distributed, nn
 
-from ..motion_library import read_split
-from ..prior import Prior
+from ..actors.prior import Prior
 from ..skeleton import CMU_JOINTS
-from ..splits import Split
 from ..take import BonesetterError
 from .checkpoint import read_checkpoint, write_checkpoint
 from .generator import Generator, Pool, batches
 from .joint_network import JointNetwork, write_network
 from .losses import Truth, weighed
 from .markers import Footage, gather_footage
+from .motion_library import read_split
 from .run_file import Run
+from .splits import Split
 
 #: The learning rate ends at this part of itself.
 LAST_RATE = 0.01

@@ -100,4 +100,4 @@ def synthetic_c3d(engine_python: str, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture
 def synthetic_take(ext: Callable[[str], ModuleType], synthetic_c3d: Path) -> Any:
-    return ext("model.c3d").read_c3d(synthetic_c3d)
+    return ext("model.files.c3d").read_c3d(synthetic_c3d)

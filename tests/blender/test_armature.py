@@ -56,7 +56,7 @@ def make_pose(ext, skeleton):
         for joint, parent in enumerate(skeleton.parents):
             turned.append(local[:, joint] if parent < 0 else turned[parent] @ local[:, joint])
             positions.append(root if parent < 0 else positions[parent] + turned[parent] @ skeleton.offsets[joint])
-        return ext("model.exchange").SolvedPose(skeleton, q, np.stack(positions, axis=1))
+        return ext("model.files.exchange").SolvedPose(skeleton, q, np.stack(positions, axis=1))
 
     return make
 

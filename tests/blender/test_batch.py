@@ -119,7 +119,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 import numpy as np
-from model.prior import bundled
+from model.actors.prior import bundled
 from model.skeleton import Skeleton
 actor = bundled().mean_actor()
 joints, parents, places = actor.skeleton.joints, list(actor.skeleton.parents), actor.skeleton.offsets.copy()

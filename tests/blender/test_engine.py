@@ -30,7 +30,7 @@ def request_for(ext, engine, synthetic_take):
     source = engine.folder / "take.npz"
     take = synthetic_take
     longer = type(take)(take.name, take.labels, np.tile(take.positions, (6, 1, 1)), np.tile(take.residuals, (6, 1)), take.rate_hz)
-    ext("model.exchange").save_take(longer, source)
+    ext("model.files.exchange").save_take(longer, source)
     return {"take": str(source), "out": str(engine.folder / "pose.npz"), "settings": {}}
 
 
@@ -189,7 +189,7 @@ def test_prints_of_libraries_do_not_disturb_the_answers(ext, engine_python):
 
 def test_reads_c3d_where_blender_cannot(ext, engine, engine_python, make_take, tmp_path, monkeypatch):
     path = tmp_path / "walk.c3d"
-    ext("model.c3d").write_c3d(take := make_take(), path)
+    ext("model.files.c3d").write_c3d(take := make_take(), path)
     importing = ext("operators.import_c3d")
     monkeypatch.setattr(importing.importlib.util, "find_spec", lambda name: None)
     read = importing.read_take(path)
@@ -202,12 +202,12 @@ def test_reads_c3d_where_blender_cannot(ext, engine, engine_python, make_take, t
 
 def test_progress_and_answer(ext, engine, engine_python, synthetic_take):
     source = engine.folder / "take.npz"
-    ext("model.exchange").save_take(synthetic_take, source)
+    ext("model.files.exchange").save_take(synthetic_take, source)
     told = []
     request = {"take": str(source), "out": str(engine.folder / "pose.npz"), "settings": {}}
     answer = engine.submit(engine_python, request).wait(lambda stage, part: told.append((stage, part)))
     assert [part for _, part in told] == sorted(part for _, part in told)
     assert len({stage for stage, _ in told}) >= 3
-    pose = ext("model.exchange").load_pose(Path(answer["result"]))
+    pose = ext("model.files.exchange").load_pose(Path(answer["result"]))
     assert pose.positions.shape == (synthetic_take.frames, 31, 3)
     assert answer["report"]["frames"] == synthetic_take.frames

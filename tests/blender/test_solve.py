@@ -55,10 +55,10 @@ def test_operator_does_what_the_engine_says(ext, imported, kept):
 def test_markers_in_blender_are_solved_as_the_file_is(ext, imported, synthetic_take, engine_python, kept, tmp_path):
     bpy.ops.bonesetter.solve_markers()
     engine = ext("operators.engine").engine
-    ext("model.exchange").save_take(synthetic_take, tmp_path / "take.npz")
+    ext("model.files.exchange").save_take(synthetic_take, tmp_path / "take.npz")
     request = {"take": str(tmp_path / "take.npz"), "out": str(tmp_path / "pose.npz"), "settings": {}}
     answer = engine.submit(engine_python, request).wait()
-    straight = ext("model.exchange").load_pose(tmp_path / "pose.npz")
+    straight = ext("model.files.exchange").load_pose(tmp_path / "pose.npz")
     np.testing.assert_allclose(kept[0].positions, straight.positions, atol=1e-3)
     assert answer["report"]["marker_residual_mm"]["mean"] == pytest.approx(imported.bonesetter.residual_mean, rel=0.01)
     assert sum(sum(r.values()) for r in answer["report"]["flagged"].values()) == sum(i.count for i in imported.bonesetter.flagged)
@@ -67,7 +67,7 @@ def test_markers_in_blender_are_solved_as_the_file_is(ext, imported, synthetic_t
 def test_active_object_chooses_the_take(ext, scene, make_take, tmp_path):
     takes = ext("operators.takes")
     for name in ("one", "two"):
-        ext("model.c3d").write_c3d(make_take(name=name), tmp_path / f"{name}.c3d")
+        ext("model.files.c3d").write_c3d(make_take(name=name), tmp_path / f"{name}.c3d")
         bpy.ops.bonesetter.import_c3d(filepath=str(tmp_path / f"{name}.c3d"))
     assert takes.active_take(bpy.context).name == "two"
     bpy.context.view_layer.objects.active = bpy.data.collections["one"].objects[0]
@@ -81,7 +81,7 @@ def test_without_a_take_the_button_is_grey():
 
 
 def test_take_of_other_markers_is_refused_with_a_sentence(ext, scene, engine_python, make_take, tmp_path):
-    ext("model.c3d").write_c3d(make_take(labels=("A", "B", "C")), tmp_path / "odd.c3d")
+    ext("model.files.c3d").write_c3d(make_take(labels=("A", "B", "C")), tmp_path / "odd.c3d")
     bpy.ops.bonesetter.import_c3d(filepath=str(tmp_path / "odd.c3d"))
     before = len(bpy.data.objects)
     with pytest.raises(RuntimeError) as caught:

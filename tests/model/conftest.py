@@ -16,16 +16,16 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from model.actor import Actor
-from model.bvh import TO_Y_UP
-from model.cleaning import clean
-from model.marker_set import MarkerSet, load_marker_set
+from model.actors.actor import Actor
+from model.files.bvh import TO_Y_UP
+from model.markers.cleaning import clean
+from model.marker_sets.marker_set import MarkerSet, load_marker_set
 from model.motion import Motion, quaternions
-from model.prior import bundled
+from model.actors.prior import bundled
 from model.settings import Settings
 from model.skeleton import CMU_HIERARCHY
 from model.solution import Solution
-from model.synthesis import SyntheticTake, marker_positions, synthesise
+from model.training.synthesis import SyntheticTake, marker_positions, synthesise
 from model.take import Axis, Take
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -7,11 +7,11 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
-from model.actor import Actor
-from model.asf_amc import ASF_TO_C3D
-from model.hierarchy import carrying
+from model.actors.actor import Actor
+from model.actors.hierarchy import carrying
+from model.actors.prior import bundled
+from model.files.asf_amc import ASF_TO_C3D
 from model.motion import Motion, forward
-from model.prior import bundled
 from model.skeleton import Skeleton
 from model.take import Take
 

@@ -6,13 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from model import solver
+from model.actors.prior import bundled
 from model.bench.ablation import VARIANTS, WHOLE, Row, document, measure, solved
 from model.bench.cases import Case
 from model.corruptions import corrupt
-from model.prior import bundled
 from model.settings import Settings
-from model.synthesis import synthesise
+from model.solver import fit
+from model.training.synthesis import synthesise
 
 
 @pytest.fixture(scope="module")
@@ -30,9 +30,9 @@ def whole(case: Case) -> Row:
 
 @pytest.mark.parametrize("variant", VARIANTS[1:], ids=lambda variant: variant.name)
 def test_every_variant_solves_otherwise(variant, case, whole):
-    before = solver.POSE_WEIGHT, solver.COARSE_SCALES_M, solver.find_poses
+    before = fit.POSE_WEIGHT, fit.COARSE_SCALES_M, fit.find_poses
     row = measure(variant, [case], lambda: None)
-    assert (solver.POSE_WEIGHT, solver.COARSE_SCALES_M, solver.find_poses) == before
+    assert (fit.POSE_WEIGHT, fit.COARSE_SCALES_M, fit.find_poses) == before
     assert np.isfinite(row.millimetres["clean"])
     # what is relabelled, beyond its limits or in a wrong minimum need not be anything in an easy take
     if variant.name not in ("relabelling", "graduation", "joint limits"):

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from model.asf_amc import INCH, read_amc, read_asf
-from model.lab_takes import read_lab_take
-from model.marker_set import load_marker_set
-from model.matching import match
+from model.files.asf_amc import INCH, read_amc, read_asf
+from model.files.lab_takes import read_lab_take
+from model.marker_sets.marker_set import load_marker_set
+from model.markers.matching import match
 from model.take import BonesetterError
 
 

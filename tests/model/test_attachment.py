@@ -8,17 +8,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from model.actor import Actor
-from model.attachment import FEWEST_SAMPLES, MOST_SPREAD_M, still_place
+from model.actors.actor import Actor
+from model.actors.prior import bundled
 from model.metrics import pose_error
 from model.motion import Motion, forward, matrices
 from model.pipeline import solve_take
-from model.prior import bundled
 from model.settings import Settings
 from model.skeleton import CMU_JOINTS
 from model.solution import Solution
-from model.synthesis import marker_positions, synthesise
+from model.solver.attachment import FEWEST_SAMPLES, MOST_SPREAD_M, still_place
 from model.take import Take
+from model.training.synthesis import marker_positions, synthesise
 
 #: Markers that the set does not know: joint, offset in metres. One on a wand, one on a hat.
 STRANGE = {"Wand": ("RightUpLeg", (-0.30, -0.20, 0.05)), "Hat": ("Head", (0.02, 0.25, -0.05))}

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model import splits
+from model.actors.prior import bundled
 from model.bench import bench, race
 from model.bench.cases import CONDITIONS, SYNTHETIC, Case, all_cases, excerpt
 from model.bench.contest import excerpts, in_order, middle, only
@@ -20,8 +20,8 @@ from model.bench.findings import FINDINGS, Finding, judged, number
 from model.bench.race import Entry, Line, mean_figures
 from model.bench.table import benchmark
 from model.cli import main
-from model.prior import bundled
-from model.synthesis import Noise, synthesise
+from model.training import splits
+from model.training.synthesis import Noise, synthesise
 from model.training.train import STUDY
 
 STILL = Noise(jitter=1e-3, gaps=0.0, long_gaps=0, spikes=0.0, swaps=0)
@@ -55,7 +55,7 @@ def test_every_condition_has_its_takes_of_unseen_subjects_and_the_same_seed_make
 
 
 def test_the_clean_condition_is_the_true_actor_and_jitter(motion_folder: Path, takes_folder: Path):
-    from model.synthesis import marker_positions
+    from model.training.synthesis import marker_positions
 
     for made in all_cases(bundled(), 0):
         if made.condition in SYNTHETIC:

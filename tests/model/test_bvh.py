@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from model.bvh import TO_Y_UP, steady, write_bvh
+from model.files.bvh import TO_Y_UP, steady, write_bvh
 from model.skeleton import CMU_HIERARCHY
 from model.solution import Solution
 from model.take import Axis

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from model.bvh import CM_PER_METRE, TO_Y_UP, read_bvh, write_bvh
+from model.files.bvh import CM_PER_METRE, TO_Y_UP, read_bvh, write_bvh
 from model.motion import Motion
 from model.skeleton import Skeleton
 from model.solution import Solution

@@ -16,9 +16,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from model.c3d import read_c3d, write_c3d
-from model.synthesis import synthesise
+from model.files.c3d import read_c3d, write_c3d
 from model.take import BonesetterError, Take
+from model.training.synthesis import synthesise
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -257,7 +257,7 @@ def test_damaged_files_never_take_the_reader_down(tmp_path):
             damaged[place] = random.integers(256)
         (tmp_path / f"damaged{number}.c3d").write_bytes(damaged)
     script = (
-        "import sys; from pathlib import Path; from model.c3d import read_c3d; from model.take import BonesetterError\n"
+        "import sys; from pathlib import Path; from model.files.c3d import read_c3d; from model.take import BonesetterError\n"
         "for path in sorted(Path(sys.argv[1]).glob('damaged*')):\n"
         "    try: read_c3d(path)\n"
         "    except BonesetterError: pass\n"

@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 
 from model import pipeline
-from model.c3d import write_c3d
 from model.cli import main
-from model.exchange import save_take
-from model.marker_set import FOLDER
+from model.files.c3d import write_c3d
+from model.files.exchange import save_take
+from model.marker_sets.marker_set import FOLDER
 from model.settings import Settings
 from model.solution import Solution
-from model.synthesis import SyntheticTake, synthesise
 from model.take import Axis, Take
+from model.training.synthesis import SyntheticTake, synthesise
 from model.worker import serve
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -206,7 +206,7 @@ def test_as_a_process_without_torch_where_none_is_needed(tmp_path: Path) -> None
     code = (
         "import sys; sys.modules['bpy'] = None\n"
         "from model.cli import main\n"
-        "import model.c3d, model.cleaning, model.marker_set, model.bvh, model.npz, model.report, model.output, model.solve\n"
+        "import model.files.bvh, model.files.c3d, model.files.npz, model.files.output, model.markers.cleaning, model.report, model.solve\n"
         f"code = main(['synthesise', {str(tmp_path / 'a.c3d')!r}, '--seconds', '1'])\n"
         "sys.exit(code or 'torch' in sys.modules)"
     )
@@ -216,7 +216,7 @@ def test_as_a_process_without_torch_where_none_is_needed(tmp_path: Path) -> None
 
 
 def test_a_picture_of_a_solve(solved: Callable[[Axis], Solution], tmp_path: Path) -> None:
-    from model.npz import write_npz
+    from model.files.npz import write_npz
 
     write_npz(solved("Z"), tmp_path / "a.npz")
     assert main(["picture", str(tmp_path / "a.npz"), str(tmp_path / "a.png"), "--frames", "2"]) == 0

@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from model.actor import Actor
-from model.contacts import Sole, find_contacts, find_soles, follow
-from model.prior import bundled
+from model.actors.actor import Actor
+from model.actors.prior import bundled
+from model.feet.contacts import Sole, find_contacts, find_soles, follow
 from model.skeleton import Skeleton
 from model.take import Axis, FloatArray
 

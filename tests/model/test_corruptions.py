@@ -12,7 +12,7 @@ from model.corruptions import corrupt
 from model.corruptions.gaps import gap_lengths
 from model.corruptions.registry import CORRUPTIONS, corruption
 from model.corruptions.space import directions, median_distances
-from model.matching import UNLABELLED
+from model.markers.matching import UNLABELLED
 from model.take import BonesetterError, Take
 
 #: Parameters with which every corruption does something to a short clip.

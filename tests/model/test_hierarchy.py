@@ -7,19 +7,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from model.actor import Actor, Freedom
-from model.actor_set import marker_set_of
-from model.asf_amc import read_amc, read_asf
-from model.bvh import read_bvh, write_bvh
-from model.exchange import load_pose, save_pose
-from model.hierarchy import carrying, prior_of, same_hierarchy
-from model.joint_names import counterparts
-from model.marker_set import load_marker_set
+from model.actors.actor import Actor, Freedom
+from model.actors.actor_set import marker_set_of
+from model.actors.hierarchy import carrying, prior_of, same_hierarchy
+from model.actors.joint_names import counterparts
+from model.actors.prior import bundled
+from model.files.asf_amc import read_amc, read_asf
+from model.files.bvh import read_bvh, write_bvh
+from model.files.exchange import load_pose, save_pose
+from model.files.npz import read_npz, write_npz
+from model.marker_sets.marker_set import load_marker_set
 from model.metrics import pose_error
 from model.motion import Motion, forward, matrices
-from model.npz import read_npz, write_npz
 from model.pipeline import solve_take
-from model.prior import bundled
 from model.settings import Settings
 from model.skeleton import CMU_JOINTS, CMU_PARENTS
 from model.take import BonesetterError

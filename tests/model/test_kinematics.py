@@ -6,9 +6,9 @@ import pytest
 import roma
 import torch
 
-from model.kinematics import ROOT, Body, Pose
+from model.actors.prior import bundled
 from model.motion import Motion, forward
-from model.prior import bundled
+from model.solver.kinematics import ROOT, Body, Pose
 
 FRAMES = 4
 

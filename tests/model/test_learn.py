@@ -8,7 +8,11 @@ import pytest
 from safetensors import safe_open
 from scipy.spatial.transform import Rotation
 
-from model.learn import (
+from model.actors.prior import BUNDLED, bundled, offset_statistics
+from model.motion import forward
+from model.skeleton import CMU_HIERARCHY, CMU_JOINTS
+from model.take import BonesetterError
+from model.training.learn import (
     FITTED_TAKES,
     LIMIT_MARGIN_RAD,
     MEASURED_TAKES,
@@ -20,11 +24,7 @@ from model.learn import (
     mirrored_joints,
     read_motions,
 )
-from model.motion import forward
-from model.prior import BUNDLED, bundled, offset_statistics
-from model.skeleton import CMU_HIERARCHY, CMU_JOINTS
-from model.splits import load
-from model.take import BonesetterError
+from model.training.splits import load
 
 
 def test_held_out_subjects_are_in_no_source():

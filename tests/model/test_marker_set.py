@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from model.marker_set import BUNDLED, MarkerSet, bundled_marker_sets, load_marker_set
-from model.prior import Prior, bundled
+from model.actors.prior import Prior, bundled
+from model.marker_sets.marker_set import BUNDLED, MarkerSet, bundled_marker_sets, load_marker_set
 from model.skeleton import CMU_JOINTS
 from model.take import BonesetterError
 

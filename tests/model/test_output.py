@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.actor import Actor
+from model.actors.actor import Actor
+from model.actors.prior import bundled
 from model.atomic import replacing
-from model.npz import read_npz, write_npz
-from model.output import write_outputs
-from model.prior import bundled
+from model.files.npz import read_npz, write_npz
+from model.files.output import write_outputs
 from model.report import build_report
 from model.solution import Solution
 from model.take import Axis, BonesetterError

@@ -7,21 +7,21 @@ import ezc3d
 import numpy as np
 import pytest
 
-from model import solver
-from model.asf_amc import ASF_TO_C3D
-from model.c3d import read_c3d
+from model.actors.prior import bundled
 from model.corruptions import corrupt
 from model.evaluate import CORRUPTED
-from model.lab_takes import read_lab_take
-from model.marker_set import load_marker_set
+from model.files.asf_amc import ASF_TO_C3D
+from model.files.c3d import read_c3d
+from model.files.lab_takes import read_lab_take
+from model.marker_sets.marker_set import load_marker_set
 from model.metrics import pose_error
 from model.motion import Motion, forward, matrices
 from model.pipeline import find_device, solve_take
-from model.prior import bundled
 from model.report import build_report
 from model.settings import Settings
-from model.synthesis import marker_positions
+from model.solver import fit
 from model.take import BonesetterError, Take
+from model.training.synthesis import marker_positions
 
 
 def silent(_stage, _part):
@@ -196,9 +196,9 @@ def test_an_actor_that_does_not_fit_is_said(solution, synthetic):
 
 def test_a_take_of_several_windows_is_solved_as_one(synthetic, solution, monkeypatch):
     """Where windows meet nothing shows: the same solve with one window for all."""
-    monkeypatch.setattr(solver, "WINDOW", 150)
+    monkeypatch.setattr(fit, "WINDOW", 150)
     parted = solve_take(synthetic.take, Settings(), solution.actor, silent)
-    monkeypatch.setattr(solver, "WINDOW", 10_000)
+    monkeypatch.setattr(fit, "WINDOW", 10_000)
     whole = solve_take(synthetic.take, Settings(), solution.actor, silent)
     assert np.abs(parted.positions - whole.positions).max() < 1e-3
     assert ((parted.rotations[1:] * parted.rotations[:-1]).sum(-1) > 0).all()

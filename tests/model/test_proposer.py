@@ -10,21 +10,21 @@ import numpy as np
 import pytest
 import torch
 
-from model import solver
-from model.actor import Actor
-from model.asf_amc import ASF_TO_C3D
-from model.kinematics import Body
-from model.prior import Prior
-from model.prior import bundled as bundled_prior
+from model.actors.actor import Actor
+from model.actors.prior import Prior
+from model.actors.prior import bundled as bundled_prior
+from model.files.asf_amc import ASF_TO_C3D
 from model.proposer import samples, train
 from model.proposer.features import Figure, into_frames
 from model.proposer.network import Proposer, Size, read_proposer, write_proposer
 from model.proposer.propose import BUNDLED, EVERY, Proposal, acquaintance, propose, propose_poses, stranger
 from model.proposer.train import Mixed, ProposerRun, ProposerTrainer, read_run
-from model.solver import Observations, find_poses
-from model.synthesis import SyntheticTake, synthesise
+from model.solver import fit
+from model.solver.fit import Observations, find_poses
+from model.solver.kinematics import Body
 from model.take import BonesetterError
 from model.training.markers import gather_footage
+from model.training.synthesis import SyntheticTake, synthesise
 
 SMALL = Size(marker=8, frame=16, queries=4, heads=2, rounds=2)
 MIX = {"some": Mixed(1.0, {"jitter": {}, "occlusion": {"part": 0.1}, "shifts": {}})}
@@ -256,7 +256,7 @@ def test_proposed_poses_come_where_the_samples_are(network: Proposer, prior: Pri
 def test_the_solver_begins_from_the_poses_it_is_given(prior: Prior, walk: SyntheticTake) -> None:
     seen = coarse(walk, list(range(41)))
     body = Body(prior.mean_actor(), prior.pose, torch.device("cpu"), torch.float32)
-    begun = solver.place_root(body, solver.prior_terms(prior.pose, seen.seconds, seen.points), seen)
+    begun = fit.place_root(body, fit.prior_terms(prior.pose, seen.seconds, seen.points), seen)
     torch.testing.assert_close(find_poses(body, prior.pose, seen, begun).pose.q, find_poses(body, prior.pose, seen).pose.q)
     begun.q[:] = torch.nan
     assert torch.isnan(find_poses(body, prior.pose, seen, begun).pose.q).all()

@@ -8,17 +8,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from model.corrections import Correction, sentences
-from model.marker_set import load_marker_set
-from model.matching import match, unlabelled
-from model.output import build_report
+from model.actors.prior import bundled
+from model.files.output import build_report
+from model.marker_sets.marker_set import load_marker_set
+from model.markers.corrections import Correction, sentences
+from model.markers.matching import match, unlabelled
+from model.markers.relabelling import relabel
+from model.markers.sides import put_sides_right
 from model.pipeline import solve_take
-from model.prior import bundled
-from model.relabelling import relabel
 from model.settings import Settings
-from model.sides import put_sides_right
-from model.synthesis import Noise, SyntheticTake, synthesise
 from model.take import Take
+from model.training.synthesis import Noise, SyntheticTake, synthesise
 
 CMU = load_marker_set()
 

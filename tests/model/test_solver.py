@@ -8,10 +8,9 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from model.calibration import INDEPENDENCE, ActorFit, Sizes, spread_frames
-from model.kinematics import ROOT, Body, Pose
-from model.prior import bundled
-from model.solver import (
+from model.actors.prior import bundled
+from model.solver.calibration import INDEPENDENCE, ActorFit, Sizes, spread_frames
+from model.solver.fit import (
     AT_ONCE,
     DAMPING,
     MARKER_SIGMA_M,
@@ -31,7 +30,8 @@ from model.solver import (
     upper_triangle,
     usual,
 )
-from model.synthesis import Noise, synthesise
+from model.solver.kinematics import ROOT, Body, Pose
+from model.training.synthesis import Noise, synthesise
 
 CPU = torch.device("cpu")
 

@@ -6,16 +6,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from model.actor import Actor
-from model.c3d import read_c3d
+from model.actors.actor import Actor
+from model.actors.prior import bundled
 from model.corruptions import corrupt
 from model.evaluate import CORRUPTED
-from model.lab_takes import find_c3d
+from model.files.c3d import read_c3d
+from model.files.lab_takes import find_c3d
+from model.files.output import write_outputs
 from model.metrics import pose_error
 from model.motion import forward, matrices
-from model.output import write_outputs
 from model.pipeline import solve_take
-from model.prior import bundled
 from model.settings import Settings
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from model.marker_set import MarkerSet
-from model.matching import match
-from model.synthesis import Noise, SyntheticTake, synthesise
+from model.marker_sets.marker_set import MarkerSet
+from model.markers.matching import match
+from model.training.synthesis import Noise, SyntheticTake, synthesise
 
 
 def test_the_same_seed_gives_the_same_take(synthetic: SyntheticTake) -> None:

@@ -12,16 +12,15 @@ import torch
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from model.asf_amc import ASF_TO_C3D
-from model.learn import FASTEST_RAD
+from model.actors.prior import Prior, bundled
+from model.files.asf_amc import ASF_TO_C3D
 from model.motion import Motion, matrices
-from model.prior import Prior, bundled
 from model.skeleton import CMU_JOINTS, CMU_PARENTS, Skeleton
-from model.synthesis import SyntheticTake, marker_positions
 from model.training import bodies as bodies_module
 from model.training import markers as made
 from model.training.bodies import Bodies, draw_bodies
 from model.training.generator import Generator, batches, corrupted_windows
+from model.training.learn import FASTEST_RAD
 from model.training.markers import (
     FASTEST,
     LEAST_PART,
@@ -37,6 +36,7 @@ from model.training.markers import (
     sound_parts,
 )
 from model.training.preprocessing import Preprocessing
+from model.training.synthesis import SyntheticTake, marker_positions
 
 SIDES = np.array([1.0, -1.0, 1.0])  # left is right in the room's mirror
 JOINT = {name: row for row, name in enumerate(CMU_JOINTS)}

@@ -17,8 +17,8 @@ import torch
 from scipy.spatial.transform import Rotation
 from torch import Tensor, nn
 
+from model.actors.prior import BUNDLED, Prior, bundled
 from model.motion import matrices
-from model.prior import BUNDLED, Prior, bundled
 from model.take import BonesetterError
 from model.training import networks
 from model.training.generator import Pool

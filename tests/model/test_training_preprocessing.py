@@ -14,10 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from model.asf_amc import ASF_TO_C3D
+from model.actors.prior import bundled
+from model.files.asf_amc import ASF_TO_C3D
 from model.motion import matrices
-from model.prior import bundled
-from model.synthesis import CYCLE, SQUAT, SyntheticTake
 from model.take import BonesetterError
 from model.training.noise_filters import FASTEST_M_PER_S, NOISE_FILTERS, drop_strays, hold_jumps
 from model.training.preprocessing import (
@@ -35,6 +34,7 @@ from model.training.preprocessing import (
     reference_of,
     to_frame,
 )
+from model.training.synthesis import CYCLE, SQUAT, SyntheticTake
 
 RATE_HZ = 120.0
 ALL = [

@@ -22,17 +22,14 @@ from safetensors import safe_open
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from model.actor import Actor
-from model.asf_amc import ASF_TO_C3D
+from model.actors.actor import Actor
+from model.actors.prior import Prior, bundled
 from model.cli import main
 from model.corruptions import corrupt
-from model.marker_set import load_marker_set
+from model.files.asf_amc import ASF_TO_C3D
+from model.marker_sets.marker_set import load_marker_set
 from model.motion import Motion
-from model.motion_library import Clip
-from model.prior import Prior, bundled
 from model.skeleton import CMU_JOINTS, Skeleton
-from model.splits import load
-from model.synthesis import SyntheticTake, marker_positions
 from model.take import BonesetterError, Take
 from model.training import predict as prediction
 from model.training import train as command
@@ -40,9 +37,12 @@ from model.training import trainer as training
 from model.training.curve import read_log
 from model.training.joint_network import JointNetwork, read_network
 from model.training.losses import Answer, weighed
+from model.training.motion_library import Clip
 from model.training.outputs import OUTPUTS
 from model.training.predict import predict
 from model.training.run_file import Run, read_run, read_table
+from model.training.splits import load
+from model.training.synthesis import SyntheticTake, marker_positions
 from model.training.train import STUDY, still_improved
 from model.training.trainer import Epoch, Trainer
 
@@ -591,7 +591,7 @@ from pathlib import Path
 from model.threads import share_the_machine
 share_the_machine()
 import torch
-from model.prior import bundled
+from model.actors.prior import bundled
 from model.training import train
 from model.training.run_file import read_run
 from model.training.trainer import Trainer, processes

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Protocol, cast
 
-from ...actor import Actor
+from ...actors.actor import Actor
 from ...motion import Motion
 from ...take import FloatArray, Take
 

@@ -13,12 +13,12 @@ from functools import cached_property
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from ...actor import Actor
+from ...actors.actor import Actor
+from ...actors.prior import PosePrior, bundled
 from ...motion import Motion
-from ...prior import PosePrior, bundled
 from ...skeleton import Skeleton
-from ...synthesis import marker_positions
 from ...take import BonesetterError, BoolArray, FloatArray, Take
+from ...training.synthesis import marker_positions
 
 #: The root's angles in this order: heading, lean to the side, lean forward. The middle one must not reach 90 degrees.
 ROOT_AXES = np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])

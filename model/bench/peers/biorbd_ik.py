@@ -12,9 +12,9 @@ from pathlib import Path
 import biorbd  # pyright: ignore[reportMissingImports]
 import numpy as np
 
-from ...actor import Actor
-from ...synthesis import marker_positions
+from ...actors.actor import Actor
 from ...take import FloatArray, Take
+from ...training.synthesis import marker_positions
 from . import Solved
 from .articulation import Articulation, articulate
 

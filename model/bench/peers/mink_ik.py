@@ -12,10 +12,10 @@ import mujoco  # pyright: ignore[reportMissingImports]
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from ...actor import Actor
+from ...actors.actor import Actor
 from ...motion import Motion
-from ...synthesis import marker_positions
 from ...take import FloatArray, Take
+from ...training.synthesis import marker_positions
 from . import Solved
 from .articulation import Articulation, articulate, localised
 

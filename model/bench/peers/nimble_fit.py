@@ -10,10 +10,10 @@ from pathlib import Path
 import nimblephysics as nimble  # pyright: ignore[reportMissingImports]
 import numpy as np
 
-from ...actor import Actor
+from ...actors.actor import Actor
 from ...motion import Motion
-from ...synthesis import marker_positions
 from ...take import BonesetterError, FloatArray, Take
+from ...training.synthesis import marker_positions
 from . import Solved
 from .articulation import Articulation, articulate, localised
 

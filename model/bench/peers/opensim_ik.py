@@ -9,9 +9,9 @@ import numpy as np
 import opensim  # pyright: ignore[reportMissingImports]
 from scipy.spatial.transform import Rotation
 
-from ...actor import Actor
-from ...synthesis import marker_positions
+from ...actors.actor import Actor
 from ...take import FloatArray, Take
+from ...training.synthesis import marker_positions
 from . import Solved
 from .articulation import Articulation, articulate
 

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where the markers of a take are expected on the body, before the take is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..take import FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Placement:
+    """A Gaussian over each marker's place, in metres, on the zero pose's axes.
+
+    Attributes:
+        labels: One per marker, unique.
+        joints: (labels,) index of the joint whose bone each marker rides on.
+        offset_mean: (labels, 3), from that joint, of an actor of mean build.
+        offset_deviation: (labels, 3) standard deviation.
+        origins: (labels,) index of the joint by which each marker lies: where other bones than the mean ones put that joint, the
+            marker is expected with it.
+    """
+
+    labels: tuple[str, ...]
+    joints: tuple[int, ...]
+    offset_mean: FloatArray
+    offset_deviation: FloatArray
+    origins: tuple[int, ...]
+
+    def only(self, rows: Sequence[int]) -> Placement:
+        """Some of these markers, in that order."""
+        chosen = list(rows)
+        return Placement(
+            tuple(self.labels[row] for row in chosen),
+            tuple(self.joints[row] for row in chosen),
+            self.offset_mean[chosen],
+            self.offset_deviation[chosen],
+            tuple(self.origins[row] for row in chosen),
+        )
+
+    def __add__(self, other: Placement) -> Placement:
+        """These markers, then the others."""
+        return Placement(
+            self.labels + other.labels,
+            self.joints + other.joints,
+            np.concatenate([self.offset_mean, other.offset_mean]),
+            np.concatenate([self.offset_deviation, other.offset_deviation]),
+            self.origins + other.origins,
+        )

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is known before a take is seen: how people move, how they are built and where markers are put.
+
+The bundled file is made by `python -m model learn`; its sources are in its header.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from safetensors import safe_open
+
+from ..marker_sets.marker_set import MarkerSet
+from ..skeleton import Skeleton
+from ..take import FloatArray
+from .actor import Actor
+from .placement import Placement
+
+BUNDLED = Path(__file__).parents[1] / "weights" / "prior.safetensors"
+
+
+@dataclass(frozen=True, eq=False)
+class PosePrior:
+    """A Gaussian over poses of a skeleton, without its root.
+
+    Attributes:
+        mean_rotations: (joints, 3, 3), M_j.
+        axes: (coordinates, 3), unit, each in its joint's frame.
+        joints_of: (coordinates,) the joint each coordinate turns.
+        precision: (coordinates, coordinates), inverse covariance of q in 1/rad^2.
+        speed: (coordinates,) standard deviation of dq/dt in rad/s.
+        limits: (2, coordinates) in radians, the least and the greatest q of a joint that is not forced; infinite where unknown.
+    """
+
+    mean_rotations: FloatArray
+    axes: FloatArray
+    joints_of: FloatArray
+    precision: FloatArray
+    speed: FloatArray
+    limits: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class ActorPrior:
+    """Gaussians over bones and marker offsets, in metres, on the zero pose's axes.
+
+    Attributes:
+        joints, parents: The hierarchy.
+        bone_mean: (joints, 3).
+        bone_basis: (joints, 3, components): bones = mean + basis w, with w standard normal.
+        labels: Names of the markers.
+        carriers: (labels,) index of the joint whose bone each marker rides on.
+        offset_mean: (labels, 3), from the joint that carries the marker.
+        offset_deviation: (labels, 3) standard deviation.
+        places: Of a hierarchy whose joints do not sit at the ends of their parents' bones, see `Skeleton`.
+    """
+
+    joints: tuple[str, ...]
+    parents: tuple[int, ...]
+    bone_mean: FloatArray
+    bone_basis: FloatArray
+    labels: tuple[str, ...]
+    carriers: tuple[int, ...]
+    offset_mean: FloatArray
+    offset_deviation: FloatArray
+    places: FloatArray | None = None
+
+    @property
+    def placement(self) -> Placement:
+        """Of all learned markers."""
+        return Placement(self.labels, self.carriers, self.offset_mean, self.offset_deviation, self.carriers)
+
+    def ends(self, joint: str) -> tuple[int, list[int]]:
+        """Indices of the bone at whose end a joint sits, and of the joints that sit there."""
+        bone = self.parents[self.joints.index(joint)]
+        return bone, [child for child, parent in enumerate(self.parents) if parent == bone]
+
+
+@dataclass(frozen=True, eq=False)
+class Prior:
+    """Both priors of one file."""
+
+    pose: PosePrior
+    actor: ActorPrior
+
+    def centred(self, marker_set: MarkerSet) -> Prior:
+        """The prior of those whose joint centres lie where the set has them: other bones, and learned markers where they were."""
+        known = self.actor
+        mean, offsets, freedom = known.bone_mean.copy(), known.offset_mean.copy(), []
+        for centre in marker_set.centres:
+            bone, joints = known.ends(centre.joint)
+            move = np.zeros_like(mean)
+            move[bone], move[joints] = 1.0, -1.0
+            mean += move * centre.offset_mm * 1e-3
+            offsets[np.isin(known.carriers, joints)] -= np.array(centre.offset_mm) * 1e-3
+            freedom.append(move[..., None] * np.diag(centre.spread_mm) * 1e-3)
+        basis = np.concatenate([known.bone_basis, *freedom], axis=-1)
+        return replace(self, actor=replace(known, bone_mean=mean, bone_basis=basis, offset_mean=offsets))
+
+    def placement(self, marker_set: MarkerSet, labels: tuple[str, ...]) -> Placement:
+        """Where markers of a set usually sit: as learned where the set says that one sits like a learned one, else as the set says."""
+        known = self.actor
+        starts = np.zeros_like(known.bone_mean)
+        for joint, parent in enumerate(known.parents[1:], start=1):
+            starts[joint] = starts[parent] + known.bone_mean[parent]
+        joints, means, deviations, origins = [], [], [], []
+        for label in labels:
+            place = marker_set.places[marker_set.labels.index(label)]
+            joint, origin = known.joints.index(place.joint), known.joints.index(place.origin or place.joint)
+            if place.like is not None:
+                row = known.labels.index(place.like)
+                mean, deviation = known.offset_mean[row], known.offset_deviation[row]
+            else:
+                mean, deviation = np.array(place.offset_mm) * 1e-3 + starts[origin] - starts[joint], np.zeros(3)
+            joints.append(joint)
+            means.append(mean)
+            deviations.append(np.array(place.spread_mm) * 1e-3 if place.spread_mm else deviation)
+            origins.append(origin)
+        return Placement(labels, tuple(joints), np.reshape(means, (-1, 3)), np.reshape(deviations, (-1, 3)), tuple(origins))
+
+    def mean_actor(self, placement: Placement | None = None) -> Actor:
+        """An actor of mean build with the given markers (default: all learned ones) where they are usually put."""
+        known, placed = self.actor, placement or self.actor.placement
+        return Actor(Skeleton(known.joints, known.parents, known.bone_mean, known.places), placed.labels, placed.joints, placed.offset_mean)
+
+
+@lru_cache(maxsize=4)
+def bundled(without: tuple[str, ...] = ()) -> Prior:
+    """The prior that comes with Bonesetter; see `read`."""
+    return read(BUNDLED, without)
+
+
+def read(path: Path, without: tuple[str, ...] = ()) -> Prior:
+    """Read a prior.
+
+    Args:
+        path: A safetensors file made by `python -m model learn`.
+        without: Takes whose own marker offsets must not be used, so that they can be scored.
+    """
+    with safe_open(path, framework="numpy") as file:
+        header = file.metadata()
+        tensors = {name: np.asarray(file.get_tensor(name), dtype=float) for name in file.keys()}  # noqa: SIM118
+    pose = PosePrior(
+        tensors["mean_rotations"],
+        tensors["axes"],
+        tensors["joints_of"].astype(int),
+        tensors["precision"],
+        tensors["speed"],
+        tensors["limits"],
+    )
+    names = [name for name in tensors if name.startswith("offsets.") and name.removeprefix("offsets.") not in without]
+    mean, deviation = offset_statistics(np.stack([tensors[name] for name in sorted(names)]))
+    actor = ActorPrior(
+        tuple(json.loads(header["joints"])),
+        tuple(json.loads(header["parents"])),
+        tensors["bone_mean"],
+        tensors["bone_basis"],
+        tuple(json.loads(header["labels"])),
+        tuple(json.loads(header["carriers"])),
+        mean,
+        deviation,
+    )
+    return Prior(pose, actor)
+
+
+#: Three actors say little about how differently markers are put on: no axis is held to be surer than this.
+LEAST_DEVIATION_M = 0.012
+#: The spread of a few actors is widened by this.
+WIDENING = 1.5
+
+
+def offset_statistics(offsets: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Mean and widened standard deviation, both (labels, 3), of the offsets (actors, labels, 3) of a few actors."""
+    mean = offsets.mean(axis=0)
+    spread = np.sqrt(((offsets - mean) ** 2).mean(axis=0))
+    return mean, np.maximum(WIDENING * spread, LEAST_DEVIATION_M)

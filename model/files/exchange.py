@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Arrays on their way between Blender and the engine process: npz files, because JSON would be many times slower."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..atomic import replacing
+from ..skeleton import Skeleton
+from ..solution import Solution
+from ..take import FloatArray, Take
+
+
+@dataclass(frozen=True, eq=False)
+class SolvedPose:
+    """What Blender needs of a solution.
+
+    Attributes:
+        skeleton: The actor's bones in the zero pose, in metres.
+        rotations: (frames, joints, 4) local unit quaternions w x y z from the zero pose.
+        positions: (frames, joints, 3) in metres on the take's own axes.
+    """
+
+    skeleton: Skeleton
+    rotations: FloatArray
+    positions: FloatArray
+
+
+def save_take(take: Take, path: Path) -> None:
+    """Write a take as it is."""
+    _write(
+        path,
+        name=take.name,
+        labels=np.array(take.labels, dtype=str),
+        positions=take.positions,
+        residuals=take.residuals,
+        rate_hz=take.rate_hz,
+        first_frame=take.first_frame,
+        up_axis=take.up_axis,
+        warnings=np.array(take.warnings, dtype=str),
+    )
+
+
+def load_take(path: Path) -> Take:
+    """The take that `save_take` wrote."""
+    with np.load(path) as arrays:
+        return Take(
+            name=str(arrays["name"]),
+            labels=tuple(str(label) for label in arrays["labels"]),
+            positions=arrays["positions"],
+            residuals=arrays["residuals"],
+            rate_hz=float(arrays["rate_hz"]),
+            first_frame=int(arrays["first_frame"]),
+            up_axis="Y" if str(arrays["up_axis"]) == "Y" else "Z",
+            warnings=tuple(str(warning) for warning in arrays["warnings"]),
+        )
+
+
+def save_pose(solution: Solution, path: Path) -> None:
+    """Write of a solution what Blender needs."""
+    skeleton = solution.actor.skeleton
+    _write(
+        path,
+        joints=np.array(skeleton.joints, dtype=str),
+        parents=np.array(skeleton.parents),
+        bones=skeleton.bones,
+        offsets=skeleton.offsets,
+        rotations=solution.rotations,
+        positions=solution.positions,
+    )
+
+
+def load_pose(path: Path) -> SolvedPose:
+    """The pose that `save_pose` wrote."""
+    with np.load(path) as arrays:
+        joints = tuple(str(joint) for joint in arrays["joints"])
+        parents = tuple(int(parent) for parent in arrays["parents"])
+        skeleton = Skeleton(joints, parents, arrays["bones"], arrays["offsets"])
+        return SolvedPose(skeleton, arrays["rotations"], arrays["positions"])
+
+
+def _write(path: Path, **arrays: Any) -> None:
+    # Whole or not at all: the engine may be killed at any moment.
+    with replacing(path, binary=True) as stream:
+        np.savez(stream, **arrays)

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The files of a solved take, the same from the shell and from the engine process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..report import build_report, write_report
+from ..solution import Solution
+from .bvh import write_bvh
+from .npz import write_npz
+
+#: The formats that need no Blender.
+WRITERS: dict[str, Callable[[Solution, Path], None]] = {"bvh": write_bvh, "npz": write_npz}
+
+
+def write_outputs(
+    solution: Solution,
+    exports: Mapping[str, Path],
+    report: Path | None = None,
+    actor: Path | None = None,
+    read_seconds: float | None = None,
+) -> dict[str, Any]:
+    """Write a solution in the wanted formats and then its report.
+
+    Args:
+        solution: Of any take.
+        exports: {format of `WRITERS`: path}.
+        report: Where the report goes; None writes none.
+        actor: Where the actor goes; None writes none.
+        read_seconds: How long reading the take took, for the report.
+
+    Returns:
+        The report.
+
+    Raises:
+        BonesetterError: A file cannot be written.
+    """
+    begin = time.perf_counter()
+    for name, path in exports.items():
+        WRITERS[name](solution, path)
+    if actor is not None:
+        solution.actor.save(actor)
+    seconds = {} if read_seconds is None else {"read": read_seconds}
+    document = build_report(solution, {**seconds, **solution.seconds, "write": time.perf_counter() - begin})
+    if report is not None:
+        write_report(document, report)
+    return document

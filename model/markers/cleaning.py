@@ -1,0 +1,359 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Flag the noise of a take with its reason, and fill short gaps.
+
+Three tests, in this order; a sample is flagged by the first that it fails:
+
+residual: the camera system itself gives it a large residual.
+jump: it leaves the path of its neighbours in time. A sample is judged by what pairs of the samples around it predict, each pair
+    by a straight line: a good sample agrees with many pairs even where a third of its neighbours are noise, a moved one
+    with next to none. Then excursions of several frames are looked for: a stretch that jumps away and back.
+rigid: inside a rigid group it breaks the most distances to the other markers.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.interpolate import Akima1DInterpolator
+
+from ..marker_sets.marker_set import MarkerSet
+from ..settings import Settings
+from ..take import BoolArray, CleanTake, FloatArray, Take
+
+#: Frames on each side that judge a sample.
+REACH = 4
+OFFSETS = tuple(offset for offset in range(-REACH, REACH + 1) if offset)
+#: Lines are not drawn out further than to twice a pair's own distance: jitter and bends would grow with them.
+FURTHEST = 2.0
+#: A sample stands if at least this share of the pairs that can judge it agrees: at first a third of its neighbours may be noise
+#: themselves. Later it is judged by those that are left, and may agree with either side alone, as at the edge of an excursion.
+FIRST_SUPPORT, SUPPORT = 0.15, 0.5
+LATER_ROUNDS = 2
+#: Fewer neighbours than this judge nothing at first: who is wrong could not be told.
+FEWEST_NEIGHBOURS = 3
+
+#: Leaving two stretches of a path unconnected weighs as much as leaving out this much of it, in s: so a stretch that jumps away
+#: and back is noise up to twice as long, one at either end up to once. Longer ones are told by rigid groups.
+BREAK_COST = 0.25
+#: Gaps up to this long are bridged in time even where a rigid group could help: closer to the truth there, in s.
+SHORT_GAP = 0.05
+
+IntArray = NDArray[np.intp]
+
+
+def clean(take: Take, marker_set: MarkerSet, settings: Settings) -> CleanTake:
+    """Flag noise by the settings' thresholds and fill the gaps up to `settings.max_gap`.
+
+    Args:
+        take: On the marker set's labels.
+        marker_set: Its rigid groups.
+        settings: Thresholds.
+
+    Returns:
+        The cleaned take. A gap, also one left by flagged samples, that lies at either end of a marker stays a gap.
+    """
+    present = take.present
+    trusted = present.copy()
+    reasons: dict[str, BoolArray] = {}
+
+    reasons["residual"] = present & (take.residuals > settings.max_residual * 1e-3)
+    trusted &= ~reasons["residual"]
+    step = settings.max_speed / take.rate_hz
+    # Four-byte floats about the middle: 1e-7 of a few metres is far below a marker's jitter, and twice as fast.
+    middle = np.nanmedian(take.positions[:: max(1, take.frames // 100)], axis=(0, 1)) if present.any() else 0.0
+    centred = (take.positions - np.nan_to_num(middle)).astype(np.float32)
+    reasons["jump"] = _spikes(centred, trusted, step)
+    trusted &= ~reasons["jump"]
+    excursions = _excursions(centred, trusted, step, take.rate_hz)
+    reasons["jump"] |= excursions
+    trusted &= ~excursions
+    reasons["rigid"] = _broken(take, trusted, marker_set, settings.rigid_tolerance * 1e-3)
+    trusted &= ~reasons["rigid"]
+
+    positions = np.where(trusted[..., None], take.positions, np.nan)
+    _fill(positions, trusted, take, marker_set, settings.max_gap)
+    return CleanTake(take, positions, trusted, _counts(take, reasons))
+
+
+def _counts(take: Take, reasons: dict[str, BoolArray]) -> dict[str, dict[str, int]]:
+    counts = {reason: flagged.sum(axis=0) for reason, flagged in reasons.items()}
+    per_label = {
+        label: {reason: int(count[marker]) for reason, count in counts.items() if count[marker]} for marker, label in enumerate(take.labels)
+    }
+    return {label: found for label, found in per_label.items() if found}
+
+
+def _spikes(positions: FloatArray, trusted: BoolArray, step: float) -> BoolArray:
+    """Single samples, (frames, labels), that leave their neighbours' path by more than `step` metres."""
+    frames, markers = np.nonzero(trusted & ~_smooth(positions, trusted, step))
+    suspects = (frames, markers)
+    flagged = np.zeros_like(trusted)
+    if not len(frames):
+        return flagged
+    judged = _gather(positions, suspects, (0,))[0]
+    neighbours = _gather(positions, suspects, OFFSETS)
+    misses = _misses(judged, neighbours)
+    for first, support in ((True, FIRST_SUPPORT), *((False, SUPPORT) for _ in range(LATER_ROUNDS))):
+        there = _gather(trusted & ~flagged, suspects, OFFSETS, absent=False)
+        stands = np.zeros(len(judged), dtype=bool)
+        judgeable = there.sum(axis=0) >= FEWEST_NEIGHBOURS if first else np.zeros(len(judged), dtype=bool)
+        for witnesses in (PAIRS,) if first else (PAIRS, PAIRS_BEFORE, PAIRS_AFTER):
+            able, agree = _votes(misses, there, witnesses, step)
+            stands |= (able > 0) & (agree >= support * able)
+            if not first:
+                judgeable |= able > 0
+        flagged[suspects] = np.where(judgeable, ~stands, flagged[suspects])
+    return flagged
+
+
+def _votes(misses: FloatArray, there: BoolArray, witnesses: tuple[tuple[int, int], ...], step: float) -> tuple[IntArray, IntArray]:
+    """For each sample how many of these pairs are there, and how many of them it agrees with."""
+    able = np.zeros(misses.shape[1], dtype=np.intp)
+    agree = np.zeros(misses.shape[1], dtype=np.intp)
+    for a, b in witnesses:
+        pair = there[a] & there[b]
+        able += pair
+        agree += pair & (misses[PAIRS.index((a, b))] <= step)
+    return able, agree
+
+
+def _smooth(positions: FloatArray, trusted: BoolArray, step: float) -> BoolArray:
+    """(frames, labels): samples that lie between their two neighbours; spares most of them the full trial."""
+    smooth = np.zeros_like(trusted)
+    if len(positions) < 3:
+        return smooth
+    bend = 0.5 * (positions[:-2] + positions[2:]) - positions[1:-1]
+    smooth[1:-1] = (_squared(bend) <= step * step) & trusted[:-2] & trusted[2:]
+    return smooth
+
+
+def _squared(vectors: FloatArray) -> FloatArray:
+    return vectors[..., 0] ** 2 + vectors[..., 1] ** 2 + vectors[..., 2] ** 2
+
+
+def _gather(values: NDArray, samples: tuple[IntArray, IntArray], offsets: tuple[int, ...], absent: float = np.nan) -> NDArray:
+    """(offsets, samples, ...): the values some frames before and after each sample, `absent` beyond the take."""
+    padding = [(REACH, REACH)] + [(0, 0)] * (values.ndim - 1)
+    padded = np.pad(values, padding, constant_values=absent)
+    return np.stack([padded[samples[0] + REACH + offset, samples[1]] for offset in offsets])
+
+
+def _weight(a: int, b: int) -> float:
+    """Share of the second of two neighbours, at these offsets, in the line through both at offset 0."""
+    return a / (a - b)
+
+
+#: Rows of OFFSETS whose line predicts a sample.
+PAIRS = tuple(
+    (first, second)
+    for first, second in combinations(range(len(OFFSETS)), 2)
+    if max(abs(_weight(OFFSETS[first], OFFSETS[second])), abs(1 - _weight(OFFSETS[first], OFFSETS[second]))) <= FURTHEST
+)
+PAIRS_BEFORE = tuple(pair for pair in PAIRS if OFFSETS[pair[1]] < 0)
+PAIRS_AFTER = tuple(pair for pair in PAIRS if OFFSETS[pair[0]] > 0)
+
+
+def _misses(judged: FloatArray, neighbours: FloatArray) -> FloatArray:
+    """(pairs, samples) in metres: how far each sample lies from the line through each pair of its neighbours."""
+    misses = np.empty((len(PAIRS), len(judged)), dtype=judged.dtype)
+    for row, (a, b) in enumerate(PAIRS):
+        weight = np.float32(_weight(OFFSETS[a], OFFSETS[b]))
+        misses[row] = np.sqrt(_squared(neighbours[a] + weight * (neighbours[b] - neighbours[a]) - judged))
+    return misses
+
+
+def _excursions(positions: FloatArray, trusted: BoolArray, step: float, rate_hz: float) -> BoolArray:
+    """Stretches, (frames, labels), that jump away from a marker's path and back."""
+    flagged = np.zeros_like(trusted)
+    for marker in range(positions.shape[1]):
+        frames = np.flatnonzero(trusted[:, marker])
+        if len(frames) < 2:
+            continue
+        path = positions[frames, marker]
+        breaks = np.flatnonzero(_jumps(path, frames, step)) + 1
+        if len(breaks):
+            for start, end in _strays(path, frames, breaks, step, BREAK_COST * rate_hz):
+                flagged[frames[start:end], marker] = True
+    return flagged
+
+
+def _jumps(path: FloatArray, frames: IntArray, step: float) -> BoolArray:
+    """(samples - 1): True between two samples where neither standing still nor going on at either side's speed explains it."""
+    spans = np.diff(frames)[:, None].astype(path.dtype)
+    moves = np.diff(path, axis=0)
+    speeds = moves / spans
+    miss = _squared(moves)
+    miss[1:] = np.minimum(miss[1:], _squared(moves[1:] - speeds[:-1] * spans[1:]))
+    miss[:-1] = np.minimum(miss[:-1], _squared(moves[:-1] - speeds[1:] * spans[:-1]))
+    return miss > (step * spans[:, 0]) ** 2
+
+
+def _strays(path: FloatArray, frames: IntArray, breaks: IntArray, step: float, break_cost: float) -> list[tuple[int, int]]:
+    """(start, end) of the stretches between breaks that are noise.
+
+    The chain of stretches is sought that explains the path most cheaply: a sample left out costs 1, two stretches that do not
+    continue one another cost `break_cost`. So an excursion is left out up to twice that length, a stray end up to once.
+    """
+    starts = np.concatenate([[0], breaks])
+    ends = np.concatenate([breaks, [len(path)]])
+    left_out = np.concatenate([[0], np.cumsum(ends - starts)])
+    costs: list[float] = []
+    previous: list[int] = []
+    for stretch, start in enumerate(starts):
+        options = [(float(left_out[stretch]), -1)]
+        for other in range(stretch - 1, -1, -1):
+            skipped = float(left_out[stretch] - left_out[other + 1])
+            if skipped > 2 * break_cost:
+                break
+            joined = _continues(path, frames, int(ends[other]) - 1, int(start), step, (int(starts[other]), int(ends[stretch])))
+            options.append((costs[other] + skipped + (0.0 if joined else break_cost), other))
+        cost, best = min(options)
+        costs.append(cost)
+        previous.append(best)
+    totals = [cost + float(left_out[-1] - left_out[stretch + 1]) for stretch, cost in enumerate(costs)]
+    kept = set()
+    stretch = int(np.argmin(totals))
+    while stretch >= 0:
+        kept.add(stretch)
+        stretch = previous[stretch]
+    return [(int(start), int(end)) for stretch, (start, end) in enumerate(zip(starts, ends, strict=True)) if stretch not in kept]
+
+
+def _continues(path: FloatArray, frames: IntArray, last: int, first: int, step: float, within: tuple[int, int]) -> bool:
+    """Whether sample `first` can follow sample `last`: at rest, or at the speed of the stretch that either belongs to."""
+    span = float(frames[first] - frames[last])
+    move = path[first] - path[last]
+    misses = [move]
+    if last > within[0]:
+        misses.append(move - (path[last] - path[last - 1]) / float(frames[last] - frames[last - 1]) * span)
+    if first + 1 < within[1]:
+        misses.append(move - (path[first + 1] - path[first]) / float(frames[first + 1] - frames[first]) * span)
+    return min(float(miss @ miss) for miss in misses) <= (step * span) ** 2
+
+
+def _broken(take: Take, trusted: BoolArray, marker_set: MarkerSet, tolerance: float) -> BoolArray:
+    """Samples, (frames, labels), that break the usual distances of their rigid group.
+
+    Where an exchange of two markers mends a frame, these two are it; else the worst of a frame goes first, then again.
+    """
+    flagged = np.zeros_like(trusted)
+    for labels in marker_set.rigid_groups.values():
+        markers = [take.labels.index(label) for label in labels if label in take.labels]
+        if len(markers) < 3:
+            continue
+        standing = trusted[:, markers]
+        pairs = np.array(list(combinations(range(len(markers)), 2)))
+        lengths = _lengths(take.positions[:, markers], standing, pairs)
+        usual = np.nan_to_num([np.median(length[np.isfinite(length)]) if np.isfinite(length).any() else 0.0 for length in lengths.T])
+        frames = np.flatnonzero((np.abs(lengths - usual) > tolerance).any(axis=1))
+        lengths = lengths[frames]
+        _drop_swaps(lengths, standing, frames, pairs, usual, tolerance)
+        strain = np.nan_to_num(np.abs(lengths - usual))
+        for _ in range(len(markers) - 2):
+            worst = _worst(strain, standing[frames], pairs, tolerance)
+            hit = np.flatnonzero(worst >= 0)
+            if not len(hit):
+                break
+            standing[frames[hit], worst[hit]] = False
+        flagged[:, markers] = trusted[:, markers] & ~standing
+    return flagged
+
+
+def _lengths(positions: FloatArray, standing: BoolArray, pairs: IntArray) -> FloatArray:
+    """(frames, pairs) in metres: the distances inside a group, NaN where one is unknown."""
+    lengths = np.full((len(positions), len(pairs)), np.nan)
+    for column, (a, b) in enumerate(pairs):
+        both = standing[:, a] & standing[:, b]
+        lengths[both, column] = np.sqrt(_squared(positions[both, a] - positions[both, b]))
+    return lengths
+
+
+def _drop_swaps(lengths: FloatArray, standing: BoolArray, frames: IntArray, pairs: IntArray, usual: FloatArray, tolerance: float) -> None:
+    """Mark two markers of a frame as not `standing` where exchanging them, and only that, mends all distances; in place.
+
+    Args:
+        lengths: (broken frames, pairs).
+        standing: (all frames, markers).
+        frames: Which of all frames the broken ones are.
+    """
+    column_of = {frozenset(pair): column for column, pair in enumerate(pairs.tolist())}
+    for a, b in pairs.tolist():
+        exchange = {a: b, b: a}
+        columns = [column_of[frozenset(exchange.get(marker, marker) for marker in pair)] for pair in pairs.tolist()]
+        mended = np.abs(lengths[:, columns] - usual)
+        # Two witnesses at least: one distance is mended too easily.
+        known = np.isfinite(lengths).sum(axis=1) >= 5
+        swapped = known & np.isfinite(lengths[:, column_of[frozenset((a, b))]]) & (np.nan_to_num(mended) <= tolerance / 2).all(axis=1)
+        standing[np.ix_(frames[swapped], [a, b])] = False
+
+
+def _worst(strain: FloatArray, standing: BoolArray, pairs: IntArray, tolerance: float) -> IntArray:
+    """(frames): the marker that breaks most distances, the larger sum where two break as many; -1 where none breaks two."""
+    both = standing[:, pairs[:, 0]] & standing[:, pairs[:, 1]]
+    broken = both & (strain > tolerance)
+    count = np.zeros(standing.shape)
+    total = np.zeros(standing.shape)
+    for column, pair in enumerate(pairs):
+        for marker in pair:
+            count[:, marker] += broken[:, column]
+            total[:, marker] += broken[:, column] * strain[:, column]
+    worst = np.argmax(count + total / (1.0 + total.sum(axis=1, keepdims=True)), axis=1)
+    return np.where(count.max(axis=1, initial=0) >= 2, worst, -1)
+
+
+def _fill(positions: FloatArray, trusted: BoolArray, take: Take, marker_set: MarkerSet, max_gap: float) -> None:
+    """Fill the gaps of `positions` up to `max_gap` seconds, in place: from the rigid group where that helps, else in time."""
+    groups = {
+        label: [take.labels.index(other) for other in labels if other != label and other in take.labels]
+        for labels in marker_set.rigid_groups.values()
+        for label in labels
+    }
+    for marker, label in enumerate(take.labels):
+        frames = np.flatnonzero(trusted[:, marker])
+        spans = np.diff(frames)
+        gaps = np.flatnonzero((spans > 1) & (spans - 1 <= max_gap * take.rate_hz))
+        if not len(gaps):
+            continue
+        _bridge(positions, marker, frames, gaps)
+        others = groups.get(label, [])
+        for gap in gaps[spans[gaps] - 1 > SHORT_GAP * take.rate_hz].tolist():
+            before, after = int(frames[gap]), int(frames[gap + 1])
+            near = [other for other in others if trusted[before : after + 1, other].all()]
+            if len(near) >= 3:
+                stretch = slice(before, after + 1)
+                positions[stretch, marker] = _carried(take.positions[stretch, near], take.positions[stretch, marker])
+
+
+def _bridge(positions: FloatArray, marker: int, frames: IntArray, gaps: IntArray) -> None:
+    """Fill gaps by a curve in time through the trusted samples; Akima's bends no further than its neighbours do."""
+    holes = np.concatenate([np.arange(int(frames[gap]) + 1, int(frames[gap + 1])) for gap in gaps.tolist()])
+    if len(frames) < 3:
+        for axis in range(3):
+            positions[holes, marker, axis] = np.interp(holes, frames, positions[frames, marker, axis])
+    else:
+        positions[holes, marker] = Akima1DInterpolator(frames, positions[frames, marker])(holes)
+
+
+def _carried(group: FloatArray, marker: FloatArray) -> FloatArray:
+    """(frames, 3): a marker carried by the others of its rigid group from both ends of a gap, one fading into the other.
+
+    Args:
+        group: (frames, others, 3), all known.
+        marker: (frames, 3), known in the first and the last frame.
+    """
+    fade = np.linspace(0.0, 1.0, len(group))[:, None]
+    return (1 - fade) * _moved(group, marker[0], 0) + fade * _moved(group, marker[-1], -1)
+
+
+def _moved(group: FloatArray, point: FloatArray, frame: int) -> FloatArray:
+    """(frames, 3): where `point` of one frame goes when it moves with the group (Kabsch 1976)."""
+    centre = group.mean(axis=1)
+    spread = group - centre[:, None]
+    u, _, vt = np.linalg.svd(np.einsum("mi,fmj->fij", spread[frame], spread))
+    v = vt.transpose(0, 2, 1)
+    sign = np.ones((len(group), 3))
+    sign[:, 2] = np.linalg.det(v @ u.transpose(0, 2, 1))
+    rotation = (v * sign[:, None, :]) @ u.transpose(0, 2, 1)
+    return centre + rotation @ (point - centre[frame])

@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The labels of a file matched to a marker set."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from os.path import commonprefix
+
+import numpy as np
+
+from ..marker_sets.marker_set import DUPLICATE, MarkerSet, bare_name, bundled_marker_sets
+from ..take import BonesetterError, BoolArray, FloatArray, Take
+
+#: What stands between a subject and a label, in Vicon's, Qualisys' and OptiTrack's files.
+SEPARATORS = ":_."
+UNLABELLED = re.compile(r"\*|uname|unlabel|U_?\d+$", re.IGNORECASE)
+#: Points that a lab's model computed and that C3D files do not mark as such.
+COMPUTED = re.compile(r"CENT(RE|ER)OFMASS|COM(FLOOR)?$|COP$|[LR]?(HIP|KNEE|ANKLE|SHOULDER|ELBOW|WRIST|[HKASEW])(JC|JOINTCENT(RE|ER))$")
+
+#: A duplicate continues a marker when it lies no farther from it than noise plus this speed allows (m, m/s), ...
+JOIN_DISTANCE = 0.03
+JOIN_SPEED = 4.0
+#: ... and comes no later than this many seconds after the marker was lost, or before it is found again.
+JOIN_TIME = 0.25
+
+#: Markers of the set that a file lacks are said up to this part of those that it has: where more are lacking, the lab uses a part
+#: of the set on purpose, such as the legs.
+SAID_WHEN_ABSENT = 0.5
+
+#: {column of a file: the subject with its separator, and the rest of the label}.
+Names = Mapping[int, tuple[str, str]]
+
+
+def choose_marker_set(take: Take) -> MarkerSet:
+    """The bundled set that knows most of a take's labels; of sets that know as many, the one with the fewest markers."""
+    samples = take.present.sum(axis=0)
+
+    def explained(marker_set: MarkerSet) -> int:
+        names = _names(take, _labelled(take), marker_set)
+        columns = _columns(names, _subjects(names, samples, marker_set)[:1], marker_set)
+        return sum(samples[column] > 0 for column in columns.values())
+
+    return max(bundled_marker_sets(), key=lambda marker_set: (explained(marker_set), -len(marker_set.labels)))
+
+
+def match(take: Take, marker_set: MarkerSet) -> Take:
+    """Put a take onto a marker set's labels; what the set does not know is left out, and said. See `match_all`."""
+    known, unknown = match_all(take, marker_set)
+    if not unknown.labels:
+        return known
+    said = f"Left out, as the marker set {marker_set.name!r} has no such labels: {listed(unknown.labels)}."
+    return replace(known, warnings=(*known.warnings, said))
+
+
+def match_all(take: Take, marker_set: MarkerSet) -> tuple[Take, Take]:
+    """Put a take onto a marker set's labels.
+
+    Subject prefixes are dropped, case is ignored, aliases are known. Of several subjects the one with the most samples is
+    taken. A duplicate such as `RBAC-1` fills the gaps of its marker that it continues. All else is left out, and said.
+
+    Args:
+        take: As read from a file.
+        marker_set: Whose labels and order the result has.
+
+    Returns:
+        The take on those labels of the set that have samples, with all warnings, and the subject's other markers under the
+        file's own labels.
+
+    Raises:
+        BonesetterError: Too few markers are left to be solved.
+    """
+    warnings: list[str] = []
+    present = take.present
+    samples = present.sum(axis=0)
+    labelled = _labelled(take)
+    if nameless := len(take.labels) - len(labelled):
+        warnings.append(f"{nameless} unlabelled points are left out where they fit no gap.")
+    names = _names(take, labelled, marker_set)
+    subjects = _subjects(names, samples, marker_set)
+    subject = subjects[0] if subjects else ""
+    if others := [other for other in subjects[1:] if len(_columns(names, [other], marker_set)) >= marker_set.fewest_markers]:
+        warnings.append(
+            f"The file holds {len(others) + 1} subjects: {_named(subject)} is solved, as it has the most samples; "
+            f"{listed([_named(other) for other in others])} left out."
+        )
+    columns = _columns(names, [subject], marker_set)
+    labels = tuple(label for label in marker_set.labels if label in columns and samples[columns[label]])
+    _require_enough(take, labels, marker_set)
+
+    known = take.only([columns[label] for label in labels], labels)
+    used = set(columns.values())
+    for index in labelled:
+        label = _duplicated(names[index], subject, marker_set)
+        if index not in used and label in labels:
+            used.add(index)
+            warnings.append(_join(take, index, known, label))
+
+    mine = [index for index in labelled if index not in used and _belongs(take.labels[index], names[index], subject)]
+    computed = [index for index in mine if COMPUTED.search(bare_name(take.labels[index].removeprefix(subject)))]
+    if computed:
+        warnings.append(f"Left out, as they are computed points, not markers: {listed([names[index][1] for index in computed])}.")
+    absent = [label for label in marker_set.labels if label not in labels]
+    if 0 < len(absent) <= SAID_WHEN_ABSENT * len(labels):
+        warnings.append(f"Solved without these markers of the set, which the file lacks: {listed(absent)}.")
+    rest = {take.labels[index].removeprefix(subject).strip(): index for index in mine if index not in computed}
+    rest = {label: index for label, index in rest.items() if label not in labels}
+    return replace(known, warnings=take.warnings + tuple(warnings)), take.only(list(rest.values()), tuple(rest))
+
+
+def unlabelled(take: Take) -> Take:
+    """The points of a take as read that have no label, such as `*0`: some may be a marker that was lost. There may be none."""
+    named = set(_labelled(take))
+    return take.only([index for index in range(len(take.labels)) if index not in named])
+
+
+def _labelled(take: Take) -> list[int]:
+    return [index for index, label in enumerate(take.labels) if not UNLABELLED.match(label.rpartition(":")[2].strip())]
+
+
+def _names(take: Take, labelled: Iterable[int], marker_set: MarkerSet) -> Names:
+    """Every labelled column's subject and name. Where more of them are known without what all labels begin with, that is the subject's."""
+    labels = {index: take.labels[index] for index in labelled}
+    plain = {index: _split(label, marker_set) for index, label in labels.items()}
+    shared = commonprefix(list(labels.values()))  # noqa: RUF071  # letters, not folders
+    if not shared:
+        return plain
+    shorter = {index: _split(label.removeprefix(shared), marker_set) for index, label in labels.items()}
+    shorter = {index: (shared + subject, name) for index, (subject, name) in shorter.items()}
+    return max(plain, shorter, key=lambda names: len({marker_set.find(name) for _, name in names.values()}))
+
+
+def _split(label: str, marker_set: MarkerSet) -> tuple[str, str]:
+    """The subject, with its separator, and the rest of a file's label."""
+    prefix, colon, rest = label.rpartition(":")
+    starts = [0, *(place + 1 for place, letter in enumerate(rest) if letter in SEPARATORS)]
+    start = next((start for start in starts if marker_set.find(_base(rest[start:]))), 0)
+    return prefix + colon + rest[:start], rest[start:].strip()
+
+
+def _base(label: str) -> str:
+    """The label without a duplicate's number."""
+    duplicate = DUPLICATE.fullmatch(label)
+    return duplicate["label"] if duplicate else label
+
+
+def _subjects(names: Names, samples: Sequence[int] | FloatArray, marker_set: MarkerSet) -> list[str]:
+    """The prefixes of known labels, the one with the most samples first."""
+    counts: dict[str, int] = {}
+    for index, (subject, name) in names.items():
+        if marker_set.find(name):
+            counts[subject] = counts.get(subject, 0) + int(samples[index])
+    return sorted(counts, key=lambda subject: -counts[subject])
+
+
+def _named(subject: str) -> str:
+    return repr(subject.rstrip(SEPARATORS)) if subject else "the one without a prefix"
+
+
+def _belongs(label: str, name: tuple[str, str], subject: str) -> bool:
+    """Whether an unknown label is the subject's."""
+    return name[0] == subject or bool(subject and label.startswith(subject))
+
+
+def _columns(names: Names, subjects: list[str], marker_set: MarkerSet) -> dict[str, int]:
+    """{label of the set: column of the file} for the subjects; the label itself goes before its aliases."""
+    found: dict[str, tuple[int, int]] = {}
+    for index, (subject, name) in names.items():
+        label = marker_set.find(name)
+        if subject not in subjects or label is None:
+            continue
+        rank = [bare_name(known) for known in (label, *marker_set.aliases.get(label, ()))].index(bare_name(name))
+        if label not in found or rank < found[label][0]:
+            found[label] = (rank, index)
+    return {label: index for label, (_, index) in found.items()}
+
+
+def _duplicated(name: tuple[str, str], subject: str, marker_set: MarkerSet) -> str | None:
+    """The set's label that a file's label such as `Male:RBAC-1` repeats."""
+    if name[0] != subject or _base(name[1]) == name[1]:
+        return None
+    return marker_set.find(_base(name[1]))
+
+
+def _require_enough(take: Take, found: tuple[str, ...], marker_set: MarkerSet) -> None:
+    core = set(marker_set.core)
+    if len(found) >= marker_set.fewest_markers and (not core or sum(label in found for label in core) >= 3):
+        return
+    of_core = f", three of them of {listed(tuple(dict.fromkeys(marker_set.core)))}" if core else ""
+    raise BonesetterError(
+        f"{take.name} has {len(found)} of the markers of the set {marker_set.name!r}, too few to solve: at least "
+        f"{marker_set.fewest_markers} are needed{of_core}; where yours have other names, describe them in a marker-set file and give it "
+        "as --layout."
+    )
+
+
+def _join(take: Take, index: int, known: Take, label: str) -> str:
+    """Fill the gaps of a known marker from its duplicate, in place, and say so."""
+    marker = known.labels.index(label)
+    fits = _continues(take.positions[:, index], known.positions[:, marker], take.rate_hz)
+    known.positions[fits, marker] = take.positions[fits, index]
+    known.residuals[fits, marker] = take.residuals[fits, index]
+    samples = int(np.isfinite(take.positions[:, index]).all(axis=-1).sum())
+    return _said_of_duplicate(take.labels[index], label, samples, int(fits.sum()))
+
+
+def _continues(duplicate: FloatArray, marker: FloatArray, rate_hz: float) -> BoolArray:
+    """Which frames of a duplicate, (frames, 3), continue a marker, (frames, 3), where that is missing."""
+    present = np.isfinite(marker).all(axis=-1)
+    candidate = np.isfinite(duplicate).all(axis=-1) & ~present
+    fits = np.zeros(len(marker), dtype=bool)
+    known = np.flatnonzero(present)
+    for run in np.split(np.flatnonzero(candidate), np.flatnonzero(np.diff(np.flatnonzero(candidate)) > 1) + 1):
+        if not len(run):
+            continue
+        before = known[known < run[0]][-1:]
+        after = known[known > run[-1]][:1]
+        joints = [(run[0], frame) for frame in before] + [(run[-1], frame) for frame in after]
+        near = [(a, b) for a, b in joints if abs(a - b) <= JOIN_TIME * rate_hz]
+        fits[run] = bool(near) and all(
+            np.linalg.norm(duplicate[a] - marker[b]) <= JOIN_DISTANCE + JOIN_SPEED * abs(a - b) / rate_hz for a, b in near
+        )
+    return fits
+
+
+def _said_of_duplicate(duplicate: str, label: str, samples: int, fits: int) -> str:
+    if not fits:
+        return f"{duplicate} is left out: none of its {samples} samples continues {label} where that is missing."
+    rest = f", its other {samples - fits} are left out" if fits < samples else ""
+    return f"{duplicate} fills {fits} missing samples of {label}{rest}."
+
+
+def listed(labels: Sequence[str]) -> str:
+    """At most a dozen names, so that a warning stays one sentence."""
+    return ", ".join(labels[:12]) + (f" and {len(labels) - 12} more" if len(labels) > 12 else "")

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Markers that no marker set knows, attached by fitting: each to the joint in whose frame it stays stillest.
+
+After the known markers are solved, an unknown marker at y_t has in the frame of joint j (place x_j, rotation R_j) the place
+R_j,t' (y_t - x_j,t). On its own bone that hardly changes. Its robust mean there becomes the marker's expected offset, and the
+actor is fitted once more with all markers. Some well-spread frames are enough to tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from torch import Tensor
+
+from ..actors.actor import Actor
+from ..actors.placement import Placement
+from ..actors.prior import Prior
+from ..markers.matching import listed
+from ..take import BoolArray, FloatArray, Take
+from .calibration import fit_actor, spread_subset
+from .fit import Observations, Progress, find_poses, fit_poses
+from .kinematics import Body, Pose
+
+#: Frames that tell where a marker belongs.
+FRAMES = 120
+#: They are posed as if so many seconds apart, so that none is held to its neighbour's pose.
+SECONDS_APART = 10.0
+#: A marker with fewer samples than this part of the frames, or than this number, says too little.
+FEWEST_PART, FEWEST_SAMPLES = 0.05, 10
+#: A marker that moves more than this on every bone (root mean square) belongs to none, in metres: soft tissue moves less.
+MOST_SPREAD_M = 0.040
+#: Nor does one that is farther than this from the bone: the longest wands and hats are nearer.
+FARTHEST_M = 0.40
+#: Of joints in whose frames it is stiller by less than this, the one with the nearest bone is taken, in metres.
+AS_STILL_M = 0.002
+#: Samples farther from the middle than so many median distances are not the marker's own.
+OUTLYING = 3.0
+#: No attachment is held to be surer than this, in metres: the poses it is measured by were found without the marker.
+LEAST_DEVIATION_M = 0.012
+#: Scale of the robust kernel that compares the fits with and without the attached markers, in metres.
+SCALE_M = 0.04
+
+
+@dataclass(frozen=True, eq=False)
+class StillPlace:
+    """Where a marker stays stillest.
+
+    Attributes:
+        joint: Index.
+        offset: (3,) in metres, from the joint, on its axes.
+        spread_m: Root mean square distance of its samples from there, without the outlying ones.
+        distance_m: From the bone.
+    """
+
+    joint: int
+    offset: FloatArray
+    spread_m: float
+    distance_m: float
+
+    @property
+    def fits(self) -> bool:
+        """Whether the marker belongs to that bone."""
+        return self.spread_m <= MOST_SPREAD_M and self.distance_m <= FARTHEST_M
+
+
+def enough_samples(unknown: Take, warnings: list[str]) -> Take:
+    """The markers with enough samples to be attached; the others are said to be left out."""
+    samples = unknown.present.sum(axis=0)
+    enough = samples >= max(FEWEST_SAMPLES, FEWEST_PART * unknown.frames)
+    if not enough.all():
+        few = [label for label, kept in zip(unknown.labels, enough, strict=True) if not kept]
+        warnings.append(f"Left out, as the marker set does not know them and they have few samples: {listed(few)}.")
+    return unknown.only(np.flatnonzero(enough).tolist())
+
+
+def of_markers(seen: Observations, rows: Sequence[int]) -> Observations:
+    """The observations of some markers."""
+    chosen = list(rows)
+    return replace(seen, points=seen.points[:, chosen], confidence=seen.confidence[:, chosen])
+
+
+def attach(
+    actor: Actor,
+    placement: Placement | None,
+    prior: Prior,
+    labels: tuple[str, ...],
+    seen: Observations,
+    begun: Pose,
+    warnings: list[str],
+    progress: Progress | None = None,
+) -> Actor:
+    """Attach the markers that the actor lacks.
+
+    Args:
+        actor: Fitted to the other markers.
+        placement: Of the actor's markers, to fit the actor once more with all; None to keep the actor's bones and places.
+        prior: Of poses and bones.
+        labels: Of all observed markers, the actor's among them.
+        seen: Frames to choose from.
+        begun: Poses of these frames to begin from.
+        warnings: Gets what was attached, and what was left out.
+        progress: Of the second fit.
+
+    Returns:
+        The actor with the markers that fit a bone, behind its own.
+    """
+    known = [labels.index(label) for label in actor.labels]
+    unknown = [row for row, label in enumerate(labels) if label not in actor.labels]
+    chosen = spread_subset(seen, FRAMES)
+    few, start = replace(seen[chosen], seconds=SECONDS_APART), begun[chosen]
+    body, pose = _posed(actor, prior, of_markers(few, known), start)
+    found = _still_places(body, pose, of_markers(few, unknown))
+    places = {labels[row]: place for row, place in zip(unknown, found, strict=True) if place is not None and place.fits}
+    if strangers := [labels[row] for row in unknown if labels[row] not in places]:
+        warnings.append(f"Left out, as the marker set does not know them and they stay still on no bone: {listed(strangers)}.")
+    if not places:
+        return actor
+    attached = _placement(places)
+    longer = actor.beside(attached)
+    if placement is not None:
+        rows = [labels.index(label) for label in longer.labels]
+        refined = _refined(placement + attached, prior, of_markers(seen, rows), begun, progress)
+        without = _cost(Body(longer, prior.pose, seen.points.device, seen.points.dtype), pose, of_markers(few, rows))
+        if _cost(*_posed(refined, prior, of_markers(few, rows), start), of_markers(few, rows)) >= without:
+            warnings.append(f"Left out, as the marker set does not know them and the others fit better without: {listed(attached.labels)}.")
+            return actor
+        longer = refined
+    said = [f"{label} to {body.joints[place.joint]}" for label, place in places.items()]
+    warnings.append(f"Attached by fitting, as the marker set does not know them: {listed(said)}.")
+    return longer
+
+
+def still_place(points: FloatArray, seen: BoolArray, positions: FloatArray, turned: FloatArray, bones: FloatArray) -> StillPlace | None:
+    """The joint in whose frame a marker stays stillest; None if it has too few samples.
+
+    Args:
+        points: (frames, 3) in metres, of the marker.
+        seen: (frames,): where it has a sample.
+        positions: (frames, joints, 3) in metres.
+        turned: (frames, joints, 3, 3), global.
+        bones: (joints, 3) in metres, in the zero pose.
+    """
+    if seen.sum() < FEWEST_SAMPLES:
+        return None
+    local = np.einsum("fjba,fjb->fja", turned[seen], points[seen, None] - positions[seen])
+    distance = np.linalg.norm(local - np.median(local, axis=0), axis=-1)
+    near = distance <= OUTLYING * np.median(distance, axis=0) + 1e-9
+    count = near.sum(axis=0)
+    offsets = np.einsum("fj,fja->ja", near, local) / count[:, None]
+    spreads = np.sqrt((near * ((local - offsets) ** 2).sum(axis=-1)).sum(axis=0) / count)
+    along = np.clip((offsets * bones).sum(axis=-1) / np.maximum((bones**2).sum(axis=-1), 1e-9), 0.0, 1.0)
+    distances = np.linalg.norm(offsets - along[:, None] * bones, axis=-1)
+    joint = int(np.where(spreads <= spreads.min() + AS_STILL_M, distances, np.inf).argmin())
+    return StillPlace(joint, offsets[joint], float(spreads[joint]), float(distances[joint]))
+
+
+def _still_places(body: Body, pose: Pose, seen: Observations) -> list[StillPlace | None]:
+    """One for each observed marker."""
+    posed = body.posed(pose)
+    positions, turned, points = (_array(tensor) for tensor in (posed.positions, posed.turned, seen.points))
+    sampled = seen.confidence.cpu().numpy() >= 1
+    return [still_place(points[:, row], sampled[:, row], positions, turned, body.actor.skeleton.bones) for row in range(points.shape[1])]
+
+
+def _placement(places: dict[str, StillPlace]) -> Placement:
+    spreads = np.maximum([place.spread_m for place in places.values()], LEAST_DEVIATION_M)
+    joints = tuple(place.joint for place in places.values())
+    offsets = np.stack([place.offset for place in places.values()])
+    return Placement(tuple(places), joints, offsets, np.repeat(spreads[:, None], 3, axis=1), joints)
+
+
+def _posed(actor: Actor, prior: Prior, few: Observations, begun: Pose) -> tuple[Body, Pose]:
+    body = Body(actor, prior.pose, few.points.device, few.points.dtype)
+    return body, fit_poses(body, prior.pose, few, find_poses(body, prior.pose, few, begun))
+
+
+def _refined(placement: Placement, prior: Prior, seen: Observations, begun: Pose, progress: Progress | None) -> Actor:
+    body = Body(prior.mean_actor(placement), prior.pose, seen.points.device, seen.points.dtype)
+    return fit_actor(body, prior, placement, seen, begun, progress)
+
+
+def _cost(body: Body, pose: Pose, seen: Observations) -> float:
+    """Mean of Geman and McClure's kernel over all samples, in m^2."""
+    squared = ((body.posed(pose).markers - seen.points) ** 2).sum(-1)
+    cost = squared * SCALE_M**2 / (squared + SCALE_M**2)
+    return float((seen.confidence * cost).sum() / seen.confidence.sum().clamp_min(1e-9))
+
+
+def _array(tensor: Tensor) -> FloatArray:
+    return tensor.cpu().double().numpy()

@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fits an actor to a take: bone vectors and marker offsets, jointly with the poses of a few frames.
+
+The unknowns are the poses x_t of a well-spread subset of frames and the sizes g = (bone components w, marker offsets o).
+Poses meet each other only through the sizes, so Gauss-Newton's normal matrix is an arrow, and the sizes are solved by the
+Schur complement of its blocks,
+
+    (G - sum_t C_t' H_t^-1 C_t) dg = -(b - sum_t C_t' H_t^-1 a_t),     dx_t = -H_t^-1 (a_t + C_t dg)
+
+(Triggs et al. 2000, Bundle Adjustment - A Modern Synthesis, sec. 6). Fitting sizes and poses in turns instead lets each hide
+the other's error.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from ..actors.actor import Actor
+from ..actors.placement import Placement
+from ..actors.prior import Prior
+from .fit import Observations, Progress, prior_terms, sample_weights
+from .kinematics import ROOT, Body, Pose
+
+#: Frames that are fitted together: enough to see every joint bend, few enough to be quick.
+SUBSET = 48
+#: They are chosen among no more than this, evenly spread: choosing takes longer than fitting otherwise.
+CANDIDATES = 2000
+#: The robust kernel's scale in each step, in metres: in those in which only poses move, since sizes fitted to poses that are far
+#: off would have to find their way back, then in those of poses and sizes.
+POSE_SCALES_M, SCALES_M = (0.2, 0.1), (0.1, 0.05, 0.04)
+#: Steps after these, in which the markers' own deviations show how closely they may be followed, and the kernel's scale in them.
+SETTLING_STEPS, SETTLING_SCALE_M = 4, 0.04
+#: Sizes never follow the markers more closely than this standard deviation: no person's joints turn about just the prior's axes, and
+#: what that misses would otherwise be made up for by bones.
+LEAST_SIGMA_M = 0.0025
+#: Frames of a subset repeat the same errors of skin and prior: each counts for this much of an independent one.
+INDEPENDENCE = 0.16
+#: Frames whose markers differ by less than this, root mean square, show one pose, in metres: less than skin moves a marker.
+SAME_POSE_M = 0.010
+
+
+@dataclass(frozen=True, eq=False)
+class Sizes:
+    """Bone components (components,) and marker offsets (labels, 3) in metres."""
+
+    components: Tensor
+    offsets: Tensor
+
+
+def spread_frames(points: Tensor, confidence: Tensor, count: int) -> Tensor:
+    """Indices of `count` frames that differ most in shape, the most telling first: farthest-point sampling on the markers about
+    their centre.
+
+    Args:
+        points: (frames, labels, 3) in metres.
+        confidence: (frames, labels).
+    """
+    seen = (confidence > 0).to(points.dtype)[..., None]
+    centre = (points * seen).sum(1, keepdim=True) / seen.sum(1, keepdim=True).clamp_min(1)
+    shape = ((points - centre) * seen).flatten(1)
+    known = seen.expand_as(points).flatten(1)
+    # a frame with few markers tells little, however different it looks
+    worth = confidence.sum(1) / confidence.sum(1).max().clamp_min(1e-9)
+    chosen = [int(worth.argmax())]
+    distance = torch.full_like(worth, torch.inf)
+    squared = shape * shape
+    for _ in range(min(count, len(points)) - 1):
+        last = chosen[-1]
+        # the mean of (a - b)^2 over what both frames have, multiplied out: three products instead of four passes
+        apart = squared @ known[last] + known @ squared[last] - 2 * (shape @ shape[last])
+        distance = torch.minimum(distance, apart.clamp_min(0) / (known @ known[last]).clamp_min(1))
+        distance[last] = -1.0
+        chosen.append(int((distance.clamp_min(0) * worth**2 + 1e-12 * worth).where(distance >= 0, distance).argmax()))
+    return torch.tensor(chosen)
+
+
+def spread_subset(seen: Observations, count: int) -> Tensor:
+    """Indices of `count` frames that differ most in shape, of a long take among candidates."""
+    candidates = torch.arange(0, len(seen.points), -(-len(seen.points) // CANDIDATES))
+    return candidates[spread_frames(seen.points[candidates], seen.confidence[candidates], count)]
+
+
+def distinct_poses(seen: Observations) -> int:
+    """How many of the frames differ from all frames before them, wherever they stand."""
+    known = (seen.confidence > 0).to(seen.points.dtype)
+    count = known.sum(1).clamp_min(1)[:, None, None]
+    shape = (seen.points - (seen.points * known[..., None]).sum(1, keepdim=True) / count).transpose(0, 1)
+    both = known.T[:, :, None] * known.T[:, None]
+    apart = (((shape[:, :, None] - shape[:, None]) ** 2).sum(-1) * both).sum(0) / both.sum(0).clamp_min(1)
+    return int((~(apart < SAME_POSE_M**2).tril(-1).any(1)).sum())
+
+
+class ActorFit:
+    """Joint Gauss-Newton over the poses of a subset and the sizes of the actor."""
+
+    def __init__(self, body: Body, prior: Prior, placement: Placement, seen: Observations) -> None:
+        like = seen.points
+        self.body, self.seen = body, seen
+        terms = prior_terms(prior.pose, seen.seconds, like)
+        # the prior speaks once for a pose, however many frames show it: else a take of standing still is bent to the mean pose
+        self.terms = replace(terms, precision=terms.precision * (distinct_poses(seen) / len(like)))
+        self.bone_mean = torch.as_tensor(prior.actor.bone_mean, dtype=like.dtype, device=like.device)
+        self.bone_basis = torch.as_tensor(prior.actor.bone_basis, dtype=like.dtype, device=like.device)
+        self.offset_mean = torch.as_tensor(placement.offset_mean, dtype=like.dtype, device=like.device)
+        deviation = torch.as_tensor(placement.offset_deviation, dtype=like.dtype, device=like.device)
+        self.offset_precision = deviation**-2
+        # bone b moves what hangs below its joint, the joint itself not counted
+        hangs = (body.below & ~torch.eye(len(body.joints), dtype=torch.bool, device=body.below.device)).to(like.dtype)
+        at, own = body.attached_joints, body.marker_joints[body.attached_markers]
+        self.hangs = body.gathered(hangs[:, at])
+        # and of a marker that several joints share, the place that it has on each of them in the zero pose
+        self.places = torch.einsum("ba,bic->aic", hangs[:, own] - hangs[:, at], self.bone_basis)
+        # and of a marker that lies by another joint than its own, where that joint is
+        by = hangs[:, list(placement.origins)] - hangs[:, body.marker_joints]
+        self.drawn = torch.einsum("bm,bic->mic", by, self.bone_basis)
+        self.precision = self.sizes_precision()
+
+    def sizes_precision(self) -> Tensor:
+        """The prior's precision of the sizes, the components before the offsets."""
+        drawn, precision = self.drawn.flatten(0, 1), self.offset_precision.flatten()
+        pulled = drawn * precision[:, None]
+        components = torch.eye(drawn.shape[-1], dtype=drawn.dtype, device=drawn.device) + drawn.T @ pulled
+        return torch.cat([torch.cat([components, -pulled.T], 1), torch.cat([-pulled, torch.diag(precision)], 1)])
+
+    def sized(self, sizes: Sizes) -> Body:
+        return self.body.with_sizes(self.bones(sizes), sizes.offsets)
+
+    def bones(self, sizes: Sizes) -> Tensor:
+        """(joints, 3) in metres."""
+        return self.bone_mean + self.bone_basis @ sizes.components
+
+    def actor(self, sizes: Sizes) -> Actor:
+        """The body's actor with these sizes."""
+        bones, offsets = (values.cpu().double().numpy() for values in (self.bones(sizes), sizes.offsets))
+        return replace(self.body.actor, skeleton=replace(self.body.actor.skeleton, bones=bones), marker_offsets=offsets)
+
+    def start(self) -> Sizes:
+        return Sizes(self.bone_basis.new_zeros(self.bone_basis.shape[-1]), self.offset_mean)
+
+    def bone_jacobian(self, turned: Tensor) -> Tensor:
+        """d markers / d components: (frames, labels, 3, components), from global rotations (frames, joints, 3, 3)."""
+        by_bone = torch.einsum("fbij,bjc->fbic", turned, self.bone_basis)
+        jacobian = (self.hangs.T @ by_bone.flatten(2)).unflatten(-1, (3, -1))
+        if self.body.shared:
+            jacobian = jacobian + self.body.gathered(turned[:, self.body.attached_joints] @ self.places)
+        return jacobian
+
+    def offset_jacobian(self, turned: Tensor) -> Tensor:
+        """d marker / d its own offset: (frames, labels, 3, 3), from global rotations (frames, joints, 3, 3)."""
+        return self.body.gathered(turned[:, self.body.attached_joints])
+
+    def step(self, pose: Pose, sizes: Sizes, scale_m: float, *, fit_sizes: bool) -> tuple[Pose, Sizes]:
+        """One Gauss-Newton step."""
+        body = self.sized(sizes)
+        posed = body.posed(pose)
+        residuals = posed.markers - self.seen.points
+        weights = INDEPENDENCE * sample_weights(residuals, self.seen, scale_m)[..., None]
+        # a frame's rows one behind the other in memory, as the products want them
+        by_pose = body.marker_jacobian(pose, posed).flatten(1, 2).contiguous()
+        weighted = by_pose * weights.repeat_interleave(3, dim=1)
+        pull = weighted.mT @ residuals.flatten(1, 2)[..., None]
+        pull[:, ROOT:, 0] += INDEPENDENCE * pose.q @ self.terms.precision[ROOT:, ROOT:]
+        # the first rows are free of prior: a little of the diagonal keeps frames with few markers solvable
+        hessian = weighted.mT @ by_pose + INDEPENDENCE * self.terms.precision
+        self.terms.add_limits(pose.q, hessian, pull[..., 0], INDEPENDENCE)
+        hessian.diagonal(dim1=1, dim2=2).mul_(1 + 1e-4).add_(1e-6)
+        factor = torch.linalg.cholesky(hessian)
+        if not fit_sizes:
+            return pose.stepped(-torch.cholesky_solve(pull, factor)[..., 0]), sizes
+        by_bones, by_offset = self.bone_jacobian(posed.turned), self.offset_jacobian(posed.turned)
+        # a marker's own offset moves no other marker, so that most of the product with all offsets need not be made
+        with_offsets = (by_offset.mT @ weighted.unflatten(1, (-1, 3))).flatten(1, 2)
+        coupling = torch.cat([by_bones.flatten(1, 2).mT @ weighted, with_offsets, pull.mT], dim=1).mT
+        # with H = L L', C' H^-1 C is Z' Z of Z = L^-1 C: one product over the rows of all frames
+        inverse = torch.linalg.solve_triangular(factor, torch.eye(factor.shape[-1]).to(factor), upper=False)
+        halved = inverse @ coupling
+        rows = halved.flatten(0, 1)
+        removed = rows[:, :-1].T @ rows
+        schur, gradient = self.size_equations(by_bones, by_offset, weights, residuals, sizes)
+        sizes_factor = torch.linalg.cholesky(schur - removed[:, :-1])
+        change = -torch.cholesky_solve((gradient - removed[:, -1])[:, None], sizes_factor)[:, 0]
+        move = inverse.mT @ (halved[..., -1:] + halved[..., :-1] @ change[:, None])
+        split = len(sizes.components)
+        moved = Sizes(sizes.components + change[:split], sizes.offsets + change[split:].view_as(sizes.offsets))
+        return pose.stepped(-move[..., 0]), moved
+
+    def size_equations(
+        self, by_bones: Tensor, by_offset: Tensor, weights: Tensor, residuals: Tensor, sizes: Sizes
+    ) -> tuple[Tensor, Tensor]:
+        """Gauss-Newton's matrix and gradient of the sizes alone, the components before the offsets.
+
+        Args:
+            by_bones: (frames, labels, 3, components).
+            by_offset: (frames, labels, 3, 3), of each marker by its own offset.
+            weights: (frames, labels, 1).
+            residuals: (frames, labels, 3).
+            sizes: Where the derivative is taken.
+        """
+        split = len(sizes.components)
+        pull = (weights * residuals)[..., None]
+        weighted = by_offset.transpose(2, 3) * weights[..., None]
+        cross = (weighted @ by_bones).sum(0).flatten(0, 1)
+        matrix = self.precision.clone()
+        matrix[:split, :split] += (by_bones * weights[..., None]).flatten(0, 2).T @ by_bones.flatten(0, 2)
+        matrix[split:, :split] += cross
+        matrix[:split, split:] += cross.T
+        matrix[split:, split:] += torch.block_diag(*(weighted @ by_offset).sum(0))
+        away = torch.cat([sizes.components, (sizes.offsets - self.offset_mean).flatten()])
+        gradient = self.precision @ away
+        gradient[:split] += by_bones.flatten(0, 2).T @ pull.flatten()
+        gradient[split:] += (by_offset.transpose(2, 3) @ pull).sum(0).flatten()
+        return matrix, gradient
+
+    def with_own_offsets(self, pose: Pose, sizes: Sizes) -> Sizes:
+        """The sizes with the marker offsets that the poses ask for, every frame with its whole say.
+
+        While poses and bones are sought, offsets are held near their usual places, because a ring of markers can turn about its
+        bone together with its offsets; once poses are found, that cannot happen any more.
+        """
+        posed = self.sized(sizes).posed(pose)
+        residuals = self.seen.points - posed.markers
+        weights = sample_weights(residuals, self.seen, SETTLING_SCALE_M)[..., None, None]
+        by_offset = self.offset_jacobian(posed.turned)
+        weighted = by_offset.transpose(2, 3) * weights
+        expected = self.offset_mean + self.drawn @ sizes.components
+        matrix = (weighted @ by_offset).sum(0) + torch.diag_embed(self.offset_precision)
+        pull = (weighted @ residuals[..., None]).sum(0)[..., 0] - self.offset_precision * (sizes.offsets - expected)
+        return Sizes(sizes.components, sizes.offsets + torch.linalg.solve(matrix, pull))
+
+
+class Steps:
+    """Tells a progress how many of its steps are done."""
+
+    def __init__(self, progress: Progress | None, count: int) -> None:
+        self._progress, self._count, self._done = progress, count, 0
+
+    def advance(self) -> None:
+        self._done += 1
+        if self._progress:
+            self._progress(self._done / self._count)
+
+
+def fit_actor(body: Body, prior: Prior, placement: Placement, seen: Observations, begun: Pose, progress: Progress | None = None) -> Actor:
+    """Fit bones and marker offsets to a take.
+
+    Args:
+        body: Of mean build, with the take's markers.
+        prior: Of poses and bones.
+        placement: Of the same markers: the prior of their offsets.
+        seen: Frames to choose from.
+        begun: The poses that they begin from.
+    """
+    chosen = spread_subset(seen, SUBSET)
+    steps = Steps(progress, len(POSE_SCALES_M) + len(SCALES_M) + SETTLING_STEPS)
+    fit = ActorFit(body, prior, placement, seen[chosen])
+    sizes, pose = fit.start(), begun[chosen]
+    for scale in POSE_SCALES_M:
+        pose, _ = fit.step(pose, sizes, scale, fit_sizes=False)
+        steps.advance()
+    for scale in SCALES_M:
+        pose, sizes = fit.step(pose, sizes, scale, fit_sizes=True)
+        steps.advance()
+    for _ in range(SETTLING_STEPS):
+        fit.seen = fit.seen.judged_by(fit.sized(sizes).posed(pose).markers - fit.seen.points, LEAST_SIGMA_M)
+        pose, sizes = fit.step(pose, sizes, SETTLING_SCALE_M, fit_sizes=True)
+        steps.advance()
+    return fit.actor(fit.with_own_offsets(pose, sizes))

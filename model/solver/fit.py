@@ -1,0 +1,363 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Poses from markers: damped Gauss-Newton over all frames of a window at once.
+
+Per frame t, with markers m, the cost is
+
+    sum_m w_m rho_s(|x_m(pose_t) - y_m,t|) / (2 sigma^2) + q_t' P q_t / 2 + sum_c (dx_c,t / (speed_c dt))^2 kappa_c,t / 2
+        + sum_c beyond_c,t^2 / (2 lambda^2)
+
+rho_s is Geman and McClure's kernel rho(r) = r^2 s^2 / (r^2 + s^2), its scale s shrinking from step to step (graduated
+non-convexity: Yang et al. 2020, arXiv 1909.08605), so that samples far from every sensible pose lose their say. P is the
+pose prior's precision; beyond what is usual a pose counts less, as `usual` says. beyond is by how much a coordinate is past its
+limit, 0 within. dx is the change from the frame before; kappa is small where markers are seen and larger where they are not, so
+that a limb glides through a gap. The change couples neighbours only, coordinate by coordinate: the normal matrix is banded with the
+width of one frame, and LAPACK factors it in time linear in the frames.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import cast
+
+import numpy as np
+import roma
+import torch
+from scipy.linalg import solveh_banded
+from torch import Tensor
+
+from ..actors.prior import PosePrior
+from .kinematics import ROOT, Body, Pose
+from .spatial import pulls, twists, write_upper
+
+#: Standard deviation of a marker about its place on a rigid bone, in metres: where nothing is known of the take yet, and the least
+#: and the most that is believed once it shows.
+MARKER_SIGMA_M, LEAST_SIGMA_M, MOST_SIGMA_M = 0.010, 0.0015, 0.010
+#: By how much the deviations that show are widened: of the cameras' jitter, which poses do not follow, and of skin, which carries
+#: the markers of a bone together for a while, so that the pose takes up most of what it does.
+JITTER_WIDENING, SKIN_WIDENING = 1.5, 5.0
+#: Median of the length of a vector of three standard normal numbers.
+MEDIAN_LENGTH = 1.538
+#: Scales of the robust kernel in metres, one step each: wide while poses are far off, then a few marker deviations.
+COARSE_SCALES_M = (0.3, 0.3, 0.2, 0.2, 0.1, 0.1, 0.05, 0.04)
+SETTLING_SCALES_M = (0.04, 0.04)
+FINE_SCALES_M = (0.03,)
+#: A step that turns no joint of a window by more than this, in rad, is not repeated at the same scale.
+SETTLED_RAD = 0.05
+#: Poses are found at this rate first, so near that one step refines them at the take's own.
+COARSE_HZ = 20.0
+#: How fast a root moves and turns, in m/s and rad/s: people walk and spin.
+ROOT_SPEED = (1.0, 2.0)
+#: How much of the speed prior is believed where a coordinate's markers are all seen, and where none is: the first must not
+#: smear punches, the second must not let a limb snap to the mean pose and back within a gap.
+SPEED_WEIGHT, GAP_SPEED_WEIGHT = 0.05, 1.0
+#: How much of the pose prior is believed: neighbouring frames repeat the same poses and the same marker errors.
+POSE_WEIGHT = 1.0
+#: Lambda, how far past its limit a joint may be: a joint has no hard stop, but it takes all markers of a limb to push it that far.
+LIMIT_SIGMA_RAD = np.radians(1.0)
+#: Degrees of freedom of Student's t beyond the usual poses: one, for the heaviest tail whose scale is still known.
+TAIL = 1.0
+#: Of the normal matrix's diagonal, added to it; and for the root, in 1/m^2 and 1/rad^2, which no prior holds where no marker is seen.
+DAMPING, ROOT_DAMPING = 1e-4, 1.0
+#: Frames whose equations are made at once: what is made for them stays in the processor's cache.
+AT_ONCE = 512
+#: Frames that are refined together, and how many more on either side are refined with them and thrown away.
+WINDOW, OVERLAP = 1024, 64
+
+
+Progress = Callable[[float], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Observations:
+    """Marker samples of a run of frames.
+
+    Attributes:
+        points: (frames, labels, 3) in metres; any finite number where the confidence is 0.
+        confidence: (frames, labels): 1 for a sample, less for a filled gap, 0 for none.
+        seconds: Between two frames.
+        jitter_m: Standard deviation of the cameras' noise along an axis, see `marker_jitter`.
+        sigma_m: Standard deviation of a marker about its place on a rigid bone, along an axis.
+    """
+
+    points: Tensor
+    confidence: Tensor
+    seconds: float
+    jitter_m: float = 0.0
+    sigma_m: float = MARKER_SIGMA_M
+
+    def __getitem__(self, frames: Tensor | slice) -> Observations:
+        return replace(self, points=self.points[frames], confidence=self.confidence[frames])
+
+    def judged_by(self, residuals: Tensor, least_m: float = LEAST_SIGMA_M) -> Observations:
+        """With `sigma_m`, of at least `least_m`, from what shows in the residuals (frames, labels, 3), in metres, of a solve.
+
+        White noise averages out over a bone's markers and over time, so it may be followed closely. What exceeds it is skin:
+        a take of markers on a rigid body is followed to its jitter, one of a person as far as `MOST_SIGMA_M` allows.
+        """
+        lengths = residuals.norm(dim=-1)[self.confidence >= 1]
+        if not len(lengths):
+            return self
+        shown = float(lengths.median()) / MEDIAN_LENGTH
+        skin2 = max(shown**2 - self.jitter_m**2, 0.0)
+        sigma = ((JITTER_WIDENING * self.jitter_m) ** 2 + SKIN_WIDENING**2 * skin2) ** 0.5
+        return replace(self, sigma_m=min(max(sigma, least_m), MOST_SIGMA_M))
+
+
+@dataclass(frozen=True, eq=False)
+class Terms:
+    """The cost's prior terms as tensors: precision (n, n) of a frame's pose, and of its change to the next frame (n,), each
+    coordinate by itself; n = 6 + coordinates. And the limits (2, coordinates) of q."""
+
+    precision: Tensor
+    change_precision: Tensor
+    limits: Tensor
+
+    def add_limits(self, q: Tensor, hessian: Tensor, gradient: Tensor, weight: float = 1.0) -> None:
+        """Add the cost of what is past its limit, of q (frames, coordinates), to hessian (frames, n, n) and gradient (frames, n)."""
+        beyond = q - q.clamp(self.limits[0], self.limits[1])
+        precision = weight / LIMIT_SIGMA_RAD**2
+        hessian.diagonal(dim1=1, dim2=2)[:, ROOT:] += precision * (beyond != 0)
+        gradient[:, ROOT:] += precision * beyond
+
+
+def prior_terms(prior: PosePrior, seconds: float, like: Tensor) -> Terms:
+    """The prior terms for frames that are `seconds` apart."""
+    count = ROOT + len(prior.speed)
+    precision = like.new_zeros(count, count)
+    precision[ROOT:, ROOT:] = POSE_WEIGHT * torch.as_tensor(prior.precision, dtype=like.dtype, device=like.device)
+    speed = np.concatenate([np.repeat(ROOT_SPEED, 3), prior.speed])
+    change_precision, limits = (
+        torch.as_tensor(values, dtype=like.dtype, device=like.device) for values in ((speed * seconds) ** -2.0, prior.limits)
+    )
+    return Terms(precision, change_precision, limits)
+
+
+def frame_coupling(body: Body, terms: Terms, seen: Observations) -> Tensor:
+    """Precision (frames - 1, n) of the change between neighbours, by how many of the markers that a coordinate moves are seen in both."""
+    seen_at = (seen.confidence > 0).to(seen.points.dtype)
+    moves = seen_at.new_ones(ROOT + body.coordinates, len(body.labels))
+    moves[ROOT:] = body.moved_part[body.coordinate_joints]
+    visible = seen_at @ moves.T / moves.sum(1).clamp_min(1e-6)
+    visible = torch.minimum(visible[1:], visible[:-1])
+    return terms.change_precision * (GAP_SPEED_WEIGHT + (SPEED_WEIGHT - GAP_SPEED_WEIGHT) * visible)
+
+
+def marker_jitter(points: Tensor, confidence: Tensor) -> float:
+    """Standard deviation of the cameras' noise along an axis, in metres: the part of the samples that no movement explains.
+
+    The fourth difference of a path all but takes movement away and leaves white noise with sqrt(70) times its deviation
+    (the binomial coefficients' squares sum to 70); the median over the take is that of its quiet moments.
+
+    Args:
+        points: (frames, labels, 3) in metres, frames as they were taken.
+        confidence: (frames, labels).
+    """
+    if len(points) < 5:
+        return 0.0
+    known = (confidence >= 1).unfold(0, 5, 1).all(-1)
+    lengths = points.diff(n=4, dim=0).norm(dim=-1)[known]
+    return float(lengths.median()) / MEDIAN_LENGTH / 70**0.5 if len(lengths) else 0.0
+
+
+def sample_weights(residuals: Tensor, seen: Observations, scale_m: float) -> Tensor:
+    """Weights (frames, labels) of the squared residuals (frames, labels, 3): Geman and McClure's, as in Black and Rangarajan 1996."""
+    squared = (residuals * residuals).sum(-1)
+    s2 = scale_m * scale_m
+    return seen.confidence * (s2 / (s2 + squared)) ** 2 / seen.sigma_m**2
+
+
+def usual(pose: Pose, terms: Terms) -> Tensor:
+    """(frames, 1): how much of the pose prior counts in each frame: all of it up to what is usual, less the farther a pose is beyond.
+
+    Someone who rolls on the floor is where a Gaussian allows nobody: its pull would outweigh the markers, whose own say is limited.
+    Student's t has the weight (nu + n) / (nu + q' P q) instead, of which a pose that is likelier than the average one keeps 1.
+    """
+    away = ((pose.q @ terms.precision[ROOT:, ROOT:]) * pose.q).sum(-1, keepdim=True)
+    return ((TAIL + pose.q.shape[1]) / (TAIL + away)).clamp_max(1.0)
+
+
+def normal_equations(body: Body, pose: Pose, seen: Observations, terms: Terms, scale_m: float) -> tuple[Tensor, Tensor]:
+    """Gauss-Newton's matrices, without the coupling, as `upper_triangle` reads them, and gradients (frames, n)."""
+    count = ROOT + body.coordinates
+    band = seen.points.new_empty(pose.frames, count * (count + 1))
+    band[:, count * count :] = 0.0
+    gradient = seen.points.new_empty(pose.frames, count)
+    precision = torch.triu(terms.precision)
+    for start in range(0, pose.frames, AT_ONCE):
+        part = slice(start, start + AT_ONCE)
+        here = pose[part]
+        posed = body.posed(here)
+        residuals = posed.markers - seen.points[part]
+        weights = sample_weights(residuals, seen[part], scale_m)
+        by = twists(body, posed, here)
+        believed = usual(here, terms)
+        write_upper(body, posed, here, by, weights, believed[..., None] * precision, upper_triangle(band[part]))
+        gradient[part] = pulls(body, posed, here, by, (weights[..., None] * residuals).permute(1, 2, 0))
+        gradient[part, ROOT:] += believed * (here.q @ terms.precision[ROOT:, ROOT:])
+    terms.add_limits(pose.q, upper_triangle(band), gradient)
+    return band, gradient
+
+
+def upper_triangle(band: Tensor) -> Tensor:
+    """The matrices (frames, n, n) within (frames, n (n + 1)) numbers, that LAPACK's band storage wants: their lower triangle is 0.
+
+    It holds column (t, c) as one row: H[t, c:, c], zeros, and the coupling in the last place. Rows of n + 1 places that are written
+    with stride n put every upper triangle's row where it belongs.
+    """
+    count = math.isqrt(band.shape[1])
+    return band[:, : count * count].unflatten(1, (count, count))
+
+
+def changes(pose: Pose) -> Tensor:
+    """From each frame to the next, (frames - 1, n): translation, world rotation vector, coordinates."""
+    turn = roma.rotmat_to_rotvec(pose.turn[1:] @ pose.turn[:-1].transpose(1, 2))
+    return torch.cat([pose.root[1:] - pose.root[:-1], turn, pose.q[1:] - pose.q[:-1]], dim=1)
+
+
+def coupled_step(band: Tensor, gradient: Tensor, pose: Pose, coupling: Tensor) -> Tensor:
+    """Solve the damped normal equations of all frames with their coupling (frames - 1, n); the step is (frames, n).
+
+    The band (frames, n (n + 1)) is `normal_equations`'s, and is overwritten.
+    """
+    frames, count = gradient.shape
+    rows = band.view(frames, count, count + 1)
+    diagonal = rows[..., 0]
+    diagonal *= 1 + DAMPING
+    diagonal[:, :ROOT] += ROOT_DAMPING
+    if frames > 1:
+        pull = coupling * changes(pose)
+        gradient = gradient.clone()
+        gradient[1:] += pull
+        gradient[:-1] -= pull
+        diagonal[1:] += coupling
+        diagonal[:-1] += coupling
+        rows[:-1, :, count] = -coupling
+    step = solveh_banded(
+        rows.reshape(frames * count, count + 1).cpu().numpy().T,
+        -gradient.reshape(-1).cpu().numpy(),
+        overwrite_ab=True,
+        overwrite_b=True,
+        lower=True,
+        check_finite=False,
+    )
+    return torch.as_tensor(step, dtype=gradient.dtype, device=gradient.device).view(frames, count)
+
+
+def place_root(body: Body, terms: Terms, seen: Observations) -> Pose:
+    """A first pose: the mean pose, its root where the steadiest markers put it.
+
+    A marker's say falls with how far the pose prior lets it wander in the mean pose, so the trunk decides where it is seen.
+    """
+    rest = body.rest(1)
+    posed = body.posed(rest)
+    jacobian = body.marker_jacobian(rest, posed)[0, :, :, ROOT:]
+    covariance = torch.linalg.inv(terms.precision[ROOT:, ROOT:])
+    wander = torch.einsum("mic,cd,mid->m", jacobian, covariance, jacobian) + MARKER_SIGMA_M**2
+    frames = seen.points.shape[0]
+    template = posed.markers[0].expand(frames, -1, -1)
+    # squared: few steady markers must outvote many loose ones
+    weights = (seen.confidence / wander**2).clamp_min(1e-12)
+    rigid = roma.rigid_points_registration(template, seen.points, weights=weights)
+    turn, root = cast(tuple[Tensor, Tensor], rigid)
+    return Pose(root, turn, body.rest(frames).q)
+
+
+def refine(body: Body, terms: Terms, seen: Observations, pose: Pose, scales_m: tuple[float, ...], progress: Progress | None = None) -> Pose:
+    """One Gauss-Newton step for each scale of the robust kernel; a scale is not repeated where its step changed next to nothing."""
+    coupling = frame_coupling(body, terms, seen)
+    last_scale, settled = 0.0, False
+    for done, scale in enumerate(scales_m, start=1):
+        if settled and scale == last_scale:
+            continue
+        band, gradient = normal_equations(body, pose, seen, terms, scale)
+        step = coupled_step(band, gradient, pose, coupling)
+        pose = pose.stepped(step)
+        last_scale, settled = scale, bool(step[:, 3:].abs().max() < SETTLED_RAD)
+        if progress:
+            progress(done / len(scales_m))
+    return pose
+
+
+def between(pose: Pose, at: Tensor, frames: int) -> Pose:
+    """Poses of all `frames` from poses at the frames `at` (ascending, first and last included), straight in between."""
+    wanted = torch.arange(frames, device=at.device)
+    right = torch.searchsorted(at, wanted).clamp(1, len(at) - 1) if len(at) > 1 else torch.zeros_like(wanted)
+    left = (right - 1).clamp_min(0)
+    part = ((wanted - at[left]) / (at[right] - at[left]).clamp_min(1)).to(pose.q.dtype)[:, None]
+    turn = roma.rotmat_to_rotvec(pose.turn[right] @ pose.turn[left].transpose(1, 2))
+    return Pose(
+        torch.lerp(pose.root[left], pose.root[right], part),
+        roma.rotvec_to_rotmat(part * turn) @ pose.turn[left],
+        torch.lerp(pose.q[left], pose.q[right], part),
+    )
+
+
+def joined(poses: list[Pose]) -> Pose:
+    """Poses one after the other."""
+    return Pose(*(torch.cat([getattr(pose, part) for pose in poses]) for part in ("root", "turn", "q")))
+
+
+def windows(frames: int) -> Iterator[tuple[slice, slice]]:
+    """Slices of the frames: of each window with its overlaps, and of its own frames within it."""
+    for start in range(0, frames, WINDOW):
+        first = max(0, start - OVERLAP)
+        yield slice(first, min(start + WINDOW + OVERLAP, frames)), slice(start - first, min(start + WINDOW, frames) - first)
+
+
+def refined(
+    body: Body, terms: Terms, seen: Observations, pose: Pose, scales_m: tuple[float, ...], progress: Progress | None = None
+) -> Pose:
+    """`refine`, window by window, so that memory stays that of one window however long the take is."""
+    parts = []
+    for whole, own in windows(pose.frames):
+        part = part_of(progress, (whole.start + own.start) / pose.frames, (whole.start + own.stop) / pose.frames)
+        parts.append(refine(body, terms, seen[whole], pose[whole], scales_m, part)[own])
+    return joined(parts)
+
+
+def judged(body: Body, seen: Observations, pose: Pose) -> Observations:
+    """The samples with the deviation from their places that shows in a solve."""
+    parts = [(body.posed(pose[whole]).markers - seen.points[whole])[own] for whole, own in windows(pose.frames)]
+    return seen.judged_by(torch.cat(parts))
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Poses at a coarse rate, the frames (ascending, first and last included) that they are of, and `Observations.sigma_m`."""
+
+    pose: Pose
+    at: Tensor
+    sigma_m: float
+
+
+def coarse(seen: Observations) -> tuple[Tensor, Observations]:
+    """Frames at the coarse rate (ascending, first and last included), and what is seen in them."""
+    frames = len(seen.points)
+    stride = max(1, round(1 / (COARSE_HZ * seen.seconds)))
+    at = torch.unique(torch.cat([torch.arange(0, frames, stride), torch.tensor([frames - 1])])).to(seen.points.device)
+    return at, replace(seen[at], seconds=stride * seen.seconds)
+
+
+def find_poses(body: Body, prior: PosePrior, seen: Observations, begun: Pose | None = None, progress: Progress | None = None) -> Found:
+    """Poses at the coarse rate, found from `begun`, which is of the frames that `coarse` gives, or from the mean pose."""
+    at, few = coarse(seen)
+    terms = prior_terms(prior, few.seconds, seen.points)
+    pose = refined(body, terms, few, begun or place_root(body, terms, few), COARSE_SCALES_M, part_of(progress, 0.0, 0.8))
+    for scale in SETTLING_SCALES_M:
+        few = judged(body, few, pose)
+        pose = refined(body, terms, few, pose, (scale,))
+    return Found(pose, at, few.sigma_m)
+
+
+def fit_poses(body: Body, prior: PosePrior, seen: Observations, found: Found, progress: Progress | None = None) -> Pose:
+    """Poses of all frames: those that were found, refined at the take's own rate."""
+    seen = replace(seen, sigma_m=found.sigma_m)
+    terms = prior_terms(prior, seen.seconds, seen.points)
+    return refined(body, terms, seen, between(found.pose, found.at, len(seen.points)), FINE_SCALES_M, progress)
+
+
+def part_of(progress: Progress | None, start: float, end: float) -> Progress | None:
+    """A progress for a part of the work."""
+    return None if progress is None else lambda part: progress(start + (end - start) * part)
