@@ -35,7 +35,7 @@ from .solution import Solution
 from .solver.attachment import attach, enough_samples, of_markers
 from .solver.calibration import fit_actor
 from .solver.fit import Found, Observations, coarse, find_poses, fit_poses, marker_jitter, windows
-from .solver.kinematics import Body, Pose
+from .solver.kinematics import Body, Pose, to_array
 from .solver.smoothing import low_pass, smooth_rotations
 from .solver.sticking import Restuck, follow_restuck
 from .take import BonesetterError, CleanTake, FloatArray, Take
@@ -197,7 +197,7 @@ def observe(cleaned: CleanTake, device: torch.device) -> Observations:
 
 def marker_places(body: Body, found: Found, frames: int) -> FloatArray:
     """(frames, labels, 3) in metres: the markers of the poses that were found, on a smooth curve in between."""
-    markers = np.concatenate([_array(body.posed(found.pose[whole][own]).markers) for whole, own in windows(found.pose.frames)])
+    markers = np.concatenate([to_array(body.posed(found.pose[whole][own]).markers) for whole, own in windows(found.pose.frames)])
     if frames < 2:
         return markers
     return CubicSpline(found.at.cpu().numpy(), markers)(np.arange(frames))
@@ -273,8 +273,8 @@ def actor_for(actor: Actor, placement: Placement, others: tuple[str, ...], warni
 def smoothed(pose: Pose, rate_hz: float, smooth: float) -> Pose:
     """The pose without jitter."""
     like = pose.q
-    curves = [low_pass(_array(values), rate_hz, smooth) for values in (pose.root, pose.q)]
-    turn = smooth_rotations(_array(pose.turn), rate_hz, smooth)
+    curves = [low_pass(to_array(values), rate_hz, smooth) for values in (pose.root, pose.q)]
+    turn = smooth_rotations(to_array(pose.turn), rate_hz, smooth)
     root, q, turn = (torch.as_tensor(np.ascontiguousarray(v), dtype=like.dtype, device=like.device) for v in (*curves, turn))
     return Pose(root, turn, q)
 
@@ -286,10 +286,6 @@ def as_arrays(body: Body, pose: Pose) -> tuple[FloatArray, FloatArray, FloatArra
     for whole, own in windows(frames):
         here = slice(whole.start + own.start, whole.start + own.stop)
         posed = body.posed(pose[here])
-        positions[here], markers[here] = _array(posed.positions), _array(posed.markers)
-        rotations[here] = _array(roma.rotmat_to_unitquat(posed.local))[..., [3, 0, 1, 2]]
+        positions[here], markers[here] = to_array(posed.positions), to_array(posed.markers)
+        rotations[here] = to_array(roma.rotmat_to_unitquat(posed.local))[..., [3, 0, 1, 2]]
     return positions, steady(rotations), markers
-
-
-def _array(tensor: torch.Tensor) -> FloatArray:
-    return tensor.cpu().double().numpy()

@@ -24,7 +24,7 @@ from ..actors.actor import Actor
 from ..actors.prior import PosePrior
 from ..skeleton import Skeleton
 from ..solver.fit import joined, windows
-from ..solver.kinematics import ROOT, Body, Pose, Posed
+from ..solver.kinematics import ROOT, Body, Pose, Posed, to_array
 from ..take import CleanTake
 from .contacts import Contact, Sole, find_contacts, find_soles, follow
 from .footing import Footing, calm_footing, locked_footing
@@ -116,7 +116,7 @@ def hold_feet(pose: Pose, actor: Actor, prior: PosePrior, cleaned: CleanTake, *,
     spans = [slice(whole.start + own.start, whole.start + own.stop) for whole, own in windows(pose.frames)]
     posed = [legs.body.posed(of_legs[span]) for span in spans]
     solved = torch.cat([each.markers for each in posed])
-    contacts, footings = _footings(legs, cleaned, solved.cpu().double().numpy(), lock=lock)
+    contacts, footings = _footings(legs, cleaned, to_array(solved), lock=lock)
     moved, give = (
         torch.as_tensor(np.stack(values, axis=1), dtype=solved.dtype, device=solved.device)
         for values in ([one.moved for one in footings], [one.give for one in footings])

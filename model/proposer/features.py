@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from ..actors.prior import Prior
 from ..solver.kinematics import levels
+from ..solver.robust import kernel_weight
 
 #: Poses drawn from the pose prior to see how far a marker wanders about its place in the mean pose, and their seed.
 WANDERINGS, WANDERING_SEED = 48, 5
@@ -191,7 +192,7 @@ def into_frames(figure: Figure, known: Known, points: Tensor, confidence: Tensor
         away = ((target @ turn.transpose(-1, -2) + root[..., None, :] - points) ** 2).sum(-1)
         # a marker that wanders is allowed its way
         s2 = scale**2 + 1 / steady.sqrt()
-        turn, root = _registered(target, points, base * (s2 / (s2 + away)) ** 2)
+        turn, root = _registered(target, points, base * kernel_weight(away, s2))
     inside = (points - root[..., None, :]) @ turn
     return Framed(turn, root, torch.where(confidence[..., None] > 0, inside, 0.0), confidence)
 

@@ -23,8 +23,9 @@ from ..actors.hierarchy import Carrying, carrying, prior_of
 from ..actors.prior import PosePrior, Prior
 from ..marker_sets.marker_set import MarkerSet
 from ..solver.attachment import of_markers
-from ..solver.fit import MARKER_SIGMA_M, Observations, Terms, place_root, prior_terms, refined
-from ..solver.kinematics import Body, Pose
+from ..solver.fit import MARKER_SIGMA_M, SECONDS_APART, Observations, Terms, place_root, prior_terms, refined
+from ..solver.kinematics import Body, Pose, to_array
+from ..solver.robust import kernel_cost
 from .propose import bundled as bundled_proposer
 from .propose import propose_poses, stranger
 
@@ -35,8 +36,6 @@ COST_SCALE_M = 0.1
 WRONG_RATIO, WRONG_M = 3.0, 0.03
 #: Wrong frames begin again at most so often; each time right ones are nearer.
 ROUNDS = 6
-#: They are refined as if so many seconds apart: none is held to a neighbour that is wrong.
-SECONDS_APART = 10.0
 
 #: Says poses of a body for frames that follow on one another.
 Beginning = Callable[[Body, Observations], Pose]
@@ -97,7 +96,7 @@ def carried_proposal(prior: Prior, pose_prior: PosePrior, carry: Carrying, known
         placed = replace(prior.placement(marker_set, tuple(known[label] for label in labels)), labels=tuple(labels))
         theirs = propose_poses(bundled_proposer(), stranger(prior, placed), of_markers(seen, rows))
         there = Body(prior.mean_actor(placed), prior.pose, seen.points.device, seen.points.dtype)
-        local = carry.local(there.posed(theirs).turned.cpu().double().numpy())
+        local = carry.local(to_array(there.posed(theirs).turned))
         q = _coordinates(local, pose_prior)
         turn = torch.as_tensor(local[:, 0]).to(seen.points)
         return _placed(body, Pose(theirs.root, turn, torch.as_tensor(q).to(seen.points)), seen)
@@ -108,8 +107,7 @@ def carried_proposal(prior: Prior, pose_prior: PosePrior, carry: Carrying, known
 def pose_costs(body: Body, terms: Terms, seen: Observations, pose: Pose) -> Tensor:
     """(frames,): the cost of each frame's pose a marker that is seen, in units of the markers' deviation."""
     squared = ((body.posed(pose).markers - seen.points) ** 2).sum(-1)
-    s2 = COST_SCALE_M**2
-    apart = (seen.confidence * squared * s2 / (squared + s2)).sum(1) / MARKER_SIGMA_M**2
+    apart = (seen.confidence * kernel_cost(squared, COST_SCALE_M**2)).sum(1) / MARKER_SIGMA_M**2
     precision = terms.precision[6:, 6:]
     unusual = torch.einsum("fc,cd,fd->f", pose.q, precision, pose.q)
     return (apart + unusual) / seen.confidence.sum(1).clamp_min(1.0)
@@ -120,9 +118,9 @@ def unwound(body: Body, pose: Pose) -> Pose:
 
     Between the frames of a coarse rate coordinates are drawn straight, so that a jump would send a limb through everything.
     """
-    joints, axes = body.coordinate_joints.cpu().numpy(), body.coordinate_axes.cpu().double().numpy()
+    joints, axes = body.coordinate_joints.cpu().numpy(), to_array(body.coordinate_axes)
     vectors = np.zeros((pose.frames, len(body.joints), 3))
-    turns = pose.q.cpu().double().numpy()[..., None] * axes
+    turns = to_array(pose.q)[..., None] * axes
     for coordinate, joint in enumerate(joints):
         vectors[:, joint] += turns[:, coordinate]
     angles = np.linalg.norm(vectors, axis=-1, keepdims=True).clip(1e-9)
@@ -137,6 +135,7 @@ def unwound(body: Body, pose: Pose) -> Pose:
 def _rescued(body: Body, terms: Terms, seen: Observations, pose: Pose, costs: Tensor) -> Pose:
     """The poses, those of wrong frames found again from their nearest right ones."""
     limit = max(WRONG_RATIO * float(costs.median()), (WRONG_M / MARKER_SIGMA_M) ** 2)
+    # none is held to a neighbour that is wrong
     apart = replace(terms, change_precision=terms.change_precision * (seen.seconds / SECONDS_APART) ** 2)
     for _ in range(ROUNDS):
         wrong, right = torch.nonzero(costs > limit)[:, 0], torch.nonzero(costs <= limit)[:, 0]

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from torch import Tensor
 
 from ..actors.actor import Actor
 from ..actors.placement import Placement
@@ -21,12 +20,11 @@ from ..markers.matching import listed
 from ..take import BoolArray, FloatArray, Take
 from .calibration import fit_actor, spread_subset
 from .fit import Observations, Progress, find_poses, fit_poses
-from .kinematics import Body, Pose
+from .kinematics import Body, Pose, to_array
+from .robust import kernel_cost, settled_place
 
 #: Frames that tell where a marker belongs.
 FRAMES = 120
-#: They are posed as if so many seconds apart, so that none is held to its neighbour's pose.
-SECONDS_APART = 10.0
 #: A marker with fewer samples than this part of the frames, or than this number, says too little.
 FEWEST_PART, FEWEST_SAMPLES = 0.05, 10
 #: A marker that moves more than this on every bone (root mean square) belongs to none, in metres: soft tissue moves less.
@@ -35,8 +33,6 @@ MOST_SPREAD_M = 0.040
 FARTHEST_M = 0.40
 #: Of joints in whose frames it is stiller by less than this, the one with the nearest bone is taken, in metres.
 AS_STILL_M = 0.002
-#: Samples farther from the middle than so many median distances are not the marker's own.
-OUTLYING = 3.0
 #: No attachment is held to be surer than this, in metres: the poses it is measured by were found without the marker.
 LEAST_DEVIATION_M = 0.012
 #: Scale of the robust kernel that compares the fits with and without the attached markers, in metres.
@@ -109,7 +105,7 @@ def attach(
     known = [labels.index(label) for label in actor.labels]
     unknown = [row for row, label in enumerate(labels) if label not in actor.labels]
     chosen = spread_subset(seen, FRAMES)
-    few, start = replace(seen[chosen], seconds=SECONDS_APART), begun[chosen]
+    few, start = seen[chosen].apart(), begun[chosen]
     body, pose = _posed(actor, prior, of_markers(few, known), start)
     found = _still_places(body, pose, of_markers(few, unknown))
     places = {labels[row]: place for row, place in zip(unknown, found, strict=True) if place is not None and place.fits}
@@ -145,11 +141,7 @@ def still_place(points: FloatArray, seen: BoolArray, positions: FloatArray, turn
     if seen.sum() < FEWEST_SAMPLES:
         return None
     local = np.einsum("fjba,fjb->fja", turned[seen], points[seen, None] - positions[seen])
-    distance = np.linalg.norm(local - np.median(local, axis=0), axis=-1)
-    near = distance <= OUTLYING * np.median(distance, axis=0) + 1e-9
-    count = near.sum(axis=0)
-    offsets = np.einsum("fj,fja->ja", near, local) / count[:, None]
-    spreads = np.sqrt((near * ((local - offsets) ** 2).sum(axis=-1)).sum(axis=0) / count)
+    offsets, spreads = settled_place(local)
     along = np.clip((offsets * bones).sum(axis=-1) / np.maximum((bones**2).sum(axis=-1), 1e-9), 0.0, 1.0)
     distances = np.linalg.norm(offsets - along[:, None] * bones, axis=-1)
     joint = int(np.where(spreads <= spreads.min() + AS_STILL_M, distances, np.inf).argmin())
@@ -159,7 +151,7 @@ def still_place(points: FloatArray, seen: BoolArray, positions: FloatArray, turn
 def _still_places(body: Body, pose: Pose, seen: Observations) -> list[StillPlace | None]:
     """One for each observed marker."""
     posed = body.posed(pose)
-    positions, turned, points = (_array(tensor) for tensor in (posed.positions, posed.turned, seen.points))
+    positions, turned, points = (to_array(tensor) for tensor in (posed.positions, posed.turned, seen.points))
     sampled = seen.confidence.cpu().numpy() >= 1
     return [still_place(points[:, row], sampled[:, row], positions, turned, body.actor.skeleton.bones) for row in range(points.shape[1])]
 
@@ -184,9 +176,4 @@ def _refined(placement: Placement, prior: Prior, seen: Observations, begun: Pose
 def _cost(body: Body, pose: Pose, seen: Observations) -> float:
     """Mean of Geman and McClure's kernel over all samples, in m^2."""
     squared = ((body.posed(pose).markers - seen.points) ** 2).sum(-1)
-    cost = squared * SCALE_M**2 / (squared + SCALE_M**2)
-    return float((seen.confidence * cost).sum() / seen.confidence.sum().clamp_min(1e-9))
-
-
-def _array(tensor: Tensor) -> FloatArray:
-    return tensor.cpu().double().numpy()
+    return float((seen.confidence * kernel_cost(squared, SCALE_M**2)).sum() / seen.confidence.sum().clamp_min(1e-9))

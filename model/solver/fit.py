@@ -29,6 +29,7 @@ from torch import Tensor
 
 from ..actors.prior import PosePrior
 from .kinematics import ROOT, Body, Pose
+from .robust import kernel_weight
 from .spatial import pulls, twists, write_upper
 
 #: Standard deviation of a marker about its place on a rigid bone, in metres: where nothing is known of the take yet, and the least
@@ -52,6 +53,8 @@ ROOT_SPEED = (1.0, 2.0)
 #: How much of the speed prior is believed where a coordinate's markers are all seen, and where none is: the first must not
 #: smear punches, the second must not let a limb snap to the mean pose and back within a gap.
 SPEED_WEIGHT, GAP_SPEED_WEIGHT = 0.05, 1.0
+#: Frames that are chosen here and there are posed as if so many seconds apart, so that none is held to another's pose.
+SECONDS_APART = 10.0
 #: How much of the pose prior is believed: neighbouring frames repeat the same poses and the same marker errors.
 POSE_WEIGHT = 1.0
 #: Lambda, how far past its limit a joint may be: a joint has no hard stop, but it takes all markers of a limb to push it that far.
@@ -89,6 +92,10 @@ class Observations:
 
     def __getitem__(self, frames: Tensor | slice) -> Observations:
         return replace(self, points=self.points[frames], confidence=self.confidence[frames])
+
+    def apart(self) -> Observations:
+        """The same, no frame of which is held to its neighbour's pose."""
+        return replace(self, seconds=SECONDS_APART)
 
     def judged_by(self, residuals: Tensor, least_m: float = LEAST_SIGMA_M) -> Observations:
         """With `sigma_m`, of at least `least_m`, from what shows in the residuals (frames, labels, 3), in metres, of a solve.
@@ -162,10 +169,8 @@ def marker_jitter(points: Tensor, confidence: Tensor) -> float:
 
 
 def sample_weights(residuals: Tensor, seen: Observations, scale_m: float) -> Tensor:
-    """Weights (frames, labels) of the squared residuals (frames, labels, 3): Geman and McClure's, as in Black and Rangarajan 1996."""
-    squared = (residuals * residuals).sum(-1)
-    s2 = scale_m * scale_m
-    return seen.confidence * (s2 / (s2 + squared)) ** 2 / seen.sigma_m**2
+    """Weights (frames, labels) of the squared residuals (frames, labels, 3), by confidence, Geman and McClure's kernel and sigma."""
+    return seen.confidence * kernel_weight((residuals * residuals).sum(-1), scale_m * scale_m) / seen.sigma_m**2
 
 
 def usual(pose: Pose, terms: Terms) -> Tensor:

@@ -26,8 +26,14 @@ from torch import Tensor
 from ..actors.actor import Actor
 from ..actors.prior import PosePrior
 from ..skeleton import Skeleton
+from ..take import FloatArray
 
 ROOT = 6  # columns before the joints' coordinates: translation, then rotation
+
+
+def to_array(tensor: Tensor) -> FloatArray:
+    """The same numbers for numpy, in double precision."""
+    return tensor.cpu().double().numpy()
 
 
 @dataclass(frozen=True, eq=False)

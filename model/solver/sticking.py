@@ -20,12 +20,11 @@ from ..markers.corrections import Correction
 from ..take import FloatArray
 from .calibration import distinct_poses, spread_subset
 from .fit import Found, Observations, find_poses, prior_terms, refined
-from .kinematics import Body, Pose
+from .kinematics import Body, Pose, to_array
+from .robust import kernel_cost, settled_place
 
 #: Frames that tell, and the fewest samples among them by which a marker is judged.
 FRAMES, FEWEST_SAMPLES = 120, 20
-#: They are posed as if so many seconds apart, so that none is held to its neighbour's pose.
-SECONDS_APART = 10.0
 #: A take that shows fewer poses cannot tell a marker that was moved from a limb that is held otherwise.
 FEWEST_POSES = 8
 #: Markers that are farther off than this in poses that follow them are looked at, in metres, the farthest so many at a time.
@@ -42,8 +41,6 @@ MOST = 0.25
 SCALES_M, SETTLING_SCALES_M, ROUNDS = (0.1, 0.05, 0.04, 0.04), (0.04, 0.04), 4
 #: And of what explains a take best.
 COST_SCALE_M = 0.04
-#: Samples farther from the middle than so many median distances are not the marker's own.
-OUTLYING = 3.0
 
 
 @dataclass(frozen=True)
@@ -78,7 +75,7 @@ def follow_restuck(
         The body and its poses, the very same where no marker was re-stuck, and those that were, the farthest first.
     """
     chosen = spread_subset(seen[found.at], FRAMES)
-    few, pose = replace(seen[found.at[chosen]], seconds=SECONDS_APART), found.pose[chosen]
+    few, pose = seen[found.at[chosen]].apart(), found.pose[chosen]
     rows = [row for row, label in enumerate(body.labels) if label in judged]
     most = MOST * len(rows)
     distances = _distances(body, pose, few)[rows]
@@ -128,8 +125,7 @@ def _trial(body: Body, prior: PosePrior, few: Observations, pose: Pose, marker: 
         pose = refined(body, terms, few, pose, SETTLING_SCALES_M)
         body = _moved(body, prior, marker, displacements(body, pose, few).away[marker])
     squared = ((body.posed(pose).markers - few.points) ** 2).sum(-1)
-    cost = few.confidence * squared * COST_SCALE_M**2 / (squared + COST_SCALE_M**2)
-    return Trial(marker, body, pose, float(cost.sum()))
+    return Trial(marker, body, pose, float((few.confidence * kernel_cost(squared, COST_SCALE_M**2)).sum()))
 
 
 def _distances(body: Body, pose: Pose, seen: Observations) -> FloatArray:
@@ -154,17 +150,13 @@ def displacements(body: Body, pose: Pose, seen: Observations) -> Displacements:
     """Of every marker, in these poses."""
     posed = body.posed(pose)
     carried = body.gathered(posed.turned[:, body.attached_joints])
-    local = torch.linalg.solve(carried, (seen.points - posed.markers)[..., None])[..., 0].cpu().double().numpy()
+    local = to_array(torch.linalg.solve(carried, (seen.points - posed.markers)[..., None])[..., 0])
     sampled = seen.confidence.cpu().numpy() >= 1
     away, scatter = np.zeros((len(body.labels), 3)), np.zeros(len(body.labels))
     for marker in range(len(body.labels)):
         own = local[sampled[:, marker], marker]
-        if len(own) < FEWEST_SAMPLES:
-            continue
-        distance = np.linalg.norm(own - np.median(own, axis=0), axis=-1)
-        near = own[distance <= OUTLYING * np.median(distance) + 1e-9]
-        away[marker] = near.mean(axis=0)
-        scatter[marker] = np.sqrt(((near - away[marker]) ** 2).sum(axis=-1).mean())
+        if len(own) >= FEWEST_SAMPLES:
+            away[marker], scatter[marker] = settled_place(own)
     return Displacements(away, scatter)
 
 
@@ -173,7 +165,7 @@ def _was_moved(body: Body, marker: int, seen: Displacements, far_m: float) -> bo
     distance = float(np.linalg.norm(seen.away[marker]))
     if not max(far_m, SCATTER_RATIO * seen.scatter[marker]) < distance < FARTHEST_M:
         return False
-    places = (body.joint_places()[body.marker_joints] + body.marker_offsets).cpu().double().numpy()
+    places = to_array(body.joint_places()[body.marker_joints] + body.marker_offsets)
     apart = np.linalg.norm(places - places[marker] - seen.away[marker], axis=-1)
     apart[marker] = np.inf
     return bool(apart.min() > OTHERS_PLACE_M)

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What does not fit loses its say: Geman and McClure's kernel, and places that outlying samples do not move.
+
+The kernel is rho(r) = r^2 s^2 / (r^2 + s^2) of a distance r at the scale s: r^2 where that is small, never more than s^2.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from torch import Tensor
+
+from ..take import FloatArray
+
+#: Samples farther from the middle than so many median distances are not the marker's own.
+OUTLYING = 3.0
+
+
+def kernel_cost(squared: Tensor, scale2: float) -> Tensor:
+    """rho in m^2, of squared distances (any shape) and s^2, both in m^2."""
+    return squared * scale2 / (squared + scale2)
+
+
+def kernel_weight(squared: Tensor, scale2: float | Tensor) -> Tensor:
+    """How much squared distances (any shape) count in least squares, 0 to 1, as in Black and Rangarajan 1996: rho's derivative.
+
+    Args:
+        squared: In m^2.
+        scale2: s^2 in m^2: one, or one for each.
+    """
+    return (scale2 / (scale2 + squared)) ** 2
+
+
+def settled_place(samples: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The mean (..., 3) of samples (samples, ..., 3) that do not lie far off, and the root mean square distance (...) of these from it.
+
+    Each of the places ... has its own samples that do.
+    """
+    distance = np.linalg.norm(samples - np.median(samples, axis=0), axis=-1)
+    near = distance <= OUTLYING * np.median(distance, axis=0) + 1e-9
+    count = near.sum(axis=0)
+    mean = np.einsum("s...,s...i->...i", near, samples) / count[..., None]
+    return mean, np.sqrt((near * ((samples - mean) ** 2).sum(axis=-1)).sum(axis=0) / count)
