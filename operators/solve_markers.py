@@ -24,6 +24,7 @@ from .takes import active_take, find_take
 STAGES = {
     "match": "Matching labels",
     "clean": "Filtering noise",
+    "propose": "Proposing poses",
     "calibrate": "Fitting the actor",
     "find": "Finding poses",
     "relabel": "Checking labels",
