@@ -17,7 +17,6 @@ from .marker_sets.marker_set import load_marker_set
 from .markers.matching import match
 from .metrics import PoseError, jitter, pose_error
 from .motion import forward, matrices
-from .pipeline import solve_take
 from .report import marker_residuals_mm
 from .settings import Settings
 from .take import BonesetterError, Take
@@ -57,6 +56,8 @@ HEADER = f"{'take':<12}{'input':<11}{'raw mm':>8}{'deg':>8}{'motion mm':>11}{'de
 
 def score(name: str, take: Take, lab: LabTake | None, settings: Settings, recipe: Recipe) -> Score:
     """Solve a take, corrupted by a recipe, and compare; one that gave marker offsets to the prior is solved without its own."""
+    from .pipeline import solve_take  # not above: `--help` shall not wait for torch
+
     shown = corrupt(take, recipe, settings.seed)
     with progress_bar(name) as progress:
         solution = solve_take(shown, settings, None, progress, priors.bundled(without=(name,)))

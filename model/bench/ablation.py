@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`python -m model ablate`: what each half of the solver and each of its terms is worth, and docs/ablation.md.
+"""What each half of the solver and each of its terms is worth, and docs/ablation.md.
 
 A variant changes one thing of the solver as it is, by putting another value or another function in the place of one of a module's
 names for as long as its takes are solved.
@@ -7,23 +7,18 @@ names for as long as its takes are solved.
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
 from unittest.mock import patch
 
 import numpy as np
 
 from .. import pipeline
-from ..actors import prior as priors
 from ..actors.actor import Actor
 from ..actors.placement import Placement
 from ..actors.prior import PosePrior, Prior
-from ..atomic import replacing
-from ..files.lab_takes import ROOT
 from ..metrics import Figures, score
 from ..motion import Motion, matrices
 from ..settings import Settings
@@ -31,8 +26,7 @@ from ..solver import calibration, fit
 from ..solver.fit import Found, Observations
 from ..solver.kinematics import Body, Pose
 from ..take import BonesetterError
-from ..terminal import progress_bar
-from .cases import CONDITIONS, Case, all_cases, synthetic_cases
+from .cases import CONDITIONS, Case
 
 #: Clean takes of whole clips with harder poses than the tests have: of subjects that train, though not of clips that do.
 VALIDATION = "validation clips"
@@ -230,24 +224,3 @@ def cell(row: Row, whole: Row, condition: str) -> str:
         return "fails"
     said = f"{millimetres:.2f} / {degrees:.2f}"
     return said if row is whole else f"**{millimetres / whole.millimetres[condition]:.2f}** {said}"
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's options."""
-    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "ablation.md", metavar="FILE.md")
-    parser.add_argument("--seed", type=int, default=0)
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Measure all variants and write the table."""
-    prior = priors.bundled()
-    cases = all_cases(prior, arguments.seed)
-    cases += [replace(case, condition=VALIDATION) for case in synthetic_cases(prior, arguments.seed, "validation", ["clean"])]
-    solved(cases[0], Settings())  # what is loaded once must not count for the first row
-    total, count = len(VARIANTS) * len(cases), iter(range(1, len(VARIANTS) * len(cases) + 1))
-    with progress_bar("ablate") as progress:
-        rows = [measure(variant, cases, lambda: progress("ablate", next(count) / total)) for variant in VARIANTS]
-    with replacing(arguments.out) as stream:
-        stream.write(document(rows, sum(case.take.frames for case in cases), arguments.seed))
-    print(arguments.out)
-    return 0

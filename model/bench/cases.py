@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from zlib import crc32
 
 import numpy as np
-import torch
 
 from ..actors.actor import Actor
 from ..actors.prior import Prior
@@ -20,9 +19,7 @@ from ..markers.matching import match
 from ..motion import Motion
 from ..take import FloatArray, Take
 from ..training import splits
-from ..training.bodies import draw_bodies
 from ..training.learn import measured_offsets
-from ..training.markers import marked
 from ..training.motion_library import read_split
 
 CLEAN: Recipe = {"jitter": {"least": 0.001, "most": 0.001}}
@@ -77,6 +74,11 @@ def all_cases(prior: Prior, seed: int) -> list[Case]:
 
 def synthetic_cases(prior: Prior, seed: int, split: splits.Split = "test", conditions: Sequence[str] = tuple(SYNTHETIC)) -> list[Case]:
     """Every clip of a split with markers of a drawn placement, in every condition."""
+    import torch  # not above: `python -m model bench --help` shall not wait for it
+
+    from ..training.bodies import draw_bodies
+    from ..training.markers import marked
+
     cases = []
     for clip in read_split(split):
         motion = clip.motion.turned(ASF_TO_C3D)

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..training.curve import read_log
-from ..training.run_file import read_run
 from ..training.train import STUDY, still_improved
 from .cases import CONDITIONS
 from .contestants import OURS
@@ -160,6 +159,8 @@ def findings(entries: Sequence[Entry]) -> list[str]:
 
 def training_table(runs: Path) -> list[str]:
     """How each network was trained."""
+    from ..training.run_file import read_run  # not above: `python -m model bench --help` shall not wait for torch
+
     lines = [
         "| run | epochs | frames seen | minutes | best validation at | degrees | root mm | still improved |",
         "|---|---|---|---|---|---|---|---|",

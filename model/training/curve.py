@@ -6,11 +6,22 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from ..atomic import replacing
-from .trainer import Epoch
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One line of a run's log: losses, errors of the validation's frames, and the time since the run began, in all its sessions."""
+
+    epoch: int
+    train_loss: float
+    validation_loss: float
+    rotation_deg: float
+    root_mm: float
+    seconds: float
 
 
 def write_log(history: Sequence[Epoch], path: Path) -> None:

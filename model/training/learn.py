@@ -21,7 +21,6 @@ from ..files.lab_takes import data_folder, find_c3d, read_lab_take
 from ..marker_sets.marker_set import load_marker_set
 from ..markers.matching import match
 from ..motion import Motion
-from ..pipeline import solve_take
 from ..settings import Settings
 from ..skeleton import CMU_HIERARCHY, CMU_JOINTS, CMU_PARENTS
 from ..take import BonesetterError, FloatArray
@@ -231,6 +230,8 @@ def learn(data: Path, out: Path = priors.BUNDLED) -> None:
     Raises:
         BonesetterError: The data lacks something.
     """
+    from ..pipeline import solve_take  # not above: `--help` shall not wait for torch
+
     motions = read_motions(data / "motion")
     tensors = add_free_clavicles(learn_pose(draw_samples(motions)))
     tensors |= learn_bones(np.stack([clips[0].skeleton.bones for clips in motions.values()]))

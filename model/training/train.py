@@ -7,18 +7,16 @@ import argparse
 import os
 import shutil
 from pathlib import Path
-
-import torch
-from torch import distributed
+from typing import TYPE_CHECKING
 
 from ..actors import prior as priors
 from ..files.lab_takes import ROOT
-from ..pipeline import find_device
 from ..take import BonesetterError
 from ..terminal import progress_bar
-from .curve import draw_curve, read_log, write_log
-from .run_file import Run, read_run
-from .trainer import Epoch, Trainer, processes
+from .curve import Epoch, draw_curve, read_log, write_log
+
+if TYPE_CHECKING:
+    from .run_file import Run
 
 STUDY = Path(__file__).parent / "study"
 #: Where runs are kept, one folder each.
@@ -59,6 +57,11 @@ def find_run(name: str) -> Path:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train one after the other; a run that is finished is left alone."""
+    import torch  # not above: `--help` shall not wait for it
+
+    from .run_file import read_run
+    from .trainer import processes
+
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     files = [read_run(find_run(name)) for name in arguments.runs]
@@ -78,6 +81,11 @@ def train_run(run: Run, folder: Path, device: str, *, restart: bool, speaks: boo
         restart: Whether what the folder holds is thrown away.
         speaks: Whether this process shows progress and writes the log; under torchrun only one does.
     """
+    from torch import distributed
+
+    from ..pipeline import find_device
+    from .trainer import Trainer
+
     trainer = Trainer(run, folder, priors.bundled(), find_device(device))
     # not before the run has been looked at: a slip of the pen must not cost the old weights
     if restart and speaks:

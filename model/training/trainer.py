@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from typing import cast
@@ -22,6 +22,7 @@ from ..actors.prior import Prior
 from ..skeleton import CMU_JOINTS
 from ..take import BonesetterError
 from .checkpoint import read_checkpoint, write_checkpoint
+from .curve import Epoch
 from .generator import Generator, Pool, batches
 from .joint_network import JointNetwork, write_network
 from .losses import Truth, weighed
@@ -38,18 +39,6 @@ LARGEST_GRADIENT = 1.0
 VALIDATION_SEED = 10_007
 #: Frames of a step of validation, and which part of its windows is turned into angles, for speed.
 VALIDATION_BATCH, ANGLE_STEP = 4096, 8
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One line of a run's log: losses, errors of the validation's frames, and the time since the run began, in all its sessions."""
-
-    epoch: int
-    train_loss: float
-    validation_loss: float
-    rotation_deg: float
-    root_mm: float
-    seconds: float
 
 
 class Trainer:

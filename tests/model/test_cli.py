@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from model import pipeline
-from model.cli import main
+from model.cli import COMMANDS, main
 from model.files.c3d import write_c3d
 from model.files.exchange import save_take
 from model.marker_sets.marker_set import FOLDER
@@ -213,6 +213,24 @@ def test_as_a_process_without_torch_where_none_is_needed(tmp_path: Path) -> None
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "a.c3d").stat().st_size > 10_000
+
+
+def test_no_help_waits_for_what_is_slow_to_load() -> None:
+    """All in one process: what one of them loads is loaded for all."""
+    code = (
+        "import sys\n"
+        "from model.cli import COMMANDS, main\n"
+        "for command in [None, *COMMANDS]:\n"
+        "    try:\n"
+        "        main([command, '--help'] if command else ['--help'])\n"
+        "    except SystemExit as done:\n"
+        "        loaded = sorted({'torch', 'matplotlib', 'roma', 'bpy'} & set(sys.modules))\n"
+        "        if done.code or loaded:\n"
+        "            sys.exit(f'{command}: {done.code}, {loaded}')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("usage: ") == len(COMMANDS) + 1
 
 
 def test_a_picture_of_a_solve(solved: Callable[[Axis], Solution], tmp_path: Path) -> None:

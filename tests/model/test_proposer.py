@@ -14,11 +14,12 @@ from model.actors.actor import Actor
 from model.actors.prior import Prior
 from model.actors.prior import bundled as bundled_prior
 from model.files.asf_amc import ASF_TO_C3D
-from model.proposer import samples, train
+from model.proposer import samples
+from model.proposer import trainer as training
 from model.proposer.features import Figure, into_frames
 from model.proposer.network import Proposer, Size, read_proposer, write_proposer
 from model.proposer.propose import BUNDLED, EVERY, Proposal, acquaintance, propose, propose_poses, stranger
-from model.proposer.train import Mixed, ProposerRun, ProposerTrainer, read_run
+from model.proposer.trainer import Mixed, ProposerRun, ProposerTrainer, read_run
 from model.solver import fit
 from model.solver.fit import Observations, find_poses
 from model.solver.kinematics import Body
@@ -158,7 +159,7 @@ def synthetic_footage(monkeypatch: pytest.MonkeyPatch) -> None:
     motion = synthesise(seconds=6.0).motion.turned(ASF_TO_C3D.T)
     small = replace(motion, rotations=motion.rotations.astype(np.float32), root=motion.root.astype(np.float32))
     footage = gather_footage([small], ["nobody"])
-    monkeypatch.setattr(train, "footage_of", lambda _splits: footage)
+    monkeypatch.setattr(training, "footage_of", lambda _splits: footage)
 
 
 def run_of(**changes: object) -> ProposerRun:
@@ -190,7 +191,7 @@ def test_training_learns(synthetic_footage: None, prior: Prior, tmp_path: Path) 
 
 
 def test_a_pool_knows_its_truth(synthetic_footage: None, prior: Prior) -> None:
-    source = samples.Source(train.footage_of(("train",)), prior, [(1.0, MIX["some"].recipe)], 6, 2, 8, (0,))
+    source = samples.Source(training.footage_of(("train",)), prior, [(1.0, MIX["some"].recipe)], 6, 2, 8, (0,))
     pool, again = source.pool(0), source.pool(0)
     assert torch.equal(pool.framed.points, again.framed.points)
     figure = Figure(prior)
