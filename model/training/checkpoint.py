@@ -9,11 +9,26 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ..atomic import replacing
 from ..take import BonesetterError
+
+
+def random_state() -> dict[str, Any]:
+    """Where this process's random numbers of torch are: the CPU's and each GPU's, which draws its dropout by itself."""
+    return {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []}
+
+
+def restore_random(state: Mapping[str, Any] | Tensor) -> None:
+    """Go on from a `random_state`, of as many GPUs as there are now; checkpoints of earlier versions hold the CPU's alone."""
+    if isinstance(state, Tensor):
+        state = {"cpu": state, "cuda": []}
+    # torch wants all of them in the CPU's memory, wherever the checkpoint was read to
+    torch.set_rng_state(state["cpu"].cpu())
+    if torch.cuda.is_available():
+        torch.cuda.set_rng_state_all([each.cpu() for each in state["cuda"][: torch.cuda.device_count()]])
 
 
 def write_checkpoint(path: Path, run: Mapping[str, Any], network: nn.Module, optimiser: Optimizer, **more: Any) -> None:

@@ -21,7 +21,7 @@ from torch import Tensor, distributed, nn
 from ..actors.prior import Prior
 from ..skeleton import CMU_JOINTS
 from ..take import BonesetterError
-from .checkpoint import read_checkpoint, write_checkpoint
+from .checkpoint import random_state, read_checkpoint, restore_random, write_checkpoint
 from .curve import Epoch
 from .generator import Generator, Pool, batches
 from .joint_network import JointNetwork, write_network
@@ -173,9 +173,9 @@ class Trainer:
 
     def _save(self) -> None:
         """Write the checkpoint of all processes in one file, and the weights if this epoch is the best."""
-        random: list[Tensor] = [torch.get_rng_state()] * self.processes
+        random = [random_state()] * self.processes
         if self.processes > 1:
-            distributed.all_gather_object(random, torch.get_rng_state())
+            distributed.all_gather_object(random, random_state())
         if self.rank:
             return
         if self.best() is self.history[-1]:
@@ -196,7 +196,7 @@ class Trainer:
             raise BonesetterError(f"{self.folder} was begun with {len(state['random'])} processes: go on with as many, or --restart.")
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
-        torch.set_rng_state(state["random"][self.rank].cpu())
+        restore_random(state["random"][self.rank])
         self.history = [Epoch(**epoch) for epoch in state["history"]]
 
 

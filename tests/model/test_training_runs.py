@@ -333,7 +333,37 @@ def test_a_run_that_was_stopped_ends_where_it_would_have_ended(tmp_path, kind):
     assert identical(weights(tmp_path / "stopped"), weights(tmp_path / "whole"))
     states = [state(tmp_path / folder) for folder in ("whole", "stopped")]
     assert identical(states[0]["network"], states[1]["network"])
-    assert torch.equal(states[0]["random"][0], states[1]["random"][0])
+    assert torch.equal(states[0]["random"][0]["cpu"], states[1]["random"][0]["cpu"])
+
+
+@pytest.mark.usefixtures("library")
+def test_the_gpus_random_numbers_go_on_too(tmp_path, monkeypatch):
+    """There is no GPU here: generators of the CPU stand for the random numbers of two."""
+    gpus = [torch.Generator().manual_seed(seed) for seed in (1, 2)]
+    trainer = Trainer(read(), tmp_path, bundled(), CPU)
+    trainer.train(lambda _: None, silent)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: len(gpus))
+    monkeypatch.setattr(torch.cuda, "get_rng_state_all", lambda: [gpu.get_state() for gpu in gpus])
+    # as torch does it: one state after the other, whether or not there is such a GPU
+    monkeypatch.setattr(torch.cuda, "set_rng_state_all", lambda states: [gpus[row].set_state(one) for row, one in enumerate(states)])
+    trainer._save()
+    wanted = [torch.rand(5, generator=gpu) for gpu in gpus]
+    for _ in range(2):  # the second time on a machine that has but one
+        trainer._resume()
+        assert all(torch.equal(torch.rand(5, generator=gpu), numbers) for gpu, numbers in zip(gpus, wanted, strict=False))
+        del gpus[1:]
+    monkeypatch.undo()
+    trainer._resume()  # nor any
+
+
+@pytest.mark.usefixtures("library")
+def test_a_checkpoint_with_the_cpus_random_numbers_alone_is_gone_on_with(tmp_path):
+    whole = trained(tmp_path / "whole", read())
+    trained(tmp_path / "stopped", read(), stop=2)
+    begun = state(tmp_path / "stopped")
+    torch.save({**begun, "random": [begun["random"][0]["cpu"]]}, tmp_path / "stopped" / "checkpoint.pt")
+    assert timeless(trained(tmp_path / "stopped", read())) == timeless(whole)
 
 
 @pytest.mark.usefixtures("library")
