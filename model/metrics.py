@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .motion import Motion
+from .motion import Motion, nearest_rotations
 from .take import Axis, BonesetterError, BoolArray, FloatArray
 
 #: A CMU length unit in metres: 1 / 0.45 inch, 5.6444 cm, as the ASF files of CMU scale theirs and the CMU BVH release keeps it.
@@ -236,10 +236,7 @@ def bone_constants(turned: FloatArray, true_turned: FloatArray) -> FloatArray:
     """
     turned, true_turned = _cut(turned, true_turned)
     between = np.swapaxes(turned, -1, -2) @ true_turned
-    left, _, right = np.linalg.svd(between[np.isfinite(between).all(axis=(1, 2, 3))].sum(axis=0))
-    # the least singular value's sign is what keeps a reflection out
-    left[..., -1] *= np.linalg.det(left @ right)[..., None]
-    return left @ right
+    return nearest_rotations(between[np.isfinite(between).all(axis=(1, 2, 3))].sum(axis=0))
 
 
 def rotation_angles_deg(a: FloatArray, b: FloatArray) -> FloatArray:

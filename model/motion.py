@@ -66,6 +66,18 @@ def forward(skeleton: Skeleton, rotations: FloatArray, root: FloatArray) -> tupl
     return positions, turned
 
 
+def nearest_rotations(matrices: FloatArray) -> FloatArray:
+    """The rotations nearest to matrices (..., 3, 3), of the same type, no reflection among them (Kabsch 1976, Umeyama 1991).
+
+    Of the sum of a b' over points b and where they went, a, both about their middles, that is the turn that takes them there best;
+    of a sum of rotations it is their chordal mean.
+    """
+    u, _, vt = np.linalg.svd(matrices)
+    # the least singular value's sign is what keeps a reflection out
+    u[..., 2] *= np.sign(np.linalg.det(u) * np.linalg.det(vt))[..., None]
+    return u @ vt
+
+
 def quaternions(rotations: FloatArray) -> FloatArray:
     """Matrices (frames, ..., 3, 3) as quaternions w x y z (frames, ..., 4) whose sign never flips between frames."""
     flat = Rotation.from_matrix(rotations.reshape(-1, 3, 3)).as_quat()

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from .take import FloatArray
+from .take import BoolArray, FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +47,23 @@ class Skeleton:
             if parent >= 0:
                 places[joint] = places[parent] + self.offsets[joint]
         return places
+
+    @cached_property
+    def below(self) -> BoolArray:
+        """(joints, joints): [a, b] is True where b is a or a joint below it."""
+        below = np.eye(len(self.joints), dtype=bool)
+        for joint, parent in enumerate(self.parents):
+            if parent >= 0:
+                below[:, joint] |= below[:, parent]
+        return below
+
+
+def turn_between(start: FloatArray, end: FloatArray) -> FloatArray:
+    """The smallest rotation, (3, 3), that turns one direction (3,) into another (not its opposite)."""
+    a, b = start / np.linalg.norm(start), end / np.linalg.norm(end)
+    axis = np.cross(a, b)
+    cross = np.array([[0.0, -axis[2], axis[1]], [axis[2], 0.0, -axis[0]], [-axis[1], axis[0], 0.0]])
+    return np.eye(3) + cross + cross @ cross / (1.0 + a @ b)
 
 
 #: Name in the CMU BVH release, name in the ASF, name of the parent (BVH).

@@ -15,7 +15,7 @@ import bpy
 import numpy as np
 
 from ..model.files.exchange import SolvedPose
-from ..model.skeleton import CMU_JOINTS, Skeleton
+from ..model.skeleton import CMU_JOINTS, Skeleton, turn_between
 from ..model.take import FloatArray
 from .keyframes import bind, bound_channelbag, write_keys
 from .space import Y_UP_TO_Z_UP, Space, Timing
@@ -52,7 +52,7 @@ def rest_rotations(skeleton: Skeleton) -> FloatArray:
     rotations = np.tile(np.eye(3), (len(skeleton.joints), 1, 1))
     for joint, (name, parent) in enumerate(zip(skeleton.joints, skeleton.parents, strict=True)):
         if skeleton.joints == CMU_JOINTS and name in LEGS and np.linalg.norm(skeleton.bones[joint]) > SHORTEST:
-            rotations[joint] = _turn_between(skeleton.bones[joint], DOWN)
+            rotations[joint] = turn_between(skeleton.bones[joint], DOWN)
         elif parent >= 0:
             rotations[joint] = rotations[parent]
     return rotations
@@ -268,11 +268,3 @@ def _quaternions(matrices: FloatArray) -> FloatArray:
     k[:, 0, 1:] = k[:, 1:, 0] = np.stack((m[:, 2, 1] - m[:, 1, 2], m[:, 0, 2] - m[:, 2, 0], m[:, 1, 0] - m[:, 0, 1]), axis=-1)
     _, vectors = np.linalg.eigh(k)
     return vectors[:, :, -1]
-
-
-def _turn_between(start: FloatArray, end: FloatArray) -> FloatArray:
-    """The smallest rotation, (3, 3), that turns one direction into another (not its opposite)."""
-    a, b = start / np.linalg.norm(start), end / np.linalg.norm(end)
-    axis = np.cross(a, b)
-    cross = np.array([[0.0, -axis[2], axis[1]], [axis[2], 0.0, -axis[0]], [-axis[1], axis[0], 0.0]])
-    return np.eye(3) + cross + cross @ cross / (1.0 + a @ b)

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from ..motion import forward
-from ..skeleton import Skeleton
+from ..motion import forward, nearest_rotations
+from ..skeleton import Skeleton, turn_between
 from ..take import FloatArray
 from .actor import Actor, Freedom
 from .joint_names import counterparts
@@ -119,7 +119,7 @@ def prior_of(actor: Actor, prior: Prior, carry: Carrying) -> Prior:
 def _pose_prior(actor: Actor, prior: Prior, carry: Carrying) -> PosePrior:
     """The Gaussian through the poses that are carried over, and what the actor's file says."""
     now, soon = (carry.local(turned) for turned in _drawn(prior))
-    means = Rotation.from_matrix(_chordal_mean(now)).as_matrix()
+    means = Rotation.from_matrix(nearest_rotations(now.mean(axis=0))).as_matrix()
     freedoms = _freedoms(actor)
     for joint, freedom in enumerate(freedoms):
         if freedom.mean is not None:
@@ -189,18 +189,7 @@ def _turn_between(start: FloatArray, end: FloatArray) -> FloatArray:
     lengths = np.linalg.norm(start) * np.linalg.norm(end)
     if lengths < 1e-8 or start @ end < OPPOSITE * lengths:
         return np.eye(3)
-    axis = np.cross(start, end) / lengths
-    sine = np.linalg.norm(axis)
-    if sine < 1e-9:
-        return np.eye(3)
-    return Rotation.from_rotvec(axis / sine * np.arctan2(sine, start @ end / lengths)).as_matrix()
-
-
-def _chordal_mean(rotations: FloatArray) -> FloatArray:
-    """(joints, 3, 3): the rotations nearest to the mean matrices of (frames, joints, 3, 3)."""
-    u, _, vt = np.linalg.svd(rotations.mean(axis=0))
-    u[..., 2] *= np.linalg.det(u @ vt)[:, None]
-    return u @ vt
+    return turn_between(start, end)
 
 
 def _principal(vectors: FloatArray) -> FloatArray:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..actors.actor import Actor
+from ..stretches import stretches
 from ..take import Axis, BoolArray, FloatArray
 
 #: A joint belongs to a foot below this part of the body's height in the zero pose.
@@ -182,22 +183,16 @@ def _seen_or_solved(seen: FloatArray, solved: FloatArray) -> FloatArray:
 def _spans(enters: BoolArray, stays: BoolArray, least_break: int) -> list[tuple[int, int]]:
     """First and last frames of the runs of `stays` (frames,), shorter breaks bridged, in which `enters` (frames,) holds somewhere."""
     merged: list[tuple[int, int]] = []
-    for first, last in _runs(stays):
-        if merged and first - merged[-1][1] - 1 < least_break:
-            merged[-1] = merged[-1][0], last
+    for start, end in stretches(stays).tolist():
+        if merged and start - merged[-1][1] - 1 < least_break:
+            merged[-1] = merged[-1][0], end - 1
         else:
-            merged.append((first, last))
+            merged.append((start, end - 1))
     return [(first, last) for first, last in merged if enters[first : last + 1].any()]
-
-
-def _runs(flags: BoolArray) -> list[tuple[int, int]]:
-    """First and last indices of the runs of True."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(int)))
-    return [(int(first), int(end) - 1) for first, end in edges.reshape(-1, 2)]
 
 
 def _held(places: FloatArray) -> tuple[int, int]:
     """First and last index of the longest run in which a point (frames, 3) keeps near to its median; an empty one where it slides."""
     near = np.linalg.norm(places - np.median(places, axis=0), axis=-1) < REACH_M
-    first, last = max(_runs(near), key=lambda run: run[1] - run[0], default=(0, -1))
-    return (first, last) if 2 * (last - first + 1) > len(places) else (0, -1)
+    start, end = max(stretches(near).tolist(), key=lambda stretch: stretch[1] - stretch[0], default=(0, 0))
+    return (start, end - 1) if 2 * (end - start) > len(places) else (0, -1)

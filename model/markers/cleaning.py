@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from scipy.interpolate import Akima1DInterpolator
 
 from ..marker_sets.marker_set import MarkerSet
+from ..motion import nearest_rotations
 from ..settings import Settings
-from ..take import BoolArray, CleanTake, FloatArray, Take
+from ..take import BoolArray, CleanTake, FloatArray, IntArray, Take
 
 #: Frames on each side that judge a sample.
 REACH = 4
@@ -39,8 +40,6 @@ FEWEST_NEIGHBOURS = 3
 BREAK_COST = 0.25
 #: Gaps up to this long are bridged in time even where a rigid group could help: closer to the truth there, in s.
 SHORT_GAP = 0.05
-
-IntArray = NDArray[np.intp]
 
 
 def clean(take: Take, marker_set: MarkerSet, settings: Settings) -> CleanTake:
@@ -351,9 +350,4 @@ def _moved(group: FloatArray, point: FloatArray, frame: int) -> FloatArray:
     """(frames, 3): where `point` of one frame goes when it moves with the group (Kabsch 1976)."""
     centre = group.mean(axis=1)
     spread = group - centre[:, None]
-    u, _, vt = np.linalg.svd(np.einsum("mi,fmj->fij", spread[frame], spread))
-    v = vt.transpose(0, 2, 1)
-    sign = np.ones((len(group), 3))
-    sign[:, 2] = np.linalg.det(v @ u.transpose(0, 2, 1))
-    rotation = (v * sign[:, None, :]) @ u.transpose(0, 2, 1)
-    return centre + rotation @ (point - centre[frame])
+    return centre + nearest_rotations(np.einsum("fmi,mj->fij", spread, spread[frame])) @ (point - centre[frame])

@@ -11,6 +11,7 @@ from os.path import commonprefix
 import numpy as np
 
 from ..marker_sets.marker_set import DUPLICATE, MarkerSet, bare_name, bundled_marker_sets
+from ..stretches import stretches
 from ..take import BonesetterError, BoolArray, FloatArray, Take
 
 #: What stands between a subject and a label, in Vicon's, Qualisys' and OptiTrack's files.
@@ -211,14 +212,12 @@ def _continues(duplicate: FloatArray, marker: FloatArray, rate_hz: float) -> Boo
     candidate = np.isfinite(duplicate).all(axis=-1) & ~present
     fits = np.zeros(len(marker), dtype=bool)
     known = np.flatnonzero(present)
-    for run in np.split(np.flatnonzero(candidate), np.flatnonzero(np.diff(np.flatnonzero(candidate)) > 1) + 1):
-        if not len(run):
-            continue
-        before = known[known < run[0]][-1:]
-        after = known[known > run[-1]][:1]
-        joints = [(run[0], frame) for frame in before] + [(run[-1], frame) for frame in after]
+    for start, end in stretches(np.asarray(candidate)):
+        before = known[known < start][-1:]
+        after = known[known >= end][:1]
+        joints = [(start, frame) for frame in before] + [(end - 1, frame) for frame in after]
         near = [(a, b) for a, b in joints if abs(a - b) <= JOIN_TIME * rate_hz]
-        fits[run] = bool(near) and all(
+        fits[start:end] = bool(near) and all(
             np.linalg.norm(duplicate[a] - marker[b]) <= JOIN_DISTANCE + JOIN_SPEED * abs(a - b) / rate_hz for a, b in near
         )
     return fits

@@ -13,13 +13,11 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from ..take import BoolArray, FloatArray, Take
+from ..stretches import stretches
+from ..take import BoolArray, FloatArray, IntArray, Take
 from .corrections import Correction, in_order
-
-IntArray = NDArray[np.intp]
 
 #: A sample is doubtful when it is farther from its place than this, in m, and than this many times its label's usual distance.
 DOUBT_M, DOUBT_RATIO = 0.035, 3.0
@@ -259,8 +257,7 @@ def _ghosts(evidence: Evidence, doubtful: BoolArray) -> list[Span]:
     far = doubtful & (evidence.apart > GHOST_M)
     ghosts = []
     for label in np.flatnonzero(far.any(axis=0)).tolist():
-        edges = np.flatnonzero(np.diff(far[:, label].astype(np.int8), prepend=0, append=0))
-        for start, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+        for start, end in stretches(far[:, label]).tolist():
             ghost = Span(label, label, start, end)
             # most are noise of a frame or two
             if end - start >= evidence.frames(GHOST):

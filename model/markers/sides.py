@@ -11,17 +11,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..actors.actor import Actor
 from ..actors.placement import Placement
 from ..actors.prior import Prior
 from ..marker_sets.marker_set import MarkerSet
-from ..motion import Motion
-from ..take import BoolArray, FloatArray, Take
+from ..motion import Motion, nearest_rotations
+from ..stretches import stretches
+from ..take import BoolArray, FloatArray, IntArray, Take
 from .corrections import Correction, in_order
-
-IntArray = NDArray[np.intp]
 
 #: Looked at first this often, in Hz: most takes have nothing wrong.
 LOOK_HZ = 15.0
@@ -153,14 +151,13 @@ def _leftwards(trunk: FloatArray, template: FloatArray) -> FloatArray:
     points = np.nan_to_num(trunk, nan=0.0)
     centred = (points - np.einsum("fk,fki->fi", weights, points)[:, None]) * weights[..., None]
     shape = template - np.einsum("fk,ki->fi", weights, template)[:, None]
-    u, _, vt = np.linalg.svd(np.einsum("fki,fkj->fij", centred, shape))
-    u[:, :, 2] *= np.linalg.det(u @ vt)[:, None]
-    return np.where(seen.sum(axis=1)[:, None] >= 3, (u @ vt)[:, :, 0], np.nan)
+    turn = nearest_rotations(np.einsum("fki,fkj->fij", centred, shape))
+    return np.where(seen.sum(axis=1)[:, None] >= 3, turn[:, :, 0], np.nan)
 
 
 def _spans(exchanged: BoolArray, rate_hz: float) -> list[tuple[int, int]]:
     """(start, end) of the stretches, short holes closed, short stretches left out."""
-    edges = np.flatnonzero(np.diff(exchanged.astype(np.int8), prepend=0, append=0)).reshape(-1, 2)
+    edges = stretches(exchanged)
     if not len(edges):
         return []
     apart = edges[1:, 0] - edges[:-1, 1] > HOLE * rate_hz

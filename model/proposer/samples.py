@@ -18,7 +18,7 @@ from ..actors.prior import ActorPrior, Prior
 from ..corruptions import Recipe, corrupt
 from ..take import FloatArray, Take
 from ..training.bodies import Bodies, draw_bodies
-from ..training.markers import Footage, Windows, cut_windows
+from ..training.markers import Footage, Windows, cut_windows, to_tensor
 from .features import Figure, Framed, Known, into_frames
 
 #: The rate that the network works at.
@@ -185,27 +185,23 @@ def _known(
     rows = np.arange(len(labels))[:, None]
     each = np.arange(count).repeat(together)
     known = Known(
-        _tensor(bones[each]),
-        _tensor(bone_spread[each]),
+        to_tensor(bones[each]),
+        to_tensor(bone_spread[each]),
         torch.from_numpy(np.array(actor.carriers)[columns]),
-        _tensor(told[each][rows, columns]),
-        _tensor(np.broadcast_to(spread, true.shape)[each][rows, columns]),
+        to_tensor(told[each][rows, columns]),
+        to_tensor(np.broadcast_to(spread, true.shape)[each][rows, columns]),
     )
     away = (true - told)[each][rows, columns] * (labels >= 0)[..., None]
-    return known, _tensor(away), _tensor((weights - told_weights)[each])
+    return known, to_tensor(away), to_tensor((weights - told_weights)[each])
 
 
 def _framed(
     figure: Figure, known: Known, windows: Windows, shown: FloatArray, true: FloatArray, offsets: Tensor, components: Tensor, together: int
 ) -> Pool:
     present = np.asarray(np.isfinite(shown).all(axis=-1), dtype=np.float32)
-    framed = into_frames(figure, known, torch.from_numpy(np.nan_to_num(shown)), _tensor(present))
+    framed = into_frames(figure, known, torch.from_numpy(np.nan_to_num(shown)), to_tensor(present))
     back = framed.turn.transpose(-1, -2)
     root = (back @ (windows.root - framed.root)[..., None])[..., 0]
     turn = roma.rotmat_to_rotvec(back @ windows.local[:, :, 0])
     pose = torch.cat([root, turn, figure.coordinates_of(windows.local)], -1)
     return Pool(known, framed, pose, torch.from_numpy(true), offsets, components, together)
-
-
-def _tensor(array: FloatArray) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))

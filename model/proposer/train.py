@@ -43,11 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     def told(epoch: Epoch) -> None:
         write_log(trainer.history, folder / "log.csv")
-        print(
-            f"{settings.name} {epoch.epoch}/{settings.pools}: loss {epoch.train_loss:.4f}, validation {epoch.validation_loss:.4f}, "
-            f"{epoch.rotation_deg:.2f} deg, root {epoch.root_mm:.1f} mm, {epoch.seconds:.0f} s",
-            flush=True,
-        )
+        print(epoch.line(settings.name, settings.pools), flush=True)
 
     with progress_bar(settings.name) as progress:
         trainer.train(told, progress)

@@ -22,7 +22,7 @@ from ..actors.prior import Prior
 from ..take import BonesetterError
 from ..training.checkpoint import read_checkpoint, write_checkpoint
 from ..training.curve import Epoch
-from ..training.trainer import LARGEST_GRADIENT, VALIDATION_SEED, footage_of
+from ..training.trainer import LARGEST_GRADIENT, VALIDATION_SEED, cosine, footage_of
 from .network import LEAST_SPREAD, ROOT_M, ROOT_RAD, Answer, Estimate, Proposer, Size, write_proposer
 from .samples import Pool, Source
 
@@ -257,4 +257,4 @@ def _joint_angles(of: Tensor, axes: Tensor, joints: int, q: Tensor, true: Tensor
 
 
 def _rate(done: float) -> float:
-    return min(1.0, done / WARMING + 0.01) * (LAST_RATE + (1 - LAST_RATE) * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
+    return min(1.0, done / WARMING + 0.01) * cosine(done, LAST_RATE)

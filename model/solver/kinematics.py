@@ -25,7 +25,6 @@ from torch import Tensor
 
 from ..actors.actor import Actor
 from ..actors.prior import PosePrior
-from ..skeleton import Skeleton
 from ..take import FloatArray
 
 ROOT = 6  # columns before the joints' coordinates: translation, then rotation
@@ -102,7 +101,7 @@ class Body:
         self.mean = torch.as_tensor(prior.mean_rotations, device=device, dtype=dtype)
         self.coordinate_axes = torch.as_tensor(prior.axes, device=device, dtype=dtype)
         self.coordinate_joints = torch.as_tensor(prior.joints_of, device=device, dtype=torch.long)
-        self.below = _below(skeleton).to(device)
+        self.below = torch.from_numpy(skeleton.below).to(device)
         self.level_joints, self.level_parents, self.from_levels = _by_level(self.parents, device)
         turning = sorted(set(prior.joints_of.tolist()))
         self.turning = torch.tensor(turning, device=device, dtype=torch.long)
@@ -298,16 +297,6 @@ def levels(parents: tuple[int, ...]) -> list[tuple[list[int], list[int]]]:
         children = [joint for joint, d in enumerate(depth) if d == level]
         found.append((children, [parents[joint] for joint in children]))
     return found
-
-
-def _below(skeleton: Skeleton) -> Tensor:
-    """(joints, joints) bool: [a, b] is True where b is a or a descendant of a."""
-    count = len(skeleton.joints)
-    below = torch.eye(count, dtype=torch.bool)
-    for joint, parent in enumerate(skeleton.parents):
-        if parent >= 0:
-            below[:, joint] |= below[:, parent]
-    return below
 
 
 def _by_level(parents: tuple[int, ...], device: torch.device) -> tuple[list[Tensor], list[Tensor], Tensor]:

@@ -23,6 +23,13 @@ class Epoch:
     root_mm: float
     seconds: float
 
+    def line(self, run: str, epochs: int) -> str:
+        """What the shell says of it."""
+        return (
+            f"{run} {self.epoch}/{epochs}: loss {self.train_loss:.4g}, validation {self.validation_loss:.4g}, "
+            f"{self.rotation_deg:.2f} deg, root {self.root_mm:.1f} mm, {self.seconds:.0f} s"
+        )
+
 
 def write_log(history: Sequence[Epoch], path: Path) -> None:
     """One line per epoch as CSV."""

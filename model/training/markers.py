@@ -109,7 +109,7 @@ def sound_parts(motion: Motion) -> list[Motion]:
 
 def _steady_quaternions(rotations: FloatArray) -> Tensor:
     """Matrices (frames, joints, 3, 3) as quaternions w x y z whose sign never flips between frames."""
-    quats = roma.rotmat_to_unitquat(_tensor(rotations))[..., [3, 0, 1, 2]]
+    quats = roma.rotmat_to_unitquat(to_tensor(rotations))[..., [3, 0, 1, 2]]
     flips = (quats[1:] * quats[:-1]).sum(-1, keepdim=True) < 0
     quats[1:] *= torch.where(flips, -1.0, 1.0).cumprod(0)
     return quats
@@ -135,7 +135,7 @@ def cut_windows(footage: Footage, bodies: Bodies, frames: int, random: np.random
     rotations, root = _mirror(rotations, root, torch.from_numpy(random.random(count) < 0.5), footage.mirrored)
     joints = bodies.joints
     legs = np.array([leg_length(bones, joints) for bones in bodies.bones]) / footage.legs[clips]
-    root = root * _tensor(legs)[:, None, None]
+    root = root * to_tensor(legs)[:, None, None]
     local, root = _place(roma.unitquat_to_rotmat(rotations[..., [1, 2, 3, 0]]), root, random)
     return marked(local, root, bodies, random, rate_hz=rate_hz)
 
@@ -154,17 +154,17 @@ def marked(
         rate_hz: Frames per second.
     """
     count, frames = root.shape[:2]
-    bones = _tensor(bodies.bones)
+    bones = to_tensor(bodies.bones)
     parents = torch.tensor(bodies.parents)
     offsets = torch.where((parents < 0)[:, None], 0.0, bones[:, parents])
     positions, turned = forward(local, root, offsets, bodies.parents)
     carriers = list(bodies.carriers)
-    places = _tensor(bodies.offsets)[:, None] + soft * _tensor(_sliding(count, len(carriers), frames, rate_hz, random))
+    places = to_tensor(bodies.offsets)[:, None] + soft * to_tensor(_sliding(count, len(carriers), frames, rate_hz, random))
     # of a rotation by the vector u the skew part is u sin|u| / |u|, which is u as long as skin is elastic
     bend = _bend(local)
     bend[:, :, 0] = 0.0  # the root turns with the person, not under the skin
     bend = bend[:, :, carriers]
-    places = places + soft * (_tensor(bodies.skin)[:, None] @ bend[..., None])[..., 0]
+    places = places + soft * (to_tensor(bodies.skin)[:, None] @ bend[..., None])[..., 0]
     markers = positions[:, :, carriers] + (turned[:, :, carriers] @ places[..., None])[..., 0]
     return Windows(local, root, offsets, markers)
 
@@ -220,9 +220,9 @@ def _place(local: Tensor, root: Tensor, random: np.random.Generator) -> tuple[Te
     """Turn each window about the vertical and put its beginning somewhere in the room."""
     count = len(root)
     angles = random.uniform(-np.pi, np.pi, count)
-    turn = roma.rotvec_to_rotmat(_tensor(np.outer(angles, [0.0, 0.0, 1.0])))[:, None]
+    turn = roma.rotvec_to_rotmat(to_tensor(np.outer(angles, [0.0, 0.0, 1.0])))[:, None]
     begin = root[:, :1] * root.new_tensor([1.0, 1.0, 0.0])
-    place = _tensor(np.concatenate([random.uniform(-ROOM_M, ROOM_M, (count, 2)), np.zeros((count, 1))], axis=1))[:, None]
+    place = to_tensor(np.concatenate([random.uniform(-ROOM_M, ROOM_M, (count, 2)), np.zeros((count, 1))], axis=1))[:, None]
     local[:, :, 0] = turn @ local[:, :, 0]
     return local, (turn @ (root - begin)[..., None])[..., 0] + place
 
@@ -241,5 +241,6 @@ def _bend(local: Tensor) -> Tensor:
     return 0.5 * torch.stack([local[..., row, column] - local[..., column, row] for row, column in pairs], dim=-1)
 
 
-def _tensor(array: FloatArray) -> Tensor:
+def to_tensor(array: FloatArray) -> Tensor:
+    """The same numbers for torch, in single precision."""
     return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))

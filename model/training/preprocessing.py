@@ -15,7 +15,7 @@ from torch import Tensor
 from ..actors.prior import Prior
 from ..files.asf_amc import ASF_TO_C3D
 from ..marker_sets.marker_set import load_marker_set
-from ..motion import Motion
+from ..motion import Motion, nearest_rotations
 from ..take import BonesetterError, BoolArray, FloatArray
 from .noise_filters import NOISE_FILTERS
 from .synthesis import marker_positions
@@ -220,9 +220,7 @@ def body_frames(points: FloatArray, visible: BoolArray, reference: Reference) ->
     middle = np.einsum("wfm,wfmi->wfi", weights, points)
     source_middle = weights @ source
     covariance = np.einsum("wfm,wfmi,mj->wfij", weights, points, source, optimize=True) - middle[..., None] * source_middle[..., None, :]
-    u, _, vt = np.linalg.svd(covariance)
-    u[..., 2] *= np.sign(np.linalg.det(u) * np.linalg.det(vt))[..., None]
-    turn = u @ vt
+    turn = nearest_rotations(covariance)
     origin = middle - np.einsum("wfij,wfj->wfi", turn, source_middle)
     known = visible.sum(axis=-1) >= FEWEST_POINTS
     nearest = _nearest_known(known)

@@ -99,11 +99,7 @@ def train_run(run: Run, folder: Path, device: str, *, restart: bool, speaks: boo
         if speaks:
             write_log(trainer.history, log)
             draw_curve(trainer.history, run.name, folder / "curve.png")
-            print(
-                f"{run.name} {epoch.epoch}/{run.training.epochs}: loss {epoch.train_loss:.4g}, validation {epoch.validation_loss:.4g}, "
-                f"{epoch.rotation_deg:.2f} deg, root {epoch.root_mm:.1f} mm, {epoch.seconds:.0f} s",
-                flush=True,
-            )
+            print(epoch.line(run.name, run.training.epochs), flush=True)
 
     with progress_bar(run.name) as progress:
         early = trainer.train(told, progress if speaks else lambda _stage, _part: None)

@@ -126,7 +126,7 @@ class Trainer:
         for step, batch in enumerate(batches(pool, training.window, training.batch // self.processes, random)):
             done = (number + step / max(1, steps)) / training.epochs
             for group in self.optimiser.param_groups:
-                group["lr"] = training.learning_rate * _cosine(done)
+                group["lr"] = training.learning_rate * cosine(done, LAST_RATE)
             batch = batch.to(self.device)
             value = self.loss(model(batch.features), self._truth(batch))
             self.optimiser.zero_grad()
@@ -205,8 +205,9 @@ def _order(loss: float) -> float:
     return loss if math.isfinite(loss) else math.inf
 
 
-def _cosine(done: float) -> float:
-    return LAST_RATE + (1 - LAST_RATE) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+def cosine(done: float, last: float) -> float:
+    """Part of the learning rate when a part of the run is done: from 1 down to `last`."""
+    return last + (1 - last) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
 
 @lru_cache(maxsize=4)

@@ -16,7 +16,6 @@ from scipy.spatial.transform import Rotation
 from ...actors.actor import Actor
 from ...actors.prior import PosePrior, bundled
 from ...motion import Motion
-from ...skeleton import Skeleton
 from ...take import BonesetterError, BoolArray, FloatArray, Take
 from ...training.synthesis import marker_positions
 
@@ -89,7 +88,7 @@ def articulate(actor: Actor, take: Take, *, determined: bool = False) -> Articul
     if actor.skeleton.joints != prior.actor.joints:
         raise BonesetterError("The actor has another skeleton than the prior: choose one saved by --save-actor.")
     actor = _on(actor, take.labels)
-    moved = _below(actor.skeleton)[prior.pose.joints_of.astype(int)][:, list(actor.marker_joints)]
+    moved = actor.skeleton.below[prior.pose.joints_of.astype(int)][:, list(actor.marker_joints)]
     free = _told(actor, prior.pose, moved) if determined else moved.any(axis=1)
     joints = len(actor.skeleton.joints)
     axes = np.repeat(np.eye(3)[None], joints, axis=0)
@@ -111,15 +110,6 @@ def _on(actor: Actor, labels: tuple[str, ...]) -> Actor:
         raise BonesetterError(f"The actor has no place for {', '.join(unknown)}: choose one fitted to such a take.")
     rows = [actor.labels.index(label) for label in labels]
     return Actor(actor.skeleton, labels, tuple(actor.marker_joints[row] for row in rows), actor.marker_offsets[rows])
-
-
-def _below(skeleton: Skeleton) -> BoolArray:
-    """(joints, joints): [a, b] is True where b is a or a joint below it."""
-    below = np.eye(len(skeleton.joints), dtype=bool)
-    for joint, parent in enumerate(skeleton.parents):
-        if parent >= 0:
-            below[:, joint] |= below[:, parent]
-    return below
 
 
 def _told(actor: Actor, prior: PosePrior, moved: BoolArray) -> BoolArray:
