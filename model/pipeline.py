@@ -32,9 +32,11 @@ from .proposer.starts import Beginning, other_hierarchy
 from .report import marker_residuals_mm
 from .settings import Settings
 from .solution import Solution
+from .solver.advice import Advice
 from .solver.attachment import attach, enough_samples, of_markers
 from .solver.calibration import fit_actor
-from .solver.fit import Found, Observations, coarse, find_poses, fit_poses, marker_jitter, windows
+from .solver.fit import Found, Observations, coarse, find_poses, fit_poses, marker_jitter
+from .solver.frames import windows
 from .solver.kinematics import Body, Pose, to_array
 from .solver.smoothing import low_pass, smooth_rotations
 from .solver.sticking import Restuck, follow_restuck
@@ -130,15 +132,16 @@ def solve_take(
         given = actor
         if given is not None:
             actor = actor_for(given, placement, unknown.labels, warnings)
-        begun = proposed(actor, placement, prior, matched.labels, few, begin)
+        begun, advice = proposed(actor, placement, prior, matched.labels, few, begin)
     with watch.stage("calibrate") as part, torch.no_grad():
         actor = calibrated(actor, placement, prior, matched.labels, few, begun, part, warnings)
         if actor.labels != matched.labels:
             rows = [matched.labels.index(label) for label in actor.labels]
+            advice = advice.on(matched.labels, actor.labels) if advice else None
             matched, cleaned, seen = matched.only(rows), cleaned.only(rows), of_markers(seen, rows)
     with watch.stage("find") as part, torch.no_grad():
         body = Body(actor, prior.pose, device, seen.points.dtype)
-        found = find_poses(body, prior.pose, seen, begun, part)
+        found = find_poses(body, prior.pose, seen, begun, advice, part)
         restuck: tuple[Restuck, ...] = ()
         if given is not None:
             body, found, restuck = follow_restuck(body, prior.pose, seen, found, given.labels)
@@ -210,8 +213,9 @@ def proposed(
     labels: tuple[str, ...],
     few: Observations,
     begin: Beginning | None,
-) -> Pose:
-    """The poses that a solve begins from, of frames that follow on one another: the network's, by the markers that are known.
+) -> tuple[Pose, Advice | None]:
+    """The poses that a solve begins from, of frames that follow on one another, and what is said of them beside: the network's, by the
+    markers that are known.
 
     Args:
         actor: Fitted before, or None.
@@ -221,12 +225,12 @@ def proposed(
         few: Of all markers, at the coarse rate.
         begin: Where to begin with a given actor of another hierarchy than the network's.
     """
-    if actor is None:
-        return propose_poses(bundled_proposer(), stranger(prior, placement), of_markers(few, range(len(placement.labels))))
-    seen = of_markers(few, [labels.index(label) for label in actor.labels])
-    if begin is not None:
-        return begin(Body(actor, prior.pose, few.points.device, few.points.dtype), seen)
-    return propose_poses(bundled_proposer(), acquaintance(actor), seen)
+    looked_at = placement.labels if actor is None else actor.labels
+    seen = of_markers(few, [labels.index(label) for label in looked_at])
+    if actor is not None and begin is not None:
+        return begin(Body(actor, prior.pose, few.points.device, few.points.dtype), seen), None
+    pose, advice = propose_poses(bundled_proposer(), acquaintance(actor) if actor else stranger(prior, placement), seen)
+    return pose, advice.on(looked_at, labels)
 
 
 def calibrated(

@@ -24,6 +24,7 @@ from ..motion import Motion, matrices
 from ..settings import Settings
 from ..solver import calibration, fit
 from ..solver.fit import Found, Observations
+from ..solver.frames import Between
 from ..solver.kinematics import Body, Pose
 from ..take import BonesetterError
 from .cases import CONDITIONS, Case
@@ -63,23 +64,23 @@ class Variant:
 
 def mean_poses(
     actor: Actor | None, placement: Placement, prior: Prior, labels: tuple[str, ...], few: Observations, _begin: object = None
-) -> Pose:
+) -> tuple[Pose, None]:
     """The mean pose, laid on the trunk, in the place of the network's poses; see `pipeline.proposed`."""
     actor = actor or prior.mean_actor(placement)
     body = Body(actor, prior.pose, few.points.device, few.points.dtype)
     rows = [labels.index(label) for label in actor.labels]
     seen = Observations(few.points[:, rows], few.confidence[:, rows], few.seconds)
-    return fit.place_root(body, fit.prior_terms(prior.pose, few.seconds, few.points), seen)
+    return fit.place_root(body, fit.prior_terms(prior.pose, few.seconds, few.points), seen), None
 
 
-def as_proposed(_body: Body, _prior: PosePrior, seen: Observations, begun: Pose, _progress: object = None) -> Found:
+def as_proposed(_body: Body, _prior: PosePrior, seen: Observations, begun: Pose, *_others: object) -> Found:
     """The network's poses as those that are found; see `fit.find_poses`."""
     return Found(begun, fit.coarse(seen)[0], fit.MARKER_SIGMA_M)
 
 
 def in_between(_body: Body, _prior: PosePrior, seen: Observations, found: Found, _progress: object = None) -> Pose:
     """What was found, straight in between; see `fit.fit_poses`."""
-    return fit.between(found.pose, found.at, len(seen.points))
+    return Between(found.at, len(seen.points)).pose(found.pose)
 
 
 def mean_actor(given: Actor | None, placement: Placement, prior: Prior, *_others: object) -> Actor:

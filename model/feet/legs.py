@@ -23,7 +23,7 @@ from torch import Tensor
 from ..actors.actor import Actor
 from ..actors.prior import PosePrior
 from ..skeleton import Skeleton
-from ..solver.fit import joined, windows
+from ..solver.frames import joined, windows
 from ..solver.kinematics import ROOT, Body, Pose, Posed, to_array
 from ..take import CleanTake
 from .contacts import Contact, Sole, find_contacts, find_soles, follow

@@ -15,8 +15,10 @@ from ..actors import prior as priors
 from ..actors.actor import Actor
 from ..actors.placement import Placement
 from ..actors.prior import Prior
-from ..solver.fit import Observations, between
-from ..solver.kinematics import Pose
+from ..solver.advice import Advice
+from ..solver.fit import Observations
+from ..solver.frames import Between
+from ..solver.kinematics import ROOT, Pose
 from .features import Known, into_frames
 from .network import LEAST_SPREAD, ROOT_M, ROOT_RAD, Estimate, Evidence, Proposer, read_proposer
 
@@ -118,8 +120,9 @@ def propose(network: Proposer, known: Known, seen: Observations) -> Proposal:
     )
 
 
-def propose_poses(network: Proposer, known: Known, seen: Observations) -> Pose:
-    """The proposed poses alone, where the samples are: of every second frame, straight in between, which is as good to begin from.
+def propose_poses(network: Proposer, known: Known, seen: Observations) -> tuple[Pose, Advice]:
+    """The poses of a run of frames, to begin from, and what is said of them beside: of every second frame, straight in between, which is as
+    good to begin from.
 
     The network itself is small, and quick enough, on the CPU.
     """
@@ -127,8 +130,12 @@ def propose_poses(network: Proposer, known: Known, seen: Observations) -> Pose:
     at = torch.unique(torch.cat([torch.arange(0, frames, EVERY), torch.tensor([frames - 1])]))
     few = seen[at.to(seen.points.device)]
     few = replace(few, points=few.points.cpu().float(), confidence=few.confidence.cpu().float(), seconds=EVERY * seen.seconds)
-    pose = between(propose(network, known, few).pose, at, frames)
-    return Pose(*(part.to(seen.points) for part in (pose.root, pose.turn, pose.q)))
+    said, between = propose(network, known, few), Between(at, frames)
+    pose = between.pose(said.pose)
+    # of a sample that was not looked at its neighbours tell, as far as there are any
+    reliability = torch.where(few.confidence > 0, said.reliability, 1.0)
+    advice = Advice(said.pose.q, said.sigma[:, ROOT:] ** -2, reliability).of_all(between)
+    return Pose(*(part.to(seen.points) for part in (pose.root, pose.turn, pose.q))), advice.to(seen.points)
 
 
 def _per_frames(evidence: Evidence) -> Evidence:

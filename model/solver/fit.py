@@ -4,20 +4,21 @@
 Per frame t, with markers m, the cost is
 
     sum_m w_m rho_s(|x_m(pose_t) - y_m,t|) / (2 sigma^2) + q_t' P q_t / 2 + sum_c (dx_c,t / (speed_c dt))^2 kappa_c,t / 2
-        + sum_c beyond_c,t^2 / (2 lambda^2)
+        + sum_c beyond_c,t^2 / (2 lambda^2) + sum_c h_c,t (q_c,t - n_c,t)^2 / (2 tau_c,t^2)
 
 rho_s is Geman and McClure's kernel rho(r) = r^2 s^2 / (r^2 + s^2), its scale s shrinking from step to step (graduated
 non-convexity: Yang et al. 2020, arXiv 1909.08605), so that samples far from every sensible pose lose their say. P is the
 pose prior's precision; beyond what is usual a pose counts less, as `usual` says. beyond is by how much a coordinate is past its
-limit, 0 within. dx is the change from the frame before; kappa is small where markers are seen and larger where they are not, so
-that a limb glides through a gap. The change couples neighbours only, coordinate by coordinate: the normal matrix is banded with the
-width of one frame, and LAPACK factors it in time linear in the frames.
+limit, 0 within. n is what a network says, and h how far a coordinate is hidden, as `advice.py` has them. dx is the change from the
+frame before; kappa is small where markers are seen and larger where they are not, so that a limb glides through a gap. The change
+couples neighbours only, coordinate by coordinate: the normal matrix is banded with the width of one frame, and LAPACK factors it in
+time linear in the frames.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -28,6 +29,8 @@ from scipy.linalg import solveh_banded
 from torch import Tensor
 
 from ..actors.prior import PosePrior
+from .advice import WIDE_SCALE_M, Advice
+from .frames import Between, joined, windows
 from .kinematics import ROOT, Body, Pose
 from .robust import kernel_weight
 from .spatial import pulls, twists, write_upper
@@ -65,8 +68,6 @@ TAIL = 1.0
 DAMPING, ROOT_DAMPING = 1e-4, 1.0
 #: Frames whose equations are made at once: what is made for them stays in the processor's cache.
 AT_ONCE = 512
-#: Frames that are refined together, and how many more on either side are refined with them and thrown away.
-WINDOW, OVERLAP = 1024, 64
 
 
 Progress = Callable[[float], None]
@@ -141,12 +142,16 @@ def prior_terms(prior: PosePrior, seconds: float, like: Tensor) -> Terms:
     return Terms(precision, change_precision, limits)
 
 
-def frame_coupling(body: Body, terms: Terms, seen: Observations) -> Tensor:
-    """Precision (frames - 1, n) of the change between neighbours, by how many of the markers that a coordinate moves are seen in both."""
+def visible_part(body: Body, seen: Observations) -> Tensor:
+    """(frames, n): how many of the markers that a coordinate moves are seen, of all that it moves; 0 where it moves none."""
     seen_at = (seen.confidence > 0).to(seen.points.dtype)
     moves = seen_at.new_ones(ROOT + body.coordinates, len(body.labels))
     moves[ROOT:] = body.moved_part[body.coordinate_joints]
-    visible = seen_at @ moves.T / moves.sum(1).clamp_min(1e-6)
+    return seen_at @ moves.T / moves.sum(1).clamp_min(1e-6)
+
+
+def frame_coupling(terms: Terms, visible: Tensor) -> Tensor:
+    """Precision (frames - 1, n) of the change between neighbours, by what is visible (frames, n) in both."""
     visible = torch.minimum(visible[1:], visible[:-1])
     return terms.change_precision * (GAP_SPEED_WEIGHT + (SPEED_WEIGHT - GAP_SPEED_WEIGHT) * visible)
 
@@ -183,7 +188,9 @@ def usual(pose: Pose, terms: Terms) -> Tensor:
     return ((TAIL + pose.q.shape[1]) / (TAIL + away)).clamp_max(1.0)
 
 
-def normal_equations(body: Body, pose: Pose, seen: Observations, terms: Terms, scale_m: float) -> tuple[Tensor, Tensor]:
+def normal_equations(
+    body: Body, pose: Pose, seen: Observations, terms: Terms, scale_m: float, advice: Advice | None = None
+) -> tuple[Tensor, Tensor]:
     """Gauss-Newton's matrices, without the coupling, as `upper_triangle` reads them, and gradients (frames, n)."""
     count = ROOT + body.coordinates
     band = seen.points.new_empty(pose.frames, count * (count + 1))
@@ -196,12 +203,17 @@ def normal_equations(body: Body, pose: Pose, seen: Observations, terms: Terms, s
         posed = body.posed(here)
         residuals = posed.markers - seen.points[part]
         weights = sample_weights(residuals, seen[part], scale_m)
+        if advice is not None and scale_m >= WIDE_SCALE_M:
+            weights = weights * advice.reliability[part]
         by = twists(body, posed, here)
         believed = usual(here, terms)
         write_upper(body, posed, here, by, weights, believed[..., None] * precision, upper_triangle(band[part]))
         gradient[part] = pulls(body, posed, here, by, (weights[..., None] * residuals).permute(1, 2, 0))
         gradient[part, ROOT:] += believed * (here.q @ terms.precision[ROOT:, ROOT:])
     terms.add_limits(pose.q, upper_triangle(band), gradient)
+    if advice is not None:
+        upper_triangle(band).diagonal(dim1=1, dim2=2)[:, ROOT:] += advice.precision
+        gradient[:, ROOT:] += advice.precision * (pose.q - advice.q)
     return band, gradient
 
 
@@ -269,14 +281,24 @@ def place_root(body: Body, terms: Terms, seen: Observations) -> Pose:
     return Pose(root, turn, body.rest(frames).q)
 
 
-def refine(body: Body, terms: Terms, seen: Observations, pose: Pose, scales_m: tuple[float, ...], progress: Progress | None = None) -> Pose:
+def refine(
+    body: Body,
+    terms: Terms,
+    seen: Observations,
+    pose: Pose,
+    scales_m: tuple[float, ...],
+    advice: Advice | None = None,
+    progress: Progress | None = None,
+) -> Pose:
     """One Gauss-Newton step for each scale of the robust kernel; a scale is not repeated where its step changed next to nothing."""
-    coupling = frame_coupling(body, terms, seen)
+    visible = visible_part(body, seen)
+    coupling = frame_coupling(terms, visible)
+    advice = advice.where_hidden(body, visible) if advice else None
     last_scale, settled = 0.0, False
     for done, scale in enumerate(scales_m, start=1):
         if settled and scale == last_scale:
             continue
-        band, gradient = normal_equations(body, pose, seen, terms, scale)
+        band, gradient = normal_equations(body, pose, seen, terms, scale, advice)
         step = coupled_step(band, gradient, pose, coupling)
         pose = pose.stepped(step)
         last_scale, settled = scale, bool(step[:, 3:].abs().max() < SETTLED_RAD)
@@ -285,40 +307,20 @@ def refine(body: Body, terms: Terms, seen: Observations, pose: Pose, scales_m: t
     return pose
 
 
-def between(pose: Pose, at: Tensor, frames: int) -> Pose:
-    """Poses of all `frames` from poses at the frames `at` (ascending, first and last included), straight in between."""
-    wanted = torch.arange(frames, device=at.device)
-    right = torch.searchsorted(at, wanted).clamp(1, len(at) - 1) if len(at) > 1 else torch.zeros_like(wanted)
-    left = (right - 1).clamp_min(0)
-    part = ((wanted - at[left]) / (at[right] - at[left]).clamp_min(1)).to(pose.q.dtype)[:, None]
-    turn = roma.rotmat_to_rotvec(pose.turn[right] @ pose.turn[left].transpose(1, 2))
-    return Pose(
-        torch.lerp(pose.root[left], pose.root[right], part),
-        roma.rotvec_to_rotmat(part * turn) @ pose.turn[left],
-        torch.lerp(pose.q[left], pose.q[right], part),
-    )
-
-
-def joined(poses: list[Pose]) -> Pose:
-    """Poses one after the other."""
-    return Pose(*(torch.cat([getattr(pose, part) for pose in poses]) for part in ("root", "turn", "q")))
-
-
-def windows(frames: int) -> Iterator[tuple[slice, slice]]:
-    """Slices of the frames: of each window with its overlaps, and of its own frames within it."""
-    for start in range(0, frames, WINDOW):
-        first = max(0, start - OVERLAP)
-        yield slice(first, min(start + WINDOW + OVERLAP, frames)), slice(start - first, min(start + WINDOW, frames) - first)
-
-
 def refined(
-    body: Body, terms: Terms, seen: Observations, pose: Pose, scales_m: tuple[float, ...], progress: Progress | None = None
+    body: Body,
+    terms: Terms,
+    seen: Observations,
+    pose: Pose,
+    scales_m: tuple[float, ...],
+    advice: Advice | None = None,
+    progress: Progress | None = None,
 ) -> Pose:
     """`refine`, window by window, so that memory stays that of one window however long the take is."""
     parts = []
     for whole, own in windows(pose.frames):
         part = part_of(progress, (whole.start + own.start) / pose.frames, (whole.start + own.stop) / pose.frames)
-        parts.append(refine(body, terms, seen[whole], pose[whole], scales_m, part)[own])
+        parts.append(refine(body, terms, seen[whole], pose[whole], scales_m, advice[whole] if advice else None, part)[own])
     return joined(parts)
 
 
@@ -330,11 +332,13 @@ def judged(body: Body, seen: Observations, pose: Pose) -> Observations:
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """Poses at a coarse rate, the frames (ascending, first and last included) that they are of, and `Observations.sigma_m`."""
+    """Poses at a coarse rate, the frames (ascending, first and last included) that they are of, `Observations.sigma_m`, and what
+    advice there was."""
 
     pose: Pose
     at: Tensor
     sigma_m: float
+    advice: Advice | None = None
 
 
 def coarse(seen: Observations) -> tuple[Tensor, Observations]:
@@ -345,22 +349,31 @@ def coarse(seen: Observations) -> tuple[Tensor, Observations]:
     return at, replace(seen[at], seconds=stride * seen.seconds)
 
 
-def find_poses(body: Body, prior: PosePrior, seen: Observations, begun: Pose | None = None, progress: Progress | None = None) -> Found:
-    """Poses at the coarse rate, found from `begun`, which is of the frames that `coarse` gives, or from the mean pose."""
+def find_poses(
+    body: Body,
+    prior: PosePrior,
+    seen: Observations,
+    begun: Pose | None = None,
+    advice: Advice | None = None,
+    progress: Progress | None = None,
+) -> Found:
+    """Poses at the coarse rate, found from `begun`, or from the mean pose; it and the advice are of the frames that `coarse` gives."""
     at, few = coarse(seen)
     terms = prior_terms(prior, few.seconds, seen.points)
-    pose = refined(body, terms, few, begun or place_root(body, terms, few), COARSE_SCALES_M, part_of(progress, 0.0, 0.8))
+    pose = refined(body, terms, few, begun or place_root(body, terms, few), COARSE_SCALES_M, advice, part_of(progress, 0.0, 0.8))
     for scale in SETTLING_SCALES_M:
         few = judged(body, few, pose)
-        pose = refined(body, terms, few, pose, (scale,))
-    return Found(pose, at, few.sigma_m)
+        pose = refined(body, terms, few, pose, (scale,), advice)
+    return Found(pose, at, few.sigma_m, advice)
 
 
 def fit_poses(body: Body, prior: PosePrior, seen: Observations, found: Found, progress: Progress | None = None) -> Pose:
     """Poses of all frames: those that were found, refined at the take's own rate."""
     seen = replace(seen, sigma_m=found.sigma_m)
     terms = prior_terms(prior, seen.seconds, seen.points)
-    return refined(body, terms, seen, between(found.pose, found.at, len(seen.points)), FINE_SCALES_M, progress)
+    between = Between(found.at, len(seen.points))
+    advice = found.advice.of_all(between) if found.advice else None
+    return refined(body, terms, seen, between.pose(found.pose), FINE_SCALES_M, advice, progress)
 
 
 def part_of(progress: Progress | None, start: float, end: float) -> Progress | None:

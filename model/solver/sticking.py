@@ -90,7 +90,7 @@ def follow_restuck(
         return body, found, ()
     lengths = (fitted.marker_offsets - body.marker_offsets).norm(dim=-1).tolist()
     restuck = sorted((Restuck(body.labels[marker], lengths[marker]) for marker in moved), key=lambda each: -each.moved_m)
-    return fitted, find_poses(fitted, prior, seen, found.pose), tuple(restuck)
+    return fitted, find_poses(fitted, prior, seen, found.pose, found.advice), tuple(restuck)
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,7 @@ from model.motion import Motion, forward, matrices
 from model.pipeline import find_device, solve_take
 from model.report import build_report
 from model.settings import Settings
-from model.solver import fit
+from model.solver import frames as runs
 from model.take import BonesetterError, Take
 from model.training.synthesis import marker_positions
 
@@ -196,9 +196,9 @@ def test_an_actor_that_does_not_fit_is_said(solution, synthetic):
 
 def test_a_take_of_several_windows_is_solved_as_one(synthetic, solution, monkeypatch):
     """Where windows meet nothing shows: the same solve with one window for all."""
-    monkeypatch.setattr(fit, "WINDOW", 150)
+    monkeypatch.setattr(runs, "WINDOW", 150)
     parted = solve_take(synthetic.take, Settings(), solution.actor, silent)
-    monkeypatch.setattr(fit, "WINDOW", 10_000)
+    monkeypatch.setattr(runs, "WINDOW", 10_000)
     whole = solve_take(synthetic.take, Settings(), solution.actor, silent)
     assert np.abs(parted.positions - whole.positions).max() < 1e-3
     assert ((parted.rotations[1:] * parted.rotations[:-1]).sum(-1) > 0).all()

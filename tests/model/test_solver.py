@@ -17,7 +17,6 @@ from model.solver.fit import (
     ROOT_DAMPING,
     TAIL,
     Observations,
-    between,
     changes,
     coupled_step,
     find_poses,
@@ -30,6 +29,7 @@ from model.solver.fit import (
     upper_triangle,
     usual,
 )
+from model.solver.frames import Between
 from model.solver.kinematics import ROOT, Body, Pose
 from model.training.synthesis import Noise, synthesise
 
@@ -177,7 +177,7 @@ def test_one_frame_is_solved(body, clean):
 def test_between_goes_straight(body, clean):
     at = torch.tensor([0, 4, 10])
     pose = solved(body, observed(clean.markers[:11]))
-    filled = between(pose[at], at, 11)
+    filled = Between(at, 11).pose(pose[at])
     torch.testing.assert_close(filled.q[at], pose.q[at])
     torch.testing.assert_close(filled.turn[at], pose.turn[at])
     torch.testing.assert_close(filled.root[2], (pose.root[0] + pose.root[4]) / 2)
