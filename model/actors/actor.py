@@ -50,6 +50,9 @@ class Actor:
         marker_offsets: (labels, 3) in metres, from that joint, on the zero pose's axes.
         marker_weights: (labels, joints), rows that sum to 1: which joints move each marker, as linear blend skinning has it;
             None where every marker is moved by its own joint alone.
+        bone_sigma: (joints, 3) in metres, how sure the bones are: standard deviations on the zero pose's axes, NaN where unknown;
+            None where nothing is known of any.
+        offset_sigma: (labels, 3), the same of the markers' offsets.
         freedoms: For each joint, what its file says of how it moves; None where it says nothing of any.
     """
 
@@ -59,6 +62,8 @@ class Actor:
     marker_offsets: FloatArray
     marker_weights: FloatArray | None = None
     freedoms: tuple[Freedom, ...] | None = None
+    bone_sigma: FloatArray | None = None
+    offset_sigma: FloatArray | None = None
 
     @property
     def weights(self) -> FloatArray:
@@ -68,14 +73,16 @@ class Actor:
         return np.eye(len(self.skeleton.joints))[list(self.marker_joints)]
 
     def beside(self, placement: Placement) -> Actor:
-        """With further markers where they are usually put, behind its own."""
+        """With further markers where they are usually put, behind its own, and as sure of them as that is."""
         others = np.eye(len(self.skeleton.joints))[list(placement.joints)]
+        own_sigma = np.full_like(self.marker_offsets, np.nan) if self.offset_sigma is None else self.offset_sigma
         return replace(
             self,
             labels=self.labels + placement.labels,
             marker_joints=self.marker_joints + placement.joints,
             marker_offsets=np.concatenate([self.marker_offsets, placement.offset_mean]),
             marker_weights=None if self.marker_weights is None else np.concatenate([self.marker_weights, others]),
+            offset_sigma=np.concatenate([own_sigma, placement.offset_deviation]),
         )
 
     def only(self, rows: Sequence[int]) -> Actor:
@@ -87,6 +94,7 @@ class Actor:
             marker_joints=tuple(self.marker_joints[row] for row in chosen),
             marker_offsets=self.marker_offsets[chosen],
             marker_weights=None if self.marker_weights is None else self.marker_weights[chosen],
+            offset_sigma=None if self.offset_sigma is None else self.offset_sigma[chosen],
         )
 
     def save(self, path: Path) -> None:

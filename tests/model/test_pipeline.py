@@ -71,9 +71,14 @@ def test_a_saved_actor_solves_again(solution, synthetic, tmp_path):
 
 def test_a_marker_the_actor_lacks_is_said(solution, synthetic):
     actor = solution.actor
-    fewer = replace(actor, labels=actor.labels[1:], marker_joints=actor.marker_joints[1:], marker_offsets=actor.marker_offsets[1:])
-    again = solve_take(synthetic.take, Settings(), fewer, silent)
+    again = solve_take(synthetic.take, Settings(), actor.only(range(1, len(actor.labels))), silent)
     assert any(actor.labels[0] in warning for warning in again.warnings)
+    assert again.actor.labels == actor.labels
+    usual = bundled().actor
+    assert again.actor.offset_sigma is not None
+    assert actor.offset_sigma is not None
+    np.testing.assert_array_equal(again.actor.offset_sigma[0], usual.offset_deviation[usual.labels.index(actor.labels[0])])
+    np.testing.assert_array_equal(again.actor.offset_sigma[1:], actor.offset_sigma[1:])
 
 
 def test_smoothing_takes_jitter_out(synthetic):

@@ -60,9 +60,7 @@ def coarse(walk: SyntheticTake, labels: list[int]) -> Observations:
 def some(actor: Actor, rows: list[int]) -> Actor:
     """An actor with some of its labels, some more than once."""
     names = tuple(f"{actor.labels[row]} {number}" for number, row in enumerate(rows))
-    return replace(
-        actor, labels=names, marker_joints=tuple(actor.marker_joints[r] for r in rows), marker_offsets=actor.marker_offsets[rows]
-    )
+    return replace(actor.only(rows), labels=names)
 
 
 def proposed(network: Proposer, prior: Prior, walk: SyntheticTake, rows: list[int]) -> Proposal:
