@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from model.actors.actor import Actor, Freedom
+from model.actors.actor import Freedom
+from model.actors.actor_file import read_actor, write_actor
 from model.actors.actor_set import marker_set_of
 from model.actors.hierarchy import carrying, prior_of, same_hierarchy
 from model.actors.joint_names import counterparts
@@ -203,8 +204,8 @@ def test_an_actor_survives_its_file(actor, tmp_path):
     freedoms[3] = Freedom("LeftLeg", (1.0, 0.0, 0.0, 0.0), (0.5, 0.1, 0.0))
     freedoms[5] = Freedom(like="")
     actor = replace(actor, freedoms=tuple(freedoms))
-    actor.save(tmp_path / "a.json")
-    read = Actor.load(tmp_path / "a.json")
+    write_actor(actor, tmp_path / "a.json")
+    read = read_actor(tmp_path / "a.json")
     np.testing.assert_allclose(read.skeleton.offsets, actor.skeleton.offsets)
     np.testing.assert_allclose(read.weights, actor.weights, atol=1e-6)
     assert read.skeleton.joints == actor.skeleton.joints
@@ -214,12 +215,12 @@ def test_an_actor_survives_its_file(actor, tmp_path):
 
 
 def test_bones_that_a_file_leaves_out_lead_to_the_next_joint(actor, tmp_path):
-    actor.save(tmp_path / "a.json")
+    write_actor(actor, tmp_path / "a.json")
     document = json.loads((tmp_path / "a.json").read_text())
     for joint in document["joints"]:
         del joint["bone"]
     (tmp_path / "a.json").write_text(json.dumps(document))
-    read = Actor.load(tmp_path / "a.json").skeleton
+    read = read_actor(tmp_path / "a.json").skeleton
     for name, end in {"pelvis": "spine1", "spine3": "neck", "left_knee": "left_ankle"}.items():
         np.testing.assert_allclose(read.bones[read.joints.index(name)], read.offsets[read.joints.index(end)])
     assert not read.bones[read.joints.index("head")].any()
@@ -260,11 +261,11 @@ def change(path):
     ],
 )
 def test_what_is_wrong_with_a_file_is_one_sentence(actor, tmp_path, path, value, said):
-    actor.save(tmp_path / "a.json")
+    write_actor(actor, tmp_path / "a.json")
     document = json.loads((tmp_path / "a.json").read_text())
     entry, last = change(path)(document)
     entry[last] = value
     (tmp_path / "a.json").write_text(json.dumps(document))
     with pytest.raises(BonesetterError) as caught:
-        Actor.load(tmp_path / "a.json")
+        read_actor(tmp_path / "a.json")
     assert said in str(caught.value)

@@ -7,6 +7,7 @@ import ezc3d
 import numpy as np
 import pytest
 
+from model.actors.actor_file import read_actor, write_actor
 from model.actors.prior import bundled
 from model.corruptions import corrupt
 from model.evaluate import CORRUPTED
@@ -63,8 +64,8 @@ def test_the_same_input_gives_the_same_output(solution, synthetic):
 
 def test_a_saved_actor_solves_again(solution, synthetic, tmp_path):
     path = tmp_path / "actor.json"
-    solution.actor.save(path)
-    actor = type(solution.actor).load(path)
+    write_actor(solution.actor, path)
+    actor = read_actor(path)
     again = solve_take(synthetic.take, Settings(), actor, silent)
     np.testing.assert_allclose(again.positions, solution.positions, atol=2e-3)
 

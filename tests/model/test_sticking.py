@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from model.actors.actor import Actor
+from model.actors.actor_file import read_actor
 from model.actors.prior import bundled
 from model.corruptions import corrupt
 from model.evaluate import CORRUPTED
@@ -76,7 +76,7 @@ def test_a_marker_that_was_moved_is_found_and_fitted(synthetic, undisturbed, mov
     entries = [entry for entry in report["corrections"] if entry["kind"] == "re-stuck"]
     assert len(entries) == len(moved)
     assert entries[0]["frames"] == [synthetic.take.first_frame, synthetic.take.first_frame + synthetic.take.frames - 1]
-    again = solve_take(with_moved(synthetic, moved), Settings(), Actor.load(tmp_path / "actor.json"), silent)
+    again = solve_take(with_moved(synthetic, moved), Settings(), read_actor(tmp_path / "actor.json"), silent)
     assert not restuck(again)
 
 
