@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -29,10 +30,14 @@ def write_actor(actor: Actor, path: Path) -> None:
     Raises:
         BonesetterError: The file cannot be written.
     """
-    joints = actor.skeleton.joints
+    # here, because who only reads, as Blender does, has not all that the prior's file takes
+    from .prior import bundled
+
+    joints, scale = actor.skeleton.joints, bundled().actor.scale(actor.skeleton)
     document = {
         "format": FORMAT,
         "version": VERSION,
+        **({} if scale is None else {"scale": round(scale, 4)}),
         "joints": [_joint_entry(actor, joint) for joint in range(len(joints))],
         "markers": [_marker_entry(actor, row) for row in range(len(actor.labels))],
     }
@@ -58,7 +63,13 @@ def read_actor(path: Path) -> Actor:
         skeleton = _skeleton(document["joints"])
         freedoms = tuple(_freedom(entry) for entry in document["joints"])
         said = freedoms if any(freedom != Freedom() for freedom in freedoms) else None
-        return Actor(skeleton, *_markers(document["markers"], skeleton.joints), freedoms=said)
+        return Actor(
+            skeleton,
+            *_markers(document["markers"], skeleton.joints),
+            freedoms=said,
+            bone_sigma=_sigmas(document["joints"], "name", "bone"),
+            offset_sigma=_sigmas(document["markers"], "label", "offset"),
+        )
     except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise BonesetterError(f"{path.name} lacks a part of an actor: docs/actors.md shows how one is written.") from error
     except ValueError as error:
@@ -72,6 +83,7 @@ def _joint_entry(actor: Actor, joint: int) -> dict[str, Any]:
     if skeleton.places is not None:
         entry["place"] = _rounded(skeleton.places[joint])
     entry["bone"] = _rounded(skeleton.bones[joint])
+    entry |= _sigma_entry("bone", actor.bone_sigma, joint)
     freedom = actor.freedoms[joint] if actor.freedoms else Freedom()
     if freedom.like is not None:
         entry["like"] = freedom.like or None
@@ -89,11 +101,19 @@ def _marker_entry(actor: Actor, row: int) -> dict[str, Any]:
         "label": actor.labels[row],
         "joint": joints[actor.marker_joints[row]],
         "offset": _rounded(actor.marker_offsets[row]),
+        **_sigma_entry("offset", actor.offset_sigma, row),
     }
     movers = np.flatnonzero(weights)
     if len(movers) > 1:
         entry["weights"] = {joints[joint]: round(float(weights[joint]), 6) for joint in movers}
     return entry
+
+
+def _sigma_entry(what: str, sigmas: FloatArray | None, row: int) -> dict[str, list[float]]:
+    """What a part of the document says of how sure something is: nothing where it is not known."""
+    if sigmas is None or not np.isfinite(sigmas[row]).all():
+        return {}
+    return {f"{what}_sigma_mm": [round(float(value) * 1000, 3) for value in sigmas[row]]}
 
 
 def _rounded(values: Iterable[float]) -> list[float]:
@@ -166,11 +186,7 @@ def _freedom(entry: dict[str, Any]) -> Freedom:
             raise ValueError(f"the mean of {name} is no unit quaternion")
         mean = tuple((numbers / np.linalg.norm(numbers)).tolist())
     if "deviation_deg" in entry:
-        given = entry["deviation_deg"]
-        degrees = _vector(f"the deviation of {name}", given if isinstance(given, list) else [given] * 3)
-        if (degrees < 0).any():
-            raise ValueError(f"the deviation of {name} is negative")
-        deviation = tuple(np.radians(degrees).tolist())
+        deviation = tuple(np.radians(_deviations(f"the deviation of {name}", entry["deviation_deg"])).tolist())
     return Freedom(like, mean, deviation)
 
 
@@ -193,11 +209,33 @@ def _markers(
     return labels, tuple(_index(joints, entry["joint"]) for entry in entries), offsets, weights if shared else None
 
 
-def _vector(what: str, values: Any, count: int = 3) -> FloatArray:
-    numbers = np.array(values, dtype=float)
-    if numbers.shape != (count,) or not np.isfinite(numbers).all():
-        raise ValueError(f"{what} is not {count} numbers")
+def _sigmas(entries: list[dict[str, Any]], named: str, what: str) -> FloatArray | None:
+    """(entries, 3) in metres: how sure a document is of its bones or its offsets, NaN where it does not say; None where it never does."""
+    key = f"{what}_sigma_mm"
+    if not any(key in entry for entry in entries):
+        return None
+    sigmas = np.full((len(entries), 3), np.nan)
+    for row, entry in enumerate(entries):
+        if key in entry:
+            sigmas[row] = _deviations(f"the {key} of {entry[named]}", entry[key]) / 1000
+    return sigmas
+
+
+def _deviations(what: str, given: Any) -> FloatArray:
+    """(3,) standard deviations about or along x, y and z, of one number or three."""
+    numbers = _vector(what, given if isinstance(given, list) else [given] * 3)
+    if (numbers < 0).any():
+        raise ValueError(f"{what} is negative")
     return numbers
+
+
+def _vector(what: str, values: Any, count: int = 3) -> FloatArray:
+    # numpy would take "3" and true for numbers; what is no finite number fails the comparison
+    if not isinstance(values, list) or len(values) != count or any(type(value) not in (int, float) for value in values):
+        raise ValueError(f"{what} is not {count} numbers")
+    if not all(abs(value) <= sys.float_info.max for value in values):
+        raise ValueError(f"{what} is not {count} numbers")
+    return np.array(values, dtype=float)
 
 
 def _name(what: str, value: Any) -> str:

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.actors.actor_file import read_actor, write_actor
-from model.actors.prior import bundled
+from model.actors.actor_file import read_actor
 from model.atomic import replacing
 from model.files.npz import read_npz, write_npz
 from model.files.output import write_outputs
@@ -124,15 +123,3 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path: Path) -> None:
 def test_a_folder_that_does_not_exist_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(BonesetterError, match="cannot be written"), replacing(tmp_path / "none" / "a.txt"):
         pass
-
-
-def test_an_actor_with_markers_that_joints_share_survives_its_file(shared_markers, tmp_path: Path):
-    actor = shared_markers(bundled().mean_actor())
-    write_actor(actor, tmp_path / "actor.json")
-    np.testing.assert_allclose(read_actor(tmp_path / "actor.json").weights, actor.weights)
-    document = json.loads((tmp_path / "actor.json").read_text())
-    shared = next(marker for marker in document["markers"] if "weights" in marker)
-    shared["weights"] = {name: 2 * weight for name, weight in shared["weights"].items()}
-    (tmp_path / "actor.json").write_text(json.dumps(document))
-    with pytest.raises(BonesetterError, match="is not a Bonesetter actor"):
-        read_actor(tmp_path / "actor.json")
