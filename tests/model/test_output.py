@@ -66,11 +66,22 @@ def test_what_is_no_npz_is_refused(tmp_path: Path) -> None:
 
 def test_the_report_has_exactly_its_keys(solved: Solve) -> None:
     report = build_report(solved("Z"), {"read": 0.1, "pose": 0.5})
-    assert list(report) == ["frames", "rate_hz", "seconds", "marker_residual_mm", "flagged", "corrections", "contacts", "warnings"]
+    keys = ["frames", "rate_hz", "seconds", "marker_residual_mm", "marker_sigma_mm", "flagged", "corrections", "contacts", "warnings"]
+    assert list(report) == keys
     assert list(report["marker_residual_mm"]) == ["mean", "p95", "per_label"]
     assert report["seconds"] == {"read": 0.1, "pose": 0.5}
     assert report["warnings"] == ["Said."]
     assert json.loads(json.dumps(report, allow_nan=False)) == report
+
+
+def test_the_report_says_which_markers_are_least_sure(solved: Solve) -> None:
+    solution = solved("Z")
+    assert build_report(solution, {})["marker_sigma_mm"] == {}
+    sigma = np.full((len(solution.actor.labels), 3), np.nan)
+    sigma[:3] = [[0.004] * 3, [0.001, 0.002, 0.002], [0.03] * 3]
+    told = build_report(replace(solution, actor=replace(solution.actor, offset_sigma=sigma)), {})["marker_sigma_mm"]
+    first, second, third = solution.actor.labels[:3]
+    assert list(told.items()) == [(third, 30.0), (first, 4.0), (second, 1.73)]
 
 
 def test_residuals_count_flagged_samples_too(solved: Solve) -> None:
