@@ -26,7 +26,7 @@ CHUNK, MARGIN = 256, 12
 #: The network looks at every so manyth frame of the coarse rate.
 EVERY = 2
 #: How sure a given actor's offsets and bone components are taken to be where it does not say: a fit's own errors, and none for the
-#: true actor. Offsets are taken for no surer: the network has met no fitted ones that were.
+#: true actor. Offsets are taken for no surer: the network has met hardly any fitted ones that were.
 FITTED_M, FITTED_COMPONENT = 0.008, 0.4
 
 
