@@ -154,12 +154,11 @@ class ActorFit:
         """
         if sizes.factor is None:
             return None, None
-        covariance = torch.cholesky_inverse(sizes.factor.double())
+        covariance, basis = torch.cholesky_inverse(sizes.factor.cpu().double()), self.bone_basis.cpu().double()
         split = len(sizes.components)
-        basis = self.bone_basis.double()
-        bones = torch.einsum("jic,cd,jid->ji", basis, covariance[:split, :split], basis)
+        bones = torch.einsum("jic,cd,jid->ji", basis, covariance[:split, :split], basis).clamp_min(0)
         offsets = covariance.diagonal()[split:].view_as(sizes.offsets)
-        return bones.sqrt().cpu().numpy(), offsets.sqrt().cpu().numpy()
+        return bones.sqrt().numpy(), offsets.sqrt().numpy()
 
     def start(self) -> Sizes:
         return Sizes(self.bone_basis.new_zeros(self.bone_basis.shape[-1]), self.offset_mean)
