@@ -44,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
             parser.error(str(error))
         try:
             if parsed.actor:
-                load("model.actors.actor").Actor.load(parsed.actor)
+                load("model.actors.actor_file").read_actor(parsed.actor)
             if parsed.layout:
                 load("model.marker_sets.marker_set").load_marker_set(parsed.layout)
             runs.make_folders(jobs)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .actors.actor import Actor
 from .atomic import replacing
 from .solution import Solution
 from .take import FloatArray
@@ -27,8 +28,10 @@ def build_report(solution: Solution, seconds: Mapping[str, float]) -> dict[str, 
 
     Returns:
         `frames`, `rate_hz`, `seconds` {stage: seconds}, `marker_residual_mm` {`mean`, `p95`, `per_label`} (None where there is no
-        sample), `flagged` {label: {reason: samples}}, `corrections` of labels [{`kind`, `labels`, `frames` [first, last]}] (see
-        `Correction`), `contacts` {foot: {sole: {`spans`, `seconds`}}}, how often and how long each stands, `warnings`.
+        sample), `marker_sigma_mm` {label: standard deviation along an axis}, how sure the actor is of its markers' places, the least
+        sure first, those of which it does not say it left out, `flagged` {label: {reason: samples}}, `corrections` of labels
+        [{`kind`, `labels`, `frames` [first, last]}] (see `Correction`), `contacts` {foot: {sole: {`spans`, `seconds`}}}, how often and
+        how long each stands, `warnings`.
     """
     take = solution.clean.take
     return {
@@ -36,6 +39,7 @@ def build_report(solution: Solution, seconds: Mapping[str, float]) -> dict[str, 
         "rate_hz": take.rate_hz,
         "seconds": {stage: round(float(value), 6) for stage, value in seconds.items()},
         "marker_residual_mm": _marker_residual_mm(solution),
+        "marker_sigma_mm": _marker_sigma_mm(solution.actor),
         "flagged": {label: dict(counts) for label, counts in solution.clean.flagged.items()},
         "corrections": [each.document(take.first_frame) for each in solution.corrections],
         "contacts": _contacts(solution),
@@ -65,6 +69,13 @@ def _marker_residual_mm(solution: Solution) -> dict[str, Any]:
         "p95": _rounded(everything, lambda values: np.percentile(values, 95)),
         "per_label": per_label,
     }
+
+
+def _marker_sigma_mm(actor: Actor) -> dict[str, float]:
+    if actor.offset_sigma is None:
+        return {}
+    sigmas = np.sqrt((actor.offset_sigma**2).mean(axis=1)) * 1000
+    return {actor.labels[row]: round(float(sigmas[row]), 2) for row in np.argsort(-sigmas) if np.isfinite(sigmas[row])}
 
 
 def _contacts(solution: Solution) -> dict[str, dict[str, dict[str, float]]]:

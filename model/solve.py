@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .actors.actor import Actor
+from .actors.actor_file import read_actor
 from .cli import UsageError
 from .files.c3d import read_c3d
 from .files.output import WRITERS, write_outputs
@@ -34,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     jobs = plan(arguments)
     settings = settings_from(arguments)
-    actor = Actor.load(arguments.actor) if arguments.actor else None
+    actor = read_actor(arguments.actor) if arguments.actor else None
     marker_set = load_marker_set(arguments.layout) if arguments.layout else None
     make_folders(jobs)
     solve_take = _engine(settings.device)

@@ -106,7 +106,7 @@ def _read_c3d(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _solve(request: dict[str, Any], answer: Answer) -> dict[str, Any]:
-    from .actors.actor import Actor
+    from .actors.actor_file import read_actor
     from .files.exchange import load_take, save_pose
     from .files.output import write_outputs
     from .marker_sets.marker_set import load_marker_set
@@ -122,7 +122,7 @@ def _solve(request: dict[str, Any], answer: Answer) -> dict[str, Any]:
             answer({"progress": fraction, "stage": stage})
 
     take = load_take(Path(request["take"]))
-    actor = Actor.load(Path(request["actor"])) if request.get("actor") else None
+    actor = read_actor(Path(request["actor"])) if request.get("actor") else None
     marker_set = load_marker_set(Path(request["layout"])) if request.get("layout") else None
     solution = solve_take(take, Settings(**request.get("settings", {})), actor, progress, marker_set=marker_set)
     save_pose(solution, Path(request["out"]))

@@ -74,6 +74,13 @@ class ActorPrior:
         """Of all learned markers."""
         return Placement(self.labels, self.carriers, self.offset_mean, self.offset_deviation, self.carriers)
 
+    def scale(self, skeleton: Skeleton) -> float | None:
+        """How large a skeleton is: its bones' lengths, summed, by those of the mean person; None where it has other joints."""
+        if skeleton.joints != self.joints:
+            return None
+        own, mean = (float(np.linalg.norm(bones, axis=-1).sum()) for bones in (skeleton.bones, self.bone_mean))
+        return own / mean
+
     def ends(self, joint: str) -> tuple[int, list[int]]:
         """Indices of the bone at whose end a joint sits, and of the joints that sit there."""
         bone = self.parents[self.joints.index(joint)]

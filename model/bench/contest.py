@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from ..actors.actor import Actor
+from ..actors.actor_file import read_actor, write_actor
 from ..files.exchange import load_take
 from ..motion import Motion, matrices, quaternions
 from ..take import BonesetterError, FloatArray, Take
@@ -114,7 +115,7 @@ def main(key: str, actors: str, folder: Path, runs: Path) -> None:
     out.mkdir(exist_ok=True)
     takes = {path.name.removesuffix(".take.npz"): load_take(path) for path in sorted(folder.glob("*.take.npz"))}
     for number, (case, take) in enumerate((excerpts(takes) if slow else takes).items()):
-        actor = None if actors == "none" else Actor.load(folder / f"{case}.{actors}.json")
+        actor = None if actors == "none" else read_actor(folder / f"{case}.{actors}.json")
         if number == 0 and not slow:
             with contextlib.suppress(Exception):
                 solve(actor, middle(take, WARM_UP))
@@ -126,7 +127,7 @@ def main(key: str, actors: str, folder: Path, runs: Path) -> None:
             continue
         seconds = time.perf_counter() - begin
         if fitted is not None and actors == "none":
-            fitted.save(folder / f"{case}.fitted.json")
+            write_actor(fitted, folder / f"{case}.fitted.json")
         save_solved(out / f"{case}.npz", motion, markers)
         say(case=case, seconds=seconds, frames=take.frames)
     say(version=version, peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, slow=slow)

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ..actors.actor_file import write_actor
 from ..files.exchange import save_take
 from ..files.lab_takes import ROOT
 from ..metrics import Figures, score
@@ -68,7 +69,7 @@ def write_cases(cases: Sequence[Case], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for number, case in enumerate(cases):
         save_take(case.take, folder / f"{file_name(number)}.take.npz")
-        case.actor.save(folder / f"{file_name(number)}.true.json")
+        write_actor(case.actor, folder / f"{file_name(number)}.true.json")
 
 
 def file_name(number: int) -> str:

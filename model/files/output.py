@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..actors.actor_file import write_actor
 from ..report import build_report, write_report
 from ..solution import Solution
 from .bvh import write_bvh
@@ -43,7 +44,7 @@ def write_outputs(
     for name, path in exports.items():
         WRITERS[name](solution, path)
     if actor is not None:
-        solution.actor.save(actor)
+        write_actor(solution.actor, actor)
     seconds = {} if read_seconds is None else {"read": read_seconds}
     document = build_report(solution, {**seconds, **solution.seconds, "write": time.perf_counter() - begin})
     if report is not None:

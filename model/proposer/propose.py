@@ -27,7 +27,8 @@ BUNDLED = Path(__file__).parents[1] / "weights" / "proposer.safetensors"
 CHUNK, MARGIN = 256, 12
 #: The network looks at every so manyth frame of the coarse rate.
 EVERY = 2
-#: How sure a given actor's offsets and bone components are taken to be: a fit's own errors, and none for the true actor.
+#: How sure a given actor's offsets and bone components are taken to be where it does not say: a fit's own errors, and none for the
+#: true actor. Offsets are taken for no surer: the network has met hardly any fitted ones that were.
 FITTED_M, FITTED_COMPONENT = 0.008, 0.4
 
 
@@ -65,8 +66,10 @@ def stranger(prior: Prior, placement: Placement) -> Known:
 
 
 def acquaintance(actor: Actor, offset_sigma_m: float = FITTED_M, component_sigma: float = FITTED_COMPONENT) -> Known:
-    """An actor that was fitted before, or, with deviations of 0, the true one."""
-    return _known(actor, np.full_like(actor.marker_offsets, offset_sigma_m), component_sigma)
+    """An actor that was fitted before, its offsets at least so unsure, or, with deviations of 0, the true one."""
+    said = np.nan if actor.offset_sigma is None else actor.offset_sigma
+    # fmax passes over what is not said
+    return _known(actor, np.fmax(np.full_like(actor.marker_offsets, offset_sigma_m), said), component_sigma)
 
 
 def _known(actor: Actor, spread: np.ndarray, component_sigma: float) -> Known:

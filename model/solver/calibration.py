@@ -21,6 +21,7 @@ from torch import Tensor
 from ..actors.actor import Actor
 from ..actors.placement import Placement
 from ..actors.prior import Prior
+from ..take import FloatArray
 from .fit import Observations, Progress, prior_terms, sample_weights
 from .kinematics import ROOT, Body, Pose
 
@@ -44,10 +45,17 @@ SAME_POSE_M = 0.010
 
 @dataclass(frozen=True, eq=False)
 class Sizes:
-    """Bone components (components,) and marker offsets (labels, 3) in metres."""
+    """How large an actor is.
+
+    Attributes:
+        components: (components,) of the bones.
+        offsets: (labels, 3) in metres, of the markers.
+        factor: Lower Cholesky factor of the precision of both, the components before the offsets; None before they are fitted.
+    """
 
     components: Tensor
     offsets: Tensor
+    factor: Tensor | None = None
 
 
 def spread_frames(points: Tensor, confidence: Tensor, count: int) -> Tensor:
@@ -133,9 +141,24 @@ class ActorFit:
         return self.bone_mean + self.bone_basis @ sizes.components
 
     def actor(self, sizes: Sizes) -> Actor:
-        """The body's actor with these sizes."""
+        """The body's actor with these sizes, as sure of them as they are."""
         bones, offsets = (values.cpu().double().numpy() for values in (self.bones(sizes), sizes.offsets))
-        return replace(self.body.actor, skeleton=replace(self.body.actor.skeleton, bones=bones), marker_offsets=offsets)
+        bone_sigma, offset_sigma = self.sigmas(sizes)
+        skeleton = replace(self.body.actor.skeleton, bones=bones)
+        return replace(self.body.actor, skeleton=skeleton, marker_offsets=offsets, bone_sigma=bone_sigma, offset_sigma=offset_sigma)
+
+    def sigmas(self, sizes: Sizes) -> tuple[FloatArray, FloatArray] | tuple[None, None]:
+        """Standard deviations in metres of bones (joints, 3) and offsets (labels, 3), by Laplace's approximation; None before a fit.
+
+        The precision of the sizes, whose poses are eliminated, is that of their marginal: what poses could make up for is unsure.
+        """
+        if sizes.factor is None:
+            return None, None
+        covariance, basis = torch.cholesky_inverse(sizes.factor.cpu().double()), self.bone_basis.cpu().double()
+        split = len(sizes.components)
+        bones = torch.einsum("jic,cd,jid->ji", basis, covariance[:split, :split], basis).clamp_min(0)
+        offsets = covariance.diagonal()[split:].view_as(sizes.offsets)
+        return bones.sqrt().numpy(), offsets.sqrt().numpy()
 
     def start(self) -> Sizes:
         return Sizes(self.bone_basis.new_zeros(self.bone_basis.shape[-1]), self.offset_mean)
@@ -184,7 +207,7 @@ class ActorFit:
         change = -torch.cholesky_solve((gradient - removed[:, -1])[:, None], sizes_factor)[:, 0]
         move = inverse.mT @ (halved[..., -1:] + halved[..., :-1] @ change[:, None])
         split = len(sizes.components)
-        moved = Sizes(sizes.components + change[:split], sizes.offsets + change[split:].view_as(sizes.offsets))
+        moved = Sizes(sizes.components + change[:split], sizes.offsets + change[split:].view_as(sizes.offsets), sizes_factor)
         return pose.stepped(-move[..., 0]), moved
 
     def size_equations(
@@ -228,7 +251,7 @@ class ActorFit:
         expected = self.offset_mean + self.drawn @ sizes.components
         matrix = (weighted @ by_offset).sum(0) + torch.diag_embed(self.offset_precision)
         pull = (weighted @ residuals[..., None]).sum(0)[..., 0] - self.offset_precision * (sizes.offsets - expected)
-        return Sizes(sizes.components, sizes.offsets + torch.linalg.solve(matrix, pull))
+        return replace(sizes, offsets=sizes.offsets + torch.linalg.solve(matrix, pull))
 
 
 class Steps:

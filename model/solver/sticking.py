@@ -88,6 +88,7 @@ def follow_restuck(
         fitted, pose = trial.body, trial.pose
     if not moved or len(moved) > most:
         return body, found, ()
+    fitted = _no_surer(fitted, prior, moved, displacements(fitted, pose, few).scatter)
     lengths = (fitted.marker_offsets - body.marker_offsets).norm(dim=-1).tolist()
     restuck = sorted((Restuck(body.labels[marker], lengths[marker]) for marker in moved), key=lambda each: -each.moved_m)
     return fitted, find_poses(fitted, prior, seen, found.pose, found.advice), tuple(restuck)
@@ -169,6 +170,21 @@ def _was_moved(body: Body, marker: int, seen: Displacements, far_m: float) -> bo
     apart = np.linalg.norm(places - places[marker] - seen.away[marker], axis=-1)
     apart[marker] = np.inf
     return bool(apart.min() > OTHERS_PLACE_M)
+
+
+def _no_surer(body: Body, prior: PosePrior, moved: list[int], scatter: FloatArray) -> Body:
+    """The body with new deviations of the offsets that were fitted anew, unknown where none of the others' are known.
+
+    The other markers said where those sit: no surer than they know their own places, and with the scatter (labels,) in metres.
+    """
+    if body.actor.offset_sigma is None:
+        return body
+    sigma = body.actor.offset_sigma.copy()
+    sigma[moved] = np.nan
+    known = sigma[np.isfinite(sigma)]
+    if len(known):
+        sigma[moved] = np.sqrt((known**2).mean() + scatter[moved, None] ** 2 / 3)
+    return Body(replace(body.actor, offset_sigma=sigma), prior, body.offsets.device, body.offsets.dtype)
 
 
 def _moved(body: Body, prior: PosePrior, marker: int, by_m: FloatArray) -> Body:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-REPORT = ["contacts", "corrections", "flagged", "frames", "marker_residual_mm", "rate_hz", "seconds", "warnings"]
+REPORT = ["contacts", "corrections", "flagged", "frames", "marker_residual_mm", "marker_sigma_mm", "rate_hz", "seconds", "warnings"]
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +119,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 import numpy as np
+from model.actors.actor_file import write_actor
 from model.actors.prior import bundled
 from model.skeleton import Skeleton
 actor = bundled().mean_actor()
@@ -132,7 +133,8 @@ kept = [joint for joint in range(len(joints)) if joint not in hips]
 names = tuple(joints[joint].replace("Left", "left_").replace("Right", "right_") for joint in kept)
 above = tuple(-1 if parents[joint] < 0 else kept.index(parents[joint]) for joint in kept)
 skeleton = Skeleton(names, above, actor.skeleton.bones[kept], places[kept])
-replace(actor, skeleton=skeleton, marker_joints=tuple(kept.index(joint) for joint in actor.marker_joints)).save(Path(sys.argv[1]))
+other = replace(actor, skeleton=skeleton, marker_joints=tuple(kept.index(joint) for joint in actor.marker_joints))
+write_actor(other, Path(sys.argv[1]))
 """
 
 

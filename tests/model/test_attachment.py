@@ -16,7 +16,7 @@ from model.pipeline import solve_take
 from model.settings import Settings
 from model.skeleton import CMU_JOINTS
 from model.solution import Solution
-from model.solver.attachment import FEWEST_SAMPLES, MOST_SPREAD_M, still_place
+from model.solver.attachment import FEWEST_SAMPLES, LEAST_DEVIATION_M, MOST_SPREAD_M, still_place
 from model.take import Take
 from model.training.synthesis import marker_positions, synthesise
 
@@ -108,14 +108,13 @@ def test_a_saved_actor_knows_them(solution: Solution, strange: Strange) -> None:
 
 def test_a_given_actor_keeps_its_bones_when_markers_are_attached(solution: Solution, strange: Strange) -> None:
     keep = [row for row, label in enumerate(solution.actor.labels) if label != "Hat"]
-    actor = replace(
-        solution.actor,
-        labels=tuple(solution.actor.labels[row] for row in keep),
-        marker_joints=tuple(solution.actor.marker_joints[row] for row in keep),
-        marker_offsets=solution.actor.marker_offsets[keep],
-    )
+    actor = solution.actor.only(keep)
     again = solve_take(strange.take, Settings(), actor, silent)
     assert again.actor.labels == solution.actor.labels
+    assert again.actor.offset_sigma is not None
+    # found in poses that were found without it, it is no surer than an attachment is held to be
+    assert (again.actor.offset_sigma[-1] >= LEAST_DEVIATION_M).all()
+    np.testing.assert_array_equal(again.actor.offset_sigma[:-1], actor.offset_sigma)
     np.testing.assert_array_equal(again.actor.skeleton.bones, actor.skeleton.bones)
     assert np.linalg.norm(again.actor.marker_offsets[-1] - STRANGE["Hat"][1]) < 0.03
 

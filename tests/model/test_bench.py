@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from model.actors.actor_file import write_actor
 from model.actors.prior import bundled
 from model.bench import bench, race
 from model.bench.cases import CONDITIONS, SYNTHETIC, Case, all_cases, excerpt
@@ -104,7 +105,7 @@ def test_our_solver_is_timed_and_scored_in_a_process_of_its_own_and_leaves_its_a
 )
 def test_who_cannot_even_begin_has_a_line_that_says_why(contestant: Contestant, words: str, case: Case, tmp_path: Path):
     race.write_cases([case], tmp_path)
-    case.actor.save(tmp_path / "00.fitted.json")
+    write_actor(case.actor, tmp_path / "00.fitted.json")
     result = race.race(contestant, "fitted", [case], tmp_path, tmp_path, lambda _: None)
     assert result.lines == []
     assert result.error

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Actors of another hierarchy than the bundled one, from their file to poses."""
+"""Actors of another hierarchy than the bundled one, and their poses."""
 
-import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from model.actors.actor import Actor, Freedom
+from model.actors.actor import Freedom
 from model.actors.actor_set import marker_set_of
 from model.actors.hierarchy import carrying, prior_of, same_hierarchy
 from model.actors.joint_names import counterparts
@@ -196,75 +195,3 @@ def test_a_set_of_the_actors_own_markers(actor):
     assert ("LKNE", "RKNE") in marker_set.pairs
     assert marker_set.find("lfwt") == "LFWT"
     assert marker_set.find("Nose") is None
-
-
-def test_an_actor_survives_its_file(actor, tmp_path):
-    freedoms = [Freedom()] * 24
-    freedoms[3] = Freedom("LeftLeg", (1.0, 0.0, 0.0, 0.0), (0.5, 0.1, 0.0))
-    freedoms[5] = Freedom(like="")
-    actor = replace(actor, freedoms=tuple(freedoms))
-    actor.save(tmp_path / "a.json")
-    read = Actor.load(tmp_path / "a.json")
-    np.testing.assert_allclose(read.skeleton.offsets, actor.skeleton.offsets)
-    np.testing.assert_allclose(read.weights, actor.weights, atol=1e-6)
-    assert read.skeleton.joints == actor.skeleton.joints
-    assert read.freedoms is not None
-    assert read.freedoms[5] == Freedom(like="")
-    assert read.freedoms[3].deviation == pytest.approx((0.5, 0.1, 0.0), abs=1e-6)
-
-
-def test_bones_that_a_file_leaves_out_lead_to_the_next_joint(actor, tmp_path):
-    actor.save(tmp_path / "a.json")
-    document = json.loads((tmp_path / "a.json").read_text())
-    for joint in document["joints"]:
-        del joint["bone"]
-    (tmp_path / "a.json").write_text(json.dumps(document))
-    read = Actor.load(tmp_path / "a.json").skeleton
-    for name, end in {"pelvis": "spine1", "spine3": "neck", "left_knee": "left_ankle"}.items():
-        np.testing.assert_allclose(read.bones[read.joints.index(name)], read.offsets[read.joints.index(end)])
-    assert not read.bones[read.joints.index("head")].any()
-
-
-def change(path):
-    """The entry of a document that a path leads to, and the last step."""
-    *steps, last = path
-
-    def into(document):
-        for step in steps:
-            document = document[step]
-        return document, last
-
-    return into
-
-
-@pytest.mark.parametrize(
-    ("path", "value", "said"),
-    [
-        (("joints", 2, "place"), [0, 0], "the place of right_hip is not 3 numbers"),
-        (("joints", 2, "place"), [0, 0, "x"], "is not a Bonesetter actor"),
-        (("joints", 2, "place"), [0, 90.0, 0], "91 m large, as lengths are in metres"),
-        (("joints", 2, "name"), "left_hip", "the joint left_hip is there twice"),
-        (("joints", 2, "name"), "n" * 70, "longer than a bone's in Blender"),
-        (("joints", 2, "parent"), "tail", "there is no joint 'tail'"),
-        (("joints", 1, "parent"), "neck", "the joint left_hip stands before its parent neck"),
-        (("joints", 2, "parent"), None, "2 of its joints have no parent"),
-        (("joints", 2, "like"), "Wing", "right_hip is like 'Wing'"),
-        (("joints", 2, "mean"), [0, 0, 0, 0], "the mean of right_hip is no unit quaternion"),
-        (("joints", 2, "deviation_deg"), -1, "the deviation of right_hip is negative"),
-        (("markers", 0, "weights"), {"pelvis": 2.0}, "the weights of LFWT"),
-        (("markers", 0, "weights"), {"tail": 1.0}, "there is no joint 'tail'"),
-        (("markers", 0, "label"), "", "a marker has '' for its name"),
-        (("markers", 0, "offset"), None, "the offset of LFWT is not 3 numbers"),
-        (("joints",), 3, "lacks a part of an actor"),
-        (("version",), 9, "another format or version"),
-    ],
-)
-def test_what_is_wrong_with_a_file_is_one_sentence(actor, tmp_path, path, value, said):
-    actor.save(tmp_path / "a.json")
-    document = json.loads((tmp_path / "a.json").read_text())
-    entry, last = change(path)(document)
-    entry[last] = value
-    (tmp_path / "a.json").write_text(json.dumps(document))
-    with pytest.raises(BonesetterError) as caught:
-        Actor.load(tmp_path / "a.json")
-    assert said in str(caught.value)

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.actors.actor import Actor
-from model.actors.prior import bundled
+from model.actors.actor_file import read_actor
 from model.atomic import replacing
 from model.files.npz import read_npz, write_npz
 from model.files.output import write_outputs
@@ -67,11 +66,22 @@ def test_what_is_no_npz_is_refused(tmp_path: Path) -> None:
 
 def test_the_report_has_exactly_its_keys(solved: Solve) -> None:
     report = build_report(solved("Z"), {"read": 0.1, "pose": 0.5})
-    assert list(report) == ["frames", "rate_hz", "seconds", "marker_residual_mm", "flagged", "corrections", "contacts", "warnings"]
+    keys = ["frames", "rate_hz", "seconds", "marker_residual_mm", "marker_sigma_mm", "flagged", "corrections", "contacts", "warnings"]
+    assert list(report) == keys
     assert list(report["marker_residual_mm"]) == ["mean", "p95", "per_label"]
     assert report["seconds"] == {"read": 0.1, "pose": 0.5}
     assert report["warnings"] == ["Said."]
     assert json.loads(json.dumps(report, allow_nan=False)) == report
+
+
+def test_the_report_says_which_markers_are_least_sure(solved: Solve) -> None:
+    solution = solved("Z")
+    assert build_report(solution, {})["marker_sigma_mm"] == {}
+    sigma = np.full((len(solution.actor.labels), 3), np.nan)
+    sigma[:3] = [[0.004] * 3, [0.001, 0.002, 0.002], [0.03] * 3]
+    told = build_report(replace(solution, actor=replace(solution.actor, offset_sigma=sigma)), {})["marker_sigma_mm"]
+    first, second, third = solution.actor.labels[:3]
+    assert list(told.items()) == [(third, 30.0), (first, 4.0), (second, 1.73)]
 
 
 def test_residuals_count_flagged_samples_too(solved: Solve) -> None:
@@ -100,7 +110,7 @@ def test_all_outputs_of_a_take(solved: Solve, tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.bvh", "a.json", "a.npz", "actor.json"]
     assert list(report["seconds"]) == ["read", "pose", "write"]
     assert json.loads((tmp_path / "a.json").read_text()) == report
-    assert Actor.load(tmp_path / "actor.json").labels == solved("Z").actor.labels
+    assert read_actor(tmp_path / "actor.json").labels == solved("Z").actor.labels
 
 
 def test_an_interrupted_write_leaves_the_old_file(tmp_path: Path) -> None:
@@ -124,15 +134,3 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path: Path) -> None:
 def test_a_folder_that_does_not_exist_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(BonesetterError, match="cannot be written"), replacing(tmp_path / "none" / "a.txt"):
         pass
-
-
-def test_an_actor_with_markers_that_joints_share_survives_its_file(shared_markers, tmp_path: Path):
-    actor = shared_markers(bundled().mean_actor())
-    actor.save(tmp_path / "actor.json")
-    np.testing.assert_allclose(Actor.load(tmp_path / "actor.json").weights, actor.weights)
-    document = json.loads((tmp_path / "actor.json").read_text())
-    shared = next(marker for marker in document["markers"] if "weights" in marker)
-    shared["weights"] = {name: 2 * weight for name, weight in shared["weights"].items()}
-    (tmp_path / "actor.json").write_text(json.dumps(document))
-    with pytest.raises(BonesetterError, match="is not a Bonesetter actor"):
-        Actor.load(tmp_path / "actor.json")

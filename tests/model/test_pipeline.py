@@ -7,6 +7,7 @@ import ezc3d
 import numpy as np
 import pytest
 
+from model.actors.actor_file import read_actor, write_actor
 from model.actors.prior import bundled
 from model.corruptions import corrupt
 from model.evaluate import CORRUPTED
@@ -63,17 +64,22 @@ def test_the_same_input_gives_the_same_output(solution, synthetic):
 
 def test_a_saved_actor_solves_again(solution, synthetic, tmp_path):
     path = tmp_path / "actor.json"
-    solution.actor.save(path)
-    actor = type(solution.actor).load(path)
+    write_actor(solution.actor, path)
+    actor = read_actor(path)
     again = solve_take(synthetic.take, Settings(), actor, silent)
     np.testing.assert_allclose(again.positions, solution.positions, atol=2e-3)
 
 
 def test_a_marker_the_actor_lacks_is_said(solution, synthetic):
     actor = solution.actor
-    fewer = replace(actor, labels=actor.labels[1:], marker_joints=actor.marker_joints[1:], marker_offsets=actor.marker_offsets[1:])
-    again = solve_take(synthetic.take, Settings(), fewer, silent)
+    again = solve_take(synthetic.take, Settings(), actor.only(range(1, len(actor.labels))), silent)
     assert any(actor.labels[0] in warning for warning in again.warnings)
+    assert again.actor.labels == actor.labels
+    usual = bundled().actor
+    assert again.actor.offset_sigma is not None
+    assert actor.offset_sigma is not None
+    np.testing.assert_array_equal(again.actor.offset_sigma[0], usual.offset_deviation[usual.labels.index(actor.labels[0])])
+    np.testing.assert_array_equal(again.actor.offset_sigma[1:], actor.offset_sigma[1:])
 
 
 def test_smoothing_takes_jitter_out(synthetic):

@@ -18,7 +18,7 @@ from model.proposer import samples
 from model.proposer import trainer as training
 from model.proposer.features import Figure, into_frames
 from model.proposer.network import Proposer, Size, read_proposer, write_proposer
-from model.proposer.propose import BUNDLED, EVERY, Proposal, acquaintance, propose, propose_poses, stranger
+from model.proposer.propose import BUNDLED, EVERY, FITTED_M, Proposal, acquaintance, propose, propose_poses, stranger
 from model.proposer.trainer import Mixed, ProposerRun, ProposerTrainer, read_run
 from model.solver import fit
 from model.solver.fit import Observations, find_poses
@@ -61,9 +61,7 @@ def coarse(walk: SyntheticTake, labels: list[int]) -> Observations:
 def some(actor: Actor, rows: list[int]) -> Actor:
     """An actor with some of its labels, some more than once."""
     names = tuple(f"{actor.labels[row]} {number}" for number, row in enumerate(rows))
-    return replace(
-        actor, labels=names, marker_joints=tuple(actor.marker_joints[r] for r in rows), marker_offsets=actor.marker_offsets[rows]
-    )
+    return replace(actor.only(rows), labels=names)
 
 
 def proposed(network: Proposer, prior: Prior, walk: SyntheticTake, rows: list[int]) -> Proposal:
@@ -129,6 +127,16 @@ def test_chunks_have_no_seams(network: Proposer, prior: Prior, walk: SyntheticTa
     whole = proposed(network, prior, walk, rows)
     monkeypatch.setattr("model.proposer.propose.CHUNK", 16)
     torch.testing.assert_close(whole.pose.q, proposed(network, prior, walk, rows).pose.q, atol=2e-4, rtol=1e-3)
+
+
+def test_an_actor_is_known_as_well_as_it_says_and_no_better_than_a_fit_knows(prior: Prior) -> None:
+    actor = prior.mean_actor()
+    sigma = np.full_like(actor.marker_offsets, np.nan)
+    sigma[:2] = [[0.03, 0.02, 0.001], [0.001] * 3]
+    spread = acquaintance(replace(actor, offset_sigma=sigma)).spread[0]
+    torch.testing.assert_close(spread[0], torch.tensor([0.03, 0.02, FITTED_M]))
+    torch.testing.assert_close(spread[1:], torch.full((40, 3), FITTED_M))
+    torch.testing.assert_close(acquaintance(actor).spread[0], torch.full((41, 3), FITTED_M))
 
 
 def test_a_wild_marker_of_the_trunk_leaves_the_body_frame(prior: Prior, walk: SyntheticTake) -> None:

@@ -6,10 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
-from model.actors.prior import bundled
-from model.solver.calibration import INDEPENDENCE, ActorFit, Sizes, spread_frames
+from model.actors.prior import Prior, bundled
+from model.solver.calibration import INDEPENDENCE, ActorFit, Sizes, fit_actor, spread_frames
 from model.solver.fit import (
     AT_ONCE,
     DAMPING,
@@ -31,6 +32,7 @@ from model.solver.fit import (
 )
 from model.solver.frames import Between
 from model.solver.kinematics import ROOT, Body, Pose
+from model.training.bodies import draw_bodies
 from model.training.synthesis import Noise, synthesise
 
 CPU = torch.device("cpu")
@@ -260,6 +262,45 @@ def test_a_step_of_poses_and_sizes_solves_the_dense_system(any_body, clean):
     torch.testing.assert_close(moved.components, step[2 * count : 2 * count + split], rtol=1e-5, atol=1e-8)
     torch.testing.assert_close((moved.offsets - sizes.offsets).flatten(), step[2 * count + split :], rtol=1e-5, atol=1e-8)
     torch.testing.assert_close(moved_pose.q - pose.q, step[: 2 * count].view(2, count)[:, ROOT:], rtol=1e-5, atol=1e-8)
+    # how sure the sizes are is told with all that the poses could make up for
+    covariance = torch.linalg.inv(whole)[2 * count :, 2 * count :]
+    bone_sigma, offset_sigma = fit.sigmas(moved)
+    assert bone_sigma is not None
+    torch.testing.assert_close(torch.as_tensor(offset_sigma).flatten() ** 2, covariance.diagonal()[split:], rtol=1e-5, atol=0)
+    of_bones = torch.einsum("jic,cd,jid->ji", fit.bone_basis, covariance[:split, :split], fit.bone_basis)
+    torch.testing.assert_close(torch.as_tensor(bone_sigma) ** 2, of_bones, rtol=1e-5, atol=1e-12)
+    assert fit.sigmas(sizes) == (None, None)
+
+
+def drawn_poses(prior: Prior, frames: int, random: np.random.Generator) -> Pose:
+    """Poses that flow into one another, as far from the mean pose as the prior has it; the root stays."""
+    covariance, limits = np.linalg.inv(prior.pose.precision), prior.pose.limits
+    flow = gaussian_filter1d(random.standard_normal((frames, len(covariance))), 5, axis=0)
+    q = np.clip(flow / flow.std() @ np.linalg.cholesky(covariance).T, *limits)
+    return Pose(torch.zeros(frames, 3), torch.eye(3).expand(frames, 3, 3), torch.as_tensor(q, dtype=torch.float32))
+
+
+def test_the_actor_is_as_far_off_as_it_says():
+    """People and poses drawn from the prior: the errors of bones and offsets against what is said of them."""
+    prior = bundled()
+    placement = prior.actor.placement
+    mean, errors, sigmas = Body(prior.mean_actor(), prior.pose, CPU, torch.float32), [], []
+    for seed in range(4):
+        random = np.random.default_rng(seed)
+        person = draw_bodies(prior.actor, 1, random).actor(0)
+        pose = drawn_poses(prior, 200, random)
+        markers = Body(person, prior.pose, CPU, torch.float32).posed(pose).markers
+        seen = observed(markers.numpy() + random.normal(0.0, 0.002, markers.shape))
+        fitted = fit_actor(mean, prior, placement, replace(seen, points=seen.points.float(), confidence=seen.confidence.float()), pose)
+        assert fitted.bone_sigma is not None
+        assert fitted.offset_sigma is not None
+        errors += [fitted.skeleton.bones - person.skeleton.bones, fitted.marker_offsets - person.marker_offsets]
+        sigmas += [fitted.bone_sigma, fitted.offset_sigma]
+    far, sure = np.concatenate(errors), np.concatenate(sigmas)
+    off = (far / np.maximum(sure, 1e-9))[sure > 1e-6]
+    assert 0.7 < np.sqrt((off**2).mean()) < 1.3
+    assert 0.55 < (np.abs(off) < 1).mean() < 0.85
+    assert (np.abs(off) < 2).mean() > 0.9
 
 
 def test_a_marker_is_expected_with_the_joint_that_it_lies_by(body, clean):

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from model.actors.actor import Actor
+from model.actors.actor_file import read_actor
 from model.actors.prior import bundled
 from model.corruptions import corrupt
 from model.evaluate import CORRUPTED
@@ -61,14 +61,22 @@ def undisturbed(synthetic):
 )
 def test_a_marker_that_was_moved_is_found_and_fitted(synthetic, undisturbed, moved, tmp_path):
     actor = bundled().mean_actor()
+    sure = np.full_like(actor.marker_offsets, 0.005)
+    sure[[actor.labels.index(label) for label in moved]] = 0.001
+    actor = replace(actor, offset_sigma=sure)
     solution = solve_take(with_moved(synthetic, moved), Settings(), actor, silent)
     assert set(restuck(solution)) == set(moved)
+    assert solution.actor.offset_sigma is not None
     for label, by in moved.items():
         row = actor.labels.index(label)
         assert any(warning.startswith(f"{label} sits ") for warning in solution.warnings)
         np.testing.assert_allclose(solution.actor.marker_offsets[row], actor.marker_offsets[row] + by, atol=6e-3)
+        # how sure its old place was says nothing of the new one, which the other markers told
+        assert (solution.actor.offset_sigma[row] >= 0.005).all()
+        assert (solution.actor.offset_sigma[row] < 0.012).all()
     others = [row for row, label in enumerate(actor.labels) if label not in moved]
     np.testing.assert_array_equal(solution.actor.marker_offsets[others], actor.marker_offsets[others])
+    np.testing.assert_array_equal(solution.actor.offset_sigma[others], sure[others])
     usual, error = (error_of(each, synthetic.motion) for each in (undisturbed, solution))
     assert error.position_mm.mean() < usual.position_mm.mean() + 0.5
     assert error.motion_deg.mean() < usual.motion_deg.mean() + 0.3
@@ -76,7 +84,7 @@ def test_a_marker_that_was_moved_is_found_and_fitted(synthetic, undisturbed, mov
     entries = [entry for entry in report["corrections"] if entry["kind"] == "re-stuck"]
     assert len(entries) == len(moved)
     assert entries[0]["frames"] == [synthetic.take.first_frame, synthetic.take.first_frame + synthetic.take.frames - 1]
-    again = solve_take(with_moved(synthetic, moved), Settings(), Actor.load(tmp_path / "actor.json"), silent)
+    again = solve_take(with_moved(synthetic, moved), Settings(), read_actor(tmp_path / "actor.json"), silent)
     assert not restuck(again)
 
 
