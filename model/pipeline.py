@@ -26,13 +26,12 @@ from .markers.matching import choose_marker_set, match_all, unlabelled
 from .markers.relabelling import relabel
 from .markers.sides import put_sides_right
 from .motion import steady
-from .proposer.propose import acquaintance, propose_poses, stranger
+from .proposer.propose import Begun, acquaintance, as_proposed, propose_poses, stranger
 from .proposer.propose import bundled as bundled_proposer
 from .proposer.starts import Beginning, other_hierarchy
 from .report import marker_residuals_mm
 from .settings import Settings
 from .solution import Solution
-from .solver.advice import Advice
 from .solver.attachment import attach, enough_samples, of_markers
 from .solver.calibration import fit_actor
 from .solver.fit import Found, Observations, coarse, find_poses, fit_poses, marker_jitter
@@ -132,7 +131,8 @@ def solve_take(
         given = actor
         if given is not None:
             actor = actor_for(given, placement, unknown.labels, warnings)
-        begun, advice = proposed(actor, placement, prior, matched.labels, few, begin)
+        begun = proposed(actor, placement, prior, matched.labels, few, begin)
+        advice = begun.advice
     with watch.stage("calibrate") as part, torch.no_grad():
         actor = calibrated(actor, placement, prior, matched.labels, few, begun, part, warnings)
         if actor.labels != matched.labels:
@@ -141,7 +141,7 @@ def solve_take(
             matched, cleaned, seen = matched.only(rows), cleaned.only(rows), of_markers(seen, rows)
     with watch.stage("find") as part, torch.no_grad():
         body = Body(actor, prior.pose, device, seen.points.dtype)
-        found = find_poses(body, prior.pose, seen, begun, advice, part)
+        found = find_poses(body, prior.pose, seen, begun.pose, advice, part)
         restuck: tuple[Restuck, ...] = ()
         if given is not None:
             body, found, restuck = follow_restuck(body, prior.pose, seen, found, given.labels)
@@ -213,9 +213,8 @@ def proposed(
     labels: tuple[str, ...],
     few: Observations,
     begin: Beginning | None,
-) -> tuple[Pose, Advice | None]:
-    """The poses that a solve begins from, of frames that follow on one another, and what is said of them beside: the network's, by the
-    markers that are known.
+) -> Begun:
+    """What a solve begins from: the network's word, by the markers that are known.
 
     Args:
         actor: Fitted before, or None.
@@ -228,9 +227,10 @@ def proposed(
     looked_at = placement.labels if actor is None else actor.labels
     seen = of_markers(few, [labels.index(label) for label in looked_at])
     if actor is not None and begin is not None:
-        return begin(Body(actor, prior.pose, few.points.device, few.points.dtype), seen), None
-    pose, advice = propose_poses(bundled_proposer(), acquaintance(actor) if actor else stranger(prior, placement), seen)
-    return pose, advice.on(looked_at, labels)
+        return Begun(begin(Body(actor, prior.pose, few.points.device, few.points.dtype), seen), None, actor)
+    network = bundled_proposer()
+    pose, advice, said = propose_poses(network, acquaintance(actor) if actor else stranger(prior, placement), seen)
+    return Begun(pose, advice.on(looked_at, labels), actor or as_proposed(network, prior.mean_actor(placement), said))
 
 
 def calibrated(
@@ -239,7 +239,7 @@ def calibrated(
     prior: Prior,
     labels: tuple[str, ...],
     few: Observations,
-    begun: Pose,
+    begun: Begun,
     progress: Callable[[float], None],
     warnings: list[str],
 ) -> Actor:
@@ -251,18 +251,18 @@ def calibrated(
         prior: Of poses and bones.
         labels: Of all markers.
         few: Of all markers, at the coarse rate.
-        begun: Poses of these frames to begin from.
+        begun: Of these frames.
         progress: Called with the part that is done.
         warnings: Gets what the user should know.
     """
     known = len(placement.labels)
     if given is not None:
-        return attach(given, None, prior, labels, few, begun, warnings) if len(given.labels) < len(labels) else given
-    body = Body(prior.mean_actor(placement), prior.pose, few.points.device, few.points.dtype)
+        return attach(given, None, prior, labels, few, begun.pose, warnings) if len(given.labels) < len(labels) else given
+    body = Body(begun.actor, prior.pose, few.points.device, few.points.dtype)
     if known == len(labels):
-        return fit_actor(body, prior, placement, few, begun, progress)
-    actor = fit_actor(body, prior, placement, of_markers(few, range(known)), begun, lambda part: progress(0.5 * part))
-    return attach(actor, placement, prior, labels, few, begun, warnings, lambda part: progress(0.5 + 0.5 * part))
+        return fit_actor(body, prior, placement, few, begun.pose, progress)
+    actor = fit_actor(body, prior, placement, of_markers(few, range(known)), begun.pose, lambda part: progress(0.5 * part))
+    return attach(actor, placement, prior, labels, few, begun.pose, warnings, lambda part: progress(0.5 + 0.5 * part))
 
 
 def actor_for(actor: Actor, placement: Placement, others: tuple[str, ...], warnings: list[str]) -> Actor:

@@ -21,8 +21,9 @@ from ..actors.placement import Placement
 from ..actors.prior import PosePrior, Prior
 from ..metrics import Figures, score
 from ..motion import Motion, matrices
+from ..proposer.propose import Begun
 from ..settings import Settings
-from ..solver import calibration, fit
+from ..solver import advice, calibration, fit
 from ..solver.fit import Found, Observations
 from ..solver.frames import Between
 from ..solver.kinematics import Body, Pose
@@ -64,13 +65,13 @@ class Variant:
 
 def mean_poses(
     actor: Actor | None, placement: Placement, prior: Prior, labels: tuple[str, ...], few: Observations, _begin: object = None
-) -> tuple[Pose, None]:
-    """The mean pose, laid on the trunk, in the place of the network's poses; see `pipeline.proposed`."""
+) -> Begun:
+    """The mean pose, laid on the trunk, of the mean person, in the place of the network's; see `pipeline.proposed`."""
     actor = actor or prior.mean_actor(placement)
     body = Body(actor, prior.pose, few.points.device, few.points.dtype)
     rows = [labels.index(label) for label in actor.labels]
     seen = Observations(few.points[:, rows], few.confidence[:, rows], few.seconds)
-    return fit.place_root(body, fit.prior_terms(prior.pose, few.seconds, few.points), seen), None
+    return Begun(fit.place_root(body, fit.prior_terms(prior.pose, few.seconds, few.points), seen), None, actor)
 
 
 def as_proposed(_body: Body, _prior: PosePrior, seen: Observations, begun: Pose, *_others: object) -> Found:
@@ -145,6 +146,8 @@ VARIANTS = (
     Variant("robust kernel", "least squares", LEAST_SQUARES),
     Variant("graduation", "the kernel's last scale in every step", UNGRADUATED),
     Variant("network, graduation", "both", [(pipeline, "proposed", mean_poses), *UNGRADUATED]),
+    Variant("reliabilities", "every sample counts alike while the kernel is wide", [(fit, "WIDE_SCALE_M", np.inf)]),
+    Variant("pull to the network", "hidden limbs by prior and neighbours alone", [(advice, "ADVICE_WEIGHT", 0.0)]),
     Variant("joint limits", "none", [(fit, "LIMIT_SIGMA_RAD", 1e3)]),
     Variant("pose prior", "no pose is likelier than another", [(fit, "POSE_WEIGHT", 1e-3)]),
     Variant(
@@ -152,7 +155,7 @@ VARIANTS = (
         "every frame by itself",
         [(fit, "SPEED_WEIGHT", NONE), (fit, "GAP_SPEED_WEIGHT", NONE)],
     ),
-    Variant("closeness by the take", "10 mm for all takes", [(fit, "judged", unjudged)]),
+    Variant("closeness by the take", "12 mm for all takes", [(fit, "judged", unjudged)]),
     Variant("cleaning", "samples as they are, no gap filled", settings=UNCLEANED),
     Variant("cleaning, robust kernel", "both", LEAST_SQUARES, UNCLEANED),
     Variant("relabelling", "labels as they are", [(pipeline, "relabel", as_labelled), (pipeline, "put_sides_right", as_labelled)]),

@@ -123,9 +123,33 @@ def propose(network: Proposer, known: Known, seen: Observations) -> Proposal:
     )
 
 
-def propose_poses(network: Proposer, known: Known, seen: Observations) -> tuple[Pose, Advice]:
+@dataclass(frozen=True, eq=False)
+class Begun:
+    """Where a solve begins.
+
+    Attributes:
+        pose: Of frames that follow on one another.
+        advice: What is said of the same frames beside; None where the network does not know the joints.
+        actor: Whose poses they are: the one that is given, or as the network takes a stranger to be built and marked.
+    """
+
+    pose: Pose
+    advice: Advice | None
+    actor: Actor
+
+
+def as_proposed(network: Proposer, actor: Actor, said: Proposal) -> Actor:
+    """An actor of mean build with the sizes that are proposed."""
+    bones = actor.skeleton.bones + (network.figure.bone_basis @ said.components).double().numpy()
+    return replace(actor, skeleton=replace(actor.skeleton, bones=bones), marker_offsets=said.offsets.double().numpy())
+
+
+def propose_poses(network: Proposer, known: Known, seen: Observations) -> tuple[Pose, Advice, Proposal]:
     """The poses of a run of frames, to begin from, and what is said of them beside: of every second frame, straight in between, which is as
     good to begin from.
+
+    Returns:
+        The poses, the advice of the same frames, and all that was said of those that were looked at.
 
     The network itself is small, and quick enough, on the CPU.
     """
@@ -138,7 +162,7 @@ def propose_poses(network: Proposer, known: Known, seen: Observations) -> tuple[
     # of a sample that was not looked at its neighbours tell, as far as there are any
     reliability = torch.where(few.confidence > 0, said.reliability, 1.0)
     advice = Advice(said.pose.q, said.sigma[:, ROOT:] ** -2, reliability).of_all(between)
-    return Pose(*(part.to(seen.points) for part in (pose.root, pose.turn, pose.q))), advice.to(seen.points)
+    return Pose(*(part.to(seen.points) for part in (pose.root, pose.turn, pose.q))), advice.to(seen.points), said
 
 
 def _per_frames(evidence: Evidence) -> Evidence:

@@ -94,7 +94,7 @@ def carried_proposal(prior: Prior, pose_prior: PosePrior, carry: Carrying, known
         labels = [label for label in body.labels if label in known]
         rows = [body.labels.index(label) for label in labels]
         placed = replace(prior.placement(marker_set, tuple(known[label] for label in labels)), labels=tuple(labels))
-        theirs, _ = propose_poses(bundled_proposer(), stranger(prior, placed), of_markers(seen, rows))
+        theirs, _, _ = propose_poses(bundled_proposer(), stranger(prior, placed), of_markers(seen, rows))
         there = Body(prior.mean_actor(placed), prior.pose, seen.points.device, seen.points.dtype)
         local = carry.local(to_array(there.posed(theirs).turned))
         q = _coordinates(local, pose_prior)

@@ -117,13 +117,14 @@ def attach(
     longer = actor.beside(attached)
     if placement is not None:
         rows = [labels.index(label) for label in longer.labels]
-        refined = _refined(placement + attached, prior, of_markers(seen, rows), begun, progress)
-        without = _cost(Body(longer, prior.pose, seen.points.device, seen.points.dtype), pose, of_markers(few, rows))
+        body = Body(longer, prior.pose, seen.points.device, seen.points.dtype)
+        refined = fit_actor(body, prior, placement + attached, of_markers(seen, rows), begun, progress)
+        without = _cost(body, pose, of_markers(few, rows))
         if _cost(*_posed(refined, prior, of_markers(few, rows), start), of_markers(few, rows)) >= without:
             warnings.append(f"Left out, as the marker set does not know them and the others fit better without: {listed(attached.labels)}.")
             return actor
         longer = refined
-    said = [f"{label} to {body.joints[place.joint]}" for label, place in places.items()]
+    said = [f"{label} to {longer.skeleton.joints[place.joint]}" for label, place in places.items()]
     warnings.append(f"Attached by fitting, as the marker set does not know them: {listed(said)}.")
     return longer
 
@@ -166,11 +167,6 @@ def _placement(places: dict[str, StillPlace]) -> Placement:
 def _posed(actor: Actor, prior: Prior, few: Observations, begun: Pose) -> tuple[Body, Pose]:
     body = Body(actor, prior.pose, few.points.device, few.points.dtype)
     return body, fit_poses(body, prior.pose, few, find_poses(body, prior.pose, few, begun))
-
-
-def _refined(placement: Placement, prior: Prior, seen: Observations, begun: Pose, progress: Progress | None) -> Actor:
-    body = Body(prior.mean_actor(placement), prior.pose, seen.points.device, seen.points.dtype)
-    return fit_actor(body, prior, placement, seen, begun, progress)
 
 
 def _cost(body: Body, pose: Pose, seen: Observations) -> float:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -31,7 +32,7 @@ SUBSET = 48
 CANDIDATES = 2000
 #: The robust kernel's scale in each step, in metres: in those in which only poses move, since sizes fitted to poses that are far
 #: off would have to find their way back, then in those of poses and sizes.
-POSE_SCALES_M, SCALES_M = (0.2, 0.1), (0.1, 0.05, 0.04)
+POSE_SCALES_M, SCALES_M = (0.1,), (0.05, 0.04)
 #: Steps after these, in which the markers' own deviations show how closely they may be followed, and the kernel's scale in them.
 SETTLING_STEPS, SETTLING_SCALE_M = 4, 0.04
 #: Sizes never follow the markers more closely than this standard deviation: no person's joints turn about just the prior's axes, and
@@ -161,7 +162,11 @@ class ActorFit:
         return bones.sqrt().numpy(), offsets.sqrt().numpy()
 
     def start(self) -> Sizes:
-        return Sizes(self.bone_basis.new_zeros(self.bone_basis.shape[-1]), self.offset_mean)
+        """The sizes of the body that was given."""
+        away = self.body.actor.skeleton.bones.ravel() - self.bone_mean.flatten().cpu().double().numpy()
+        # the least components that explain it: some sets' bases have more than bones have directions
+        components, *_ = np.linalg.lstsq(self.bone_basis.flatten(0, 1).cpu().double().numpy(), away, rcond=1e-6)
+        return Sizes(torch.as_tensor(components).to(self.bone_basis), self.body.marker_offsets)
 
     def bone_jacobian(self, turned: Tensor) -> Tensor:
         """d markers / d components: (frames, labels, 3, components), from global rotations (frames, joints, 3, 3)."""
@@ -270,7 +275,7 @@ def fit_actor(body: Body, prior: Prior, placement: Placement, seen: Observations
     """Fit bones and marker offsets to a take.
 
     Args:
-        body: Of mean build, with the take's markers.
+        body: The actor to begin from, with the take's markers.
         prior: Of poses and bones.
         placement: Of the same markers: the prior of their offsets.
         seen: Frames to choose from.

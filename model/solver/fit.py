@@ -37,7 +37,7 @@ from .spatial import pulls, twists, write_upper
 
 #: Standard deviation of a marker about its place on a rigid bone, in metres: where nothing is known of the take yet, and the least
 #: and the most that is believed once it shows.
-MARKER_SIGMA_M, LEAST_SIGMA_M, MOST_SIGMA_M = 0.010, 0.0015, 0.010
+MARKER_SIGMA_M, LEAST_SIGMA_M, MOST_SIGMA_M = 0.012, 0.0015, 0.012
 #: By how much the deviations that show are widened: of the cameras' jitter, which poses do not follow, and of skin, which carries
 #: the markers of a bone together for a while, so that the pose takes up most of what it does.
 JITTER_WIDENING, SKIN_WIDENING = 1.5, 5.0
@@ -59,7 +59,7 @@ SPEED_WEIGHT, GAP_SPEED_WEIGHT = 0.05, 1.0
 #: Frames that are chosen here and there are posed as if so many seconds apart, so that none is held to another's pose.
 SECONDS_APART = 10.0
 #: How much of the pose prior is believed: neighbouring frames repeat the same poses and the same marker errors.
-POSE_WEIGHT = 1.0
+POSE_WEIGHT = 0.5
 #: Lambda, how far past its limit a joint may be: a joint has no hard stop, but it takes all markers of a limb to push it that far.
 LIMIT_SIGMA_RAD = np.radians(1.0)
 #: Degrees of freedom of Student's t beyond the usual poses: one, for the heaviest tail whose scale is still known.

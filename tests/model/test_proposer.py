@@ -255,7 +255,7 @@ def test_bundled_weights_are_small_and_see_the_pose(prior: Prior) -> None:
 def test_proposed_poses_come_where_the_samples_are(network: Proposer, prior: Prior, walk: SyntheticTake) -> None:
     seen = coarse(walk, list(range(41)))[slice(0, 5 * EVERY + 1)]
     known = acquaintance(prior.mean_actor())
-    begun, advice = propose_poses(network, known, replace(seen, points=seen.points.double(), confidence=seen.confidence.double()))
+    begun, advice, _ = propose_poses(network, known, replace(seen, points=seen.points.double(), confidence=seen.confidence.double()))
     assert begun.q.dtype == advice.q.dtype == advice.reliability.dtype == torch.float64
     looked = Observations(seen.points[::EVERY], seen.confidence[::EVERY], EVERY * seen.seconds)
     torch.testing.assert_close(begun.q[::EVERY].float(), propose(network, known, looked).pose.q)

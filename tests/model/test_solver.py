@@ -10,6 +10,7 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
 from model.actors.prior import Prior, bundled
+from model.solver.advice import ADVICE_WEIGHT, WIDE_SCALE_M, Advice
 from model.solver.calibration import INDEPENDENCE, ActorFit, Sizes, fit_actor, spread_frames
 from model.solver.fit import (
     AT_ONCE,
@@ -19,6 +20,7 @@ from model.solver.fit import (
     TAIL,
     Observations,
     changes,
+    coarse,
     coupled_step,
     find_poses,
     fit_poses,
@@ -29,6 +31,7 @@ from model.solver.fit import (
     sample_weights,
     upper_triangle,
     usual,
+    visible_part,
 )
 from model.solver.frames import Between
 from model.solver.kinematics import ROOT, Body, Pose
@@ -120,28 +123,68 @@ def test_normal_matrix_is_that_of_the_jacobian(any_body, clean):
     torch.testing.assert_close(gradient, pull, rtol=1e-9, atol=1e-6)
 
 
-def test_gradient_is_the_derivative_of_the_cost(any_body, clean):
-    """Of the cost in the solver's docstring, kernel and prior included."""
+@pytest.mark.parametrize("scale", [0.05, WIDE_SCALE_M])
+def test_gradient_is_the_derivative_of_the_cost(any_body, clean, scale):
+    """Of the cost in the solver's docstring, kernel, prior and advice included."""
     seen = observed(clean.markers[:3] + 0.02)
     terms = prior_terms(bundled().pose, seen.seconds, seen.points)
     random = torch.Generator().manual_seed(2)
-    scale, sigma = 0.05, 0.010
     pose = place_root(any_body, terms, seen).stepped(
         0.05 * torch.randn(3, ROOT + any_body.coordinates, generator=random, dtype=torch.float64)
     )
 
+    said = [torch.rand(3, n, generator=random, dtype=torch.float64) for n in (any_body.coordinates, any_body.coordinates, 41)]
+    advice = Advice(*said)
+    believed = advice.reliability if scale >= WIDE_SCALE_M else torch.ones(3, 41)
+
     def cost(at: Pose) -> torch.Tensor:
         squared = ((any_body.posed(at).markers - seen.points) ** 2).sum(-1)
-        robust = (squared * scale**2 / (squared + scale**2)).sum(-1) / (2 * sigma**2)
-        return robust + 0.5 * torch.einsum("fi,ij,fj->f", at.q, terms.precision[ROOT:, ROOT:], at.q)
+        robust = (believed * squared * scale**2 / (squared + scale**2)).sum(-1) / (2 * seen.sigma_m**2)
+        pulled = 0.5 * (advice.precision * (at.q - advice.q) ** 2).sum(-1)
+        return robust + pulled + 0.5 * torch.einsum("fi,ij,fj->f", at.q, terms.precision[ROOT:, ROOT:], at.q)
 
-    _, gradient = normal_equations(any_body, pose, seen, terms, scale)
+    _, gradient = normal_equations(any_body, pose, seen, terms, scale, advice)
     numeric = torch.zeros_like(gradient)
     for column in range(gradient.shape[1]):
         step = torch.zeros_like(gradient)
         step[:, column] = 1e-6
         numeric[:, column] = (cost(pose.stepped(step)) - cost(pose.stepped(-step))) / 2e-6
     torch.testing.assert_close(gradient, numeric, rtol=1e-4, atol=1e-3)
+
+
+def test_advice_is_for_what_is_hidden(body, clean):
+    """Of the left arm, whose markers are all away in the second of two frames."""
+    seen = observed(clean.markers[:2])
+    arm = [row for row, label in enumerate(body.labels) if label in ("LUPA", "LELB", "LFRM", "LWRA", "LWRB", "LFIN")]
+    seen.confidence[1, arm] = 0.0
+    ones = torch.ones(2, body.coordinates, dtype=torch.float64)
+    believed = Advice(ones, ones, torch.ones(2, 41)).where_hidden(body, visible_part(body, seen)).precision
+    joints = [body.joints[joint] for joint in body.coordinate_joints]
+    elbow, other, thumb = (joints.index(joint) for joint in ("LeftForeArm", "RightForeArm", "LThumb"))
+    assert believed[0, elbow] == believed[1, other] == 0
+    assert believed[1, elbow] == pytest.approx(ADVICE_WEIGHT)
+    assert not believed[:, thumb].any()  # no marker tells of it, in any frame
+
+
+def test_advice_moves_a_hidden_arm_and_no_other(body, clean):
+    seen = observed(clean.markers[:40])
+    arm = [row for row, label in enumerate(body.labels) if label in ("LUPA", "LELB", "LFRM", "LWRA", "LWRB", "LFIN")]
+    seen.confidence[:, arm] = 0.0
+    at, _ = coarse(seen)
+    elbow = [body.joints[joint] for joint in body.coordinate_joints].index("LeftForeArm")
+    q = solved(body, seen).q[at]
+    wanted = q.clone()
+    wanted[:, elbow] += 0.5
+    advice = Advice(wanted, torch.full_like(wanted, 1e6), torch.ones(len(at), 41))
+    moved = fit_poses(body, bundled().pose, seen, find_poses(body, bundled().pose, seen, advice=advice)).q[at]
+    torch.testing.assert_close(moved[:, elbow], wanted[:, elbow], atol=0.02, rtol=0)
+    assert (moved - q).abs().mean(0).argmax() == elbow
+
+
+def test_advice_on_other_labels():
+    advice = Advice(torch.zeros(2, 1), torch.ones(2, 1), torch.tensor([[0.1, 0.9], [0.2, 0.8]]))
+    on = advice.on(("A", "B"), ("B", "C", "A"))
+    torch.testing.assert_close(on.reliability, torch.tensor([[0.9, 1.0, 0.1], [0.8, 1.0, 0.2]]))
 
 
 def test_weights_fall_with_distance_and_confidence():
