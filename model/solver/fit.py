@@ -44,11 +44,9 @@ JITTER_WIDENING, SKIN_WIDENING = 1.5, 5.0
 #: Median of the length of a vector of three standard normal numbers.
 MEDIAN_LENGTH = 1.538
 #: Scales of the robust kernel in metres, one step each: wide while poses are far off, then a few marker deviations.
-COARSE_SCALES_M = (0.3, 0.3, 0.2, 0.2, 0.1, 0.1, 0.05, 0.04)
+COARSE_SCALES_M = (0.3, 0.2, 0.1, 0.05, 0.04)
 SETTLING_SCALES_M = (0.04, 0.04)
 FINE_SCALES_M = (0.03,)
-#: A step that turns no joint of a window by more than this, in rad, is not repeated at the same scale.
-SETTLED_RAD = 0.05
 #: Poses are found at this rate first, so near that one step refines them at the take's own.
 COARSE_HZ = 20.0
 #: How fast a root moves and turns, in m/s and rad/s: people walk and spin.
@@ -290,18 +288,13 @@ def refine(
     advice: Advice | None = None,
     progress: Progress | None = None,
 ) -> Pose:
-    """One Gauss-Newton step for each scale of the robust kernel; a scale is not repeated where its step changed next to nothing."""
+    """One Gauss-Newton step for each scale of the robust kernel."""
     visible = visible_part(body, seen)
     coupling = frame_coupling(terms, visible)
     advice = advice.where_hidden(body, visible) if advice else None
-    last_scale, settled = 0.0, False
     for done, scale in enumerate(scales_m, start=1):
-        if settled and scale == last_scale:
-            continue
         band, gradient = normal_equations(body, pose, seen, terms, scale, advice)
-        step = coupled_step(band, gradient, pose, coupling)
-        pose = pose.stepped(step)
-        last_scale, settled = scale, bool(step[:, 3:].abs().max() < SETTLED_RAD)
+        pose = pose.stepped(coupled_step(band, gradient, pose, coupling))
         if progress:
             progress(done / len(scales_m))
     return pose
