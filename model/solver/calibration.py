@@ -34,7 +34,7 @@ CANDIDATES = 2000
 #: off would have to find their way back, then in those of poses and sizes.
 POSE_SCALES_M, SCALES_M = (0.1,), (0.05, 0.04)
 #: Steps after these, in which the markers' own deviations show how closely they may be followed, and the kernel's scale in them.
-SETTLING_STEPS, SETTLING_SCALE_M = 4, 0.04
+SETTLING_STEPS, SETTLING_SCALE_M = 3, 0.04
 #: Sizes never follow the markers more closely than this standard deviation: no person's joints turn about just the prior's axes, and
 #: what that misses would otherwise be made up for by bones.
 LEAST_SIGMA_M = 0.0025

@@ -12,7 +12,7 @@ from torch import Tensor
 from .kinematics import Pose
 
 #: Frames that are refined together, and how many more on either side are refined with them and thrown away.
-WINDOW, OVERLAP = 1024, 64
+WINDOW, OVERLAP = 2048, 64
 
 
 def windows(frames: int) -> Iterator[tuple[slice, slice]]:
