@@ -49,15 +49,15 @@ Progress = Callable[[str, float], None]
 FILLED_CONFIDENCE, LEAST_FILLED_CONFIDENCE, FILLED_SECONDS = 0.3, 0.01, 0.04
 #: Where the work of each stage ends, of the whole: measured on takes of 1,000 to 4,000 frames.
 PROGRESS_AFTER = {
-    "match": 0.01,
-    "clean": 0.06,
-    "propose": 0.25,
-    "calibrate": 0.5,
-    "find": 0.75,
-    "relabel": 0.77,
-    "pose": 0.92,
-    "smooth": 0.93,
-    "feet": 0.96,
+    "match": 0.02,
+    "clean": 0.07,
+    "propose": 0.19,
+    "calibrate": 0.37,
+    "find": 0.65,
+    "relabel": 0.67,
+    "pose": 0.88,
+    "smooth": 0.89,
+    "feet": 0.94,
     "results": 1.0,
 }
 #: Markers that are further off on average were not followed: soft tissue and noise stay well below.

@@ -28,8 +28,9 @@ def build_report(solution: Solution, seconds: Mapping[str, float]) -> dict[str, 
 
     Returns:
         `frames`, `rate_hz`, `seconds` {stage: seconds}, `marker_residual_mm` {`mean`, `p95`, `per_label`} (None where there is no
-        sample), `marker_sigma_mm` {label: standard deviation along an axis}, how sure the actor is of its markers' places, the least
-        sure first, those of which it does not say it left out, `flagged` {label: {reason: samples}}, `corrections` of labels
+        sample), `marker_sigma_mm` {label: standard deviation, root mean square of the three axes}, how sure the actor is of its
+        markers' places, the least sure first, without those of which it says nothing, `flagged` {label: {reason: samples}},
+        `corrections` of labels
         [{`kind`, `labels`, `frames` [first, last]}] (see `Correction`), `contacts` {foot: {sole: {`spans`, `seconds`}}}, how often and
         how long each stands, `warnings`.
     """

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The engine process: reads requests as JSON lines, answers as JSON lines, and ends when its standard input does.
 
-The protocol is in docs/design.md. Arrays travel as npz files (exchange.py).
+The protocol is in docs/design.md. Arrays travel as npz files (files/exchange.py).
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def warm_up() -> None:
     """Load what every solve needs while the user still looks at the panel; a failure is told by the solve that meets it."""
     try:
         from . import pipeline  # noqa: F401  # importing the pipeline brings torch
-        from .actors import prior  # importing the pipeline brings torch
+        from .actors import prior
 
         prior.bundled()
     except Exception:

@@ -63,7 +63,7 @@ class Variant:
     settings: Settings = field(default_factory=Settings)
 
 
-def mean_poses(
+def mean_beginning(
     actor: Actor | None, placement: Placement, prior: Prior, labels: tuple[str, ...], few: Observations, _begin: object = None
 ) -> Begun:
     """The mean pose, laid on the trunk, of the mean person, in the place of the network's; see `pipeline.proposed`."""
@@ -74,7 +74,7 @@ def mean_poses(
     return Begun(fit.place_root(body, fit.prior_terms(prior.pose, few.seconds, few.points), seen), None, actor)
 
 
-def as_proposed(_body: Body, _prior: PosePrior, seen: Observations, begun: Pose, *_others: object) -> Found:
+def network_alone(_body: Body, _prior: PosePrior, seen: Observations, begun: Pose, *_others: object) -> Found:
     """The network's poses as those that are found; see `fit.find_poses`."""
     return Found(begun, fit.coarse(seen)[0], fit.MARKER_SIGMA_M)
 
@@ -126,27 +126,33 @@ SCALES = [
     (calibration, "SCALES_M"),
 ]
 
-LEAST_SQUARES = [(module, name, _wide(getattr(module, name))) for module, name in SCALES] + [(calibration, "SETTLING_SCALE_M", WIDE_M)]
-UNGRADUATED = [(module, name, _last(getattr(module, name))) for module, name in SCALES]
+UNHEARD = (fit, "WIDE_SCALE_M", np.inf)
+LEAST_SQUARES = [(module, name, _wide(getattr(module, name))) for module, name in SCALES] + [
+    (calibration, "SETTLING_SCALE_M", WIDE_M),
+    UNHEARD,
+]
+UNGRADUATED = [(module, name, _last(getattr(module, name))) for module, name in SCALES] + [
+    (calibration, "POSE_SCALES_M", (calibration.SETTLING_SCALE_M,) * len(calibration.POSE_SCALES_M))
+]
 UNCLEANED = Settings(max_speed=np.inf, rigid_tolerance=np.inf, max_residual=np.inf, max_gap=0.0)
 
 WHOLE = Variant("-", "the solver as it is")
 VARIANTS = (
     WHOLE,
-    Variant("network", "poses begin from the mean pose", [(pipeline, "proposed", mean_poses)]),
+    Variant("network", "all begins from the mean person in the mean pose, unadvised", [(pipeline, "proposed", mean_beginning)]),
     Variant(
         "fit of poses",
         "the network's poses, straight in between",
-        [(pipeline, "find_poses", as_proposed), (pipeline, "fit_poses", in_between)],
+        [(pipeline, "find_poses", network_alone), (pipeline, "fit_poses", in_between)],
     ),
     Variant("calibration", "the mean person, markers where they usually are", [(pipeline, "calibrated", mean_actor)]),
     Variant(
         "offsets of their own", "marker offsets as fitted with the bones", [(calibration.ActorFit, "with_own_offsets", no_own_offsets)]
     ),
     Variant("robust kernel", "least squares", LEAST_SQUARES),
-    Variant("graduation", "the kernel's last scale in every step", UNGRADUATED),
-    Variant("network, graduation", "both", [(pipeline, "proposed", mean_poses), *UNGRADUATED]),
-    Variant("reliabilities", "every sample counts alike while the kernel is wide", [(fit, "WIDE_SCALE_M", np.inf)]),
+    Variant("graduation", "the kernel's last scale in every step, too narrow for reliabilities", UNGRADUATED),
+    Variant("network, graduation", "both", [(pipeline, "proposed", mean_beginning), *UNGRADUATED]),
+    Variant("reliabilities", "every sample counts alike while the kernel is wide", [UNHEARD]),
     Variant("pull to the network", "hidden limbs by prior and neighbours alone", [(advice, "ADVICE_WEIGHT", 0.0)]),
     Variant("joint limits", "none", [(fit, "LIMIT_SIGMA_RAD", 1e3)]),
     Variant("pose prior", "no pose is likelier than another", [(fit, "POSE_WEIGHT", 1e-3)]),

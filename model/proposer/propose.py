@@ -27,8 +27,8 @@ BUNDLED = Path(__file__).parents[1] / "weights" / "proposer.safetensors"
 CHUNK, MARGIN = 256, 12
 #: The network looks at every so manyth frame of the coarse rate.
 EVERY = 2
-#: How sure a given actor's offsets and bone components are taken to be where it does not say: a fit's own errors, and none for the
-#: true actor. Offsets are taken for no surer: the network has met hardly any fitted ones that were.
+#: How sure a given actor's offsets are taken to be where it does not say, and its bone components in any case: a fit's own errors, and
+#: none for the true actor. Offsets are taken for no surer: the network has met hardly any fitted ones that were.
 FITTED_M, FITTED_COMPONENT = 0.008, 0.4
 
 
@@ -66,7 +66,7 @@ def stranger(prior: Prior, placement: Placement) -> Known:
 
 
 def acquaintance(actor: Actor, offset_sigma_m: float = FITTED_M, component_sigma: float = FITTED_COMPONENT) -> Known:
-    """An actor that was fitted before, its offsets at least so unsure, or, with deviations of 0, the true one."""
+    """An actor that was fitted before, its offsets at least so unsure; with deviations of 0 the true one, if it says of none itself."""
     said = np.nan if actor.offset_sigma is None else actor.offset_sigma
     # fmax passes over what is not said
     return _known(actor, np.fmax(np.full_like(actor.marker_offsets, offset_sigma_m), said), component_sigma)
@@ -92,7 +92,7 @@ def propose(network: Proposer, known: Known, seen: Observations) -> Proposal:
     Args:
         network: Trained.
         known: What is known of the take's one actor: `stranger` or `acquaintance`.
-        seen: At the network's rate, about 15 Hz; any number of frames and labels.
+        seen: At about the network's rate: it was trained at 15 Hz, and is given 10; any number of frames and labels.
     """
     frames = len(seen.points)
     framed = into_frames(network.figure, known, seen.points[None], seen.confidence[None])
@@ -128,8 +128,8 @@ class Begun:
     """Where a solve begins.
 
     Attributes:
-        pose: Of frames that follow on one another.
-        advice: What is said of the same frames beside; None where the network does not know the joints.
+        pose: Of F frames at the coarse rate.
+        advice: What is said of the same frames, and of all labels, beside; None where the network does not know the joints.
         actor: Whose poses they are: the one that is given, or as the network takes a stranger to be built and marked.
     """
 
@@ -145,13 +145,12 @@ def as_proposed(network: Proposer, actor: Actor, said: Proposal) -> Actor:
 
 
 def propose_poses(network: Proposer, known: Known, seen: Observations) -> tuple[Pose, Advice, Proposal]:
-    """The poses of a run of frames, to begin from, and what is said of them beside: of every second frame, straight in between, which is as
-    good to begin from.
+    """Poses of all frames, from what the network says of every second one, straight in between: as good to begin from.
+
+    The network itself is small, and quick enough, on the CPU.
 
     Returns:
         The poses, the advice of the same frames, and all that was said of those that were looked at.
-
-    The network itself is small, and quick enough, on the CPU.
     """
     frames = len(seen.points)
     at = torch.unique(torch.cat([torch.arange(0, frames, EVERY), torch.tensor([frames - 1])]))
@@ -159,7 +158,7 @@ def propose_poses(network: Proposer, known: Known, seen: Observations) -> tuple[
     few = replace(few, points=few.points.cpu().float(), confidence=few.confidence.cpu().float(), seconds=EVERY * seen.seconds)
     said, between = propose(network, known, few), Between(at, frames)
     pose = between.pose(said.pose)
-    # of a sample that was not looked at its neighbours tell, as far as there are any
+    # missing samples count as believed, so that a frame in between goes by the neighbour that has one
     reliability = torch.where(few.confidence > 0, said.reliability, 1.0)
     advice = Advice(said.pose.q, said.sigma[:, ROOT:] ** -2, reliability).of_all(between)
     return Pose(*(part.to(seen.points) for part in (pose.root, pose.turn, pose.q))), advice.to(seen.points), said

@@ -7,9 +7,10 @@ Per frame t, with markers m, the cost is
         + sum_c beyond_c,t^2 / (2 lambda^2) + sum_c h_c,t (q_c,t - n_c,t)^2 / (2 tau_c,t^2)
 
 rho_s is Geman and McClure's kernel rho(r) = r^2 s^2 / (r^2 + s^2), its scale s shrinking from step to step (graduated
-non-convexity: Yang et al. 2020, arXiv 1909.08605), so that samples far from every sensible pose lose their say. P is the
-pose prior's precision; beyond what is usual a pose counts less, as `usual` says. beyond is by how much a coordinate is past its
-limit, 0 within. n is what a network says, and h how far a coordinate is hidden, as `advice.py` has them. dx is the change from the
+non-convexity: Yang et al. 2020, arXiv 1909.08605), so that samples far from every sensible pose lose their say. w is a sample's
+confidence, and its reliability while s is wide (`advice.py`). P is `POSE_WEIGHT` times the pose prior's precision; beyond what is usual
+a pose counts less, as `usual` says. beyond is by how much a coordinate is past its
+limit, 0 within. n is what a network says, tau how sure it is, and h how far a coordinate is hidden (`advice.py`). dx is the change from the
 frame before; kappa is small where markers are seen and larger where they are not, so that a limb glides through a gap. The change
 couples neighbours only, coordinate by coordinate: the normal matrix is banded with the width of one frame, and LAPACK factors it in
 time linear in the frames.
@@ -141,7 +142,7 @@ def prior_terms(prior: PosePrior, seconds: float, like: Tensor) -> Terms:
 
 
 def visible_part(body: Body, seen: Observations) -> Tensor:
-    """(frames, n): how many of the markers that a coordinate moves are seen, of all that it moves; 0 where it moves none."""
+    """(frames, n): how many of the markers that a coordinate moves are seen, or filled, of all that it moves; 0 where it moves none."""
     seen_at = (seen.confidence > 0).to(seen.points.dtype)
     moves = seen_at.new_ones(ROOT + body.coordinates, len(body.labels))
     moves[ROOT:] = body.moved_part[body.coordinate_joints]
@@ -180,16 +181,20 @@ def usual(pose: Pose, terms: Terms) -> Tensor:
     """(frames, 1): how much of the pose prior counts in each frame: all of it up to what is usual, less the farther a pose is beyond.
 
     Someone who rolls on the floor is where a Gaussian allows nobody: its pull would outweigh the markers, whose own say is limited.
-    Student's t has the weight (nu + n) / (nu + q' P q) instead, of which a pose that is likelier than the average one keeps 1.
+    Student's t has the weight (nu + n) / (nu + d^2) instead, where d^2 = q' P q with the prior's whole precision P, of which a pose that
+    is likelier than the average one keeps 1.
     """
-    away = ((pose.q @ terms.precision[ROOT:, ROOT:]) * pose.q).sum(-1, keepdim=True)
+    away = ((pose.q @ terms.precision[ROOT:, ROOT:]) * pose.q).sum(-1, keepdim=True) / POSE_WEIGHT
     return ((TAIL + pose.q.shape[1]) / (TAIL + away)).clamp_max(1.0)
 
 
 def normal_equations(
     body: Body, pose: Pose, seen: Observations, terms: Terms, scale_m: float, advice: Advice | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Gauss-Newton's matrices, without the coupling, as `upper_triangle` reads them, and gradients (frames, n)."""
+    """Gauss-Newton's matrices, without the coupling, as `upper_triangle` reads them, and gradients (frames, n).
+
+    The advice is as far believed as it says: see `Advice.where_hidden`.
+    """
     count = ROOT + body.coordinates
     band = seen.points.new_empty(pose.frames, count * (count + 1))
     band[:, count * count :] = 0.0
@@ -353,7 +358,8 @@ def find_poses(
     """Poses at the coarse rate, found from `begun`, or from the mean pose; it and the advice are of the frames that `coarse` gives."""
     at, few = coarse(seen)
     terms = prior_terms(prior, few.seconds, seen.points)
-    pose = refined(body, terms, few, begun or place_root(body, terms, few), COARSE_SCALES_M, advice, part_of(progress, 0.0, 0.8))
+    coarse_part = len(COARSE_SCALES_M) / (len(COARSE_SCALES_M) + len(SETTLING_SCALES_M))
+    pose = refined(body, terms, few, begun or place_root(body, terms, few), COARSE_SCALES_M, advice, part_of(progress, 0.0, coarse_part))
     for scale in SETTLING_SCALES_M:
         few = judged(body, few, pose)
         pose = refined(body, terms, few, pose, (scale,), advice)

@@ -91,7 +91,10 @@ def follow_restuck(
     fitted = _no_surer(fitted, prior, moved, displacements(fitted, pose, few).scatter)
     lengths = (fitted.marker_offsets - body.marker_offsets).norm(dim=-1).tolist()
     restuck = sorted((Restuck(body.labels[marker], lengths[marker]) for marker in moved), key=lambda each: -each.moved_m)
-    return fitted, find_poses(fitted, prior, seen, found.pose, found.advice), tuple(restuck)
+    # the network was told where they sat before: what it thinks of their samples counts no more
+    others = [label for row, label in enumerate(body.labels) if row not in moved]
+    advice = found.advice.on(body.labels, others).on(others, body.labels) if found.advice else None
+    return fitted, find_poses(fitted, prior, seen, found.pose, advice), tuple(restuck)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Training of networks that turn markers into joints, on markers made out of skeleton motion."""
+"""What is learned from skeleton motion: the prior, and networks that turn markers into joints, on markers made out of motion."""

@@ -14,16 +14,18 @@ from model.actors.actor import Actor
 from model.actors.prior import Prior
 from model.actors.prior import bundled as bundled_prior
 from model.files.asf_amc import ASF_TO_C3D
+from model.marker_sets.marker_set import load_marker_set
 from model.proposer import samples
 from model.proposer import trainer as training
 from model.proposer.features import Figure, into_frames
 from model.proposer.network import Proposer, Size, read_proposer, write_proposer
-from model.proposer.propose import BUNDLED, EVERY, FITTED_M, Proposal, acquaintance, propose, propose_poses, stranger
+from model.proposer.propose import BUNDLED, EVERY, FITTED_M, Proposal, acquaintance, as_proposed, propose, propose_poses, stranger
 from model.proposer.trainer import Mixed, ProposerRun, ProposerTrainer, read_run
 from model.solver import fit
 from model.solver.fit import Observations, find_poses
 from model.solver.kinematics import Body
 from model.take import BonesetterError
+from model.training.bodies import draw_bodies
 from model.training.markers import gather_footage
 from model.training.synthesis import SyntheticTake, synthesise
 
@@ -260,6 +262,37 @@ def test_proposed_poses_come_where_the_samples_are(network: Proposer, prior: Pri
     looked = Observations(seen.points[::EVERY], seen.confidence[::EVERY], EVERY * seen.seconds)
     torch.testing.assert_close(begun.q[::EVERY].float(), propose(network, known, looked).pose.q)
     torch.testing.assert_close(begun.q[1], 0.5 * (begun.q[0] + begun.q[2]))
+
+
+def test_advice_is_what_the_network_says(network: Proposer, prior: Prior, walk: SyntheticTake) -> None:
+    seen = coarse(walk, list(range(41)))[slice(0, 5 * EVERY + 1)]
+    seen.confidence[EVERY, 3] = 0.0
+    known = acquaintance(prior.mean_actor())
+    _, advice, said = propose_poses(network, known, seen)
+    assert said.reliability[1, 3] == 0
+    torch.testing.assert_close(advice.precision[::EVERY], said.sigma[:, 6:] ** -2)
+    there = seen.confidence[::EVERY] > 0
+    torch.testing.assert_close(advice.reliability[::EVERY][there], said.reliability[there])
+    assert advice.reliability[EVERY, 3] == 1
+
+
+def test_the_actor_that_is_proposed_is_nearer_than_the_mean(prior: Prior) -> None:
+    """By the bundled network, of a stranger who is larger and marked otherwise."""
+    made = draw_bodies(prior.actor, 1, np.random.default_rng(3))
+    larger = Prior(prior.pose, replace(prior.actor, bone_mean=1.15 * prior.actor.bone_mean, offset_mean=1.15 * made.offsets[0]))
+    take = synthesise(seconds=4.0, seed=2, prior=larger)
+    placement = prior.placement(load_marker_set(), take.take.labels)
+    mean = prior.mean_actor(placement)
+    points = torch.from_numpy(np.nan_to_num(take.take.positions[::12])).float()
+    seen = Observations(points, torch.ones(points.shape[:2]), 12 / take.take.rate_hz)
+    network = read_proposer(BUNDLED, prior)
+    actor = as_proposed(network, mean, propose(network, stranger(prior, placement), seen))
+    truth = larger.mean_actor()
+    lengths = [np.linalg.norm(one.skeleton.bones, axis=1).sum() for one in (actor, mean, truth)]
+    assert abs(lengths[0] - lengths[2]) < 0.5 * abs(lengths[1] - lengths[2])
+    rows = [truth.labels.index(label) for label in actor.labels]
+    away = [np.linalg.norm(one.marker_offsets - truth.marker_offsets[rows], axis=1).mean() for one in (actor, mean)]
+    assert away[0] < 0.9 * away[1]
 
 
 def test_the_solver_begins_from_the_poses_it_is_given(prior: Prior, walk: SyntheticTake) -> None:

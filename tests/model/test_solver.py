@@ -178,7 +178,8 @@ def test_advice_moves_a_hidden_arm_and_no_other(body, clean):
     advice = Advice(wanted, torch.full_like(wanted, 1e6), torch.ones(len(at), 41))
     moved = fit_poses(body, bundled().pose, seen, find_poses(body, bundled().pose, seen, advice=advice)).q[at]
     torch.testing.assert_close(moved[:, elbow], wanted[:, elbow], atol=0.02, rtol=0)
-    assert (moved - q).abs().mean(0).argmax() == elbow
+    far = [c for c, joint in enumerate(body.coordinate_joints) if not body.joints[joint].startswith(("Left", "LThumb"))]
+    assert (moved - q)[:, far].abs().max() < 0.01
 
 
 def test_advice_on_other_labels():
@@ -251,6 +252,16 @@ def test_markers_of_a_rigid_body_are_followed_to_their_jitter_and_those_on_skin_
     assert seen.judged_by(white).sigma_m < 0.002 < 0.009 < seen.judged_by(3 * white).sigma_m <= MARKER_SIGMA_M
     assert seen.judged_by(white, 0.004).sigma_m == 0.004
     assert marker_jitter(still[:4], seen.confidence[:4]) == 0.0
+
+
+def test_a_fit_starts_from_the_sizes_of_its_body(clean):
+    prior = bundled()
+    drawn = draw_bodies(prior.actor, 1, np.random.default_rng(5)).actor(0)
+    body = Body(drawn, prior.pose, torch.device("cpu"), torch.float64)
+    fit = ActorFit(body, prior, prior.actor.placement, observed(clean.markers[:2]))
+    assert fit.start().components.abs().max() > 0.5
+    np.testing.assert_allclose(fit.bones(fit.start()).numpy(), drawn.skeleton.bones, atol=1e-5)
+    np.testing.assert_allclose(fit.start().offsets.numpy(), drawn.marker_offsets)
 
 
 def test_bone_jacobian_is_the_derivative(any_body, clean):
@@ -365,13 +376,14 @@ def test_a_marker_is_expected_with_the_joint_that_it_lies_by(body, clean):
 
 def test_the_prior_says_less_of_poses_beyond_the_usual(body):
     terms = prior_terms(bundled().pose, 0.05, body.offsets)
-    variances = torch.linalg.inv(terms.precision[ROOT:, ROOT:]).diagonal()
+    precision = torch.as_tensor(bundled().pose.precision)
+    variances = torch.linalg.inv(precision).diagonal()
     pose = body.rest(3)
     pose.q[1, 0] = 2 * variances[0] ** 0.5
     pose.q[2] = 10 * variances**0.5
     believed = usual(pose, terms)[:, 0]
     assert believed[0] == believed[1] == 1
-    away = pose.q[2] @ terms.precision[ROOT:, ROOT:] @ pose.q[2]
+    away = pose.q[2] @ precision @ pose.q[2]
     assert believed[2] == pytest.approx(float((TAIL + body.coordinates) / (TAIL + away)))
     assert believed[2] < 0.05
 
