@@ -30,9 +30,8 @@ def build_report(solution: Solution, seconds: Mapping[str, float]) -> dict[str, 
         `frames`, `rate_hz`, `seconds` {stage: seconds}, `marker_residual_mm` {`mean`, `p95`, `per_label`} (None where there is no
         sample), `marker_sigma_mm` {label: standard deviation, root mean square of the three axes}, how sure the actor is of its
         markers' places, the least sure first, without those of which it says nothing, `flagged` {label: {reason: samples}},
-        `corrections` of labels
-        [{`kind`, `labels`, `frames` [first, last]}] (see `Correction`), `contacts` {foot: {sole: {`spans`, `seconds`}}}, how often and
-        how long each stands, `warnings`.
+        `corrections` of labels [{`kind`, `labels`, `frames` [first, last]}] (see `Correction`), `contacts` {foot: {sole: {`spans`,
+        `seconds`}}}, how often and how long each stands, `warnings`.
     """
     take = solution.clean.take
     return {

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from types import ModuleType
 from unittest.mock import patch
 
 import numpy as np
@@ -110,30 +111,23 @@ def no_own_offsets(_fit: calibration.ActorFit, _pose: Pose, sizes: calibration.S
     return sizes
 
 
-def _wide(scales: Sequence[float]) -> tuple[float, ...]:
-    return (WIDE_M,) * len(scales)
+def _in_every_step(module: ModuleType, name: str, scale_m: float) -> tuple[object, str, tuple[float, ...]]:
+    """The same scale of the kernel in every step that has one by that name."""
+    return module, name, (scale_m,) * len(getattr(module, name))
 
 
-def _last(scales: Sequence[float]) -> tuple[float, ...]:
-    return (scales[-1],) * len(scales)
-
-
-SCALES = [
-    (fit, "COARSE_SCALES_M"),
-    (fit, "SETTLING_SCALES_M"),
-    (fit, "FINE_SCALES_M"),
-    (calibration, "POSE_SCALES_M"),
-    (calibration, "SCALES_M"),
-]
+#: The scales of the kernel, and the last of each solve: the poses that a calibration begins with end where its sizes do.
+SCALES = (
+    (fit, "COARSE_SCALES_M", fit.COARSE_SCALES_M[-1]),
+    (fit, "SETTLING_SCALES_M", fit.SETTLING_SCALES_M[-1]),
+    (fit, "FINE_SCALES_M", fit.FINE_SCALES_M[-1]),
+    (calibration, "POSE_SCALES_M", calibration.SETTLING_SCALE_M),
+    (calibration, "SCALES_M", calibration.SCALES_M[-1]),
+)
 
 UNHEARD = (fit, "WIDE_SCALE_M", np.inf)
-LEAST_SQUARES = [(module, name, _wide(getattr(module, name))) for module, name in SCALES] + [
-    (calibration, "SETTLING_SCALE_M", WIDE_M),
-    UNHEARD,
-]
-UNGRADUATED = [(module, name, _last(getattr(module, name))) for module, name in SCALES] + [
-    (calibration, "POSE_SCALES_M", (calibration.SETTLING_SCALE_M,) * len(calibration.POSE_SCALES_M))
-]
+LEAST_SQUARES = [*(_in_every_step(module, name, WIDE_M) for module, name, _ in SCALES), (calibration, "SETTLING_SCALE_M", WIDE_M), UNHEARD]
+UNGRADUATED = [_in_every_step(module, name, last) for module, name, last in SCALES]
 UNCLEANED = Settings(max_speed=np.inf, rigid_tolerance=np.inf, max_residual=np.inf, max_gap=0.0)
 
 WHOLE = Variant("-", "the solver as it is")

@@ -9,11 +9,10 @@ Per frame t, with markers m, the cost is
 rho_s is Geman and McClure's kernel rho(r) = r^2 s^2 / (r^2 + s^2), its scale s shrinking from step to step (graduated
 non-convexity: Yang et al. 2020, arXiv 1909.08605), so that samples far from every sensible pose lose their say. w is a sample's
 confidence, and its reliability while s is wide (`advice.py`). P is `POSE_WEIGHT` times the pose prior's precision; beyond what is usual
-a pose counts less, as `usual` says. beyond is by how much a coordinate is past its
-limit, 0 within. n is what a network says, tau how sure it is, and h how far a coordinate is hidden (`advice.py`). dx is the change from the
-frame before; kappa is small where markers are seen and larger where they are not, so that a limb glides through a gap. The change
-couples neighbours only, coordinate by coordinate: the normal matrix is banded with the width of one frame, and LAPACK factors it in
-time linear in the frames.
+a pose counts less, as `usual` says. beyond is by how much a coordinate is past its limit, 0 within. n is what a network says, tau how
+sure it is, and h how far a coordinate is hidden (`advice.py`). dx is the change from the frame before; kappa is small where markers are
+seen and larger where they are not, so that a limb glides through a gap. The change couples neighbours only, coordinate by coordinate:
+the normal matrix is banded with the width of one frame, and LAPACK factors it in time linear in the frames.
 """
 
 from __future__ import annotations
@@ -284,27 +283,6 @@ def place_root(body: Body, terms: Terms, seen: Observations) -> Pose:
     return Pose(root, turn, body.rest(frames).q)
 
 
-def refine(
-    body: Body,
-    terms: Terms,
-    seen: Observations,
-    pose: Pose,
-    scales_m: tuple[float, ...],
-    advice: Advice | None = None,
-    progress: Progress | None = None,
-) -> Pose:
-    """One Gauss-Newton step for each scale of the robust kernel."""
-    visible = visible_part(body, seen)
-    coupling = frame_coupling(terms, visible)
-    advice = advice.where_hidden(body, visible) if advice else None
-    for done, scale in enumerate(scales_m, start=1):
-        band, gradient = normal_equations(body, pose, seen, terms, scale, advice)
-        pose = pose.stepped(coupled_step(band, gradient, pose, coupling))
-        if progress:
-            progress(done / len(scales_m))
-    return pose
-
-
 def refined(
     body: Body,
     terms: Terms,
@@ -314,11 +292,23 @@ def refined(
     advice: Advice | None = None,
     progress: Progress | None = None,
 ) -> Pose:
-    """`refine`, window by window, so that memory stays that of one window however long the take is."""
+    """One Gauss-Newton step for each scale of the robust kernel.
+
+    Window by window, so that memory stays that of one window however long the take is.
+    """
     parts = []
     for whole, own in windows(pose.frames):
-        part = part_of(progress, (whole.start + own.start) / pose.frames, (whole.start + own.stop) / pose.frames)
-        parts.append(refine(body, terms, seen[whole], pose[whole], scales_m, advice[whole] if advice else None, part)[own])
+        there, here = seen[whole], pose[whole]
+        visible = visible_part(body, there)
+        coupling = frame_coupling(terms, visible)
+        said = advice[whole].where_hidden(body, visible) if advice else None
+        window = part_of(progress, (whole.start + own.start) / pose.frames, (whole.start + own.stop) / pose.frames)
+        for done, scale in enumerate(scales_m, start=1):
+            band, gradient = normal_equations(body, here, there, terms, scale, said)
+            here = here.stepped(coupled_step(band, gradient, here, coupling))
+            if window:
+                window(done / len(scales_m))
+        parts.append(here[own])
     return joined(parts)
 
 

@@ -92,8 +92,8 @@ def follow_restuck(
     lengths = (fitted.marker_offsets - body.marker_offsets).norm(dim=-1).tolist()
     restuck = sorted((Restuck(body.labels[marker], lengths[marker]) for marker in moved), key=lambda each: -each.moved_m)
     # the network was told where they sat before: what it thinks of their samples counts no more
-    others = [label for row, label in enumerate(body.labels) if row not in moved]
-    advice = found.advice.on(body.labels, others).on(others, body.labels) if found.advice else None
+    told = ["" if row in moved else label for row, label in enumerate(body.labels)]
+    advice = found.advice.on(told, body.labels) if found.advice else None
     return fitted, find_poses(fitted, prior, seen, found.pose, advice), tuple(restuck)
 
 
