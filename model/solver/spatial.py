@@ -18,7 +18,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from .kinematics import ROOT, Body, Pose, Posed, cross
+from .kinematics import ROOT, Body, Pose, Posed, cross, rows_of
 
 
 def twists(body: Body, posed: Posed, pose: Pose) -> Tensor:
@@ -29,17 +29,17 @@ def twists(body: Body, posed: Posed, pose: Pose) -> Tensor:
         all_twists[axis, 3 + axis] = 1.0
         all_twists[3 + axis, axis] = 1.0
     all_twists[ROOT:, :3] = axes
-    all_twists[ROOT:, 3:] = cross(positions[body.coordinate_joints] - pose.root.T, axes)
+    all_twists[ROOT:, 3:] = cross(rows_of(positions, body.coordinate_joints) - pose.root.T, axes)
     return all_twists
 
 
 def pulls(body: Body, posed: Posed, pose: Pose, by: Tensor, forces: Tensor) -> Tensor:
     """J' f, (frames, 6 + coordinates), of forces (labels, 3, frames) on the markers, by the coordinates' twists."""
     arms = posed.attached.permute(1, 2, 0) - pose.root.T
-    own = forces[body.attached_markers] * body.attached_weights[:, None, None]
+    own = rows_of(forces, body.attached_markers) * body.attached_weights[:, None, None]
     wrenches = torch.cat([cross(arms, own), own], 1)
     gathered = body.below_attachments @ wrenches.flatten(1)
-    return (by * gathered.view(-1, 6, pose.frames)[body.all_joints]).sum(1).T
+    return (by * rows_of(gathered.view(-1, 6, pose.frames), body.all_joints)).sum(1).T
 
 
 def write_upper(body: Body, posed: Posed, pose: Pose, by: Tensor, weights: Tensor, plus: Tensor, upper: Tensor) -> None:
@@ -53,7 +53,7 @@ def write_upper(body: Body, posed: Posed, pose: Pose, by: Tensor, weights: Tenso
         plus: (frames, n, n), n = 6 + coordinates, or what becomes that; its upper triangle alone is not 0, and is added.
         upper: (frames, n, n) to write to, of any strides.
     """
-    momenta = _momenta(_composites(body, posed, pose, weights)[body.all_joints], by)
+    momenta = _momenta(rows_of(_composites(body, posed, pose, weights), body.all_joints), by)
     left, right = (each.permute(2, 0, 1).contiguous() for each in (by, momenta))
     product = left @ right.transpose(1, 2)
     torch.addcmul(plus, product, body.above_first, out=upper)

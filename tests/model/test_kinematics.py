@@ -51,6 +51,21 @@ def test_rotations_are_rotations(body, pose):
     torch.testing.assert_close(turned @ turned.transpose(-1, -2), torch.eye(3, dtype=torch.float64).expand_as(turned))
 
 
+@pytest.mark.parametrize("length", [0.0, 1e-7, 1e-4, 9.9e-4, 1.1e-3, 0.1, 1.5, 3.1, 4.0])
+def test_a_joint_turns_by_its_rotation_vector_in_single_precision(length):
+    """By the series near 0 and by the formula elsewhere: each coordinate of a joint with three, mean rotation taken out."""
+    prior = bundled()
+    body = Body(prior.mean_actor(), prior.pose, torch.device("cpu"), torch.float32)
+    u = length * torch.nn.functional.normalize(torch.tensor([[0.3, -0.5, 0.8]], dtype=torch.float64))
+    hip = body.joints.index("LeftUpLeg")
+    q = torch.zeros(1, body.coordinates)
+    rows = body.coordinate_joints == hip
+    q[0, rows] = torch.linalg.solve(body.coordinate_axes[rows].double().T, u[0]).float()
+    pose = Pose(torch.zeros(1, 3), torch.eye(3)[None], q)
+    turned = body.mean[hip].double().T @ body.posed(pose).local[0, hip].double()
+    torch.testing.assert_close(turned, roma.rotvec_to_rotmat(u)[0], atol=1e-6, rtol=0)
+
+
 def test_marker_jacobian_is_the_derivative(body, pose):
     jacobian = body.marker_jacobian(pose, body.posed(pose))
     numeric = torch.zeros_like(jacobian)
