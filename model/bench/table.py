@@ -53,8 +53,9 @@ HEAD = """# Benchmark
 
 Made by `python -m model bench`; do not edit. Our solver, the study's networks and today's peers on the same takes and the same
 machine ({cores} cores), seed {seed}. Two runs on one machine with one seed give the same accuracy to {tolerance:.1%}, but where a filter
-diverges: biorbd's under Holden's corruption, where rounding decides, differed by up to 26% in a take. Speed depends on what else
-the machine does, so compare it within a run only.
+diverges and rounding decides: with our actor, which peers are given, changed in its last digits only, takes under Holden's
+corruption moved by up to 25% for OpenSim and 35% for biorbd, and one of biorbd's with production gaps by 179%. Speed depends on what
+else the machine does, so compare it within a run only; `--only` measures some again and keeps the others' of the run before.
 
 - **Subjects.** 02, 07, 11 and hdm05_dg train nothing (`model/training/splits.toml`): not our prior, not the networks.
 - **Figures** are defined in `model/metrics.py`. Distance and Smoothness are in CMU units (5.6444 cm), the study's definitions
