@@ -64,7 +64,8 @@ else the machine does, so compare it within a run only; `--only` measures some a
   markers from the clean ones. Jitter is the mean acceleration of joints and wrist speed the 99th percentile of the wrists' speed, as
   a part of the truth's.
 - **Speed and memory** are those of one process, warm, without reading files: the frames of a table's takes by the seconds for all of
-  their stages, ours with cleaning and (actor unknown) calibration. What takes a second or less is solved three times: the median counts.
+  their stages, ours with cleaning and (actor unknown) calibration. What takes less than a second is solved three times, less than two
+  twice: the median counts.
 - **Networks** give rotations and the root; they move the bones of the actor they are given, and get no smoothing afterwards.
 - **Peers** get the samples as they are, missing ones left out: they have no noise filter. ‡: the middle {excerpt} frames of one
   take for each condition.

@@ -251,7 +251,7 @@ class Body:
         if not self.shared:
             return rows_of(markers, self.moved_markers)
         pairs, attachments = self.levers
-        weighted = (attached * self.attached_weights[:, None, None])[attachments]
+        weighted = rows_of(attached * self.attached_weights[:, None, None], attachments)
         return weighted.new_zeros(len(self.moved_markers), *weighted.shape[1:]).index_add_(0, pairs, weighted)
 
 
