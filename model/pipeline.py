@@ -152,7 +152,7 @@ def solve_take(
             cleaned = clean(relabelled, marker_set, settings)
             seen = observe(cleaned, device)
         corrections = in_order((*sides, *(each.correction(take.frames) for each in restuck), *corrections))
-        warnings += sentences(corrections, take.first_frame)
+        warnings += sentences(corrections, take.number)
     with watch.stage("pose") as part, torch.no_grad():
         pose = fit_poses(body, prior.pose, seen, found, part)
     with watch.stage("smooth"), torch.no_grad():

@@ -41,7 +41,7 @@ def build_report(solution: Solution, seconds: Mapping[str, float]) -> dict[str, 
         "marker_residual_mm": _marker_residual_mm(solution),
         "marker_sigma_mm": _marker_sigma_mm(solution.actor),
         "flagged": {label: dict(counts) for label, counts in solution.clean.flagged.items()},
-        "corrections": [each.document(take.first_frame) for each in solution.corrections],
+        "corrections": [each.document(take.number) for each in solution.corrections],
         "contacts": _contacts(solution),
         "warnings": list(solution.warnings),
     }

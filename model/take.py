@@ -31,7 +31,8 @@ class Take:
         positions: (frames, labels, 3) in metres on the take's own axes; NaN where a sample is missing.
         residuals: (frames, labels) in metres, the camera system's own measure of each sample; 0 where it gives none.
         rate_hz: Frames per second.
-        first_frame: Number of the first frame in the file, as the capture counted.
+        first_frame: Number of the first frame: as the capture counted in a file, the scene's in Blender.
+        frame_step: Between the numbers of two frames: not 1 where Blender plays the take at another rate than its own.
         up_axis: The axis of the take that points up.
         warnings: One sentence for everything the user should know about how the file was read.
     """
@@ -41,13 +42,18 @@ class Take:
     positions: FloatArray
     residuals: FloatArray
     rate_hz: float
-    first_frame: int = 1
+    first_frame: float = 1
+    frame_step: float = 1.0
     up_axis: Axis = "Z"
     warnings: tuple[str, ...] = ()
 
     @property
     def frames(self) -> int:
         return self.positions.shape[0]
+
+    def number(self, frame: int) -> int:
+        """The number, as the user sees it, of a frame counted from 0."""
+        return round(self.first_frame + self.frame_step * frame)
 
     @property
     def present(self) -> BoolArray:

@@ -71,7 +71,6 @@ def _describe(collection: bpy.types.Collection, take: Take, timing: Timing, path
     properties.is_take = True
     properties.path = str(path)
     properties.rate_hz = take.rate_hz
-    properties.first_frame = take.first_frame
     properties.up_axis = take.up_axis
     properties.frames = take.frames
     properties.frame_start = timing.start

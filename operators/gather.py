@@ -53,7 +53,8 @@ def gather_take(scene: bpy.types.Scene, collection: bpy.types.Collection) -> Tak
         positions=space.to_take(positions),
         residuals=residuals,
         rate_hz=properties.rate_hz,
-        first_frame=properties.first_frame,
+        first_frame=timing.start,
+        frame_step=timing.step,
         up_axis=properties.up_axis,
         warnings=warnings,
     )

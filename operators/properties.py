@@ -40,7 +40,6 @@ class BONESETTER_PG_take(bpy.types.PropertyGroup):
     path: StringProperty(name="File", description="The C3D file that was imported", subtype="FILE_PATH")
     rate_hz: FloatProperty(name="Rate", description="Samples per second")
     frames: IntProperty(name="Frames", description="Samples in the take")
-    first_frame: IntProperty(name="First Frame", description="Number of the first sample in the file")
     up_axis: EnumProperty(name="Up Axis", items=(("Y", "Y", "Y is up in the file"), ("Z", "Z", "Z is up in the file")))
     frame_start: FloatProperty(name="Scene Frame", description="Scene frame of the first sample")
     frame_step: FloatProperty(name="Frame Step", description="Scene frames per sample", default=1.0)

@@ -132,7 +132,8 @@ def write_c3d(take: Take, path: Path) -> None:
     Raises:
         BonesetterError: The take is too long for a C3D file, or the file cannot be written.
     """
-    if take.first_frame - 1 + take.frames > MOST_FRAMES:
+    first = round(take.first_frame)
+    if first - 1 + take.frames > MOST_FRAMES:
         raise BonesetterError(f"{take.name} has more than {MOST_FRAMES} frames, more than a C3D file can count: split it.")
     missing = ~take.present.T
     content = ezc3d.c3d()
@@ -141,7 +142,7 @@ def write_c3d(take: Take, path: Path) -> None:
     content["data"]["points"] = points
     content["data"]["meta_points"]["residuals"] = np.where(missing, -1.0, take.residuals.T * 1e3)[None]
     content["data"]["meta_points"]["camera_masks"] = np.zeros((7, len(take.labels), take.frames), dtype=bool)
-    content["header"]["points"]["first_frame"] = take.first_frame - 1
+    content["header"]["points"]["first_frame"] = first - 1
     content.add_parameter("POINT", "UNITS", ["mm"])
     content.add_parameter("POINT", "RATE", [take.rate_hz])
     content.add_parameter("POINT", "LABELS", list(take.labels))

@@ -40,6 +40,7 @@ def save_take(take: Take, path: Path) -> None:
         residuals=take.residuals,
         rate_hz=take.rate_hz,
         first_frame=take.first_frame,
+        frame_step=take.frame_step,
         up_axis=take.up_axis,
         warnings=np.array(take.warnings, dtype=str),
     )
@@ -54,7 +55,8 @@ def load_take(path: Path) -> Take:
             positions=arrays["positions"],
             residuals=arrays["residuals"],
             rate_hz=float(arrays["rate_hz"]),
-            first_frame=int(arrays["first_frame"]),
+            first_frame=float(arrays["first_frame"]),
+            frame_step=float(arrays["frame_step"]),
             up_axis="Y" if str(arrays["up_axis"]) == "Y" else "Z",
             warnings=tuple(str(warning) for warning in arrays["warnings"]),
         )

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 Kind = Literal["swapped back", "relabelled", "filled", "dropped", "sides exchanged", "sides doubtful", "re-stuck"]
+
+#: The number, as the user sees it, of a frame counted from 0: `Take.number`.
+FrameNumber = Callable[[int], int]
 
 #: What a warning says before it lists the corrections of a kind. Of a marker that was re-stuck there is a sentence of its own.
 SENTENCES: dict[Kind, str] = {
@@ -40,18 +43,18 @@ class Correction:
     first: int
     last: int
 
-    def document(self, first_frame: int) -> dict[str, Any]:
-        """For the report, its frames numbered as the file's, whose first is `first_frame`."""
-        return {"kind": self.kind, "labels": list(self.labels), "frames": [self.first + first_frame, self.last + first_frame]}
+    def document(self, number: FrameNumber) -> dict[str, Any]:
+        """For the report."""
+        return {"kind": self.kind, "labels": list(self.labels), "frames": [number(self.first), number(self.last)]}
 
 
-def sentences(corrections: Sequence[Correction], first_frame: int) -> list[str]:
-    """A warning for each kind of correction that there is, its frames numbered as the file's."""
-    return [_sentence(kind, found, first_frame) for kind in SENTENCES if (found := [each for each in corrections if each.kind == kind])]
+def sentences(corrections: Sequence[Correction], number: FrameNumber) -> list[str]:
+    """A warning for each kind of correction that there is."""
+    return [_sentence(kind, found, number) for kind in SENTENCES if (found := [each for each in corrections if each.kind == kind])]
 
 
-def _sentence(kind: Kind, corrections: Sequence[Correction], first_frame: int) -> str:
-    named = "; ".join(f"{_listed(each)} in {each.first + first_frame} to {each.last + first_frame}" for each in corrections[:NAMED])
+def _sentence(kind: Kind, corrections: Sequence[Correction], number: FrameNumber) -> str:
+    named = "; ".join(f"{_listed(each)} in {number(each.first)} to {number(each.last)}" for each in corrections[:NAMED])
     rest = f" and {len(corrections) - NAMED} more" if len(corrections) > NAMED else ""
     return f"{SENTENCES[kind]} (frames): {named}{rest}."
 

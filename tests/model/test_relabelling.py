@@ -215,7 +215,7 @@ def test_sides_that_change_without_a_jump_are_only_reported(clean):
 
 def test_warnings_number_frames_as_the_file_does():
     found = [Correction("swapped back", ("LWRA", "LWRB"), 4, 9), Correction("filled", ("*0", "RSHN"), 0, 0)]
-    assert sentences(found, 101) == [
+    assert sentences(found, lambda frame: frame + 101) == [
         "Labels that had been swapped were swapped back (frames): LWRA and LWRB in 105 to 110.",
         "Unlabelled points were taken where they continue a missing marker (frames): *0 for RSHN in 101 to 101.",
     ]
