@@ -26,6 +26,7 @@ from .markers.matching import choose_marker_set, match_all, unlabelled
 from .markers.relabelling import relabel
 from .markers.sides import put_sides_right
 from .motion import steady
+from .parallel import each, run_each, side_by_side, usable_cores
 from .proposer.propose import Begun, acquaintance, as_proposed, propose_poses, stranger
 from .proposer.propose import bundled as bundled_proposer
 from .proposer.starts import Beginning, other_hierarchy
@@ -35,7 +36,7 @@ from .solution import Solution
 from .solver.attachment import attach, enough_samples, of_markers
 from .solver.calibration import fit_actor
 from .solver.fit import Found, Observations, coarse, find_poses, fit_poses, marker_jitter
-from .solver.frames import windows
+from .solver.frames import Window, windows
 from .solver.kinematics import Body, Pose, to_array
 from .solver.smoothing import low_pass, smooth_rotations
 from .solver.sticking import Restuck, follow_restuck
@@ -105,7 +106,32 @@ def solve_take(
     """
     device = find_device(settings.device)
     torch.manual_seed(settings.seed)
-    prior = prior or priors.bundled()
+    workers = settings.workers or (usable_cores() if device.type == "cpu" else 1)
+    with one_torch_thread(), side_by_side(workers):
+        return _solve(take, settings, actor, progress, prior or priors.bundled(), marker_set, device)
+
+
+@contextmanager
+def one_torch_thread() -> Iterator[None]:
+    """Within the block torch computes in the thread that calls it: sums in several threads would be rounded in another order."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _solve(
+    take: Take,
+    settings: Settings,
+    actor: Actor | None,
+    progress: Progress,
+    prior: Prior,
+    marker_set: MarkerSet | None,
+    device: torch.device,
+) -> Solution:
+    """See `solve_take`."""
     watch = Stopwatch(progress)
     warnings: list[str] = []
     with watch.stage("match"):
@@ -200,7 +226,8 @@ def observe(cleaned: CleanTake, device: torch.device) -> Observations:
 
 def marker_places(body: Body, found: Found, frames: int) -> FloatArray:
     """(frames, labels, 3) in metres: the markers of the poses that were found, on a smooth curve in between."""
-    markers = np.concatenate([to_array(body.posed(found.pose[whole][own]).markers) for whole, own in windows(found.pose.frames)])
+    here = (window.frames for window in windows(found.pose.frames))
+    markers = np.concatenate(list(each(lambda frames: to_array(body.posed(found.pose[frames]).markers), here)))
     if frames < 2:
         return markers
     return CubicSpline(found.at.cpu().numpy(), markers)(np.arange(frames))
@@ -287,9 +314,12 @@ def as_arrays(body: Body, pose: Pose) -> tuple[FloatArray, FloatArray, FloatArra
     """Positions (frames, joints, 3), local quaternions w x y z (frames, joints, 4) and markers (frames, labels, 3) of poses."""
     frames, joints = pose.frames, len(body.joints)
     positions, rotations, markers = np.empty((frames, joints, 3)), np.empty((frames, joints, 4)), np.empty((frames, len(body.labels), 3))
-    for whole, own in windows(frames):
-        here = slice(whole.start + own.start, whole.start + own.stop)
+
+    def work(window: Window) -> None:
+        here = window.frames
         posed = body.posed(pose[here])
         positions[here], markers[here] = to_array(posed.positions), to_array(posed.markers)
         rotations[here] = to_array(roma.rotmat_to_unitquat(posed.local))[..., [3, 0, 1, 2]]
+
+    run_each(work, windows(frames))
     return positions, steady(rotations), markers

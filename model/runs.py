@@ -58,6 +58,9 @@ def add_arguments(parser: argparse.ArgumentParser, formats: Sequence[str], usual
     parser.add_argument("--save-actor", type=Path, metavar="ACTOR.json", help="save the fitted actor (one take only)")
     parser.add_argument("--force", action="store_true", help="overwrite files that exist")
     parser.add_argument("--device", default=usual.device, help="a torch device, or auto for a GPU where there is one")
+    parser.add_argument(
+        "--workers", type=int, default=usual.workers, metavar="N", help="threads; 0 for one a core: the result is the same (%(default)s)"
+    )
     parser.add_argument("--seed", type=int, default=usual.seed)
     parser.add_argument(
         "--max-speed", type=float, default=usual.max_speed, metavar="M/S", help="a faster jump off a marker's path is noise (%(default)s)"

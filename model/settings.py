@@ -22,6 +22,8 @@ class Settings:
         smooth: 0 keeps every wiggle of the markers, 1 smooths most.
         lock_feet: Hold heels and balls of feet at one place while they stand, instead of as still as their markers.
         device: A torch device, or "auto" for a GPU where torch finds one.
+        workers: Threads that solve windows of frames side by side; 0 for one a core, and for one alone on a GPU. The result is the
+            same, to the bit, for any number of them.
         seed: Of every random choice; the same input and seed give the same output.
     """
 
@@ -32,6 +34,7 @@ class Settings:
     smooth: float = 0.3
     lock_feet: bool = False
     device: str = "auto"
+    workers: int = 0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -41,5 +44,7 @@ class Settings:
                 raise BonesetterError(f"{threshold.name} must be a number of at least 0, not {value}.")
         if self.smooth > 1:
             raise BonesetterError(f"smooth must lie between 0 and 1, not {self.smooth}.")
+        if self.workers < 0:
+            raise BonesetterError(f"workers must be a whole number of at least 0, not {self.workers}.")
         if not 0 <= self.seed < 2**32:
             raise BonesetterError(f"seed must be a whole number from 0 to {2**32 - 1}, not {self.seed}.")

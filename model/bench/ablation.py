@@ -82,7 +82,7 @@ def network_alone(_body: Body, _prior: PosePrior, seen: Observations, begun: Pos
 
 def in_between(_body: Body, _prior: PosePrior, seen: Observations, found: Found, _progress: object = None) -> Pose:
     """What was found, straight in between; see `fit.fit_poses`."""
-    return Between(found.at, len(seen.points)).pose(found.pose)
+    return Between(found.at, slice(0, len(seen.points))).pose(found.pose)
 
 
 def mean_actor(given: Actor | None, placement: Placement, prior: Prior, *_others: object) -> Actor:

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from ..actors.actor import Actor
 from ..actors.prior import PosePrior
+from ..parallel import each
 from ..skeleton import Skeleton
 from ..solver.frames import joined, windows
 from ..solver.kinematics import ROOT, Body, Pose, Posed, to_array
@@ -65,18 +66,17 @@ class Legs:
         """The pose of the legs alone."""
         return replace(pose, q=pose.q[:, self.columns])
 
-    def brought(self, pose: Pose, posed: Posed, wanted: Tensor, give: Tensor, steps: int) -> Pose:
-        """The legs' pose, brought in steps from where it is posed to where the soles are wanted.
+    @torch.no_grad()
+    def brought(self, pose: Pose, wanted: Tensor, give: Tensor, steps: int) -> Pose:
+        """The legs' pose, brought in steps to where the soles are wanted.
 
         Args:
             pose: Of the legs.
-            posed: The same.
             wanted: (frames, soles, 3) in metres.
             give: (frames, soles) in metres, by how much the places may be missed.
             steps: How many, at least 1.
         """
-        pose = self.stepped(pose, posed, wanted, give)
-        for _ in range(steps - 1):
+        for _ in range(steps):
             pose = self.stepped(pose, self.body.posed(pose), wanted, give)
         return pose
 
@@ -113,16 +113,15 @@ def hold_feet(pose: Pose, actor: Actor, prior: PosePrior, cleaned: CleanTake, *,
     legs = Legs(actor, soles, prior, pose.q)
     of_legs = legs.of(pose)
     # window by window, so that memory stays small however long the take is
-    spans = [slice(whole.start + own.start, whole.start + own.stop) for whole, own in windows(pose.frames)]
-    posed = [legs.body.posed(of_legs[span]) for span in spans]
-    solved = torch.cat([each.markers for each in posed])
+    spans = [window.frames for window in windows(pose.frames)]
+    solved = torch.cat(list(each(lambda span: legs.body.posed(of_legs[span]).markers, spans)))
     contacts, footings = _footings(legs, cleaned, to_array(solved), lock=lock)
     moved, give = (
         torch.as_tensor(np.stack(values, axis=1), dtype=solved.dtype, device=solved.device)
         for values in ([one.moved for one in footings], [one.give for one in footings])
     )
     wanted, steps = legs.means @ solved + moved, LOCK_STEPS if lock else STEPS
-    held = joined([legs.brought(of_legs[span], each, wanted[span], give[span], steps) for span, each in zip(spans, posed, strict=True)])
+    held = joined(list(each(lambda span: legs.brought(of_legs[span], wanted[span], give[span], steps), spans)))
     q = pose.q.clone()
     q[:, torch.as_tensor(legs.columns, device=q.device)] = held.q
     return Pose(held.root, pose.turn, q), contacts

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, reduce
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from ..actors import prior as priors
 from ..actors.actor import Actor
 from ..actors.placement import Placement
 from ..actors.prior import Prior
+from ..parallel import each
 from ..solver.advice import Advice
 from ..solver.fit import Observations
 from ..solver.frames import Between
@@ -96,15 +98,17 @@ def propose(network: Proposer, known: Known, seen: Observations) -> Proposal:
     """
     frames = len(seen.points)
     framed = into_frames(network.figure, known, seen.points[None], seen.confidence[None])
-    estimates, reliability, evidence = [], [], None
-    for start in range(0, frames, CHUNK):
+
+    @torch.no_grad()
+    def work(start: int) -> tuple[Estimate, Tensor, Evidence]:
         first, last = max(0, start - MARGIN), min(frames, start + CHUNK + MARGIN)
         answer = network(known, framed.part(first, last))
         own = slice(start - first, min(CHUNK, frames - start) + start - first)
-        estimates.append(Estimate(answer.estimates[-1].pose[:, own], answer.estimates[-1].log_sigma[:, own]))
-        reliability.append(answer.reliability[0, own])
-        evidence = answer.evidence if evidence is None else evidence + answer.evidence
-    assert evidence is not None
+        latest = answer.estimates[-1]
+        return Estimate(latest.pose[:, own], latest.log_sigma[:, own]), answer.reliability[0, own], answer.evidence
+
+    estimates, reliability, parts = zip(*each(work, range(0, frames, CHUNK)), strict=True)
+    evidence = reduce(operator.add, parts)
     estimate = Estimate(torch.cat([e.pose for e in estimates], 1), torch.cat([e.log_sigma for e in estimates], 1))
     root, turn, q = (part[0] for part in network.decoded(estimate))
     frame_turn, frame_root = framed.turn[0], framed.root[0]
@@ -156,7 +160,7 @@ def propose_poses(network: Proposer, known: Known, seen: Observations) -> tuple[
     at = torch.unique(torch.cat([torch.arange(0, frames, EVERY), torch.tensor([frames - 1])]))
     few = seen[at.to(seen.points.device)]
     few = replace(few, points=few.points.cpu().float(), confidence=few.confidence.cpu().float(), seconds=EVERY * seen.seconds)
-    said, between = propose(network, known, few), Between(at, frames)
+    said, between = propose(network, known, few), Between(at, slice(0, frames))
     pose = between.pose(said.pose)
     # missing samples count as believed, so that a frame in between goes by the neighbour that has one
     reliability = torch.where(few.confidence > 0, said.reliability, 1.0)

@@ -25,12 +25,13 @@ from typing import cast
 import numpy as np
 import roma
 import torch
-from scipy.linalg import solveh_banded
 from torch import Tensor
 
 from ..actors.prior import PosePrior
+from ..parallel import Steps, each
 from .advice import WIDE_SCALE_M, Advice
-from .frames import Between, joined, windows
+from .banded import solve_banded
+from .frames import Between, Window, joined, windows
 from .kinematics import ROOT, Body, Pose
 from .robust import kernel_weight
 from .spatial import pulls, twists, write_upper
@@ -253,14 +254,8 @@ def coupled_step(band: Tensor, gradient: Tensor, pose: Pose, coupling: Tensor) -
         diagonal[1:] += coupling
         diagonal[:-1] += coupling
         rows[:-1, :, count] = -coupling
-    step = solveh_banded(
-        rows.reshape(frames * count, count + 1).cpu().numpy().T,
-        -gradient.reshape(-1).cpu().numpy(),
-        overwrite_ab=True,
-        overwrite_b=True,
-        lower=True,
-        check_finite=False,
-    )
+    step = (-gradient).reshape(-1).cpu().numpy()
+    solve_banded(rows.reshape(frames * count, count + 1).cpu().numpy(), step)
     return torch.as_tensor(step, dtype=gradient.dtype, device=gradient.device).view(frames, count)
 
 
@@ -294,28 +289,38 @@ def refined(
 ) -> Pose:
     """One Gauss-Newton step for each scale of the robust kernel.
 
-    Window by window, so that memory stays that of one window however long the take is.
+    Window by window, several at a time, so that memory stays that of some windows however long the take is.
     """
-    parts = []
-    for whole, own in windows(pose.frames):
-        there, here = seen[whole], pose[whole]
-        visible = visible_part(body, there)
-        coupling = frame_coupling(terms, visible)
-        said = advice[whole].where_hidden(body, visible) if advice else None
-        window = part_of(progress, (whole.start + own.start) / pose.frames, (whole.start + own.stop) / pose.frames)
-        for done, scale in enumerate(scales_m, start=1):
-            band, gradient = normal_equations(body, here, there, terms, scale, said)
-            here = here.stepped(coupled_step(band, gradient, here, coupling))
-            if window:
-                window(done / len(scales_m))
-        parts.append(here[own])
-    return joined(parts)
+    cuts = windows(pose.frames)
+    steps = Steps(progress, len(cuts) * len(scales_m))
+
+    def work(window: Window) -> Pose:
+        there = window.whole
+        part = refined_window(body, terms, seen[there], pose[there], scales_m, advice[there] if advice else None, steps)
+        return part[window.own]
+
+    return joined(list(each(work, cuts)))
+
+
+@torch.no_grad()
+def refined_window(
+    body: Body, terms: Terms, seen: Observations, pose: Pose, scales_m: tuple[float, ...], advice: Advice | None, steps: Steps
+) -> Pose:
+    """The frames of one window, refined together; `steps` is told of each scale that is done."""
+    visible = visible_part(body, seen)
+    coupling = frame_coupling(terms, visible)
+    advice = advice.where_hidden(body, visible) if advice else None
+    for scale in scales_m:
+        band, gradient = normal_equations(body, pose, seen, terms, scale, advice)
+        pose = pose.stepped(coupled_step(band, gradient, pose, coupling))
+        steps.done()
+    return pose
 
 
 def judged(body: Body, seen: Observations, pose: Pose) -> Observations:
     """The samples with the deviation from their places that shows in a solve."""
-    parts = [(body.posed(pose[whole]).markers - seen.points[whole])[own] for whole, own in windows(pose.frames)]
-    return seen.judged_by(torch.cat(parts))
+    here = (window.frames for window in windows(pose.frames))
+    return seen.judged_by(torch.cat(list(each(lambda frames: body.posed(pose[frames]).markers - seen.points[frames], here))))
 
 
 @dataclass(frozen=True, eq=False)
@@ -360,9 +365,16 @@ def fit_poses(body: Body, prior: PosePrior, seen: Observations, found: Found, pr
     """Poses of all frames: those that were found, refined at the take's own rate."""
     seen = replace(seen, sigma_m=found.sigma_m)
     terms = prior_terms(prior, seen.seconds, seen.points)
-    between = Between(found.at, len(seen.points))
-    advice = found.advice.of_all(between) if found.advice else None
-    return refined(body, terms, seen, between.pose(found.pose), FINE_SCALES_M, advice, progress)
+    cuts = windows(len(seen.points))
+    steps = Steps(progress, len(cuts) * len(FINE_SCALES_M))
+
+    def work(window: Window) -> Pose:
+        between = Between(found.at, window.whole)
+        advice = found.advice.of_all(between) if found.advice else None
+        part = refined_window(body, terms, seen[window.whole], between.pose(found.pose), FINE_SCALES_M, advice, steps)
+        return part[window.own]
+
+    return joined(list(each(work, cuts)))
 
 
 def part_of(progress: Progress | None, start: float, end: float) -> Progress | None:

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
 
 import roma
 import torch
@@ -11,15 +12,34 @@ from torch import Tensor
 
 from .kinematics import Pose
 
-#: Frames that are refined together, and how many more on either side are refined with them and thrown away.
-WINDOW, OVERLAP = 2048, 64
+#: Most frames that are refined together, and how many more on either side are refined with them and thrown away.
+LONGEST_WINDOW, OVERLAP = 1024, 64
 
 
-def windows(frames: int) -> Iterator[tuple[slice, slice]]:
-    """Slices of the frames: of each window with its overlaps, and of its own frames within it."""
-    for start in range(0, frames, WINDOW):
-        first = max(0, start - OVERLAP)
-        yield slice(first, min(start + WINDOW + OVERLAP, frames)), slice(start - first, min(start + WINDOW, frames) - first)
+@dataclass(frozen=True)
+class Window:
+    """Frames that are worked on together.
+
+    Attributes:
+        frames: Its own, among all.
+        whole: These with the overlaps on either side, among all.
+    """
+
+    frames: slice
+    whole: slice
+
+    @property
+    def own(self) -> slice:
+        """Its own frames among the whole."""
+        return slice(self.frames.start - self.whole.start, self.frames.stop - self.whole.start)
+
+
+def windows(frames: int) -> list[Window]:
+    """The windows of a take: one, or few, nearly of one length and even in number, so that threads that share them end together."""
+    count = max(1, -(-frames // LONGEST_WINDOW))
+    count += count % 2 if count > 1 else 0
+    cuts = [frames * part // count for part in range(count + 1)]
+    return [Window(slice(start, stop), slice(max(0, start - OVERLAP), min(stop + OVERLAP, frames))) for start, stop in pairwise(cuts)]
 
 
 def joined(poses: list[Pose]) -> Pose:
@@ -28,10 +48,10 @@ def joined(poses: list[Pose]) -> Pose:
 
 
 class Between:
-    """All `frames` from those `at` which something is known (ascending, first and last included), straight in between."""
+    """The frames of a slice from those `at` which something is known (ascending, a take's first and last included), straight in between."""
 
-    def __init__(self, at: Tensor, frames: int) -> None:
-        wanted = torch.arange(frames, device=at.device)
+    def __init__(self, at: Tensor, frames: slice) -> None:
+        wanted = torch.arange(frames.start, frames.stop, device=at.device)
         self.right = torch.searchsorted(at, wanted).clamp(1, len(at) - 1) if len(at) > 1 else torch.zeros_like(wanted)
         self.left = (self.right - 1).clamp_min(0)
         self.part = (wanted - at[self.left]) / (at[self.right] - at[self.left]).clamp_min(1)

@@ -202,12 +202,22 @@ def test_an_actor_that_does_not_fit_is_said(solution, synthetic):
 
 def test_a_take_of_several_windows_is_solved_as_one(synthetic, solution, monkeypatch):
     """Where windows meet nothing shows: the same solve with one window for all."""
-    monkeypatch.setattr(runs, "WINDOW", 150)
+    monkeypatch.setattr(runs, "LONGEST_WINDOW", 150)
     parted = solve_take(synthetic.take, Settings(), solution.actor, silent)
-    monkeypatch.setattr(runs, "WINDOW", 10_000)
+    monkeypatch.setattr(runs, "LONGEST_WINDOW", 10_000)
     whole = solve_take(synthetic.take, Settings(), solution.actor, silent)
     assert np.abs(parted.positions - whole.positions).max() < 1e-3
     assert ((parted.rotations[1:] * parted.rotations[:-1]).sum(-1) > 0).all()
+
+
+@pytest.mark.parametrize("workers", [2, 3])
+def test_threads_change_nothing(synthetic, monkeypatch, workers):
+    """To the bit: windows are cut alike for any number of threads, and torch sums in one."""
+    monkeypatch.setattr(runs, "LONGEST_WINDOW", 150)
+    alone, shared = (solve_take(synthetic.take, Settings(workers=count), None, silent) for count in (1, workers))
+    np.testing.assert_array_equal(alone.rotations, shared.rotations)
+    np.testing.assert_array_equal(alone.positions, shared.positions)
+    np.testing.assert_array_equal(alone.markers_model, shared.markers_model)
 
 
 #: Folder, file's stem, most that the markers may be off on average in mm.

@@ -223,7 +223,7 @@ def test_one_frame_is_solved(body, clean):
 def test_between_goes_straight(body, clean):
     at = torch.tensor([0, 4, 10])
     pose = solved(body, observed(clean.markers[:11]))
-    filled = Between(at, 11).pose(pose[at])
+    filled = Between(at, slice(0, 11)).pose(pose[at])
     torch.testing.assert_close(filled.q[at], pose.q[at])
     torch.testing.assert_close(filled.turn[at], pose.turn[at])
     torch.testing.assert_close(filled.root[2], (pose.root[0] + pose.root[4]) / 2)

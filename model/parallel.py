@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Work on the parts of a take, such as windows of frames, side by side in threads.
+
+Threads suffice, because numpy, torch and LAPACK let go of Python's lock while they compute. How a take is cut into parts never depends
+on how many threads there are, so its result does not either.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+Part = TypeVar("Part")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class _Threads:
+    executor: ThreadPoolExecutor
+    count: int
+
+
+#: A thread starts with an empty context: what already runs in one of the threads does its own parts one after the other.
+_threads: ContextVar[_Threads | None] = ContextVar("threads", default=None)
+
+
+def usable_cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def side_by_side(count: int) -> Iterator[None]:
+    """Within the block, `each` works in so many threads; with one, in the caller's."""
+    if count < 2:
+        yield
+        return
+    with ThreadPoolExecutor(count, thread_name_prefix="Bonesetter") as executor:
+        token = _threads.set(_Threads(executor, count))
+        try:
+            yield
+        finally:
+            _threads.reset(token)
+
+
+def each(work: Callable[[Part], Result], parts: Iterable[Part]) -> Generator[Result, None, None]:
+    """What `work` makes of every part, in the order of the parts.
+
+    No more parts are begun ahead of the one that is waited for than keep all threads busy, so memory stays that of a few parts. An
+    exception of `work` is raised here once the parts that are being worked on are done; no further ones are begun.
+    """
+    threads = _threads.get()
+    if threads is None:
+        yield from map(work, parts)
+        return
+    begun: deque[Future[Result]] = deque()
+    try:
+        for part in parts:
+            begun.append(threads.executor.submit(work, part))
+            if len(begun) > threads.count:
+                yield begun.popleft().result()
+        while begun:
+            yield begun.popleft().result()
+    finally:
+        for future in begun:
+            future.cancel()
+
+
+def run_each(work: Callable[[Part], None], parts: Iterable[Part]) -> None:
+    """The same for work that has no result, but writes its part of one."""
+    for _ in each(work, parts):
+        pass
+
+
+@dataclass
+class Steps:
+    """Tells a progress, which takes a part from 0 to 1, of steps that several threads do; of one at a time."""
+
+    progress: Callable[[float], None] | None
+    count: int
+    _done: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def done(self) -> None:
+        """One step more is done."""
+        if self.progress is None:
+            return
+        with self._lock:
+            self._done += 1
+            self.progress(self._done / self.count)
