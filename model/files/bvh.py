@@ -14,11 +14,15 @@ from scipy.spatial.transform import Rotation
 
 from ..atomic import replacing
 from ..motion import Motion
+from ..parallel import each, side_by_side, usable_cores
 from ..skeleton import Skeleton
 from ..solution import Solution
 from ..take import Axis, BonesetterError, FloatArray
+from .decimals import decimal_lines
 
 CM_PER_METRE = 100.0
+#: Of every number of a frame; a file of a long take is made of them. And how many frames are made at once.
+DECIMALS, AT_ONCE = 5, 1024
 
 #: Columns of a take's axes on the file's, which are Y up: (x, y, z) of a Z-up take becomes (x, z, -y).
 TO_Y_UP: dict[Axis, FloatArray] = {
@@ -35,15 +39,29 @@ def write_bvh(solution: Solution, path: Path) -> None:
         path: Replaced if it exists, and only once the file is whole.
     """
     take = solution.clean.take
-    turn = TO_Y_UP[take.up_axis]
-    root = solution.positions[:, 0] @ turn.T * CM_PER_METRE
+    hierarchy = "\n".join(_hierarchy(solution.actor.skeleton, 0, 0))
+    head = f"HIERARCHY\n{hierarchy}\nMOTION\nFrames: {take.frames}\nFrame Time: {1.0 / take.rate_hz:.9f}\n"
+    with warnings.catch_warnings(), side_by_side(usable_cores()), replacing(path, binary=True) as stream:
+        # Where y is exactly 90 degrees x and z turn about one axis: any split between them is right.
+        warnings.filterwarnings("ignore", message="Gimbal lock")
+        stream.write(head.encode())
+        stream.writelines(each(lambda channels: decimal_lines(channels, DECIMALS), _channels(solution)))
+
+
+def _channels(solution: Solution) -> Iterator[FloatArray]:
+    """The numbers of some frames after the other: (frames, 3 + 3 joints), the root's place in cm, then z y x of each joint in degrees."""
+    turn = TO_Y_UP[solution.clean.take.up_axis]
     order = _depth_first(solution.actor.skeleton, 0)
-    channels = np.concatenate([root, _channels(solution.rotations[:, order], turn)], axis=1)
-    row = " ".join(["%.5f"] * channels.shape[1])
-    with replacing(path) as stream:
-        stream.write("HIERARCHY\n" + "\n".join(_hierarchy(solution.actor.skeleton, 0, 0)) + "\n")
-        stream.write(f"MOTION\nFrames: {take.frames}\nFrame Time: {1.0 / take.rate_hz:.9f}\n")
-        stream.writelines(row % tuple(frame) + "\n" for frame in channels.tolist())
+
+    def work(start: int) -> tuple[FloatArray, FloatArray]:
+        frames = slice(start, start + AT_ONCE)
+        return solution.positions[frames, 0] @ turn.T * CM_PER_METRE, _angles(solution.rotations[frames][:, order], turn)
+
+    last: FloatArray | None = None
+    for root, angles in each(work, range(0, len(solution.positions), AT_ONCE)):
+        smooth = steady(angles if last is None else np.concatenate([last, angles]))[-len(angles) :]
+        last = smooth[-1:]
+        yield np.concatenate([root, smooth.reshape(len(root), -1)], axis=1)
 
 
 def _depth_first(skeleton: Skeleton, joint: int) -> list[int]:
@@ -73,16 +91,11 @@ def _offset(bone: FloatArray) -> str:
     return "OFFSET " + " ".join(f"{value:.6f}" for value in bone * CM_PER_METRE)
 
 
-def _channels(rotations: FloatArray, turn: FloatArray) -> FloatArray:
-    """(frames, joints * 3) in degrees, z y x per joint, of local quaternions w x y z, the root's turned onto the file's axes."""
-    frames, joints, _ = rotations.shape
+def _angles(rotations: FloatArray, turn: FloatArray) -> FloatArray:
+    """(frames, joints, 3) in degrees, z y x, of local quaternions w x y z, the root's turned onto the file's axes."""
     local = np.roll(rotations, -1, axis=-1)
     local[:, 0] = (Rotation.from_matrix(turn) * Rotation.from_quat(local[:, 0])).as_quat()
-    with warnings.catch_warnings():
-        # Where y is exactly 90 degrees x and z turn about one axis: any split between them is right.
-        warnings.filterwarnings("ignore", message="Gimbal lock")
-        angles = Rotation.from_quat(local.reshape(-1, 4)).as_euler("ZYX", degrees=True)
-    return steady(angles.reshape(frames, joints, 3)).reshape(frames, -1)
+    return Rotation.from_quat(local.reshape(-1, 4)).as_euler("ZYX", degrees=True).reshape(*rotations.shape[:2], 3)
 
 
 def steady(angles: FloatArray) -> FloatArray:

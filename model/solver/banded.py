@@ -14,7 +14,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import LinAlgError, cython_lapack
+from scipy.linalg import (
+    LinAlgError,
+    cython_lapack,  # pyright: ignore[reportAttributeAccessIssue]  # compiled, without stubs
+)
 
 _INT = ctypes.POINTER(ctypes.c_int)
 #: LAPACK's drivers by the type of the numbers, and what they take: UPLO, N, KD, NRHS, AB, LDAB, B, LDB, INFO.

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
+from model.files import bvh
 from model.files.bvh import TO_Y_UP, steady, write_bvh
+from model.files.decimals import decimal_lines
 from model.skeleton import CMU_HIERARCHY
 from model.solution import Solution
 from model.take import Axis
@@ -91,11 +92,40 @@ def test_straight_through_gimbal_lock() -> None:
     assert np.abs(np.diff(steady(angles[:, None])[:, 0], axis=0)).max() < 1.5
 
 
-def test_writing_a_long_take_is_quick(solved: Solve, tmp_path: Path) -> None:
+def test_nothing_shows_where_parts_of_a_take_meet(solved: Solve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A root that turns round and round, and an arm through gimbal lock, are written the same in parts as at once."""
     solution = solved("Z")
-    many = [np.tile(array, (4, *[1] * (array.ndim - 1)))[:4000] for array in (solution.rotations, solution.positions)]
-    take = replace(solution.clean.take, positions=np.zeros((len(many[0]), 1, 3)), labels=("A",))
-    long = replace(solution, rotations=many[0], positions=many[1], clean=replace(solution.clean, take=take))
-    begin = time.perf_counter()
-    write_bvh(long, tmp_path / "a.bvh")
-    assert time.perf_counter() - begin < 1.0
+    rotations = solution.rotations.copy()
+    for joint, axis in ((0, "Z"), (9, "Y")):
+        turning = Rotation.from_euler(axis, 7.0 * np.arange(len(rotations))[:, None], degrees=True)
+        rotations[:, joint] = np.roll(turning.as_quat(), 1, axis=-1)
+    solution = replace(solution, rotations=rotations)
+    rows = []
+    for at_once in (10_000, 37):
+        monkeypatch.setattr(bvh, "AT_ONCE", at_once)
+        write_bvh(solution, tmp_path / "a.bvh")
+        rows.append(motion_rows(tmp_path / "a.bvh"))
+    np.testing.assert_array_equal(*rows)
+    assert np.ptp(rows[0][:, 3:6]) > 360
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=12), st.integers(1, 6))
+def test_decimals_are_those_of_python(numbers: list[float], decimals: int) -> None:
+    text = decimal_lines(np.array([numbers, numbers]), decimals).decode()
+    assert text.endswith("\n")
+    first, second = (line.split(" ") for line in text.splitlines())
+    assert first == second
+    for written, number in zip(first, numbers, strict=True):
+        whole, _, fraction = written.removeprefix("-").partition(".")
+        assert len(fraction) == decimals
+        assert whole == str(int(whole))
+        # half a unit of the last decimal, and what a product of large numbers is rounded by
+        assert abs(float(written) - number) <= 0.5 * 10.0**-decimals + 4e-16 * abs(number)
+        assert not written.startswith("-") or float(written) < 0
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, 1e300])
+def test_what_is_no_number_is_not_written(number: float) -> None:
+    with pytest.raises(ValueError, match="too large"):
+        decimal_lines(np.array([[1.0, number]]), 5)
