@@ -86,8 +86,8 @@ def quaternions(rotations: FloatArray) -> FloatArray:
 
 def steady(quats: FloatArray) -> FloatArray:
     """Quaternions (frames, ..., 4) with signs that never flip between frames; in place."""
-    flips = np.sign((quats[1:] * quats[:-1]).sum(axis=-1, keepdims=True))
-    quats[1:] *= np.cumprod(np.where(flips < 0, -1.0, 1.0), axis=0)
+    flips = np.einsum("f...k,f...k->f...", quats[1:], quats[:-1]) < 0
+    quats[1:][np.logical_xor.accumulate(flips, axis=0)] *= -1.0
     return quats
 
 

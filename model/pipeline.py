@@ -230,7 +230,13 @@ def marker_places(body: Body, found: Found, frames: int) -> FloatArray:
     markers = np.concatenate(list(each(lambda frames: to_array(body.posed(found.pose[frames]).markers), here)))
     if frames < 2:
         return markers
-    return CubicSpline(found.at.cpu().numpy(), markers)(np.arange(frames))
+    curve, places = CubicSpline(found.at.cpu().numpy(), markers), np.empty((frames, *markers.shape[1:]))
+
+    def work(window: Window) -> None:
+        places[window.frames] = curve(np.arange(window.frames.start, window.frames.stop))
+
+    run_each(work, windows(frames))
+    return places
 
 
 def proposed(

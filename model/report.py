@@ -12,6 +12,7 @@ import numpy as np
 
 from .actors.actor import Actor
 from .atomic import replacing
+from .markers.distances import distances
 from .solution import Solution
 from .take import FloatArray
 
@@ -55,7 +56,7 @@ def write_report(report: Mapping[str, Any], path: Path) -> None:
 
 def marker_residuals_mm(markers: FloatArray, markers_model: FloatArray) -> FloatArray:
     """Distance (frames, labels) in mm between samples (frames, labels, 3), NaN where missing, and the solver's markers."""
-    return np.linalg.norm(markers - markers_model, axis=-1) * 1000
+    return distances(markers, markers_model) * 1000
 
 
 def _marker_residual_mm(solution: Solution) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from scipy.optimize import linear_sum_assignment
 from ..stretches import stretches
 from ..take import BoolArray, FloatArray, IntArray, Take
 from .corrections import Correction, in_order
+from .distances import distances
 
 #: A sample is doubtful when it is farther from its place than this, in m, and than this many times its label's usual distance.
 DOUBT_M, DOUBT_RATIO = 0.035, 3.0
@@ -107,7 +108,7 @@ def relabel(take: Take, spare: Take, places: FloatArray) -> tuple[Take, tuple[Co
 
 
 def _evidence(take: Take, spare: Take, places: FloatArray) -> Evidence:
-    apart = np.linalg.norm(take.positions - places, axis=-1)
+    apart = distances(take.positions, places)
     known = np.isfinite(apart).any(axis=0)
     usual = np.zeros(len(take.labels))
     usual[known] = np.nanmedian(apart[:, known], axis=0)
