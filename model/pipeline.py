@@ -107,8 +107,14 @@ def solve_take(
     device = find_device(settings.device)
     torch.manual_seed(settings.seed)
     workers = settings.workers or (usable_cores() if device.type == "cpu" else 1)
-    with one_torch_thread(), side_by_side(workers):
-        return _solve(take, settings, actor, progress, prior or priors.bundled(), marker_set, device)
+    try:
+        with one_torch_thread(), side_by_side(workers):
+            return _solve(take, settings, actor, progress, prior or priors.bundled(), marker_set, device)
+    except (np.linalg.LinAlgError, torch.linalg.LinAlgError) as error:  # pyright: ignore[reportPrivateImportUsage]
+        # far from everything that people do, single precision does not suffice
+        raise BonesetterError(
+            f"{take.name} cannot be solved: no person moves as its markers do at {take.rate_hz:g} Hz, check the file's rate and unit."
+        ) from error
 
 
 @contextmanager

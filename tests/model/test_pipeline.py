@@ -220,6 +220,12 @@ def test_threads_change_nothing(synthetic, monkeypatch, workers):
     np.testing.assert_array_equal(alone.markers_model, shared.markers_model)
 
 
+def test_a_rate_that_cannot_be_is_said(synthetic):
+    """Of a take of walking, read as one of 50 kHz, the equations cannot be solved in single precision."""
+    with pytest.raises(BonesetterError, match="50000 Hz, check the file's rate and unit"):
+        solve_take(replace(synthetic.take, rate_hz=5e4), Settings(max_speed=1e6), None, silent)
+
+
 #: Folder, file's stem, most that the markers may be off on average in mm.
 OTHER_SETS = [
     ("pig_flatfoot", "PiG_Calibration-FlatFoot-Full", 3),
