@@ -70,7 +70,7 @@ def _solve(job: Any, settings: Any, given: argparse.Namespace, load: Callable[[s
     scene: Any = bpy.context.scene
     seconds: dict[str, float] = {}
     with _timed(seconds, "read"):
-        take = importing.read_take(job.take)
+        take = load("model.files.c3d").read_c3d(job.take)
     with _timed(seconds, "import"):
         importing.set_rate(scene, take.rate_hz)
         timing = load("operators.space").Timing(1, 1, take.frames)

@@ -61,8 +61,6 @@ def serve(request: dict[str, Any], answer: Answer) -> None:
     try:
         if "ping" in request:
             answer({"result": None})
-        elif "read" in request:
-            answer(_read_c3d(request))
         else:
             answer(_solve(request, answer))
     except BonesetterError as error:
@@ -89,20 +87,6 @@ def warm_up() -> None:
     except Exception:
         traceback.print_exc()
         sys.stderr.flush()
-
-
-def _read_c3d(request: dict[str, Any]) -> dict[str, Any]:
-    from .files.exchange import save_take
-    from .take import BonesetterError
-
-    if importlib.util.find_spec("ezc3d") is None:
-        raise BonesetterError(
-            f"Neither Blender's Python nor the engine's has ezc3d, which reads C3D files: run \"{sys.executable}\" -m pip install ezc3d."
-        )
-    from .files.c3d import read_c3d
-
-    save_take(read_c3d(Path(request["read"])), Path(request["out"]))
-    return {"result": request["out"]}
 
 
 def _solve(request: dict[str, Any], answer: Answer) -> dict[str, Any]:

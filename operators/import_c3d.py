@@ -3,40 +3,19 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import bpy
 from bpy.props import BoolProperty, CollectionProperty, EnumProperty, StringProperty
 from bpy_extras.io_utils import ImportHelper, poll_file_object_drop
 
-from ..model.files.exchange import load_take
+from ..model.files.c3d import read_c3d
 from ..model.take import BonesetterError, Take
-from . import solve_markers
 from .empties import ImportOptions, build_take
-from .engine import engine, interpreter
-from .preferences import engine_python
 from .space import Timing
 
 #: Blender's largest frame number.
 LAST_FRAME = 1_048_574
-
-
-def read_take(path: Path) -> Take:
-    """Read a C3D file here, or in the engine where only its interpreter has ezc3d.
-
-    Raises:
-        BonesetterError: The file is bad, or no interpreter can read it.
-    """
-    if importlib.util.find_spec("ezc3d") is not None:
-        from ..model.files.c3d import read_c3d
-
-        return read_c3d(path)
-    result = engine.folder / "read.npz"
-    engine.submit(interpreter(engine_python()), {"read": str(path.resolve()), "out": str(result)}).wait()
-    take = load_take(result)
-    result.unlink()
-    return take
 
 
 class BONESETTER_OT_import_c3d(bpy.types.Operator, ImportHelper):
@@ -81,14 +60,6 @@ class BONESETTER_OT_import_c3d(bpy.types.Operator, ImportHelper):
     )
     set_range: BoolProperty(name="Set Scene Range", description="The scene starts and ends with the takes", default=True)
 
-    @classmethod
-    def poll(cls, _context: bpy.types.Context) -> bool:
-        # The engine, which may have to read the file, hears one request at a time.
-        if solve_markers.current is not None:
-            cls.poll_message_set("A take is being solved: press Esc to cancel it")
-            return False
-        return True
-
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         # Dropped files come with their path: a popup for the options is enough.
         if self.directory or self.filepath:
@@ -100,7 +71,7 @@ class BONESETTER_OT_import_c3d(bpy.types.Operator, ImportHelper):
         failures: list[str] = []
         for path in self._paths():
             try:
-                take = read_take(path)
+                take = read_c3d(path)
                 timing = self._timing(context.scene, take, first=not timings)
             except BonesetterError as error:
                 failures.append(str(error))

@@ -18,7 +18,7 @@ from ..actors import prior as priors
 from ..actors.actor import Actor
 from ..actors.prior import Prior
 from ..files.asf_amc import ASF_TO_C3D
-from ..files.c3d import write_c3d
+from ..files.c3d_writer import write_c3d
 from ..motion import Motion
 from ..take import FloatArray, Take
 

@@ -187,19 +187,6 @@ def test_prints_of_libraries_do_not_disturb_the_answers(ext, engine_python):
     assert answers[1] == {"id": 1, "result": None}
 
 
-def test_reads_c3d_where_blender_cannot(ext, engine, engine_python, make_take, tmp_path, monkeypatch):
-    path = tmp_path / "walk.c3d"
-    ext("model.files.c3d").write_c3d(take := make_take(), path)
-    importing = ext("operators.import_c3d")
-    monkeypatch.setattr(importing.importlib.util, "find_spec", lambda name: None)
-    read = importing.read_take(path)
-    assert engine.alive
-    assert read.labels == take.labels
-    np.testing.assert_allclose(read.positions, take.positions, atol=1e-6)
-    with pytest.raises(ext("model.take").BonesetterError, match=r"gone\.c3d"):
-        importing.read_take(tmp_path / "gone.c3d")
-
-
 def test_progress_and_answer(ext, engine, engine_python, synthetic_take):
     source = engine.folder / "take.npz"
     ext("model.files.exchange").save_take(synthetic_take, source)

@@ -18,7 +18,7 @@ ODD_LABELS = ('Male:LF"HD', "it's\\one", "long" * 30, "long" * 30 + "x", "*0", "
 def write(ext, tmp_path):
     def write(take):
         path = tmp_path / f"{take.name}.c3d"
-        ext("model.files.c3d").write_c3d(take, path)
+        ext("model.files.c3d_writer").write_c3d(take, path)
         return path
 
     return write

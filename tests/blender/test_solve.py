@@ -67,7 +67,7 @@ def test_markers_in_blender_are_solved_as_the_file_is(ext, imported, synthetic_t
 def test_active_object_chooses_the_take(ext, scene, make_take, tmp_path):
     takes = ext("operators.takes")
     for name in ("one", "two"):
-        ext("model.files.c3d").write_c3d(make_take(name=name), tmp_path / f"{name}.c3d")
+        ext("model.files.c3d_writer").write_c3d(make_take(name=name), tmp_path / f"{name}.c3d")
         bpy.ops.bonesetter.import_c3d(filepath=str(tmp_path / f"{name}.c3d"))
     assert takes.active_take(bpy.context).name == "two"
     bpy.context.view_layer.objects.active = bpy.data.collections["one"].objects[0]
@@ -81,7 +81,7 @@ def test_without_a_take_the_button_is_grey():
 
 
 def test_take_of_other_markers_is_refused_with_a_sentence(ext, scene, engine_python, make_take, tmp_path):
-    ext("model.files.c3d").write_c3d(make_take(labels=("A", "B", "C")), tmp_path / "odd.c3d")
+    ext("model.files.c3d_writer").write_c3d(make_take(labels=("A", "B", "C")), tmp_path / "odd.c3d")
     bpy.ops.bonesetter.import_c3d(filepath=str(tmp_path / "odd.c3d"))
     before = len(bpy.data.objects)
     with pytest.raises(RuntimeError) as caught:

@@ -13,7 +13,7 @@ import pytest
 
 from model import pipeline
 from model.cli import COMMANDS, main
-from model.files.c3d import write_c3d
+from model.files.c3d_writer import write_c3d
 from model.files.exchange import save_take
 from model.marker_sets.marker_set import FOLDER
 from model.settings import Settings
@@ -109,12 +109,14 @@ def test_thresholds_reach_the_solver(c3d: Path, tmp_path: Path, quick: list[Sett
         "--lock-feet",
         "--device",
         "cpu",
+        "--workers",
+        "3",
         "--seed",
         "7",
     ]
     assert main(["solve", str(c3d), "--out", str(tmp_path / "out"), *thresholds]) == 0
     assert main(["solve", str(c3d), "--out", str(tmp_path / "usual")]) == 0
-    assert quick == [Settings(4.0, 25.0, 3.0, 0.25, 0.5, True, "cpu", 7), Settings()]
+    assert quick == [Settings(4.0, 25.0, 3.0, 0.25, 0.5, True, "cpu", 3, 7), Settings()]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Write takes as C3D files, with ezc3d."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import ezc3d
+import numpy as np
+
+from ..atomic import replacing
+from ..take import BonesetterError, Take
+
+#: Frames are counted in 16 bits in a C3D's header, and ezc3d writes no other counter.
+MOST_FRAMES = 65_535
+
+
+def write_c3d(take: Take, path: Path) -> None:
+    """Write a take as a C3D file of floats in millimetres; a missing sample gets the residual -1.
+
+    Args:
+        take: At most 65,535 frames.
+        path: Replaced if it exists.
+
+    Raises:
+        BonesetterError: The take is too long for a C3D file, or the file cannot be written.
+    """
+    first = round(take.first_frame)
+    if first - 1 + take.frames > MOST_FRAMES:
+        raise BonesetterError(f"{take.name} has more than {MOST_FRAMES} frames, more than a C3D file can count: split it.")
+    missing = ~take.present.T
+    content = ezc3d.c3d()
+    points = np.ones((4, len(take.labels), take.frames))
+    points[:3] = np.where(missing, 0.0, take.positions.transpose(2, 1, 0) * 1e3)
+    content["data"]["points"] = points
+    content["data"]["meta_points"]["residuals"] = np.where(missing, -1.0, take.residuals.T * 1e3)[None]
+    content["data"]["meta_points"]["camera_masks"] = np.zeros((7, len(take.labels), take.frames), dtype=bool)
+    content["header"]["points"]["first_frame"] = first - 1
+    content.add_parameter("POINT", "UNITS", ["mm"])
+    content.add_parameter("POINT", "RATE", [take.rate_hz])
+    content.add_parameter("POINT", "LABELS", list(take.labels))
+    content.add_parameter("POINT", "X_SCREEN", ["+X"])
+    content.add_parameter("POINT", "Y_SCREEN", [f"+{take.up_axis}"])
+    # ezc3d says nothing when it cannot write, so it writes where that is sure to work
+    with tempfile.TemporaryDirectory() as folder, replacing(path, binary=True) as stream:
+        whole = Path(folder) / "take.c3d"
+        content.write(str(whole))
+        stream.write(whole.read_bytes())
