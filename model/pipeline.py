@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
-import roma
 import torch
 from scipy.interpolate import CubicSpline
 from scipy.ndimage import distance_transform_edt
@@ -38,6 +37,7 @@ from .solver.calibration import fit_actor
 from .solver.fit import Found, Observations, coarse, find_poses, fit_poses, marker_jitter
 from .solver.frames import Window, windows
 from .solver.kinematics import Body, Pose, to_array
+from .solver.rotations import rotmat_to_unitquat
 from .solver.smoothing import low_pass, smooth_rotations
 from .solver.sticking import Restuck, follow_restuck
 from .take import BonesetterError, CleanTake, FloatArray, Take
@@ -157,7 +157,6 @@ def _solve(
         if cleaned.trusted.any(axis=0).sum() < min(marker_set.fewest_markers, len(matched.labels)):
             raise BonesetterError(f"Nearly every sample of {take.name} was flagged as noise: loosen the thresholds of the noise filter.")
         seen = observe(cleaned, device)
-    # not inference_mode: roma keeps a constant for later, and a training in this process must be able to use it
     with watch.stage("propose"), torch.no_grad():
         _, few = coarse(seen)
         given = actor
@@ -331,7 +330,7 @@ def as_arrays(body: Body, pose: Pose) -> tuple[FloatArray, FloatArray, FloatArra
         here = window.frames
         posed = body.posed(pose[here])
         positions[here], markers[here] = to_array(posed.positions), to_array(posed.markers)
-        rotations[here] = to_array(roma.rotmat_to_unitquat(posed.local))[..., [3, 0, 1, 2]]
+        rotations[here] = to_array(rotmat_to_unitquat(posed.local))
 
     run_each(work, windows(frames))
     return positions, steady(rotations), markers
