@@ -9,7 +9,6 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
-from scipy.interpolate import CubicSpline
 from scipy.ndimage import distance_transform_edt
 
 from .actors import prior as priors
@@ -17,6 +16,7 @@ from .actors.actor import Actor
 from .actors.hierarchy import same_hierarchy
 from .actors.placement import Placement
 from .actors.prior import Prior
+from .curves import hermite, spline_slopes
 from .feet.legs import hold_feet
 from .marker_sets.marker_set import MarkerSet
 from .markers.cleaning import clean
@@ -235,10 +235,11 @@ def marker_places(body: Body, found: Found, frames: int) -> FloatArray:
     markers = np.concatenate(list(each(lambda frames: to_array(body.posed(found.pose[frames]).markers), here)))
     if frames < 2:
         return markers
-    curve, places = CubicSpline(found.at.cpu().numpy(), markers), np.empty((frames, *markers.shape[1:]))
+    at, places = found.at.cpu().numpy(), np.empty((frames, *markers.shape[1:]))
+    slopes = spline_slopes(at, markers)
 
     def work(window: Window) -> None:
-        places[window.frames] = curve(np.arange(window.frames.start, window.frames.stop))
+        places[window.frames] = hermite(at, markers, slopes, np.arange(window.frames.start, window.frames.stop))
 
     run_each(work, windows(frames))
     return places

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Rotations for torch, beside roma's."""
+"""Rotations for torch beside roma's, and for numpy beside scipy's."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import roma
 import torch
+from scipy.spatial.transform import Rotation
 from torch import Tensor
 
+from model import rotations as numpy_own
 from model.solver import rotations as own
 
 ANGLES = (0.0, 1e-12, 1e-8, 1e-5, 9.9e-5, 1.1e-4, 1e-3, 0.5, 1.5, 3.0, np.pi - 1e-3, np.pi - 1e-6, np.pi)
@@ -111,3 +113,48 @@ def test_points_without_any_extent_are_only_moved(dtype: torch.dtype) -> None:
     turn, shift = own.rigid_points_registration(points, 2 * points, weights)
     torch.testing.assert_close(torch.linalg.det(turn), torch.ones(3, dtype=dtype))
     torch.testing.assert_close((turn @ points[:, 0, :, None])[..., 0] + shift, 2 * points[:, 0])
+
+
+def numpys(u: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """The same rotation vectors for numpy, and scipy's matrices of them."""
+    vectors = u.numpy()
+    return vectors, Rotation.from_rotvec(vectors.reshape(-1, 3)).as_matrix().reshape(*vectors.shape, 3)
+
+
+def test_numpys_matrices_and_vectors_are_scipys() -> None:
+    u, matrices = numpys(vectors(torch.float64))
+    np.testing.assert_allclose(numpy_own.rotvec_to_rotmat(u), matrices, atol=1e-14)
+    back = numpy_own.rotmat_to_rotvec(matrices)
+    np.testing.assert_allclose(numpy_own.rotvec_to_rotmat(back), matrices, atol=1e-14)
+    short = np.linalg.norm(u, axis=-1) < 3.1
+    np.testing.assert_allclose(back[short], u[short], atol=1e-13)
+
+
+def test_numpys_quaternions_are_scipys() -> None:
+    _, matrices = numpys(vectors(torch.float64))
+    quats = numpy_own.rotmat_to_unitquat(matrices)
+    theirs = np.roll(Rotation.from_matrix(matrices.reshape(-1, 3, 3)).as_quat(), 1, axis=-1).reshape(quats.shape)
+    np.testing.assert_allclose(quats * np.sign((quats * theirs).sum(-1, keepdims=True)), theirs, atol=1e-14)
+    np.testing.assert_allclose(numpy_own.unitquat_to_rotmat(3 * quats), matrices, atol=1e-14)
+    torchs = own.rotmat_to_unitquat(torch.from_numpy(matrices)).numpy()
+    np.testing.assert_allclose(np.abs((torchs * quats).sum(-1)), 1.0, atol=1e-14)
+
+
+def test_products_turn_by_the_second_first() -> None:
+    first, second = np.random.default_rng(0).normal(size=(2, 50, 4))
+    first, second = (q / np.linalg.norm(q, axis=-1, keepdims=True) for q in (first, second))
+    both = numpy_own.unitquat_to_rotmat(numpy_own.unitquat_product(first, second))
+    np.testing.assert_allclose(both, numpy_own.unitquat_to_rotmat(first) @ numpy_own.unitquat_to_rotmat(second), atol=1e-14)
+
+
+@pytest.mark.parametrize("middle", [None, 90.0, -90.0, 90.0 - 1e-6, 0.0])
+def test_euler_angles_tell_the_rotation_at_a_quarter_turn_too(middle: float | None) -> None:
+    angles = np.random.default_rng(3).uniform(-180, 180, size=(400, 3))
+    angles[:, 1] = angles[:, 1] / 2 if middle is None else middle
+    rotations = Rotation.from_euler("ZYX", angles, degrees=True)
+    told = np.degrees(numpy_own.unitquat_to_euler_zyx(np.roll(rotations.as_quat(), 1, axis=-1)))
+    assert (np.abs(told) <= [180, 90 + 1e-6, 180]).all()
+    again = Rotation.from_euler("ZYX", told, degrees=True)
+    assert (again * rotations.inv()).magnitude().max() < 1e-7
+    if middle is None:
+        np.testing.assert_allclose(told, angles, atol=1e-9)
