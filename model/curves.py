@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import solve_banded
 
-from .take import FloatArray
+from .take import FloatArray, IntArray
 
 
-def hermite(at: FloatArray, values: FloatArray, slopes: FloatArray, wanted: FloatArray) -> FloatArray:
+def hermite(at: FloatArray | IntArray, values: FloatArray, slopes: FloatArray, wanted: FloatArray | IntArray) -> FloatArray:
     """The cubic between each two samples that has their values and slopes.
 
     Args:
@@ -32,7 +32,7 @@ def hermite(at: FloatArray, values: FloatArray, slopes: FloatArray, wanted: Floa
     return values[left] + t * (begin + t * (3 * rise - 2 * begin - end + t * (begin + end - 2 * rise)))
 
 
-def spline_slopes(at: FloatArray, values: FloatArray) -> FloatArray:
+def spline_slopes(at: FloatArray | IntArray, values: FloatArray) -> FloatArray:
     """(samples, ...): the slopes with which the curve bends nowhere abruptly, and the first two cubics, and the last two, are one.
 
     Args:
@@ -57,7 +57,7 @@ def spline_slopes(at: FloatArray, values: FloatArray) -> FloatArray:
     return solve_banded((1, 1), band, right.reshape(len(at), -1), overwrite_ab=True, overwrite_b=True).reshape(values.shape)
 
 
-def akima_slopes(at: FloatArray, values: FloatArray) -> FloatArray:
+def akima_slopes(at: FloatArray | IntArray, values: FloatArray) -> FloatArray:
     """(samples, ...): slopes that bend a curve no further than the samples next to it do.
 
     Args:
@@ -77,7 +77,7 @@ def akima_slopes(at: FloatArray, values: FloatArray) -> FloatArray:
     return np.where(flat, 0.5 * (m[1:-2] + m[2:-1]), (after * m[1:-2] + before * m[2:-1]) / np.where(flat, 1.0, whole))
 
 
-def _secants(at: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _secants(at: FloatArray | IntArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Lengths (samples - 1,) and slopes (samples - 1, ...) between each two samples."""
     lengths = np.diff(at).astype(float)
     return lengths, np.diff(values, axis=0) / lengths.reshape(-1, *[1] * (values.ndim - 1))

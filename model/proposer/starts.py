@@ -20,11 +20,12 @@ from ..actors.actor_set import marker_set_of
 from ..actors.hierarchy import Carrying, carrying, prior_of
 from ..actors.prior import PosePrior, Prior
 from ..marker_sets.marker_set import MarkerSet
+from ..rotations import rotmat_to_rotvec
 from ..solver.attachment import of_markers
 from ..solver.fit import MARKER_SIGMA_M, SECONDS_APART, Observations, Terms, place_root, prior_terms, refined
 from ..solver.kinematics import Body, Pose, to_array
 from ..solver.robust import kernel_cost
-from ..solver.rotations import rigid_points_registration, rotmat_to_rotvec
+from ..solver.rotations import rigid_points_registration
 from .propose import bundled as bundled_proposer
 from .propose import propose_poses, stranger
 
@@ -176,5 +177,5 @@ def _placed(body: Body, pose: Pose, seen: Observations) -> Pose:
 
 def _coordinates(local: np.ndarray, prior: PosePrior) -> np.ndarray:
     """(frames, coordinates) in radians of local rotations (frames, joints, 3, 3); what no coordinate turns is left out."""
-    vectors = rotmat_to_rotvec(torch.as_tensor(prior.mean_rotations.swapaxes(-1, -2) @ local)).numpy()
+    vectors = rotmat_to_rotvec(prior.mean_rotations.swapaxes(-1, -2) @ local)
     return np.einsum("fci,ci->fc", vectors[:, prior.joints_of], prior.axes)

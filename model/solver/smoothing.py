@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.linalg.lapack import dtbtrs
+from scipy.linalg.lapack import dtbtrs  # pyright: ignore[reportAttributeAccessIssue]  # compiled, without stubs
 
 from ..motion import matrices, quaternions
 from ..take import FloatArray
