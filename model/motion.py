@@ -6,8 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
+from .rotations import rotmat_to_unitquat, unitquat_to_rotmat
 from .skeleton import Skeleton
 from .take import FloatArray
 
@@ -80,8 +80,7 @@ def nearest_rotations(matrices: FloatArray) -> FloatArray:
 
 def quaternions(rotations: FloatArray) -> FloatArray:
     """Matrices (frames, ..., 3, 3) as quaternions w x y z (frames, ..., 4) whose sign never flips between frames."""
-    flat = Rotation.from_matrix(rotations.reshape(-1, 3, 3)).as_quat()
-    return steady(np.roll(flat, 1, axis=-1).reshape(*rotations.shape[:-2], 4))
+    return steady(rotmat_to_unitquat(rotations))
 
 
 def steady(quats: FloatArray) -> FloatArray:
@@ -93,5 +92,4 @@ def steady(quats: FloatArray) -> FloatArray:
 
 def matrices(quats: FloatArray) -> FloatArray:
     """Quaternions w x y z (..., 4) as matrices (..., 3, 3)."""
-    flat = np.roll(np.asarray(quats, dtype=float), -1, axis=-1).reshape(-1, 4)
-    return Rotation.from_quat(flat).as_matrix().reshape(*quats.shape[:-1], 3, 3)
+    return unitquat_to_rotmat(quats)

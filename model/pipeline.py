@@ -8,9 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
-import roma
 import torch
-from scipy.interpolate import CubicSpline
 from scipy.ndimage import distance_transform_edt
 
 from .actors import prior as priors
@@ -18,6 +16,7 @@ from .actors.actor import Actor
 from .actors.hierarchy import same_hierarchy
 from .actors.placement import Placement
 from .actors.prior import Prior
+from .curves import hermite, spline_slopes
 from .feet.legs import hold_feet
 from .marker_sets.marker_set import MarkerSet
 from .markers.cleaning import clean
@@ -38,6 +37,7 @@ from .solver.calibration import fit_actor
 from .solver.fit import Found, Observations, coarse, find_poses, fit_poses, marker_jitter
 from .solver.frames import Window, windows
 from .solver.kinematics import Body, Pose, to_array
+from .solver.rotations import rotmat_to_unitquat
 from .solver.smoothing import low_pass, smooth_rotations
 from .solver.sticking import Restuck, follow_restuck
 from .take import BonesetterError, CleanTake, FloatArray, Take
@@ -157,7 +157,6 @@ def _solve(
         if cleaned.trusted.any(axis=0).sum() < min(marker_set.fewest_markers, len(matched.labels)):
             raise BonesetterError(f"Nearly every sample of {take.name} was flagged as noise: loosen the thresholds of the noise filter.")
         seen = observe(cleaned, device)
-    # not inference_mode: roma keeps a constant for later, and a training in this process must be able to use it
     with watch.stage("propose"), torch.no_grad():
         _, few = coarse(seen)
         given = actor
@@ -236,10 +235,11 @@ def marker_places(body: Body, found: Found, frames: int) -> FloatArray:
     markers = np.concatenate(list(each(lambda frames: to_array(body.posed(found.pose[frames]).markers), here)))
     if frames < 2:
         return markers
-    curve, places = CubicSpline(found.at.cpu().numpy(), markers), np.empty((frames, *markers.shape[1:]))
+    at, places = found.at.cpu().numpy(), np.empty((frames, *markers.shape[1:]))
+    slopes = spline_slopes(at, markers)
 
     def work(window: Window) -> None:
-        places[window.frames] = curve(np.arange(window.frames.start, window.frames.stop))
+        places[window.frames] = hermite(at, markers, slopes, np.arange(window.frames.start, window.frames.stop))
 
     run_each(work, windows(frames))
     return places
@@ -331,7 +331,7 @@ def as_arrays(body: Body, pose: Pose) -> tuple[FloatArray, FloatArray, FloatArra
         here = window.frames
         posed = body.posed(pose[here])
         positions[here], markers[here] = to_array(posed.positions), to_array(posed.markers)
-        rotations[here] = to_array(roma.rotmat_to_unitquat(posed.local))[..., [3, 0, 1, 2]]
+        rotations[here] = to_array(rotmat_to_unitquat(posed.local))
 
     run_each(work, windows(frames))
     return positions, steady(rotations), markers

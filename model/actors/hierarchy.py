@@ -16,9 +16,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from ..motion import forward, nearest_rotations
+from ..rotations import rotmat_to_rotvec, rotvec_to_rotmat, unitquat_to_rotmat
 from ..skeleton import Skeleton, turn_between
 from ..take import FloatArray
 from .actor import Actor, Freedom
@@ -119,12 +119,12 @@ def prior_of(actor: Actor, prior: Prior, carry: Carrying) -> Prior:
 def _pose_prior(actor: Actor, prior: Prior, carry: Carrying) -> PosePrior:
     """The Gaussian through the poses that are carried over, and what the actor's file says."""
     now, soon = (carry.local(turned) for turned in _drawn(prior))
-    means = Rotation.from_matrix(nearest_rotations(now.mean(axis=0))).as_matrix()
+    means = nearest_rotations(now.mean(axis=0))
     freedoms = _freedoms(actor)
     for joint, freedom in enumerate(freedoms):
         if freedom.mean is not None:
             means[joint] = _matrix(freedom.mean)
-    vectors, later = (_vectors(means.swapaxes(-1, -2) @ local) for local in (now, soon))
+    vectors, later = (rotmat_to_rotvec(means.swapaxes(-1, -2) @ local) for local in (now, soon))
     axes, joints_of, given, least = [], [], [], []
     for joint in range(1, len(freedoms)):
         said = freedoms[joint].deviation
@@ -163,7 +163,7 @@ def _turned(pose: PosePrior, skeleton: Skeleton, q: FloatArray) -> FloatArray:
     vectors = np.zeros((len(q), len(skeleton.joints), 3))
     for coordinate, joint in enumerate(pose.joints_of):
         vectors[:, joint] += q[:, coordinate, None] * pose.axes[coordinate]
-    local = pose.mean_rotations @ Rotation.from_rotvec(vectors.reshape(-1, 3)).as_matrix().reshape(*vectors.shape, 3)
+    local = pose.mean_rotations @ rotvec_to_rotmat(vectors)
     local[:, 0] = np.eye(3)
     return forward(skeleton, local, np.zeros((len(q), 3)))[1]
 
@@ -197,13 +197,8 @@ def _principal(vectors: FloatArray) -> FloatArray:
     return np.linalg.eigh(vectors.T @ vectors)[1].T
 
 
-def _vectors(rotations: FloatArray) -> FloatArray:
-    """Rotation vectors (frames, joints, 3) of (frames, joints, 3, 3)."""
-    return Rotation.from_matrix(rotations.reshape(-1, 3, 3)).as_rotvec().reshape(rotations.shape[:-1])
-
-
 def _matrix(quaternion: tuple[float, ...] | None) -> FloatArray:
-    return np.eye(3) if quaternion is None else Rotation.from_quat(np.roll(quaternion, -1)).as_matrix()
+    return np.eye(3) if quaternion is None else unitquat_to_rotmat(np.array(quaternion))
 
 
 def _freedoms(actor: Actor) -> tuple[Freedom, ...]:

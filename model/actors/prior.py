@@ -16,7 +16,7 @@ from safetensors import safe_open
 
 from ..marker_sets.marker_set import MarkerSet
 from ..skeleton import Skeleton
-from ..take import FloatArray
+from ..take import FloatArray, IntArray
 from .actor import Actor
 from .placement import Placement
 
@@ -38,7 +38,7 @@ class PosePrior:
 
     mean_rotations: FloatArray
     axes: FloatArray
-    joints_of: FloatArray
+    joints_of: IntArray
     precision: FloatArray
     speed: FloatArray
     limits: FloatArray

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.interpolate import CubicHermiteSpline
 from scipy.ndimage import distance_transform_edt, gaussian_filter1d, maximum_filter1d, minimum_filter1d
 
+from ..curves import hermite
 from ..take import Axis, BoolArray, FloatArray
 from .contacts import Contact, Track, percentile
 
@@ -146,7 +146,7 @@ def faded(moved: FloatArray, contacts: Sequence[Contact], reach: int) -> FloatAr
         return np.zeros_like(moved)
     knots.append((knots[-1][0] + reach, nothing, nothing))
     at, values, slopes = (np.array(part) for part in zip(*knots, strict=True))
-    return CubicHermiteSpline(at, values, slopes)(np.clip(np.arange(len(moved)), at[0], at[-1]))
+    return hermite(at, values, slopes, np.clip(np.arange(len(moved)), at[0], at[-1]))
 
 
 def stands(contacts: Sequence[Contact], frames: int) -> BoolArray:

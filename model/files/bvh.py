@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from ..atomic import replacing
 from ..motion import Motion
 from ..parallel import each, side_by_side, usable_cores
+from ..rotations import rotmat_to_unitquat, unitquat_product, unitquat_to_euler_zyx
 from ..skeleton import Skeleton
 from ..solution import Solution
 from ..take import Axis, BonesetterError, FloatArray
@@ -41,9 +41,7 @@ def write_bvh(solution: Solution, path: Path) -> None:
     take = solution.clean.take
     hierarchy = "\n".join(_hierarchy(solution.actor.skeleton, 0, 0))
     head = f"HIERARCHY\n{hierarchy}\nMOTION\nFrames: {take.frames}\nFrame Time: {1.0 / take.rate_hz:.9f}\n"
-    with warnings.catch_warnings(), side_by_side(usable_cores()), replacing(path, binary=True) as stream:
-        # Where y is exactly 90 degrees x and z turn about one axis: any split between them is right.
-        warnings.filterwarnings("ignore", message="Gimbal lock")
+    with side_by_side(usable_cores()), replacing(path, binary=True) as stream:
         stream.write(head.encode())
         stream.writelines(each(lambda channels: decimal_lines(channels, DECIMALS), _channels(solution)))
 
@@ -93,9 +91,9 @@ def _offset(bone: FloatArray) -> str:
 
 def _angles(rotations: FloatArray, turn: FloatArray) -> FloatArray:
     """(frames, joints, 3) in degrees, z y x, of local quaternions w x y z, the root's turned onto the file's axes."""
-    local = np.roll(rotations, -1, axis=-1)
-    local[:, 0] = (Rotation.from_matrix(turn) * Rotation.from_quat(local[:, 0])).as_quat()
-    return Rotation.from_quat(local.reshape(-1, 4)).as_euler("ZYX", degrees=True).reshape(*rotations.shape[:2], 3)
+    local = rotations.copy()
+    local[:, 0] = unitquat_product(rotmat_to_unitquat(turn), local[:, 0])
+    return np.degrees(unitquat_to_euler_zyx(local))
 
 
 def steady(angles: FloatArray) -> FloatArray:
@@ -153,6 +151,9 @@ def read_bvh(path: Path, metres_per_unit: float = 1.0 / CM_PER_METRE, rate_hz: f
 
 def _motion(file: Any, metres_per_unit: float, rate_hz: float | None) -> Motion:
     """The motion of pybvh's file; a ValueError where its numbers are none."""
+    # here, because a solve only writes, and this takes 0.2 s to import
+    from scipy.spatial.transform import Rotation
+
     nodes = [node for node in file.nodes if not node.is_end_site()]
     skeleton = _skeleton(nodes, metres_per_unit)
     numbers = (file.root_pos, file.joint_angles, skeleton.offsets, skeleton.bones)

@@ -16,8 +16,8 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import Akima1DInterpolator
 
+from ..curves import akima_slopes, hermite
 from ..marker_sets.marker_set import MarkerSet
 from ..motion import nearest_rotations
 from ..settings import Settings
@@ -332,7 +332,8 @@ def _bridge(positions: FloatArray, marker: int, frames: IntArray, gaps: IntArray
         for axis in range(3):
             positions[holes, marker, axis] = np.interp(holes, frames, positions[frames, marker, axis])
     else:
-        positions[holes, marker] = Akima1DInterpolator(frames, positions[frames, marker])(holes)
+        known = positions[frames, marker]
+        positions[holes, marker] = hermite(frames, known, akima_slopes(frames, known), holes)
 
 
 def _carried(group: FloatArray, marker: FloatArray) -> FloatArray:

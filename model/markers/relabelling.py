@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from ..stretches import stretches
 from ..take import BoolArray, FloatArray, IntArray, Take
@@ -246,6 +245,9 @@ def _moves(evidence: Evidence, spans: list[Span], stretch: slice) -> dict[int, i
     """{trajectory: label} of those claims that together fit a stretch of frames best."""
     points = sorted({span.point for span in spans})
     labels = sorted({span.label for span in spans})
+    # here, because most takes have nothing to assign, and this takes 0.2 s to import
+    from scipy.optimize import linear_sum_assignment
+
     gain = np.zeros((len(points), len(labels)))
     for span in spans:
         gain[points.index(span.point), labels.index(span.label)] = max(0.0, REACH_M - _off(evidence, span, stretch))

@@ -8,16 +8,15 @@ window, K marker places (labels, padded), J joints, C coordinates.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import cast
 
 import numpy as np
-import roma
 import torch
 from torch import Tensor, nn
 
 from ..actors.prior import Prior
 from ..solver.kinematics import levels
 from ..solver.robust import kernel_weight
+from ..solver.rotations import rigid_points_registration, rotmat_to_rotvec, rotvec_to_rotmat
 
 #: Poses drawn from the pose prior to see how far a marker wanders about its place in the mean pose, and their seed.
 WANDERINGS, WANDERING_SEED = 48, 5
@@ -125,7 +124,7 @@ class Figure(nn.Module):
     def forward(self, q: Tensor, bones: Tensor) -> tuple[Tensor, Tensor]:
         """Joint places (N, J, 3) and global rotations (N, J, 3, 3) in the root's frame, of q (N, C) and bones (N, J, 3)."""
         u = q.new_zeros(len(q), self.joints, 3).index_add_(1, self.of, q[..., None] * self.axes)
-        local = self.mean @ roma.rotvec_to_rotmat(u)
+        local = self.mean @ rotvec_to_rotmat(u)
         turned = torch.empty_like(local)
         turned[:, 0] = torch.eye(3)
         places = q.new_zeros(len(q), self.joints, 3)
@@ -136,7 +135,7 @@ class Figure(nn.Module):
 
     def coordinates_of(self, local: Tensor) -> Tensor:
         """q (..., C) of local rotations (..., J, 3, 3): what of a rotation has no coordinate is dropped."""
-        u = roma.rotmat_to_rotvec(self.mean.transpose(1, 2) @ local)
+        u = rotmat_to_rotvec(self.mean.transpose(1, 2) @ local)
         return (u[..., self.of, :] * self.axes).sum(-1)
 
     def template(self, known: Known) -> Tensor:
@@ -187,21 +186,14 @@ def into_frames(figure: Figure, known: Known, points: Tensor, confidence: Tensor
     weights = confidence * steady
     weights = (weights / weights.amax(-1, keepdim=True).clamp_min(1e-9)).clamp_min(1e-9)
     base = weights
-    turn, root = _registered(target, points, weights)
+    turn, root = rigid_points_registration(target, points, weights)
     for scale in REGISTRATION_SCALES_M:
         away = ((target @ turn.transpose(-1, -2) + root[..., None, :] - points) ** 2).sum(-1)
         # a marker that wanders is allowed its way
         s2 = scale**2 + 1 / steady.sqrt()
-        turn, root = _registered(target, points, base * kernel_weight(away, s2))
+        turn, root = rigid_points_registration(target, points, base * kernel_weight(away, s2))
     inside = (points - root[..., None, :]) @ turn
     return Framed(turn, root, torch.where(confidence[..., None] > 0, inside, 0.0), confidence)
-
-
-def _registered(template: Tensor, points: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-    rows = template.shape[:2]
-    rigid = roma.rigid_points_registration(template.flatten(0, 1), points.flatten(0, 1), weights=weights.flatten(0, 1))
-    turn, root = cast(tuple[Tensor, Tensor], rigid)
-    return turn.view(*rows, 3, 3), root.view(*rows, 3)
 
 
 def token_features(figure: Figure, known: Known, framed: Framed) -> Tensor:

@@ -13,7 +13,6 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import roma
 import torch
 from safetensors import safe_open
 from safetensors.torch import save
@@ -22,6 +21,7 @@ from torch.nn.functional import gelu, scaled_dot_product_attention
 
 from ..actors.prior import Prior
 from ..atomic import replacing
+from ..solver.rotations import rotvec_to_rotmat
 from .features import FEATURES, LARGEST, RESIDUAL_M, Figure, Framed, Known, markers_of, picked, token_features
 
 #: A root's usual distance from the body frame, in m and rad: the units of its numbers.
@@ -233,7 +233,7 @@ class Proposer(nn.Module):
     def decoded(self, estimate: Estimate) -> tuple[Tensor, Tensor, Tensor]:
         """The root's place (B, T, 3) in metres and rotation (B, T, 3, 3) in the body frame, and q (B, T, C) in radians."""
         pose = estimate.pose
-        return pose[..., :3] * ROOT_M, roma.rotvec_to_rotmat(pose[..., 3:6] * ROOT_RAD), pose[..., 6:] * self.figure.deviation
+        return pose[..., :3] * ROOT_M, rotvec_to_rotmat(pose[..., 3:6] * ROOT_RAD), pose[..., 6:] * self.figure.deviation
 
     def sizes(self, known: Known, evidence: Evidence) -> Sizes:
         """What the evidence of some frames says of A actors."""

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import cast
 
 import numpy as np
-import roma
 import torch
 from torch import Tensor
 
@@ -22,10 +20,12 @@ from ..actors.actor_set import marker_set_of
 from ..actors.hierarchy import Carrying, carrying, prior_of
 from ..actors.prior import PosePrior, Prior
 from ..marker_sets.marker_set import MarkerSet
+from ..rotations import rotmat_to_rotvec
 from ..solver.attachment import of_markers
 from ..solver.fit import MARKER_SIGMA_M, SECONDS_APART, Observations, Terms, place_root, prior_terms, refined
 from ..solver.kinematics import Body, Pose, to_array
 from ..solver.robust import kernel_cost
+from ..solver.rotations import rigid_points_registration
 from .propose import bundled as bundled_proposer
 from .propose import propose_poses, stranger
 
@@ -164,7 +164,7 @@ def _registered(body: Body, pose: Pose, seen: Observations) -> Pose:
     """The poses with their roots where the markers of these frames put them."""
     markers = body.posed(pose).markers
     weights = seen.confidence.clamp_min(1e-9)
-    turn, shift = cast(tuple[Tensor, Tensor], roma.rigid_points_registration(markers, seen.points, weights=weights))
+    turn, shift = rigid_points_registration(markers, seen.points, weights)
     return Pose((turn @ pose.root[..., None])[..., 0] + shift, turn @ pose.turn, pose.q)
 
 
@@ -177,5 +177,5 @@ def _placed(body: Body, pose: Pose, seen: Observations) -> Pose:
 
 def _coordinates(local: np.ndarray, prior: PosePrior) -> np.ndarray:
     """(frames, coordinates) in radians of local rotations (frames, joints, 3, 3); what no coordinate turns is left out."""
-    vectors = roma.rotmat_to_rotvec(torch.as_tensor(prior.mean_rotations.swapaxes(-1, -2) @ local)).numpy()
+    vectors = rotmat_to_rotvec(prior.mean_rotations.swapaxes(-1, -2) @ local)
     return np.einsum("fci,ci->fc", vectors[:, prior.joints_of], prior.axes)

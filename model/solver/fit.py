@@ -20,10 +20,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import cast
 
 import numpy as np
-import roma
 import torch
 from torch import Tensor
 
@@ -34,6 +32,7 @@ from .banded import solve_banded
 from .frames import Between, Window, joined, windows
 from .kinematics import ROOT, Body, Pose
 from .robust import kernel_weight
+from .rotations import rigid_points_registration, rotmat_to_rotvec
 from .spatial import pulls, twists, write_upper
 
 #: Standard deviation of a marker about its place on a rigid bone, in metres: where nothing is known of the take yet, and the least
@@ -232,7 +231,7 @@ def upper_triangle(band: Tensor) -> Tensor:
 
 def changes(pose: Pose) -> Tensor:
     """From each frame to the next, (frames - 1, n): translation, world rotation vector, coordinates."""
-    turn = roma.rotmat_to_rotvec(pose.turn[1:] @ pose.turn[:-1].transpose(1, 2))
+    turn = rotmat_to_rotvec(pose.turn[1:] @ pose.turn[:-1].transpose(1, 2))
     return torch.cat([pose.root[1:] - pose.root[:-1], turn, pose.q[1:] - pose.q[:-1]], dim=1)
 
 
@@ -273,8 +272,7 @@ def place_root(body: Body, terms: Terms, seen: Observations) -> Pose:
     template = posed.markers[0].expand(frames, -1, -1)
     # squared: few steady markers must outvote many loose ones
     weights = (seen.confidence / wander**2).clamp_min(1e-12)
-    rigid = roma.rigid_points_registration(template, seen.points, weights=weights)
-    turn, root = cast(tuple[Tensor, Tensor], rigid)
+    turn, root = rigid_points_registration(template, seen.points, weights)
     return Pose(root, turn, body.rest(frames).q)
 
 

@@ -6,11 +6,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-import roma
 import torch
 from torch import Tensor
 
 from .kinematics import Pose
+from .rotations import rotmat_to_rotvec, rotvec_to_rotmat
 
 #: Most frames that are refined together, and how many more on either side are refined with them and thrown away.
 LONGEST_WINDOW, OVERLAP = 1024, 64
@@ -62,6 +62,6 @@ class Between:
 
     def pose(self, known: Pose) -> Pose:
         """The root on the shortest turn."""
-        turn = roma.rotmat_to_rotvec(known.turn[self.right] @ known.turn[self.left].transpose(1, 2))
+        turn = rotmat_to_rotvec(known.turn[self.right] @ known.turn[self.left].transpose(1, 2))
         part = self.part.to(turn.dtype)[:, None]
-        return Pose(self.values(known.root), roma.rotvec_to_rotmat(part * turn) @ known.turn[self.left], self.values(known.q))
+        return Pose(self.values(known.root), rotvec_to_rotmat(part * turn) @ known.turn[self.left], self.values(known.q))

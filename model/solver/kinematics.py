@@ -19,13 +19,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import roma
 import torch
 from torch import Tensor
 
 from ..actors.actor import Actor
 from ..actors.prior import PosePrior
 from ..take import FloatArray
+from .rotations import rotvec_to_rotmat
 
 ROOT = 6  # columns before the joints' coordinates: translation, then rotation
 
@@ -57,7 +57,7 @@ class Pose:
         """The pose after a step (frames, 6 + coordinates)."""
         return Pose(
             self.root + step[:, :3],
-            roma.rotvec_to_rotmat(step[:, 3:ROOT]) @ self.turn,
+            rotvec_to_rotmat(step[:, 3:ROOT]) @ self.turn,
             self.q + step[:, ROOT:],
         )
 
@@ -276,7 +276,7 @@ def cross(a: Tensor, b: Tensor) -> Tensor:
 def _turns(u: Tensor) -> tuple[Tensor, Tensor]:
     """exp(u) and its right Jacobian, which says what a change of u turns in the body: exp(u + a) = exp(u) exp(J_r(u) a) to first order.
 
-    Both are made of the same matrices, frames last. With roma's exp and the Jacobian by itself a whole solve takes an eighth longer.
+    Both are made of the same matrices, frames last. With `rotvec_to_rotmat` and the Jacobian by itself a solve takes an eighth longer.
 
     Args:
         u: (joints, 3, frames) rotation vectors.

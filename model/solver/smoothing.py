@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
-from scipy.signal import butter, sosfiltfilt
+import math
+
+import numpy as np
+from scipy.linalg.lapack import dtbtrs  # pyright: ignore[reportAttributeAccessIssue]  # compiled, without stubs
 
 from ..motion import matrices, quaternions
 from ..take import FloatArray
@@ -11,7 +14,6 @@ from ..take import FloatArray
 #: Cut-off frequencies in Hz at smooth = 0 (no filter above it) and smooth = 1. Voluntary movement lies below about 10 Hz,
 #: the impact of a punch or a landing below about 20 Hz (Winter, Biomechanics and Motor Control, ch. 3).
 HIGHEST_HZ, LOWEST_HZ = 60.0, 5.0
-ORDER = 2
 
 
 def cutoff_hz(smooth: float) -> float:
@@ -24,9 +26,35 @@ def low_pass(values: FloatArray, rate_hz: float, smooth: float) -> FloatArray:
     cutoff = cutoff_hz(smooth)
     if smooth <= 0 or cutoff >= 0.45 * rate_hz or len(values) < 3:
         return values
-    sections = butter(ORDER, cutoff, fs=rate_hz, output="sos")
     padding = min(len(values) - 1, round(3 * rate_hz / cutoff))
-    return sosfiltfilt(sections, values, axis=0, padlen=padding).astype(values.dtype)
+    # turned about its ends, a curve goes on beyond them as it came
+    before, after = 2 * values[:1] - values[padding:0:-1], 2 * values[-1:] - values[-2 : -padding - 2 : -1]
+    curve = np.concatenate([before, values, after]).reshape(len(values) + 2 * padding, -1)
+    for _ in range(2):
+        curve = butterworth(curve, cutoff, rate_hz)[::-1]
+    return curve[padding : len(values) + padding].reshape(values.shape).astype(values.dtype)
+
+
+def butterworth(values: FloatArray, cutoff_hz: float, rate_hz: float) -> FloatArray:
+    """Curves (frames, n) through a Butterworth low-pass filter of second order, as if they had stood still before the first frame.
+
+    With y the filter's output of x, y[t] + a1 y[t-1] + a2 y[t-2] = b (x[t] + 2 x[t-1] + x[t-2]): a triangular band of three diagonals,
+    which LAPACK solves for all curves. What stands still passes unchanged, so both begin at the first frame's value.
+
+    Source: Oppenheim and Schafer, Discrete-Time Signal Processing, sec. 7.1: the bilinear transform, its frequencies prewarped.
+    """
+    k = math.tan(math.pi * cutoff_hz / rate_hz)
+    scale = 1 / (1 + math.sqrt(2) * k + k * k)
+    first = values[:1]
+    moved = values - first
+    right = np.array(moved, dtype=float, order="F")
+    right[1:] += 2 * moved[:-1]
+    right[2:] += moved[:-2]
+    right *= k * k * scale
+    band = np.empty((3, len(values)))
+    band[0], band[1], band[2] = 1.0, 2 * (k * k - 1) * scale, (1 - math.sqrt(2) * k + k * k) * scale
+    filtered, _ = dtbtrs(band, right, uplo="L", diag="U", overwrite_b=True)
+    return filtered + first
 
 
 def smooth_rotations(rotations: FloatArray, rate_hz: float, smooth: float) -> FloatArray:
