@@ -188,8 +188,6 @@ def _extension() -> Iterator[Callable[[str], Any]]:
     def load(name: str) -> Any:
         return importlib.import_module(f"{package}.{name}")
 
-    # Each take gets an empty file; the engine is to live through that.
-    bpy.app.handlers.load_pre.remove(load("operators").stop_engine)
     try:
         yield load
     finally:

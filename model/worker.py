@@ -29,6 +29,10 @@ STEP = 0.005
 Answer = Callable[[dict[str, Any]], None]
 
 
+class CancelledError(Exception):
+    """Nobody wants the answer any more."""
+
+
 def main(arguments: list[str]) -> None:
     """Serve until standard input ends; with `--probe`, say hello and end."""
     share_the_machine()
@@ -39,7 +43,8 @@ def main(arguments: list[str]) -> None:
     if "--probe" in arguments:
         return
     requests: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-    threading.Thread(target=_read, args=(sys.stdin.buffer, requests), name="requests", daemon=True).start()
+    cancelled: set[int] = set()
+    threading.Thread(target=_read, args=(sys.stdin.buffer, requests, cancelled), name="requests", daemon=True).start()
     if not missing:
         warm_up()
     while True:
@@ -50,11 +55,12 @@ def main(arguments: list[str]) -> None:
         except (ValueError, TypeError, KeyError):
             answer({"error": "The engine was sent something that is no request: restart Blender."})
             continue
-        serve(request, lambda message, number=number: answer({"id": number, **message}))
+        serve(request, lambda message, number=number: answer({"id": number, **message}), lambda number=number: number in cancelled)
+        cancelled.discard(number)
 
 
-def serve(request: dict[str, Any], answer: Answer) -> None:
-    """Carry out one request; whatever goes wrong becomes an answer."""
+def serve(request: dict[str, Any], answer: Answer, cancelled: Callable[[], bool] = lambda: False) -> None:
+    """Carry out one request, until it is cancelled; whatever goes wrong becomes an answer."""
     # Here, not above: hello must come out before anything slow is imported.
     from .take import BonesetterError
 
@@ -62,14 +68,16 @@ def serve(request: dict[str, Any], answer: Answer) -> None:
         if "ping" in request:
             answer({"result": None})
         else:
-            answer(_solve(request, answer))
+            answer(_solve(request, answer, cancelled))
+    except CancelledError:
+        answer({"cancelled": True})
     except BonesetterError as error:
         answer({"error": str(error)})
     except Exception as error:  # a bug, which must not end the engine: the trace goes to the log
         traceback.print_exc()
         sys.stderr.flush()
         detail = traceback.format_exc()
-        answer({"error": f"The engine failed ({type(error).__name__}: {error}): see its log.", "detail": detail})
+        answer({"error": f"The engine failed ({type(error).__name__}: {error}).", "detail": detail})
 
 
 def missing_modules() -> list[str]:
@@ -89,7 +97,7 @@ def warm_up() -> None:
         sys.stderr.flush()
 
 
-def _solve(request: dict[str, Any], answer: Answer) -> dict[str, Any]:
+def _solve(request: dict[str, Any], answer: Answer, cancelled: Callable[[], bool]) -> dict[str, Any]:
     from .actors.actor_file import read_actor
     from .files.exchange import load_take, save_pose
     from .files.output import write_outputs
@@ -101,6 +109,8 @@ def _solve(request: dict[str, Any], answer: Answer) -> dict[str, Any]:
 
     def progress(stage: str, fraction: float) -> None:
         nonlocal told
+        if cancelled():
+            raise CancelledError
         if stage != told[0] or fraction - told[1] >= STEP:
             told = (stage, fraction)
             answer({"progress": fraction, "stage": stage})
@@ -130,8 +140,21 @@ def _claim_stdout() -> Answer:
     return answer
 
 
-def _read(stream: IO[bytes], requests: queue.SimpleQueue[bytes]) -> None:
+def _read(stream: IO[bytes], requests: queue.SimpleQueue[bytes], cancelled: set[int]) -> None:
     """Standard input ends when Blender ends it or dies, also in the middle of a solve: then nobody wants the answer."""
     for line in stream:
-        requests.put(line)
+        number = _cancels(line)
+        if number is None:
+            requests.put(line)
+        else:
+            cancelled.add(number)
     os._exit(0)
+
+
+def _cancels(line: bytes) -> int | None:
+    """The number of the request that a line cancels; None where it is a request itself."""
+    try:
+        number = json.loads(line)["cancel"]
+    except (ValueError, TypeError, KeyError):
+        return None
+    return number if isinstance(number, int) else None

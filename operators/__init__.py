@@ -5,18 +5,29 @@ from __future__ import annotations
 
 import bpy
 
-from . import properties, solve_markers
+from . import freshness, properties, solve_markers
 from .check_engine import BONESETTER_OT_check_engine
-from .import_c3d import BONESETTER_FH_c3d, BONESETTER_OT_import_c3d, draw_menu
-from .solve_markers import BONESETTER_OT_solve_markers
+from .choose_take import BONESETTER_MT_takes, BONESETTER_OT_choose_take
+from .import_c3d import BONESETTER_FH_c3d, BONESETTER_OT_import_again, BONESETTER_OT_import_c3d, draw_menu
+from .solve_markers import BONESETTER_OT_solve_again, BONESETTER_OT_solve_markers
 
-CLASSES = (BONESETTER_OT_import_c3d, BONESETTER_FH_c3d, BONESETTER_OT_solve_markers, BONESETTER_OT_check_engine)
+CLASSES = (
+    BONESETTER_OT_import_c3d,
+    BONESETTER_OT_import_again,
+    BONESETTER_FH_c3d,
+    BONESETTER_OT_choose_take,
+    BONESETTER_MT_takes,
+    BONESETTER_OT_solve_markers,
+    BONESETTER_OT_solve_again,
+    BONESETTER_OT_check_engine,
+)
 
 
 @bpy.app.handlers.persistent
-def stop_engine(*_arguments: object) -> None:
-    """A solve belongs to the file it was started in."""
-    solve_markers.stop()
+def forget_solve(*_arguments: object) -> None:
+    """A solve belongs to the file it was started in; the engine stays warm for the next."""
+    solve_markers.forget()
+    freshness.forget()
 
 
 def register() -> None:
@@ -24,13 +35,15 @@ def register() -> None:
     for cls in CLASSES:
         bpy.utils.register_class(cls)
     bpy.types.TOPBAR_MT_file_import.append(draw_menu)
-    bpy.app.handlers.load_pre.append(stop_engine)
+    bpy.app.handlers.load_pre.append(forget_solve)
+    freshness.register()
 
 
 def unregister() -> None:
     solve_markers.stop()
-    if stop_engine in bpy.app.handlers.load_pre:
-        bpy.app.handlers.load_pre.remove(stop_engine)
+    freshness.unregister()
+    if forget_solve in bpy.app.handlers.load_pre:
+        bpy.app.handlers.load_pre.remove(forget_solve)
     bpy.types.TOPBAR_MT_file_import.remove(draw_menu)
     for cls in reversed(CLASSES):
         bpy.utils.unregister_class(cls)

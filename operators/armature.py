@@ -7,6 +7,7 @@ S the same of the rest pose, still on the zero pose's axes; M Blender's rest mat
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +18,7 @@ import numpy as np
 from ..model.files.exchange import SolvedPose
 from ..model.skeleton import CMU_JOINTS, Skeleton, turn_between
 from ..model.take import FloatArray
+from .freshness import curves_digest
 from .keyframes import bind, bound_channelbag, write_keys
 from .space import Y_UP_TO_Z_UP, Space, Timing
 from .takes import space_of, timing_of
@@ -34,6 +36,8 @@ SHORTEST = 0.002
 #: A bone whose direction is nearer than this to front-back (a foot) has its Z axis up, any other has it to the front.
 LIES = 0.8
 
+#: Custom property of a bone: the joint that it stands for, whatever the user calls the bone.
+JOINT = "joint"
 #: The channels of a bone that a solve owns.
 TRANSFORMS = ("location", "rotation_quaternion", "rotation_euler", "rotation_axis_angle", "scale")
 
@@ -44,7 +48,46 @@ def apply_pose(scene: bpy.types.Scene, collection: bpy.types.Collection, pose: S
     armature = _existing_armature(collection) or _new_armature(collection)
     _build_bones(armature, pose.skeleton, space)
     _key_pose(armature, pose, space, timing_of(collection), f"{collection.name} Pose")
+    collection.bonesetter.solved_keys = json.dumps(_key_digests(armature))
     return armature
+
+
+def edited_bones(collection: bpy.types.Collection) -> list[str]:
+    """Names of the bones whose keys, in the channels that a solve owns, are not as the last solve wrote them."""
+    armature, written = collection.bonesetter.armature, collection.bonesetter.solved_keys
+    if armature is None or armature.type != "ARMATURE" or not written or bound_channelbag(armature) is None:
+        return []
+    before, now = json.loads(written), _key_digests(armature)
+    return [name for joint, name in bone_names(armature).items() if joint in before and before[joint] != now.get(joint)]
+
+
+def keep_edited(collection: bpy.types.Collection) -> str:
+    """Keep a pose that was edited by hand as an action of its own; returns its name, or nothing where none was."""
+    if not edited_bones(collection):
+        return ""
+    animation = collection.bonesetter.armature.animation_data
+    edited = animation.action.copy()
+    edited.name = f"{animation.action.name} (edited)"
+    edited.use_fake_user = True
+    return edited.name
+
+
+def bone_names(armature: bpy.types.Object) -> dict[str, str]:
+    """{joint: the name of its bone}; bones of the user's own stand for none."""
+    data: Any = armature.data
+    return {bone.get(JOINT, bone.name): bone.name for bone in data.bones if JOINT in bone or bone.name in CMU_JOINTS}
+
+
+def _key_digests(armature: bpy.types.Object) -> dict[str, str]:
+    """{joint: a digest of the keys of the channels that a solve owns}."""
+    bag = bound_channelbag(armature)
+    bones = {joint: armature.pose.bones[name] for joint, name in bone_names(armature).items()}
+    owners = {bone.path_from_id(channel): joint for joint, bone in bones.items() for channel in TRANSFORMS}
+    curves: dict[str, list[Any]] = {joint: [] for joint in owners.values()}
+    for curve in bag.fcurves if bag is not None else ():
+        if curve.data_path in owners:
+            curves[owners[curve.data_path]].append(curve)
+    return {joint: curves_digest(own).hex() for joint, own in curves.items()}
 
 
 def rest_rotations(skeleton: Skeleton) -> FloatArray:
@@ -119,12 +162,16 @@ def _build_bones(armature: bpy.types.Object, skeleton: Skeleton, space: Space) -
     heads, tails = rest_bones(skeleton)
     data: Any = armature.data
     with _edit_bones(armature) as edit_bones:
-        for bone in [bone for bone in edit_bones if bone.name not in skeleton.joints]:
+        known = {bone.get(JOINT, bone.name): bone for bone in edit_bones}
+        bones = [known.get(name) or edit_bones.new(name) for name in skeleton.joints]
+        # what stands for a joint of another skeleton goes; what the user made stays
+        for bone in [one for one in edit_bones if JOINT in one and one[JOINT] not in skeleton.joints]:
             edit_bones.remove(bone)
         for joint, name in enumerate(skeleton.joints):
-            bone = edit_bones.get(name) or edit_bones.new(name)
+            bone = bones[joint]
+            bone[JOINT] = name
             parent = skeleton.parents[joint]
-            bone.parent = edit_bones[skeleton.joints[parent]] if parent >= 0 else None
+            bone.parent = bones[parent] if parent >= 0 else None
             bone.use_connect = False
             bone.use_inherit_rotation = True
             bone.use_local_location = True
@@ -167,8 +214,10 @@ def _edit_bones(armature: bpy.types.Object) -> Iterator[Any]:
 
 def _key_pose(armature: bpy.types.Object, pose: SolvedPose, space: Space, timing: Timing, action_name: str) -> None:
     bag = _own_curves(armature, action_name)
+    names = bone_names(armature)
     owned = set()
-    for bone in armature.pose.bones:
+    for joint in pose.skeleton.joints:
+        bone = armature.pose.bones[names[joint]]
         bone.rotation_mode = "QUATERNION"
         bone.matrix_basis.identity()
         bone.location, bone.rotation_quaternion, bone.scale = (0, 0, 0), (1, 0, 0, 0), (1, 1, 1)
@@ -178,13 +227,13 @@ def _key_pose(armature: bpy.types.Object, pose: SolvedPose, space: Space, timing
 
     location, rotations = bone_channels(armature, pose, space)
     frames = timing.frames
-    for joint, name in enumerate(pose.skeleton.joints):
-        bone = armature.pose.bones[name]
+    for joint, label in enumerate(pose.skeleton.joints):
+        bone = armature.pose.bones[names[label]]
         if pose.skeleton.parents[joint] < 0:
             for axis in range(3):
-                write_keys(bag, bone.path_from_id("location"), axis, frames, location[:, axis], name)
+                write_keys(bag, bone.path_from_id("location"), axis, frames, location[:, axis], bone.name)
         for axis in range(4):
-            write_keys(bag, bone.path_from_id("rotation_quaternion"), axis, frames, rotations[:, joint, axis], name)
+            write_keys(bag, bone.path_from_id("rotation_quaternion"), axis, frames, rotations[:, joint, axis], bone.name)
 
 
 def _own_curves(armature: bpy.types.Object, action_name: str) -> Any:
@@ -206,7 +255,8 @@ def bone_channels(armature: bpy.types.Object, pose: SolvedPose, space: Space) ->
     """
     skeleton = pose.skeleton
     # Read back rather than computed: the rolls, and the rounding, are then Blender's own.
-    rest = np.array([armature.data.bones[name].matrix_local for name in skeleton.joints], dtype=float)
+    names = bone_names(armature)
+    rest = np.array([armature.data.bones[names[joint]].matrix_local for joint in skeleton.joints], dtype=float)
     matrices, rest_heads = rest[:, :3, :3], rest[:, :3, 3]
     # A bone's posed orientation is turn R inverse(S) inverse(T) M. All but R is constant: one quaternion per bone.
     constant = _quaternions(rest_rotations(skeleton).transpose(0, 2, 1) @ Y_UP_TO_Z_UP.T @ matrices)

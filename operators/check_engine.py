@@ -7,7 +7,7 @@ import bpy
 
 from .engine import interpreter, probe
 from .preferences import engine_python
-from .solve_markers import redraw_panels
+from .view import redraw
 
 
 class BONESETTER_OT_check_engine(bpy.types.Operator):
@@ -22,5 +22,5 @@ class BONESETTER_OT_check_engine(bpy.types.Operator):
             self.report({"WARNING"}, verdict)
         else:
             self.report({"INFO"}, f"The engine's Python ({python}) has all that a solve needs")
-        redraw_panels(context)
+        redraw(context)
         return {"FINISHED"}

@@ -19,7 +19,9 @@ from .takes import GAP, LABEL, RESIDUAL, space_of
 RADIUS = 0.01
 
 Keys = Literal["KEYS", "SAMPLES"]
-Gaps = Literal["HIDE", "HOLD"]
+Gaps = Literal["SHRINK", "HIDE", "HOLD"]
+#: How large a marker is drawn in a gap, of its usual size: to be told from the others, and still to be clicked.
+SHRUNK = 0.4
 
 
 @dataclass(frozen=True)
@@ -28,11 +30,12 @@ class ImportOptions:
 
     Attributes:
         keys: "KEYS" can be edited; "SAMPLES" take a quarter of the memory.
-        gaps: A marker that is missing is hidden, or holds where it was last seen. Marked as a gap in both cases.
+        gaps: A marker that is missing stays where it was last seen, small or as large as ever, or is hidden, and then cannot be
+            selected. Marked as a gap in every case.
     """
 
     keys: Keys = "KEYS"
-    gaps: Gaps = "HIDE"
+    gaps: Gaps = "SHRINK"
 
 
 def build_take(scene: bpy.types.Scene, take: Take, timing: Timing, options: ImportOptions, path: Path) -> bpy.types.Collection:
@@ -43,9 +46,35 @@ def build_take(scene: bpy.types.Scene, take: Take, timing: Timing, options: Impo
         timing: With one scene frame per sample if the keys shall be samples.
     """
     collection = bpy.data.collections.new(take.name)
-    scene.collection.children.link(collection)
+    try:
+        scene.collection.children.link(collection)
+        _describe(collection, take, timing, path)
+        _add_markers(collection, scene, take, timing, options)
+    except BaseException:
+        discard(collection)
+        raise
     scene.bonesetter.take = collection
-    _describe(collection, take, timing, path)
+    return collection
+
+
+def discard(collection: bpy.types.Collection) -> None:
+    """Remove a take with all that came with it."""
+    empties = [one for one in collection.all_objects if LABEL in one]
+    actions = {one.animation_data.action for one in empties if one.animation_data}
+    for one in empties:
+        bpy.data.objects.remove(one)
+    for action in actions - {None}:
+        if not action.users:
+            bpy.data.actions.remove(action)
+    for child in collection.children_recursive:
+        bpy.data.collections.remove(child)
+    bpy.data.collections.remove(collection)
+
+
+def _add_markers(collection: bpy.types.Collection, scene: bpy.types.Scene, take: Take, timing: Timing, options: ImportOptions) -> None:
+    """An empty per marker, in a collection of their own."""
+    home = bpy.data.collections.new(f"{take.name} Markers")
+    collection.children.link(home)
     space = space_of(collection, scene)
     positions = space.to_blender(take.positions)
     present = take.present
@@ -59,11 +88,10 @@ def build_take(scene: bpy.types.Scene, take: Take, timing: Timing, options: Impo
         marker[GAP] = 0
         if has_residuals:
             marker[RESIDUAL] = (take.residuals[:, index] * 1e3).astype(np.float32)
-        collection.objects.link(marker)
+        home.objects.link(marker)
         bag = bind(marker, action)
         _key_location(bag, positions[:, index], present[:, index], timing, options)
         _key_gaps(bag, marker, present[:, index], timing, options)
-    return collection
 
 
 def _describe(collection: bpy.types.Collection, take: Take, timing: Timing, path: Path) -> None:
@@ -98,14 +126,21 @@ def _key_location(bag: Any, positions: FloatArray, present: BoolArray, timing: T
 
 
 def _key_gaps(bag: Any, marker: bpy.types.Object, present: BoolArray, timing: Timing, options: ImportOptions) -> None:
-    """Key only where the marker comes or goes; a marker that is always there needs no curve."""
-    if present.all():
-        return
+    """Key only where the marker comes or goes.
+
+    One that is always there gets a key, too: exporters play an action on every object on which all of its paths exist, and a curve of
+    locations alone would be played on the armature.
+    """
     changes = np.concatenate([[0], np.flatnonzero(np.diff(present)) + 1])
     frames = timing.frames[changes]
     values = (~present[changes]).astype(float)
     marker[GAP] = int(values[0])
     write_keys(bag, f'["{GAP}"]', 0, frames, values, "Gap", "CONSTANT")
+    if present.all():
+        return
+    if options.gaps == "SHRINK":
+        sizes = marker.empty_display_size * np.where(values > 0, SHRUNK, 1.0)
+        write_keys(bag, "empty_display_size", 0, frames, sizes, "Gap", "CONSTANT")
     if options.gaps == "HIDE":
         for path in ("hide_viewport", "hide_render"):
             write_keys(bag, path, 0, frames, values, "Gap", "CONSTANT")

@@ -10,10 +10,8 @@ import atexit
 import json
 import os
 import queue
-import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -23,6 +21,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ..model.take import BonesetterError
+from . import session_folder
 
 #: The extension's folder: the engine's interpreter imports `model` from there.
 ROOT = Path(__file__).resolve().parent.parent
@@ -35,6 +34,8 @@ BOOT = "import sys; sys.path[:0] = sys.argv[1:2]; sys.path += sys.argv[3:]; from
 
 #: Longest wait for an interpreter to come up, in s: a cold disk and a virus scanner may need most of it.
 PATIENCE = 60.0
+#: How long the engine may take to give up what was cancelled, in s, before it is ended for the next request: it may be starting.
+CANCEL_PATIENCE = 15.0
 
 Message = dict[str, Any]
 
@@ -105,13 +106,13 @@ class Job:
             BonesetterError: The engine failed, said why it cannot, or died.
         """
         for message in self.engine.messages(timeout):
-            if "hello" in message:
-                python = self.engine.python
-                if missing := judge(python, message["hello"]):
-                    self.engine.kill()
-                    raise BonesetterError(missing)
+            if "hello" in message and (missing := verdicts[self.engine.python]):
+                self.engine.kill()
+                raise BonesetterError(missing)
             if message.get("id") != self.number:
                 continue
+            if "detail" in message:
+                raise BonesetterError(f"{message['error'].rstrip('.')}: {self.engine.log} has more, please report it.")
             if "error" in message:
                 raise BonesetterError(message["error"])
             if "progress" in message:
@@ -133,8 +134,8 @@ class Job:
         return self.answer
 
     def cancel(self) -> None:
-        """The engine cannot be interrupted politely in the middle of a solve: it is killed, and starts anew when needed."""
-        self.engine.kill()
+        """Nobody wants the answer any more. The engine stays warm."""
+        self.engine.cancel(self.number)
 
 
 class Engine:
@@ -145,6 +146,8 @@ class Engine:
         self._messages: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
         self._folder: Path | None = None
         self._number = 0
+        #: Requests that were cancelled and not answered yet, with the time by which they must be.
+        self._cancelled: dict[int, float] = {}
         #: The reader has met the end of the engine's output.
         self.silent = False
         self.python = ""
@@ -161,7 +164,7 @@ class Engine:
     def folder(self) -> Path:
         """Where arrays are exchanged, and the log: a folder of this session."""
         if self._folder is None or not self._folder.is_dir():
-            self._folder = Path(tempfile.mkdtemp(prefix="bonesetter-"))
+            self._folder = session_folder.make()
         return self._folder
 
     @property
@@ -169,9 +172,13 @@ class Engine:
         return self.folder / "engine.log"
 
     def submit(self, python: str, request: Message) -> Job:
-        """Hand the engine a request; it is started when it does not run, or runs in another interpreter."""
-        if not self.alive or python != self.python:
-            self._start(python)
+        """Hand the engine a request.
+
+        It is started when it does not run, runs in another interpreter, or did not give up what was cancelled.
+        """
+        self.messages()
+        if not self.alive or python != self.python or any(time.monotonic() > end for end in self._cancelled.values()):
+            self.start(python)
         assert self._process is not None
         assert self._process.stdin is not None
         self._number += 1
@@ -183,6 +190,17 @@ class Engine:
             pass
         return Job(self, self._number)
 
+    def cancel(self, number: int) -> None:
+        """Tell the engine that nobody wants the answer to a request any more."""
+        if not self.alive:
+            return
+        assert self._process is not None
+        assert self._process.stdin is not None
+        self._cancelled[number] = time.monotonic() + CANCEL_PATIENCE
+        with suppress(OSError):
+            self._process.stdin.write(json.dumps({"cancel": number}).encode() + b"\n")
+            self._process.stdin.flush()
+
     def messages(self, timeout: float = 0.0) -> list[Message]:
         """Everything said since the last call; waits for at most `timeout` seconds for the first word."""
         heard: list[Message] = []
@@ -193,12 +211,21 @@ class Engine:
                     self.silent = True
                 else:
                     heard.append(message)
+                    self._note(message)
                 message = self._messages.get_nowait()
         except queue.Empty:
             return heard
 
+    def _note(self, message: Message) -> None:
+        """What the engine says of itself, and that it is done with what was cancelled."""
+        if "hello" in message:
+            judge(self.python, message["hello"])
+        if "progress" not in message:
+            self._cancelled.pop(message.get("id", 0), None)
+
     def kill(self) -> None:
         """End the process now."""
+        self._cancelled.clear()
         process, self._process = self._process, None
         if process is None:
             return
@@ -218,7 +245,7 @@ class Engine:
         """End the process and leave nothing behind."""
         self.kill()
         if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            session_folder.remove(self._folder)
             self._folder = None
 
     def obituary(self) -> str:
@@ -227,12 +254,18 @@ class Engine:
         code = self._process.returncode if self._process else None
         return f"The engine stopped unexpectedly (exit code {code}; {words or 'it said nothing'}): see {self.log}, then try again."
 
-    def _start(self, python: str) -> None:
+    def start(self, python: str) -> None:
+        """Start the process, in place of the one that runs.
+
+        Raises:
+            BonesetterError: The interpreter cannot be run.
+        """
         self.kill()
         self._messages = queue.SimpleQueue()
         self.silent = False
         try:
-            with self.log.open("wb") as log:
+            # a message may still name what an earlier process wrote
+            with self.log.open("ab") as log:
                 self._process = subprocess.Popen(
                     _command(python),
                     stdin=subprocess.PIPE,
@@ -288,6 +321,13 @@ def _last_line(text: str) -> str:
 
 def _unusable(python: str, why: str) -> str:
     return f"The engine's Python ({python}) cannot be run ({why}): choose Python 3.11 or newer in Bonesetter's preferences."
+
+
+def warm_engine(python: str | None = None) -> None:
+    """Start the engine, if it does not run, while the user still looks at the markers; what is wrong with it Solve Markers says."""
+    if not engine.alive:
+        with suppress(BonesetterError):
+            engine.start(python or interpreter())
 
 
 #: The one engine of this Blender.

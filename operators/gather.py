@@ -45,7 +45,7 @@ def gather_take(scene: bpy.types.Scene, collection: bpy.types.Collection) -> Tak
     if moved:
         _read_evaluated(scene, list(empties.values()), moved, timing, positions)
     residuals[~np.isfinite(positions).all(axis=-1)] = 0.0
-    copies = sum(1 for marker in collection.objects if marker.type == "EMPTY" and LABEL in marker) - len(empties)
+    copies = sum(1 for marker in collection.all_objects if marker.type == "EMPTY" and LABEL in marker) - len(empties)
     warnings = (f"{copies} copies of markers share a label with another and are left out.",) if copies else ()
     return Take(
         name=collection.name,

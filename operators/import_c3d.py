@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import bpy
@@ -12,10 +14,15 @@ from bpy_extras.io_utils import ImportHelper, poll_file_object_drop
 from ..model.files.c3d import read_c3d
 from ..model.take import BonesetterError, Take
 from .empties import ImportOptions, build_take
+from .engine import warm_engine
 from .space import Timing
+from .takes import takes_of
+from .view import show_markers
 
 #: Blender's largest frame number.
 LAST_FRAME = 1_048_574
+#: The options that the dialog shows.
+SHOWN = ("keys", "gaps", "rate", "start", "set_range")
 
 
 class BONESETTER_OT_import_c3d(bpy.types.Operator, ImportHelper):
@@ -40,14 +47,16 @@ class BONESETTER_OT_import_c3d(bpy.types.Operator, ImportHelper):
     gaps: EnumProperty(
         name="Gaps",
         items=(
-            ("HIDE", "Hidden", "A marker is hidden while it is missing"),
+            ("SHRINK", "Small", "A marker that is missing stays, small, where it was last seen: it can be selected, moved and keyed there"),
             ("HOLD", "Held", "A marker that is missing stays where it was last seen"),
+            ("HIDE", "Hidden", "A marker is hidden while it is missing, and cannot be selected meanwhile"),
         ),
     )
     rate: EnumProperty(
         name="Frame Rate",
         items=(
-            ("SCENE_FROM_TAKE", "Set Scene Rate", "The scene plays at the take's rate: one frame per sample"),
+            ("AUTO", "Automatic", "The scene takes the take's rate, unless something is animated in it already"),
+            ("SCENE_FROM_TAKE", "Set Scene Rate", "The scene plays at the take's rate; what is animated already plays faster or slower"),
             ("KEEP", "Keep Scene Rate", "The take is retimed, to play at its true speed at the scene's rate"),
         ),
     )
@@ -58,7 +67,12 @@ class BONESETTER_OT_import_c3d(bpy.types.Operator, ImportHelper):
             ("FILE", "The File's First Frame", "The first sample has the number that the capture gave it"),
         ),
     )
-    set_range: BoolProperty(name="Set Scene Range", description="The scene starts and ends with the takes", default=True)
+    set_range: BoolProperty(
+        name="Set Scene Range",
+        description="The scene starts and ends with the takes; where something is animated already it only grows",
+        default=True,
+    )
+    again: BoolProperty(options={"HIDDEN", "SKIP_SAVE"}, description="Import a file once more without asking")
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         # Dropped files come with their path: a popup for the options is enough.
@@ -67,35 +81,50 @@ class BONESETTER_OT_import_c3d(bpy.types.Operator, ImportHelper):
         return ImportHelper.invoke(self, context, event)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        timings: list[Timing] = []
+        scene, paths = context.scene, self._paths()
+        known = [path for path in paths if imported_from(scene, path)]
+        if known and not self.again and context.window is not None and not bpy.app.background:
+            return self._ask(known)
+        animated = is_animated(scene)
+        done: list[tuple[bpy.types.Collection, Timing]] = []
         failures: list[str] = []
-        for path in self._paths():
+        for path in paths:
+            before = imported_from(scene, path)
             try:
                 take = read_c3d(path)
-                timing = self._timing(context.scene, take, first=not timings)
+                with kept_on_failure(scene):
+                    timing = self._timing(scene, take, animated or bool(done), bool(done))
+                    collection = build_take(scene, take, timing, ImportOptions(self.keys, self.gaps), path)
             except BonesetterError as error:
                 failures.append(str(error))
                 continue
-            options = ImportOptions(self.keys, self.gaps)
-            build_take(context.scene, take, timing, options, path)
-            timings.append(timing)
-            for warning in take.warnings:
-                self.report({"WARNING"}, f"{take.name}: {warning}")
-            if self.keys == "SAMPLES" and not timing.whole:
-                self.report({"WARNING"}, f"{take.name}: samples need a scene frame each, so it got editable keys.")
-            self._report(context.scene, take, timing)
-        if timings and self.set_range:
-            set_range(context.scene, timings)
+            done.append((collection, timing))
+            if before is not None:
+                self.report({"WARNING"}, f"{path.name} is in the scene already, as {before.name}: it was imported once more.")
+            self._report(scene, take, timing, collection.name)
+        if done:
+            if self.set_range:
+                set_range(scene, [timing for _, timing in done], grow=animated)
+            show_markers(context, [collection for collection, _ in done])
+            warm_engine()
         for failure in failures:
             # An error would also hide that the others were imported.
-            self.report({"WARNING" if timings else "ERROR"}, failure)
-        return {"FINISHED"} if timings else {"CANCELLED"}
+            self.report({"WARNING" if done else "ERROR"}, failure)
+        return {"FINISHED"} if done else {"CANCELLED"}
+
+    def _ask(self, known: list[Path]) -> set[str]:
+        """Hand over to the question whether files that are in the scene already shall be imported once more."""
+        options = {name: getattr(self, name) for name in (*SHOWN, "filepath", "directory")}
+        files = [{"name": file.name} for file in self.files]
+        names = ", ".join(path.name for path in known)
+        bpy.ops.bonesetter.import_again("INVOKE_DEFAULT", names=names, files=files, **options)
+        return {"CANCELLED"}
 
     def draw(self, _context: bpy.types.Context) -> None:
         layout = self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False
-        for name in ("keys", "gaps", "rate", "start", "set_range"):
+        for name in SHOWN:
             layout.prop(self, name)
 
     def _paths(self) -> list[Path]:
@@ -104,12 +133,18 @@ class BONESETTER_OT_import_c3d(bpy.types.Operator, ImportHelper):
             return [Path(self.directory) / name for name in names]
         return [Path(bpy.path.abspath(self.filepath))]
 
-    def _timing(self, scene: bpy.types.Scene, take: Take, first: bool) -> Timing:
-        """Where the take goes in time; the first of several takes may set the scene's rate, the others follow it."""
-        if first and self.rate == "SCENE_FROM_TAKE":
+    def _timing(self, scene: bpy.types.Scene, take: Take, animated: bool, others: bool) -> Timing:
+        """Where the take goes in time, at its true speed.
+
+        Args:
+            scene: Gets the take's rate where the options say so.
+            take: As read.
+            animated: Whether the scene has a rate that something goes by.
+            others: Whether a take of the same import has set it already.
+        """
+        if (self.rate == "SCENE_FROM_TAKE" and not others) or (self.rate == "AUTO" and not animated):
             set_rate(scene, take.rate_hz)
-        rate = scene.render.fps / scene.render.fps_base
-        step = rate / take.rate_hz
+        step = scene_rate(scene) / take.rate_hz
         # Blender keeps the base in single precision.
         step = 1.0 if abs(step - 1.0) < 1e-6 else step
         timing = Timing(take.first_frame if self.start == "FILE" else 1, step, take.frames)
@@ -117,14 +152,83 @@ class BONESETTER_OT_import_c3d(bpy.types.Operator, ImportHelper):
             raise BonesetterError(f"{take.name} would end after Blender's last frame, {LAST_FRAME}: import it from frame 1.")
         return timing
 
-    def _report(self, scene: bpy.types.Scene, take: Take, timing: Timing) -> None:
-        frames = timing.frames
-        shown = f"scene frames {frames[0]:.6g} to {frames[-1]:.7g} at {scene.render.fps / scene.render.fps_base:.5g} fps"
+    def _report(self, scene: bpy.types.Scene, take: Take, timing: Timing, name: str) -> None:
+        frames, rate = timing.frames, scene_rate(scene)
+        for warning in take.warnings:
+            self.report({"WARNING"}, f"{name}: {warning}")
+        if timing.step != 1.0:
+            self.report(
+                {"WARNING"},
+                f"{name}: the scene keeps its {rate:.5g} fps, and the take of {take.rate_hz:.5g} Hz its true speed: "
+                f"{timing.step:.4g} frames a sample.",
+            )
+        if self.keys == "SAMPLES" and not timing.whole:
+            self.report({"WARNING"}, f"{name}: samples need a scene frame each, so it got editable keys.")
+        shown = f"scene frames {frames[0]:.6g} to {frames[-1]:.7g} at {rate:.5g} fps"
         missing = 1.0 - take.present.mean()
         self.report(
             {"INFO"},
-            f"{take.name}: {len(take.labels)} markers, {take.frames} samples at {take.rate_hz:.5g} Hz, {missing:.1%} missing; {shown}",
+            f"{name}: {len(take.labels)} markers, {take.frames} samples at {take.rate_hz:.5g} Hz, {missing:.1%} missing; {shown}",
         )
+
+
+class BONESETTER_OT_import_again(bpy.types.Operator):
+    """Import files that are in the scene already once more"""
+
+    bl_idname = "bonesetter.import_again"
+    bl_label = "Import Again"
+    bl_options = {"INTERNAL"}
+
+    names: StringProperty(options={"SKIP_SAVE"})
+    filepath: StringProperty(options={"SKIP_SAVE"})
+    directory: StringProperty(options={"SKIP_SAVE"})
+    files: CollectionProperty(type=bpy.types.OperatorFileListElement, options={"SKIP_SAVE"})
+    keys: StringProperty()
+    gaps: StringProperty()
+    rate: StringProperty()
+    start: StringProperty()
+    set_range: BoolProperty()
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        return context.window_manager.invoke_confirm(
+            self,
+            event,
+            title="Import Again?",
+            message=f"In the scene already: {self.names}",
+            confirm_text="Import Again",
+        )
+
+    def execute(self, _context: bpy.types.Context) -> set[str]:
+        options = {name: getattr(self, name) for name in (*SHOWN, "filepath", "directory")}
+        files = [{"name": file.name} for file in self.files]
+        return bpy.ops.bonesetter.import_c3d("EXEC_DEFAULT", True, again=True, files=files, **options)
+
+
+def imported_from(scene: bpy.types.Scene, path: Path) -> bpy.types.Collection | None:
+    """The take of a scene that was imported from that file."""
+    return next((one for one in takes_of(scene) if one.bonesetter.path and Path(one.bonesetter.path) == path), None)
+
+
+def is_animated(scene: bpy.types.Scene) -> bool:
+    """Whether anything in the scene, or of it, is animated: its rate and range are then somebody's choice."""
+    strips = scene.sequence_editor.strips if scene.sequence_editor else ()
+    return len(strips) > 0 or any(action.users - action.use_fake_user > 0 for action in bpy.data.actions)
+
+
+@contextmanager
+def kept_on_failure(scene: bpy.types.Scene) -> Iterator[None]:
+    """The scene's rate is what it was if the block fails."""
+    rate = scene.render.fps, scene.render.fps_base
+    try:
+        yield
+    except BaseException:
+        scene.render.fps, scene.render.fps_base = rate
+        raise
+
+
+def scene_rate(scene: bpy.types.Scene) -> float:
+    """Frames per second."""
+    return scene.render.fps / scene.render.fps_base
 
 
 def set_rate(scene: bpy.types.Scene, rate_hz: float) -> None:
@@ -134,11 +238,14 @@ def set_rate(scene: bpy.types.Scene, rate_hz: float) -> None:
     scene.render.fps_base = fps / rate_hz
 
 
-def set_range(scene: bpy.types.Scene, timings: list[Timing]) -> None:
-    """Start and end the scene with the takes."""
-    scene.frame_end = max(int(-(-timing.frames[-1] // 1)) for timing in timings)
-    scene.frame_start = max(0, int(min(timing.frames[0] for timing in timings)))
-    scene.frame_current = scene.frame_start
+def set_range(scene: bpy.types.Scene, timings: list[Timing], grow: bool = False) -> None:
+    """Start and end the scene with the takes, or, to `grow`, no later and no sooner than it does."""
+    end = max(int(-(-timing.frames[-1] // 1)) for timing in timings)
+    start = max(0, int(min(timing.frames[0] for timing in timings)))
+    scene.frame_end = max(end, scene.frame_end) if grow else end
+    scene.frame_start = min(start, scene.frame_start) if grow else start
+    if not grow:
+        scene.frame_current = scene.frame_start
 
 
 class BONESETTER_FH_c3d(bpy.types.FileHandler):

@@ -45,6 +45,9 @@ class BONESETTER_PG_take(bpy.types.PropertyGroup):
     frame_step: FloatProperty(name="Frame Step", description="Scene frames per sample", default=1.0)
     armature: PointerProperty(type=bpy.types.Object, name="Armature", description="The armature that Solve Markers made")
     solved: BoolProperty()
+    solved_markers: StringProperty(description="A digest of the markers that the result is of")
+    solved_settings: StringProperty(description="The settings that the result was made with")
+    solved_keys: StringProperty(description="A digest of each bone's keys as they were written")
     seconds: FloatProperty(name="Seconds", description="Time from the press of the button to the keyframes")
     residual_mean: FloatProperty(name="Mean", description="Mean distance between measured and solved markers, in mm")
     residual_p95: FloatProperty(name="95 %", description="95 of 100 samples are nearer than this, in mm")
@@ -62,7 +65,7 @@ class BONESETTER_PG_scene(bpy.types.PropertyGroup):
     take: PointerProperty(
         type=bpy.types.Collection,
         name="Take",
-        description="The take to solve where the active object belongs to none",
+        description="The take that was chosen last, to work on where the active object belongs to none",
         poll=_is_take,
     )
     max_speed: FloatProperty(

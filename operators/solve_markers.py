@@ -9,16 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import bpy
+from bpy.props import BoolProperty, StringProperty
 
 from ..model.files.exchange import load_pose, save_take
 from ..model.settings import Settings
 from ..model.take import BonesetterError
-from .armature import apply_pose
+from .armature import apply_pose, edited_bones, keep_edited
 from .engine import Job, engine, interpreter
+from .freshness import note_solved
 from .gather import gather_take
 from .preferences import engine_python
 from .properties import settings_of
 from .takes import active_take, find_take
+from .view import redraw, show_armature
 
 #: The engine's stages, for people.
 STAGES = {
@@ -45,6 +48,7 @@ class Solve:
         job: The engine's.
         result: Where the engine writes the pose.
         began: time.perf_counter() at the press of the button.
+        first: Whether the take had no armature yet.
     """
 
     take: int
@@ -52,6 +56,7 @@ class Solve:
     job: Job
     result: Path
     began: float
+    first: bool
 
     @property
     def stage(self) -> str:
@@ -81,7 +86,7 @@ def begin(scene: bpy.types.Scene, collection: bpy.types.Collection, settings: Se
     save_take(take, source)
     request = {"take": str(source), "out": str(result), "settings": asdict(settings or settings_of(scene)), **files}
     job = engine.submit(interpreter(engine_python()), request)
-    return Solve(collection.session_uid, collection.name, job, result, began)
+    return Solve(collection.session_uid, collection.name, job, result, began, collection.bonesetter.armature is None)
 
 
 def finish(scene: bpy.types.Scene, solve: Solve) -> dict[str, Any]:
@@ -97,9 +102,12 @@ def finish(scene: bpy.types.Scene, solve: Solve) -> dict[str, Any]:
     collection = find_take(solve.take)
     pose = load_pose(solve.result)
     solve.result.unlink()
-    apply_pose(scene, collection, pose)
     report = solve.job.answer["report"]
+    if kept := keep_edited(collection):
+        report["warnings"].append(f"The pose that was edited by hand is kept as the action {kept}.")
+    apply_pose(scene, collection, pose)
     _keep_report(collection, report, time.perf_counter() - solve.began)
+    note_solved(scene, collection)
     return report
 
 
@@ -130,6 +138,8 @@ class BONESETTER_OT_solve_markers(bpy.types.Operator):
     # Not REGISTER: touching a property in the redo panel would solve again, with the window frozen.
     bl_options = {"UNDO"}
 
+    replace: BoolProperty(options={"HIDDEN", "SKIP_SAVE"}, description="Replace a pose that was edited by hand without asking")
+
     _timer: bpy.types.Timer | None = None
     _shown: tuple[str, float] | None = None
 
@@ -159,6 +169,8 @@ class BONESETTER_OT_solve_markers(bpy.types.Operator):
         global current
         if context.window is None:
             return self.execute(context)
+        if not self.replace and (edited := edited_bones(active_take(context))):
+            return self._ask(edited)
         try:
             current = begin(context.scene, active_take(context))
         except BonesetterError as error:
@@ -174,7 +186,8 @@ class BONESETTER_OT_solve_markers(bpy.types.Operator):
             # Killed from elsewhere: a file is being loaded, or the extension unregistered.
             self._end(context)
             return {"CANCELLED"}
-        if event.type == "ESC" and event.value == "PRESS":
+        # while the animation plays, Esc stops that
+        if event.type == "ESC" and event.value == "PRESS" and not context.screen.is_animation_playing:
             self.cancel(context)
             self.report({"INFO"}, "Solve Markers was cancelled: nothing was changed")
             return {"CANCELLED"}
@@ -195,7 +208,10 @@ class BONESETTER_OT_solve_markers(bpy.types.Operator):
             self._end(context)
             raise
         self._end(context)
-        self._report(find_take(solve.take), report)
+        take = find_take(solve.take)
+        if solve.first:
+            show_armature(context, take.bonesetter.armature)
+        self._report(take, report)
         return {"FINISHED"}
 
     def cancel(self, context: bpy.types.Context) -> None:
@@ -204,6 +220,13 @@ class BONESETTER_OT_solve_markers(bpy.types.Operator):
             current.job.cancel()
         self._end(context)
 
+    @staticmethod
+    def _ask(edited: list[str]) -> set[str]:
+        """Hand over to the question whether a pose that was edited by hand shall be replaced."""
+        names = ", ".join(edited[:4]) + (f" and {len(edited) - 4} more" if len(edited) > 4 else "")
+        bpy.ops.bonesetter.solve_again("INVOKE_DEFAULT", bones=names)
+        return {"CANCELLED"}
+
     def _show(self, context: bpy.types.Context) -> None:
         assert current is not None
         job = current.job
@@ -211,7 +234,7 @@ class BONESETTER_OT_solve_markers(bpy.types.Operator):
         if shown != self._shown:
             self._shown = shown
             context.workspace.status_text_set(f"Solving {current.name}: {current.stage}, {job.progress:.0%}    Esc: Cancel")
-            redraw_panels(context)
+            redraw(context)
 
     def _end(self, context: bpy.types.Context) -> None:
         global current
@@ -221,7 +244,7 @@ class BONESETTER_OT_solve_markers(bpy.types.Operator):
             self._timer = None
         if context.workspace is not None:
             context.workspace.status_text_set(None)
-        redraw_panels(context)
+        redraw(context)
 
     def _report(self, collection: bpy.types.Collection, report: dict[str, Any]) -> None:
         for warning in report["warnings"]:
@@ -233,15 +256,38 @@ class BONESETTER_OT_solve_markers(bpy.types.Operator):
         )
 
 
-def redraw_panels(context: bpy.types.Context) -> None:
-    for window in context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type == "VIEW_3D":
-                area.tag_redraw()
+class BONESETTER_OT_solve_again(bpy.types.Operator):
+    """Solve a take whose pose was edited by hand since it was solved"""
+
+    bl_idname = "bonesetter.solve_again"
+    bl_label = "Solve Again"
+    bl_options = {"INTERNAL"}
+
+    bones: StringProperty(options={"SKIP_SAVE"})
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        return context.window_manager.invoke_confirm(
+            self,
+            event,
+            title="Replace the Edited Pose?",
+            message=f"Edited by hand: {self.bones}. The edited pose will be kept as an action of its own.",
+            confirm_text="Solve Again",
+        )
+
+    def execute(self, _context: bpy.types.Context) -> set[str]:
+        bpy.ops.bonesetter.solve_markers("INVOKE_DEFAULT", replace=True)
+        return {"FINISHED"}
+
+
+def forget() -> None:
+    """Give up the solve, if any, and keep the engine warm: a solve belongs to the file it was started in."""
+    global current
+    if current is not None:
+        current.job.cancel()
+    current = None
 
 
 def stop() -> None:
-    """End the engine and forget the solve: on file load and unregister."""
-    global current
-    current = None
+    """Give up the solve and end the engine: on unregister."""
+    forget()
     engine.close()

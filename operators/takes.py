@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A take in Blender: a collection that knows it is one, with an empty per marker that knows its label."""
+"""A take in Blender: a collection that knows it is one, with an empty per marker that knows its label.
+
+The markers have a collection of their own in the take's, so that they and the armature can be hidden apart.
+"""
 
 from __future__ import annotations
-
-from typing import Any
 
 import bpy
 
@@ -19,18 +20,49 @@ RESIDUAL = "residual_mm"
 
 
 def active_take(context: bpy.types.Context) -> bpy.types.Collection | None:
-    """The take to work on: of the active object, else the active collection, else the one chosen in the panel."""
-    candidates: list[Any] = []
-    active = context.object
+    """The take to work on, which the panel shows: of the active object, else of the active collection, else the last one chosen."""
+    takes = takes_of(context.scene)
+    active, collection = context.object, context.collection
     if active is not None:
-        candidates += active.users_collection
         # An armature may have been moved out of its take's collection.
-        candidates += [one for one in bpy.data.collections if one.bonesetter.armature == active]
-    if context.collection is not None:
-        candidates.append(context.collection)
-    candidates.append(context.scene.bonesetter.take)
-    in_scene = context.scene.collection.children_recursive
-    return next((one for one in candidates if one is not None and one.bonesetter.is_take and one in in_scene), None)
+        for take in takes:
+            if take.bonesetter.armature == active or active.name in take.all_objects:
+                return take
+    if collection is not None:
+        for take in takes:
+            if collection == take or collection in take.children_recursive:
+                return take
+    chosen = context.scene.bonesetter.take
+    return chosen if chosen in takes else None
+
+
+def takes_of(scene: bpy.types.Scene) -> list[bpy.types.Collection]:
+    """The takes of a scene, in its own order."""
+    return [one for one in scene.collection.children_recursive if one.bonesetter.is_take]
+
+
+def choose_take(context: bpy.types.Context, take: bpy.types.Collection) -> None:
+    """Make a take the one to work on, by making its armature or its first marker the active object."""
+    context.scene.bonesetter.take = take
+    layer, mode = context.view_layer, context.mode
+    if mode != "OBJECT" and active_take(context) != take:
+        bpy.ops.object.mode_set(mode="OBJECT")
+    for one in layer.objects.selected:
+        one.select_set(False)
+    objects = [take.bonesetter.armature, *markers(take).values()]
+    shown = [one for one in objects if one is not None and one.name in layer.objects]
+    layer.objects.active = shown[0] if shown else None
+    if shown and shown[0].visible_get():
+        shown[0].select_set(True)
+    home = _layer_collection(layer.layer_collection, take)
+    if home is not None and not home.exclude:
+        layer.active_layer_collection = home
+
+
+def _layer_collection(parent: bpy.types.LayerCollection, collection: bpy.types.Collection) -> bpy.types.LayerCollection | None:
+    if parent.collection == collection:
+        return parent
+    return next((found for child in parent.children if (found := _layer_collection(child, collection))), None)
 
 
 def find_take(session_uid: int) -> bpy.types.Collection:
@@ -48,7 +80,8 @@ def find_take(session_uid: int) -> bpy.types.Collection:
 def markers(collection: bpy.types.Collection) -> dict[str, bpy.types.Object]:
     """{label: empty} of a take; of copies that share a label, the first."""
     found: dict[str, bpy.types.Object] = {}
-    for marker in collection.objects:
+    # in the file's order, which `all_objects` does not keep
+    for marker in (one for home in (collection, *collection.children_recursive) for one in home.objects):
         if marker.type == "EMPTY" and isinstance(label := marker.get(LABEL), str):
             found.setdefault(label, marker)
     return found

@@ -9,8 +9,9 @@ import bpy
 
 from ..operators import solve_markers
 from ..operators.engine import interpreter, verdicts
+from ..operators.freshness import out_of_date
 from ..operators.preferences import engine_python
-from ..operators.takes import active_take
+from ..operators.takes import active_take, takes_of
 
 #: Characters of the interface's font at its usual size that fit into one unit of a region's width.
 CHARACTERS_PER_PIXEL = 0.135
@@ -32,13 +33,14 @@ class BONESETTER_PT_main(_Sidebar, bpy.types.Panel):
             layout.operator("bonesetter.import_c3d", icon="IMPORT")
         else:
             column = layout.column(align=True)
-            row = column.row()
-            row.label(text=take.name, icon="OUTLINER_COLLECTION")
+            row = column.row(align=True)
+            if len(takes_of(context.scene)) > 1:
+                row.menu("BONESETTER_MT_takes", text=take.name, icon="OUTLINER_COLLECTION")
+            else:
+                row.label(text=take.name, icon="OUTLINER_COLLECTION")
             row.operator("bonesetter.import_c3d", text="", icon="IMPORT")
             facts = take.bonesetter
             column.label(text=f"{facts.frames} frames at {facts.rate_hz:.5g} Hz", icon="BLANK1")
-        if sum(collection.bonesetter.is_take for collection in bpy.data.collections) > 1:
-            layout.prop(context.scene.bonesetter, "take", text="")
         self._draw_solve(context)
         verdict = verdicts.get(interpreter(engine_python()))
         if verdict:
@@ -85,7 +87,10 @@ class BONESETTER_PT_result(_Sidebar, bpy.types.Panel):
         return take is not None and take.bonesetter.solved
 
     def draw(self, context: bpy.types.Context) -> None:
-        result = active_take(context).bonesetter
+        take = active_take(context)
+        result = take.bonesetter
+        if stale := out_of_date(context.scene, take):
+            _wrapped(self.layout, context, stale, "ERROR")
         box = self.layout.box().column(align=True)
         for name, value in (
             ("Solved in", f"{result.seconds:.2f} s"),

@@ -180,7 +180,9 @@ def _samples(contents: Contents, layout: Layout, markers: list[int]) -> tuple[Fl
         known = there & ~marked & (quality < 1 << 16)
         residuals[frames] = np.where(known, np.where(known, quality, 0).astype(np.int32) >> 8, 0) * scale
 
-    read_samples(contents, layout, markers, each)
+    # numbers that are none may be of a kind of which the processor complains
+    with np.errstate(invalid="ignore", over="ignore"):
+        read_samples(contents, layout, markers, each)
     if invalid and np.isnan(positions[..., 0]).all():
         raise BonesetterError(
             f"{contents.path.name} marks all of its samples as invalid (their residuals are negative): export it again with valid points."

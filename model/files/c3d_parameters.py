@@ -166,7 +166,9 @@ def floats(data: bytes | memoryview, processor: int) -> np.ndarray:
     if processor != DEC:
         return np.frombuffer(data, "<f4").astype(np.float32, copy=False)
     words = np.frombuffer(data, "<u2").reshape(-1, 2)[:, ::-1]
-    return np.ascontiguousarray(words).view("<f4").ravel() / np.float32(4.0)
+    # a number that is none may be of a kind of which the processor complains
+    with np.errstate(invalid="ignore"):
+        return np.ascontiguousarray(words).view("<f4").ravel() / np.float32(4.0)
 
 
 def decoded(fields: list[bytes]) -> list[str]:

@@ -74,7 +74,8 @@ def make_take(ext: Callable[[str], ModuleType]) -> Callable[..., Any]:
         positions = np.empty((frames, len(labels), 3))
         positions[..., 0] = 0.1 * index + time[:, None]
         positions[..., 1] = 0.3 * np.sin(3 * time[:, None] + index)
-        positions[..., 2] = 1.0 + 0.05 * index + 0.01 * np.cos(5 * time[:, None])
+        # of the size of a person, from head to foot
+        positions[..., 2] = 1.6 - 0.7 * np.minimum(index, 2) + 0.01 * np.cos(5 * time[:, None])
         defaults = {"name": "walk", "residuals": np.zeros(positions.shape[:2]), "rate_hz": 100.0}
         return ext("model.take").Take(labels=labels, positions=positions, **{**defaults, **fields})
 

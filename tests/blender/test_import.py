@@ -95,17 +95,17 @@ def test_held_gaps_are_marked_only(ext, load, with_gaps):
 
 def test_one_action_with_a_slot_each(load, make_take):
     collection = load(make_take())
-    actions = {marker.animation_data.action for marker in collection.objects}
+    actions = {marker.animation_data.action for marker in collection.all_objects}
     assert len(actions) == 1
-    assert len(actions.pop().slots) == len(collection.objects) == 3
-    assert len({marker.animation_data.action_slot.identifier for marker in collection.objects}) == 3
+    assert len(actions.pop().slots) == len(collection.all_objects) == 3
+    assert len({marker.animation_data.action_slot.identifier for marker in collection.all_objects}) == 3
 
 
 def test_keys_are_linear_and_editable(ext, load, make_take):
-    keyed = ext("operators.keyframes").bound_channelbag(load(make_take(), keys="KEYS").objects[0]).fcurves[0]
+    keyed = ext("operators.keyframes").bound_channelbag(load(make_take(), keys="KEYS").all_objects[0]).fcurves[0]
     assert {key.interpolation for key in keyed.keyframe_points} == {"LINEAR"}
     assert len(keyed.keyframe_points) == 20
-    sampled = ext("operators.keyframes").bound_channelbag(load(make_take(), keys="SAMPLES").objects[0]).fcurves[0]
+    sampled = ext("operators.keyframes").bound_channelbag(load(make_take(), keys="SAMPLES").all_objects[0]).fcurves[0]
     assert (len(sampled.sampled_points), len(sampled.keyframe_points)) == (20, 0)
 
 
@@ -122,7 +122,7 @@ def test_kept_scene_rate_retimes(ext, scene, load, make_take, keys):
     take = make_take(frames=200, rate_hz=120.0)
     collection = load(take, rate="KEEP", keys=keys)
     assert (scene.render.fps, scene.frame_start, scene.frame_end) == (24, 1, 41)
-    np.testing.assert_allclose(where(collection.objects[0], 1 + 100 / 5), take.positions[100, 0], atol=1e-5)
+    np.testing.assert_allclose(where(collection.all_objects[0], 1 + 100 / 5), take.positions[100, 0], atol=1e-5)
     same(ext("operators.gather").gather_take(scene, collection), take)
 
 
@@ -142,7 +142,7 @@ def test_y_up_takes_are_turned(ext, scene, load, make_take):
     take.positions[:, 0] = (0.1, 1.7, 0.3)
     take.positions[:, 1] = (0.1, 0.1, 0.3)
     collection = load(take)
-    np.testing.assert_allclose(where(collection.objects[0], 1), (0.1, -0.3, 1.7), atol=1e-6)
+    np.testing.assert_allclose(where(collection.all_objects[0], 1), (0.1, -0.3, 1.7), atol=1e-6)
     same(ext("operators.gather").gather_take(scene, collection), take)
 
 
@@ -196,7 +196,7 @@ def test_repairs_by_hand_count(ext, scene, load, with_gaps):
 
 def test_samples_turned_into_keys_keep_their_gaps(ext, scene, load, with_gaps):
     collection = load(with_gaps, keys="SAMPLES")
-    for marker in collection.objects:
+    for marker in collection.all_objects:
         for curve in ext("operators.keyframes").bound_channelbag(marker).fcurves:
             if curve.data_path == "location":
                 curve.convert_to_keyframes(1, 31)
@@ -205,7 +205,7 @@ def test_samples_turned_into_keys_keep_their_gaps(ext, scene, load, with_gaps):
 
 def test_deleted_marker_is_missing(ext, scene, load, make_take):
     collection = load(make_take())
-    bpy.data.objects.remove(collection.objects[1])
+    bpy.data.objects.remove(collection.all_objects[1])
     assert ext("operators.gather").gather_take(scene, collection).labels == ("LFHD", "LANK")
 
 
@@ -215,7 +215,7 @@ def test_parented_and_moved_markers(ext, scene, load, make_take):
     mover = bpy.data.objects.new("mover", None)
     scene.collection.objects.link(mover)
     mover.location = (0, 0, 1)
-    for marker in collection.objects:
+    for marker in collection.all_objects:
         marker.parent = mover
     bpy.context.view_layer.update()
     gather = ext("operators.gather").gather_take
@@ -282,3 +282,127 @@ def test_long_take_is_imported_in_time(scene):
     seconds = time.perf_counter() - begin
     print(f"import of 3,990 frames of 44 points: {seconds:.2f} s")
     assert seconds < 1.2
+
+
+def animate_a_cube():
+    cube = bpy.data.objects.new("Cube", None)
+    bpy.context.scene.collection.objects.link(cube)
+    cube.keyframe_insert("location", frame=1)
+    cube.keyframe_insert("location", frame=48)
+
+
+def test_what_is_animated_already_keeps_its_rate_and_range(ext, scene, load, make_take):
+    animate_a_cube()
+    scene.render.fps, scene.render.fps_base = 24, 1.0
+    scene.frame_start, scene.frame_end, scene.frame_current = 1, 48, 13
+    collection = load(make_take(frames=301))
+    assert (scene.render.fps, scene.render.fps_base) == (24, 1.0)
+    # 3 s at 24 fps; the range grows, the current frame stays
+    assert (scene.frame_start, scene.frame_end, scene.frame_current) == (1, 73, 13)
+    timing = ext("operators.takes").timing_of(collection)
+    assert timing.frames[-1] == pytest.approx(73.0)
+    short = load(make_take(frames=11, name="short"))
+    assert scene.frame_end == 73
+    assert short.bonesetter.frame_step == pytest.approx(0.24)
+
+
+def test_the_rate_may_be_set_all_the_same(scene, load, make_take):
+    animate_a_cube()
+    load(make_take(), rate="SCENE_FROM_TAKE")
+    assert scene.render.fps / scene.render.fps_base == pytest.approx(100.0)
+
+
+def test_takes_of_several_rates_keep_their_speed(ext, scene, make_take, tmp_path):
+    """The first sets the rate of an empty scene, the others are retimed."""
+    for name, rate in (("a", 100.0), ("b", 50.0), ("c", 240.0)):
+        ext("model.files.c3d_writer").write_c3d(make_take(name=name, frames=101, rate_hz=rate), tmp_path / f"{name}.c3d")
+    files = [{"name": f"{name}.c3d"} for name in "abc"]
+    bpy.ops.bonesetter.import_c3d(directory=f"{tmp_path}/", files=files)
+    lasts = [ext("operators.takes").timing_of(bpy.data.collections[name]).frames[-1] for name in "abc"]
+    assert lasts == pytest.approx([101.0, 201.0, 1 + 100 * 100 / 240])
+    assert scene.frame_end == 201
+
+
+def test_warnings_name_the_scenes_frames(ext, scene, load, make_take):
+    take = make_take(frames=101, first_frame=500)
+    assert ext("operators.gather").gather_take(scene, load(take)).number(100) == 101
+    assert ext("operators.gather").gather_take(scene, load(take, start="FILE")).number(100) == 600
+    scene.render.fps, scene.render.fps_base = 25, 1.0
+    assert ext("operators.gather").gather_take(scene, load(take, rate="KEEP")).number(100) == 26
+
+
+def test_an_import_that_fails_leaves_nothing(ext, scene, make_take, tmp_path, monkeypatch):
+    module = ext("operators.empties")
+    ext("model.files.c3d_writer").write_c3d(make_take(rate_hz=60.0), tmp_path / "a.c3d")
+
+    def fails(*_arguments):
+        raise TypeError("as Blender does of a name that is no text")
+
+    scene.render.fps, scene.render.fps_base = 24, 1.0
+    monkeypatch.setattr(module, "_key_gaps", fails)
+    with pytest.raises((TypeError, RuntimeError)):
+        bpy.ops.bonesetter.import_c3d(filepath=str(tmp_path / "a.c3d"))
+    assert not bpy.data.collections
+    assert not bpy.data.objects
+    assert not bpy.data.actions
+    assert (scene.render.fps, scene.render.fps_base) == (24, 1.0)
+    assert scene.bonesetter.take is None
+
+
+def test_markers_have_a_collection_of_their_own(ext, load, make_take):
+    collection = load(make_take())
+    (home,) = collection.children
+    assert sorted(home.objects.keys()) == sorted(ext("operators.takes").markers(collection))
+    assert not list(collection.objects)
+
+
+def test_a_marker_in_a_gap_is_small_and_can_be_selected(ext, scene, load, with_gaps):
+    collection = load(with_gaps)
+    marker = ext("operators.takes").markers(collection)[with_gaps.labels[0]]
+    sizes = []
+    for frame in (5, 7, 10):
+        scene.frame_set(frame)
+        sizes.append(marker.evaluated_get(bpy.context.evaluated_depsgraph_get()).empty_display_size)
+        assert marker.visible_get()
+    assert sizes[1] < 0.5 * sizes[0]
+    assert sizes[2] == sizes[0]
+
+
+def test_the_same_file_twice_is_said(ext, load, make_take, capfd):
+    take = make_take()
+    load(take)
+    again = load(take)
+    assert again.name == "walk.001"
+    assert "walk.c3d is in the scene already, as walk: it was imported once more." in capfd.readouterr().out
+
+
+def test_the_import_becomes_the_take_to_work_on(ext, load, make_take):
+    takes = ext("operators.takes")
+    first = load(make_take())
+    second = load(make_take(name="second"))
+    assert takes.active_take(bpy.context) == second
+    assert {one.name for one in bpy.context.selected_objects} == {one.name for one in takes.markers(second).values()}
+    bpy.ops.bonesetter.choose_take(take=first.session_uid)
+    assert takes.active_take(bpy.context) == first
+    assert bpy.context.object.name in first.all_objects
+    bpy.context.view_layer.objects.active = None
+    bpy.context.view_layer.active_layer_collection = bpy.context.view_layer.layer_collection
+    assert takes.active_take(bpy.context) == first
+
+
+def test_exporting_with_defaults_plays_no_markers_on_an_armature(ext, scene, load, make_take, tmp_path):
+    """Blender's FBX exporter plays every action on every object on which all of its paths exist."""
+    collection = load(make_take())
+    armature = bpy.data.objects.new("Rig", bpy.data.armatures.new("Rig"))
+    collection.objects.link(armature)
+    armature.keyframe_insert("rotation_euler", frame=1)
+    armature.keyframe_insert("rotation_euler", frame=20)
+    import addon_utils
+
+    addon_utils.enable("io_scene_fbx")
+    for one in scene.objects:
+        one.select_set(one == armature)
+    bpy.ops.export_scene.fbx(filepath=str(tmp_path / "a.fbx"), use_selection=True)
+    before = set(bpy.data.actions)
+    bpy.ops.import_scene.fbx(filepath=str(tmp_path / "a.fbx"))
+    assert len(set(bpy.data.actions) - before) == 1

@@ -70,7 +70,7 @@ def test_active_object_chooses_the_take(ext, scene, make_take, tmp_path):
         ext("model.files.c3d_writer").write_c3d(make_take(name=name), tmp_path / f"{name}.c3d")
         bpy.ops.bonesetter.import_c3d(filepath=str(tmp_path / f"{name}.c3d"))
     assert takes.active_take(bpy.context).name == "two"
-    bpy.context.view_layer.objects.active = bpy.data.collections["one"].objects[0]
+    bpy.context.view_layer.objects.active = bpy.data.collections["one"].all_objects[0]
     assert takes.active_take(bpy.context).name == "one"
 
 
@@ -93,7 +93,7 @@ def test_take_of_other_markers_is_refused_with_a_sentence(ext, scene, engine_pyt
 
 
 def test_take_without_markers_is_refused_with_a_sentence(imported):
-    for marker in list(imported.objects):
+    for marker in list(imported.all_objects):
         bpy.data.objects.remove(marker)
     with pytest.raises(RuntimeError, match="no markers left"):
         bpy.ops.bonesetter.solve_markers()
@@ -103,7 +103,7 @@ def test_take_without_markers_is_refused_with_a_sentence(imported):
 def test_take_deleted_meanwhile(ext, scene, imported, deleted):
     module = ext("operators.solve_markers")
     solve = module.begin(scene, imported)
-    for marker in list(imported.objects):
+    for marker in list(imported.all_objects):
         bpy.data.objects.remove(marker)
     if deleted == "collection":
         bpy.data.collections.remove(imported)
@@ -141,3 +141,69 @@ def test_settings_reach_the_engine(scene, imported):
     scene.bonesetter.max_speed = 0.5
     bpy.ops.bonesetter.solve_markers()
     assert sum(item.count for item in imported.bonesetter.flagged) > 2 * usual
+
+
+def test_a_solve_again_keeps_what_the_user_did(ext, imported, kept):
+    bpy.ops.bonesetter.solve_markers()
+    armature, apply = imported.bonesetter.armature, ext("operators.armature")
+    own = bpy.data.objects.new("Own", None)
+    armature.data.bones["Head"].name = "Kopf"
+    constraint = armature.pose.bones["Kopf"].constraints.new("COPY_LOCATION")
+    constraint.target = own
+    with apply._edit_bones(armature) as bones:
+        prop = bones.new("Prop")
+        prop.head, prop.tail, prop.parent = (0, 0, 1), (0, 0, 2), bones["Kopf"]
+    armature.pose.bones["Prop"].keyframe_insert("location", frame=5)
+    assert apply.edited_bones(imported) == []
+    bpy.ops.bonesetter.solve_markers()
+    assert len(armature.pose.bones) == 32
+    assert armature.pose.bones["Kopf"].constraints[0].target == own
+    assert armature.data.bones["Prop"].parent.name == "Kopf"
+    paths = {curve.data_path for curve in ext("operators.keyframes").bound_channelbag(armature).fcurves}
+    assert 'pose.bones["Prop"].location' in paths
+    assert 'pose.bones["Kopf"].rotation_quaternion' in paths
+    assert 'pose.bones["Head"].rotation_quaternion' not in paths
+
+
+def test_a_pose_that_was_edited_is_kept(ext, imported, kept):
+    bpy.ops.bonesetter.solve_markers()
+    armature, apply = imported.bonesetter.armature, ext("operators.armature")
+    head = armature.pose.bones["Head"]
+    head.rotation_quaternion = (0, 1, 0, 0)
+    head.keyframe_insert("rotation_quaternion", frame=20)
+    assert apply.edited_bones(imported) == ["Head"]
+    bpy.ops.bonesetter.solve_markers()
+    assert apply.edited_bones(imported) == []
+    (edited,) = (action for action in bpy.data.actions if action.name.endswith("(edited)"))
+    assert edited.use_fake_user
+    bags = [bag for layer in edited.layers for strip in layer.strips for bag in strip.channelbags]
+    (curve,) = (one for bag in bags for one in bag.fcurves if "Head" in one.data_path and one.array_index == 1)
+    assert curve.evaluate(20) == pytest.approx(1.0)
+    assert any(edited.name in warning.name for warning in imported.bonesetter.warnings)
+
+
+def test_results_go_out_of_date(ext, scene, imported):
+    freshness = ext("operators.freshness")
+    stale = lambda: freshness.out_of_date(scene, imported)  # noqa: E731
+    assert stale() == ""
+    bpy.ops.bonesetter.solve_markers()
+    assert stale() == ""
+    scene.frame_set(12)
+    assert stale() == ""
+    scene.bonesetter.max_speed = 9.0
+    assert stale() == "Settings were changed since: solve again."
+    scene.bonesetter.max_speed = 5.0
+    assert stale() == ""
+    marker = next(iter(ext("operators.takes").markers(imported).values()))
+    marker.location.z += 1.0
+    marker.keyframe_insert("location", frame=12)
+    bpy.context.view_layer.update()
+    assert stale() == "Markers were changed since: solve again."
+    bpy.ops.bonesetter.solve_markers()
+    assert stale() == ""
+    bpy.data.objects.remove(marker)
+    bpy.context.view_layer.update()
+    assert stale() == "Markers were changed since: solve again."
+    for collection in imported.bonesetter.armature.users_collection:
+        collection.objects.unlink(imported.bonesetter.armature)
+    assert stale() == "The armature was deleted: solve again."

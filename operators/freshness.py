@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether a take's result still is that of its markers and of the settings.
+
+A solve notes a digest of both on the take. Reading every key again takes some hundredths of a second, so the digest of a take is kept until
+Blender says that an action or an object changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+import bpy
+import numpy as np
+
+from .keyframes import bound_channelbag
+from .properties import settings_of
+from .takes import LABEL
+
+#: {session_uid of a take: digest of its markers}, while nothing has changed.
+_digests: dict[int, str] = {}
+
+
+def note_solved(scene: bpy.types.Scene, collection: bpy.types.Collection) -> None:
+    """Remember what a take was solved from."""
+    _digests.pop(collection.session_uid, None)
+    collection.bonesetter.solved_markers = markers_digest(collection)
+    collection.bonesetter.solved_settings = _settings(scene)
+
+
+def out_of_date(scene: bpy.types.Scene, collection: bpy.types.Collection) -> str:
+    """One sentence on why a take's result no longer is what a solve would give; nothing where it is."""
+    take = collection.bonesetter
+    if not take.solved:
+        return ""
+    if take.armature is None or not take.armature.users_scene:
+        return "The armature was deleted: solve again."
+    if take.solved_markers and take.solved_markers != markers_digest(collection):
+        return "Markers were changed since: solve again."
+    if take.solved_settings and take.solved_settings != _settings(scene):
+        return "Settings were changed since: solve again."
+    return ""
+
+
+def markers_digest(collection: bpy.types.Collection) -> str:
+    """A digest of the keys of all markers of a take, and of which there are."""
+    uid = collection.session_uid
+    if uid not in _digests:
+        digest = hashlib.blake2b(digest_size=16)
+        # undo and sorting change the order of objects, not of labels
+        marked = (one for one in collection.all_objects if LABEL in one)
+        for marker in sorted(marked, key=lambda one: (str(one[LABEL]), one.name)):
+            digest.update(str(marker[LABEL]).encode(errors="replace"))
+            if not _is_keyed(marker):
+                digest.update(np.array(marker.location, dtype=np.float32).tobytes())
+            digest.update(np.array(marker.delta_location, dtype=np.float32).tobytes())
+            bag = bound_channelbag(marker)
+            digest.update(curves_digest(bag.fcurves if bag is not None else ()))
+        _digests[uid] = digest.hexdigest()
+    return _digests[uid]
+
+
+def curves_digest(curves: Iterable[Any]) -> bytes:
+    """A digest of all keys and samples of curves, whatever bone they are of."""
+    digest = hashlib.blake2b(digest_size=16)
+    for curve in sorted(curves, key=lambda one: (one.data_path, one.array_index)):
+        digest.update(f"{curve.data_path.rpartition('.')[2]}[{curve.array_index}]".encode(errors="replace"))
+        stored = curve.sampled_points if len(curve.sampled_points) else curve.keyframe_points
+        points = np.empty(2 * len(stored), dtype=np.float32)
+        stored.foreach_get("co", points)
+        digest.update(points.tobytes())
+    return digest.digest()
+
+
+def forget() -> None:
+    """Of another file nothing is known."""
+    _digests.clear()
+
+
+def register() -> None:
+    bpy.app.handlers.depsgraph_update_post.append(_note_change)
+    bpy.app.handlers.undo_post.append(_note_undo)
+    bpy.app.handlers.redo_post.append(_note_undo)
+
+
+def unregister() -> None:
+    for handlers, one in (
+        (bpy.app.handlers.depsgraph_update_post, _note_change),
+        (bpy.app.handlers.undo_post, _note_undo),
+        (bpy.app.handlers.redo_post, _note_undo),
+    ):
+        if one in handlers:
+            handlers.remove(one)
+    forget()
+
+
+def _is_keyed(marker: bpy.types.Object) -> bool:
+    bag = bound_channelbag(marker)
+    return bag is not None and any(curve.data_path == "location" for curve in bag.fcurves)
+
+
+def _settings(scene: bpy.types.Scene) -> str:
+    return json.dumps(asdict(settings_of(scene)), sort_keys=True)
+
+
+@bpy.app.handlers.persistent
+def _note_change(_scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> None:
+    # playing frames updates objects, too, but neither actions nor collections
+    if _digests and (depsgraph.id_type_updated("ACTION") or depsgraph.id_type_updated("COLLECTION")):
+        _digests.clear()
+
+
+@bpy.app.handlers.persistent
+def _note_undo(*_arguments: object) -> None:
+    _digests.clear()

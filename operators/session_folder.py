@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A temporary folder that belongs to this process, and the end of those whose processes are gone. Knows nothing of bpy.
+
+A process that is killed leaves its folder behind. Each holds a file that its process keeps locked, which the system unlocks however the
+process ends: a folder whose file can be locked is nobody's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import IO
+
+PREFIX = "bonesetter-"
+LOCK = "in-use"
+
+#: The locked files of this process's folders.
+_locks: dict[Path, IO[bytes]] = {}
+
+
+def make() -> Path:
+    """A new folder, locked; those that nobody has locked are removed."""
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+    _locks[folder] = stream = (folder / LOCK).open("wb")
+    _lock(stream)
+    for other in folder.parent.glob(f"{PREFIX}*"):
+        if other not in _locks and (other / LOCK).is_file() and _is_free(other / LOCK):
+            shutil.rmtree(other, ignore_errors=True)
+    return folder
+
+
+def remove(folder: Path) -> None:
+    """Unlock and remove a folder of this process."""
+    stream = _locks.pop(folder, None)
+    if stream is not None:
+        stream.close()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_free(path: Path) -> bool:
+    try:
+        with path.open("r+b") as stream:
+            return _lock(stream)
+    except OSError:
+        return False
+
+
+def _lock(stream: IO[bytes]) -> bool:
+    """Lock a file until it is closed; False where another process has."""
+    with contextlib.suppress(OSError):
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    return False
