@@ -35,7 +35,7 @@ def main(arguments: Sequence[str]) -> int:
     """
     with _extension() as load:
         runs, cli = load("model.runs"), load("model.cli")
-        parser = argparse.ArgumentParser(prog="batch.py", description="Solve takes (C3D) in Blender.")
+        parser = argparse.ArgumentParser(prog="batch.py", description="Solve takes (C3D) in Blender.", allow_abbrev=False)
         runs.add_arguments(parser, sorted([*ENGINE_FORMATS, *WRITERS]), ["blend", "bvh"])
         parsed = parser.parse_args(arguments)
         try:
@@ -48,11 +48,16 @@ def main(arguments: Sequence[str]) -> int:
             if parsed.layout:
                 load("model.marker_sets.marker_set").load_marker_set(parsed.layout)
             runs.make_folders(jobs)
-            _warm_engine(load)
+            return runs.run_each(
+                jobs,
+                lambda job: _read(job, load),
+                lambda: _warm_engine(load),
+                lambda job, read: _solve(job, read, settings, parsed, load),
+                force=parsed.force,
+            )
         except load("model.take").BonesetterError as error:
             print(error, file=sys.stderr)
             return cli.FAILED
-        return runs.run_each(jobs, lambda job: _solve(job, settings, parsed, load), force=parsed.force)
 
 
 def _warm_engine(load: Callable[[str], Any]) -> None:
@@ -61,16 +66,22 @@ def _warm_engine(load: Callable[[str], Any]) -> None:
     engine.engine.submit(engine.interpreter(preferences.engine_python()), {"ping": True}).wait()
 
 
-def _solve(job: Any, settings: Any, given: argparse.Namespace, load: Callable[[str], Any]) -> None:
+def _read(job: Any, load: Callable[[str], Any]) -> tuple[Any, dict[str, float]]:
+    """A take, and the seconds that reading it took."""
+    seconds: dict[str, float] = {}
+    with _timed(seconds, "read"):
+        take = load("operators.import_c3d").read_take(job.take)
+    return take, seconds
+
+
+def _solve(job: Any, read: tuple[Any, dict[str, float]], settings: Any, given: argparse.Namespace, load: Callable[[str], Any]) -> None:
     """Import, solve and write one take, in a file of its own."""
     import bpy
 
     importing, solving = load("operators.import_c3d"), load("operators.solve_markers")
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
     scene: Any = bpy.context.scene
-    seconds: dict[str, float] = {}
-    with _timed(seconds, "read"):
-        take = importing.read_take(job.take)
+    take, seconds = read
     with _timed(seconds, "import"):
         importing.set_rate(scene, take.rate_hz)
         timing = load("operators.space").Timing(1, 1, take.frames)

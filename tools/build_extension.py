@@ -27,7 +27,7 @@ PLATFORMS = {
 
 def main() -> int:
     """Build; returns an exit code."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--out", type=Path, default=ROOT / "build", help="folder for the zip")
     parser.add_argument("--no-wheels", action="store_true", help="leave ezc3d to Blender's Python, as tests do")
     arguments = parser.parse_args()
