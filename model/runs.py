@@ -31,6 +31,11 @@ class Job:
     def outputs(self) -> list[Path]:
         return [*self.exports.values(), self.report, *([self.save_actor] if self.save_actor else [])]
 
+    def staged(self, beside: Callable[[Path], Path]) -> Job:
+        """The same with everything written where that function says, see `atomic.staged`."""
+        exports = {name: beside(path) for name, path in self.exports.items()}
+        return Job(self.take, exports, beside(self.report), beside(self.save_actor) if self.save_actor else None)
+
     def check_free(self) -> None:
         """Nothing is overwritten without --force.
 
