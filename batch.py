@@ -12,9 +12,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import importlib.util
-import os
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -35,7 +33,7 @@ def main(arguments: Sequence[str]) -> int:
     """
     with _extension() as load:
         runs, cli = load("model.runs"), load("model.cli")
-        parser = argparse.ArgumentParser(prog="batch.py", description="Solve takes (C3D) in Blender.")
+        parser = argparse.ArgumentParser(prog="batch.py", description="Solve takes (C3D) in Blender.", allow_abbrev=False)
         runs.add_arguments(parser, sorted([*ENGINE_FORMATS, *WRITERS]), ["blend", "bvh"])
         parsed = parser.parse_args(arguments)
         try:
@@ -48,11 +46,16 @@ def main(arguments: Sequence[str]) -> int:
             if parsed.layout:
                 load("model.marker_sets.marker_set").load_marker_set(parsed.layout)
             runs.make_folders(jobs)
-            _warm_engine(load)
+            return runs.run_each(
+                jobs,
+                lambda job: _read(job, load),
+                lambda: _warm_engine(load),
+                lambda job, read: _solve_whole(job, read, settings, parsed, load),
+                force=parsed.force,
+            )
         except load("model.take").BonesetterError as error:
             print(error, file=sys.stderr)
             return cli.FAILED
-        return runs.run_each(jobs, lambda job: _solve(job, settings, parsed, load), force=parsed.force)
 
 
 def _warm_engine(load: Callable[[str], Any]) -> None:
@@ -61,16 +64,33 @@ def _warm_engine(load: Callable[[str], Any]) -> None:
     engine.engine.submit(engine.interpreter(preferences.engine_python()), {"ping": True}).wait()
 
 
-def _solve(job: Any, settings: Any, given: argparse.Namespace, load: Callable[[str], Any]) -> None:
-    """Import, solve and write one take, in a file of its own."""
+def _read(job: Any, load: Callable[[str], Any]) -> tuple[Any, dict[str, float]]:
+    """A take, and the seconds that reading it took."""
+    seconds: dict[str, float] = {}
+    with _timed(seconds, "read"):
+        take = load("model.files.c3d").read_c3d(job.take)
+    return take, seconds
+
+
+def _solve_whole(
+    job: Any, read: tuple[Any, dict[str, float]], settings: Any, given: argparse.Namespace, load: Callable[[str], Any]
+) -> None:
+    """Solve one take and say so; its files are there all together or not at all."""
+    with load("model.atomic").staged() as beside:
+        report = _solve(job.staged(beside), read, settings, given, load)
+    print(load("model.runs").summary(read[0].name, report))
+
+
+def _solve(
+    job: Any, read: tuple[Any, dict[str, float]], settings: Any, given: argparse.Namespace, load: Callable[[str], Any]
+) -> dict[str, Any]:
+    """Import, solve and write one take, in a file of its own; returns its report."""
     import bpy
 
     importing, solving = load("operators.import_c3d"), load("operators.solve_markers")
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
     scene: Any = bpy.context.scene
-    seconds: dict[str, float] = {}
-    with _timed(seconds, "read"):
-        take = load("model.files.c3d").read_c3d(job.take)
+    take, seconds = read
     with _timed(seconds, "import"):
         importing.set_rate(scene, take.rate_hz)
         timing = load("operators.space").Timing(1, 1, take.frames)
@@ -89,7 +109,7 @@ def _solve(job: Any, settings: Any, given: argparse.Namespace, load: Callable[[s
     with _timed(seconds, "write"):
         for name, path in job.exports.items():
             if name in WRITERS:
-                _write_whole(WRITERS[name], path, collection.bonesetter.armature, load)
+                _write(WRITERS[name], path, collection.bonesetter.armature, load)
 
     report["warnings"][:0] = [warning for warning in take.warnings if warning not in report["warnings"]]
     inside = report["seconds"]
@@ -105,7 +125,7 @@ def _solve(job: Any, settings: Any, given: argparse.Namespace, load: Callable[[s
     }
     report["seconds"] = {stage: round(value, 6) for stage, value in report["seconds"].items()}
     load("model.report").write_report(report, job.report)
-    print(load("model.runs").summary(take.name, report))
+    return report
 
 
 def _write_blend(path: Path, _armature: Any) -> None:
@@ -143,16 +163,16 @@ def _write_glb(path: Path, armature: Any) -> None:
 WRITERS: dict[str, Callable[[Path, Any], None]] = {"blend": _write_blend, "fbx": _write_fbx, "glb": _write_glb}
 
 
-def _write_whole(write: Callable[[Path, Any], None], path: Path, armature: Any, load: Callable[[str], Any]) -> None:
-    """Write beside the place and move there: a file is there whole or not at all."""
+def _write(write: Callable[[Path, Any], None], path: Path, armature: Any, load: Callable[[str], Any]) -> None:
+    """Write a file; what Blender says against it becomes a sentence."""
     try:
-        with tempfile.TemporaryDirectory(dir=path.resolve().parent, prefix=".bonesetter-") as folder:
-            part = Path(folder) / path.name
-            write(part, armature)
-            os.replace(part, path)
+        write(path.resolve(), armature)
+        if not path.is_file():
+            raise RuntimeError("Blender wrote nothing")
     except (OSError, RuntimeError) as error:
-        why = " ".join(str(error).split())
-        raise load("model.take").BonesetterError(f"{path} cannot be written ({why}): choose another folder or format.") from error
+        place = load("model.atomic").place_of(path)
+        why = " ".join(str(error).split()).replace(str(path.resolve()), str(place))
+        raise load("model.take").BonesetterError(f"{place} cannot be written ({why}): choose another folder or format.") from error
 
 
 def _enable(addon: str) -> None:

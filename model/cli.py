@@ -19,6 +19,7 @@ COMMANDS = {
     "train-prior": ("proposer.train", "train the network that proposes poses, sizes and reliabilities to the solver"),
     "bench": ("bench.bench", "compare our solver, the study's networks and other programs, and write docs/benchmark.md"),
     "ablate": ("bench.ablate", "solve without each part of the solver in turn, and write docs/ablation.md"),
+    "time-start": ("bench.start", "time the engine's start beside importing torch, numpy and ezc3d alone"),
     "synthesise": ("training.synthesis", "write a take of a synthetic person, with noise and gaps"),
     "picture": ("picture", "draw a solved take: the skeleton inside the markers"),
 }
@@ -36,11 +37,13 @@ def main(arguments: Sequence[str]) -> int:
     Returns:
         The exit code: 0 when all went well, 1 when something failed, 2 for wrong usage.
     """
-    parser = argparse.ArgumentParser(prog="python -m model", description="Bonesetter: optical mocap markers to a skeleton.")
+    parser = argparse.ArgumentParser(
+        prog="python -m model", description="Bonesetter: optical mocap markers to a skeleton.", allow_abbrev=False
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     called = next((argument for argument in arguments if argument in COMMANDS), None)
     for name, (module, purpose) in COMMANDS.items():
-        command = commands.add_parser(name, help=purpose, description=purpose[0].upper() + purpose[1:] + ".")
+        command = commands.add_parser(name, help=purpose, description=purpose[0].upper() + purpose[1:] + ".", allow_abbrev=False)
         if name == called:
             implementation = importlib.import_module(f".{module}", __package__)
             implementation.add_arguments(command)

@@ -8,11 +8,14 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from .cli import FAILED, UsageError
 from .settings import Settings
 from .take import BonesetterError
+
+#: What reading a take gives.
+Read = TypeVar("Read")
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,11 @@ class Job:
     @property
     def outputs(self) -> list[Path]:
         return [*self.exports.values(), self.report, *([self.save_actor] if self.save_actor else [])]
+
+    def staged(self, beside: Callable[[Path], Path]) -> Job:
+        """The same with everything written where that function says, see `atomic.staged`."""
+        exports = {name: beside(path) for name, path in self.exports.items()}
+        return Job(self.take, exports, beside(self.report), beside(self.save_actor) if self.save_actor else None)
 
     def check_free(self) -> None:
         """Nothing is overwritten without --force.
@@ -136,30 +144,47 @@ def make_folders(jobs: list[Job]) -> None:
             raise BonesetterError(f"The folder {folder} cannot be made ({error.strerror}): choose another.") from error
 
 
-def run_each(jobs: Sequence[Job], solve: Callable[[Job], None], *, force: bool) -> int:
+def run_each(
+    jobs: Sequence[Job], read: Callable[[Job], Read], prepare: Callable[[], None], solve: Callable[[Job, Read], None], *, force: bool
+) -> int:
     """Solve every take; one that fails does not stop the others.
 
     Args:
         jobs: Of `plan`.
-        solve: Solves one, and writes its files.
+        read: Reads a take.
+        prepare: Loads the solver. Called once, after the first take that can be read, so that nobody waits for the solver to hear
+            that a file's name is wrong. What it raises ends the run.
+        solve: Solves what was read, and writes its files.
         force: Overwrite files that exist.
 
     Returns:
         The exit code.
     """
-    failed = 0
+    failed, prepared = 0, False
     for job in jobs:
         try:
             if not force:
                 job.check_free()
-            solve(job)
-        except BonesetterError as error:
-            print(f"{job.take}: {error}", file=sys.stderr)
+            loaded = read(job)
+        except Exception as error:
+            _say(job, error)
             failed += 1
-        except Exception as error:  # a bug in one take must not cost the user the others
-            print(f"{job.take}: failed unexpectedly ({type(error).__name__}: {one_line(error)}): please report it.", file=sys.stderr)
+            continue
+        if not prepared:
+            prepare()
+            prepared = True
+        try:
+            solve(job, loaded)
+        except Exception as error:
+            _say(job, error)
             failed += 1
     return FAILED if failed else 0
+
+
+def _say(job: Job, error: Exception) -> None:
+    """What went wrong with a take: a bug in one must not cost the user the others."""
+    bug = f"failed unexpectedly ({type(error).__name__}: {one_line(error)}): please report it."
+    print(f"{job.take}: {error if isinstance(error, BonesetterError) else bug}", file=sys.stderr)
 
 
 def summary(name: str, report: dict[str, Any]) -> str:

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
-from typing import Any
 
 from .actors.actor import Actor
 from .actors.actor_file import read_actor
@@ -17,7 +15,7 @@ from .marker_sets.marker_set import MarkerSet, load_marker_set
 from .runs import Job, make_folders, one_line, plan, run_each, settings_from, summary
 from .runs import add_arguments as add_run_arguments
 from .settings import Settings
-from .take import BonesetterError
+from .take import BonesetterError, Take
 from .terminal import progress_bar
 
 
@@ -38,28 +36,38 @@ def run(arguments: argparse.Namespace) -> int:
     actor = read_actor(arguments.actor) if arguments.actor else None
     marker_set = load_marker_set(arguments.layout) if arguments.layout else None
     make_folders(jobs)
-    solve_take = _engine(settings.device)
-    return run_each(jobs, lambda job: _solve(job, settings, actor, marker_set, solve_take), force=arguments.force)
+    return run_each(
+        jobs,
+        _read,
+        lambda: _load_solver(settings.device),
+        lambda job, read: _solve(job, read, settings, actor, marker_set),
+        force=arguments.force,
+    )
 
 
-def _engine(device: str) -> Callable[..., Any]:
-    """The solver. Imported before the first take, so that no take is timed with it, and asked whether it has the device."""
+def _load_solver(device: str) -> None:
+    """Import the solver, so that no take is timed with it, and ask whether it has the device."""
     try:
-        from .pipeline import find_device, solve_take
+        from .pipeline import find_device
     except ImportError as error:
         raise BonesetterError(f"The solver cannot be loaded ({one_line(error)}): install what pyproject.toml lists.") from error
     try:
         find_device(device)
     except BonesetterError as error:
         raise UsageError(str(error)) from error
-    return solve_take
 
 
-def _solve(job: Job, settings: Settings, actor: Actor | None, marker_set: MarkerSet | None, solve_take: Callable[..., Any]) -> None:
+def _read(job: Job) -> tuple[Take, float]:
+    """A take, and the seconds that reading it took."""
     begin = time.perf_counter()
-    take = read_c3d(job.take)
-    read = time.perf_counter() - begin
+    return read_c3d(job.take), time.perf_counter() - begin
+
+
+def _solve(job: Job, read: tuple[Take, float], settings: Settings, actor: Actor | None, marker_set: MarkerSet | None) -> None:
+    from .pipeline import solve_take  # not above: it brings torch
+
+    take, seconds = read
     with progress_bar(take.name) as progress:
         solution = solve_take(take, settings, actor, progress, marker_set=marker_set)
-    report = write_outputs(solution, job.exports, job.report, job.save_actor, read)
+    report = write_outputs(solution, job.exports, job.report, job.save_actor, seconds)
     print(summary(take.name, report))

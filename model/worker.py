@@ -21,7 +21,7 @@ from typing import IO, Any
 from .threads import share_the_machine
 
 #: What a solve imports and a plain Python may lack.
-NEEDED = ("numpy", "roma", "safetensors", "scipy", "torch")
+NEEDED = ("numpy", "safetensors", "scipy", "torch")
 
 #: Progress is told in steps of at least this, so that a fast solver does not flood the pipe.
 STEP = 0.005
@@ -44,9 +44,10 @@ def main(arguments: list[str]) -> None:
         return
     requests: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     cancelled: set[int] = set()
-    threading.Thread(target=_read, args=(sys.stdin.buffer, requests, cancelled), name="requests", daemon=True).start()
+    wanted = threading.Event()
+    threading.Thread(target=_read, args=(sys.stdin.buffer, requests, cancelled, wanted), name="requests", daemon=True).start()
     if not missing:
-        warm_up()
+        warm_up(wanted.is_set)
     while True:
         line = requests.get()
         try:
@@ -85,13 +86,19 @@ def missing_modules() -> list[str]:
     return [name for name in NEEDED if importlib.util.find_spec(name) is None]
 
 
-def warm_up() -> None:
-    """Load what every solve needs while the user still looks at the panel; a failure is told by the solve that meets it."""
-    try:
-        from . import pipeline  # noqa: F401  # importing the pipeline brings torch
-        from .actors import prior
+def warm_up(wanted: Callable[[], bool]) -> None:
+    """Load what every solve needs, and solve nobody, while the user still looks at the panel.
 
-        prior.bundled()
+    A failure is told by the solve that meets it.
+
+    Args:
+        wanted: Whether somebody waits for an answer meanwhile: then nobody is left unsolved.
+    """
+    try:
+        # here, because hello comes first: this brings torch
+        from .rehearsal import rehearse
+
+        rehearse(wanted)
     except Exception:
         traceback.print_exc()
         sys.stderr.flush()
@@ -140,14 +147,19 @@ def _claim_stdout() -> Answer:
     return answer
 
 
-def _read(stream: IO[bytes], requests: queue.SimpleQueue[bytes], cancelled: set[int]) -> None:
-    """Standard input ends when Blender ends it or dies, also in the middle of a solve: then nobody wants the answer."""
+def _read(stream: IO[bytes], requests: queue.SimpleQueue[bytes], cancelled: set[int], wanted: threading.Event) -> None:
+    """Standard input ends when Blender ends it or dies, also in the middle of a solve: then nobody wants the answer.
+
+    Who pings waits until the engine is warm; who wants anything else does not.
+    """
     for line in stream:
         number = _cancels(line)
-        if number is None:
-            requests.put(line)
-        else:
+        if number is not None:
             cancelled.add(number)
+            continue
+        requests.put(line)
+        if b'"ping"' not in line:
+            wanted.set()
     os._exit(0)
 
 

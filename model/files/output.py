@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..actors.actor_file import write_actor
+from ..atomic import staged
 from ..report import build_report, write_report
 from ..solution import Solution
 from .bvh import write_bvh
@@ -25,7 +26,7 @@ def write_outputs(
     actor: Path | None = None,
     read_seconds: float | None = None,
 ) -> dict[str, Any]:
-    """Write a solution in the wanted formats and then its report.
+    """Write a solution in the wanted formats and its report: all of these files, or none.
 
     Args:
         solution: Of any take.
@@ -41,12 +42,13 @@ def write_outputs(
         BonesetterError: A file cannot be written.
     """
     begin = time.perf_counter()
-    for name, path in exports.items():
-        WRITERS[name](solution, path)
-    if actor is not None:
-        write_actor(solution.actor, actor)
-    seconds = {} if read_seconds is None else {"read": read_seconds}
-    document = build_report(solution, {**seconds, **solution.seconds, "write": time.perf_counter() - begin})
-    if report is not None:
-        write_report(document, report)
+    with staged() as beside:
+        for name, path in exports.items():
+            WRITERS[name](solution, beside(path))
+        if actor is not None:
+            write_actor(solution.actor, beside(actor))
+        seconds = {} if read_seconds is None else {"read": read_seconds}
+        document = build_report(solution, {**seconds, **solution.seconds, "write": time.perf_counter() - begin})
+        if report is not None:
+            write_report(document, beside(report))
     return document

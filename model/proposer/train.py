@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 
 from ..actors import prior as priors
+from ..take import BonesetterError
 from ..terminal import progress_bar
 from ..training.curve import Epoch, draw_curve, write_log
 from ..training.train import RUNS
@@ -29,7 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train a run to its end and write its log and curve."""
-    import torch  # not above: `--help` shall not wait for it
+    if not arguments.run_file.is_file():
+        raise BonesetterError(f"There is no run {arguments.run_file}: give a run's TOML file.")
+    import torch  # not above: neither `--help` nor a wrong name shall wait for it
 
     from .trainer import ProposerTrainer, read_run
 

@@ -230,9 +230,9 @@ def learn(data: Path, out: Path = priors.BUNDLED) -> None:
     Raises:
         BonesetterError: The data lacks something.
     """
-    from ..pipeline import solve_take  # not above: `--help` shall not wait for torch
-
     motions = read_motions(data / "motion")
+    from ..pipeline import solve_take  # not above: neither `--help` nor a wrong folder shall wait for torch
+
     tensors = add_free_clavicles(learn_pose(draw_samples(motions)))
     tensors |= learn_bones(np.stack([clips[0].skeleton.bones for clips in motions.values()]))
     marker_set = load_marker_set()

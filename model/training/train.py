@@ -57,14 +57,15 @@ def find_run(name: str) -> Path:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train one after the other; a run that is finished is left alone."""
-    import torch  # not above: `--help` shall not wait for it
+    paths = [find_run(name) for name in arguments.runs]
+    import torch  # not above: neither `--help` nor a wrong name shall wait for it
 
     from .run_file import read_run
     from .trainer import processes
 
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    files = [read_run(find_run(name)) for name in arguments.runs]
+    files = [read_run(path) for path in paths]
     with processes() as rank:
         for settings in files:
             train_run(settings, arguments.out / settings.name, arguments.device, restart=arguments.restart, speaks=rank == 0)

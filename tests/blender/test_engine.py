@@ -216,7 +216,7 @@ def test_probe_is_content_with_the_engines_python(ext, engine_python):
 def test_prints_of_libraries_do_not_disturb_the_answers(ext, engine_python):
     module = ext("operators.engine")
     code = module.BOOT.replace(
-        "main(", "import os; import model.worker as w; w.warm_up = lambda: (print('noise'), os.system('echo noise')); main("
+        "main(", "import os; import model.worker as w; w.warm_up = lambda wanted: (print('noise'), os.system('echo noise')); main("
     )
     command = [*module._command(engine_python)[:4], code, *module._command(engine_python)[5:]]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:

@@ -2,6 +2,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +14,7 @@ import numpy as np
 import pytest
 
 from model.actors.actor_file import read_actor
-from model.atomic import replacing
+from model.atomic import replacing, staged
 from model.files.npz import read_npz, write_npz
 from model.files.output import write_outputs
 from model.report import build_report
@@ -134,3 +138,92 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path: Path) -> None:
 def test_a_folder_that_does_not_exist_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(BonesetterError, match="cannot be written"), replacing(tmp_path / "none" / "a.txt"):
         pass
+
+
+def outputs(folder: Path) -> tuple[dict[str, Path], Path, Path]:
+    """Of a take: exports, report, actor."""
+    return {name: folder / f"a.{name}" for name in ("bvh", "npz")}, folder / "a.json", folder / "actor.json"
+
+
+def left(folder: Path) -> dict[str, str]:
+    """{name: content} of all that is in a folder, hidden files too."""
+    return {path.name: path.read_text(errors="replace") for path in folder.iterdir()}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no limits")
+@pytest.mark.parametrize("old", [{}, {"a.bvh": "old", "a.npz": "old", "a.json": "old", "actor.json": "mine"}], ids=["new", "replaced"])
+def test_a_full_disk_leaves_all_as_it_was(solved: Solve, tmp_path: Path, old: dict[str, str]) -> None:
+    """The system lets no file grow as large as the npz, which is written after the BVH."""
+    import resource
+
+    for name, content in old.items():
+        (tmp_path / name).write_text(content)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    solution = solved("Z")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3_000_000, hard))
+    try:
+        with pytest.raises(BonesetterError, match=r"/a\.npz cannot be written \(.*too large.*\): choose another folder") as caught:
+            write_outputs(solution, *outputs(tmp_path))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert ".bonesetter" not in str(caught.value)
+    assert left(tmp_path) == old
+
+
+def test_a_folder_that_cannot_be_written_to_leaves_the_others_as_they_were(solved: Solve, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    exports, report, _ = outputs(tmp_path)
+    with pytest.raises(BonesetterError, match=r"actor\.json cannot be written"):
+        write_outputs(solved("Z"), exports, report, tmp_path / "file" / "actor.json")
+    assert left(tmp_path) == {"file": ""}
+
+
+def test_a_file_that_cannot_be_replaced_leaves_the_others_as_they_were(solved: Solve, tmp_path: Path) -> None:
+    """All are written, and the first is in its place already, when the report turns out to be a folder."""
+    (tmp_path / "a.bvh").write_text("old")
+    (tmp_path / "a.json").mkdir()
+    with pytest.raises(BonesetterError, match=r"a\.json cannot be written \(there is a folder of that name\)"):
+        write_outputs(solved("Z"), *outputs(tmp_path))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.bvh", "a.json"]
+    assert (tmp_path / "a.bvh").read_text() == "old"
+
+
+def test_files_are_as_open_as_others(tmp_path: Path) -> None:
+    (tmp_path / "usual").touch()
+    with replacing(tmp_path / "a.txt") as stream:
+        stream.write("new")
+    assert (tmp_path / "a.txt").stat().st_mode == (tmp_path / "usual").stat().st_mode
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
+def test_what_a_killed_process_left_is_cleared_and_what_a_living_one_writes_is_not(tmp_path: Path) -> None:
+    code = (
+        "import sys, time\n"
+        "from pathlib import Path\n"
+        "from model.atomic import replacing\n"
+        "with replacing(Path(sys.argv[1])) as stream:\n"
+        "    stream.write('half')\n"
+        "    stream.flush()\n"
+        "    print('writing', flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "a.txt")]
+    with subprocess.Popen(command, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "writing\n"
+        with replacing(tmp_path / "b.txt") as stream:
+            stream.write("whole")
+        assert next(path.name for path in tmp_path.iterdir() if path.name != "b.txt").startswith(f".bonesetter-{process.pid}-")
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    with replacing(tmp_path / "a.txt") as stream:
+        stream.write("whole")
+    assert left(tmp_path) == {"a.txt": "whole", "b.txt": "whole"}
+
+
+def test_what_is_staged_within_a_stage_waits_for_the_whole(tmp_path: Path) -> None:
+    with staged() as outer:
+        with staged() as inner, replacing(inner(outer(tmp_path / "a.txt"))) as stream:
+            stream.write("new")
+        assert not (tmp_path / "a.txt").exists()
+    assert left(tmp_path) == {"a.txt": "new"}
