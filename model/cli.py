@@ -18,6 +18,7 @@ COMMANDS = {
     "train": ("training.train", "train a network that turns markers into joints, from a TOML file"),
     "train-prior": ("proposer.train", "train the network that proposes poses, sizes and reliabilities to the solver"),
     "bench": ("bench.bench", "compare our solver, the study's networks and other programs, and write docs/benchmark.md"),
+    "ends": ("bench.ends", "measure the ends of takes that are cut in mid-motion"),
     "ablate": ("bench.ablate", "solve without each part of the solver in turn, and write docs/ablation.md"),
     "synthesise": ("training.synthesis", "write a take of a synthetic person, with noise and gaps"),
     "picture": ("picture", "draw a solved take: the skeleton inside the markers"),

@@ -6,7 +6,8 @@ Three tests, in this order; a sample is flagged by the first that it fails:
 residual: the camera system itself gives it a large residual.
 jump: it leaves the path of its neighbours in time. A sample is judged by what pairs of the samples around it predict, each pair
     by a straight line: a good sample agrees with many pairs even where a third of its neighbours are noise, a moved one
-    with next to none. Then excursions of several frames are looked for: a stretch that jumps away and back.
+    with next to none. A pair abstains where a hand that is as fast as the marker could have left its line, as at low rates. Then
+    excursions of several frames are looked for: a stretch that jumps away and back.
 rigid: inside a rigid group it breaks the most distances to the other markers.
 """
 
@@ -32,6 +33,13 @@ FURTHEST = 2.0
 #: themselves. Later it is judged by those that are left, and may agree with either side alone, as at the edge of an excursion.
 FIRST_SUPPORT, SUPPORT = 0.15, 0.5
 LATER_ROUNDS = 2
+#: No hand accelerates more, in m/s^2: 280 in the most violent of the real takes (cmu_85_02). So a sample between or beside two others,
+#: a and b frames away, lies up to half of this times a b and the square of a frame's time off the line through them.
+MOST_ACCELERATION = 300.0
+#: In no less time, in s, does a marker change its velocity by as much as that itself: slow ones are accelerated less.
+TURN_SECONDS = 1 / 60
+#: Speeds that tell so are taken over at least this time, in s: noise that is hardly larger than a step looks fast over less.
+SPEED_SECONDS = 0.06
 #: Fewer neighbours than this judge nothing at first: who is wrong could not be told.
 FEWEST_NEIGHBOURS = 3
 
@@ -63,9 +71,9 @@ def clean(take: Take, marker_set: MarkerSet, settings: Settings) -> CleanTake:
     # Four-byte floats about the middle: 1e-7 of a few metres is far below a marker's jitter, and twice as fast.
     middle = np.nanmedian(take.positions[:: max(1, take.frames // 100)], axis=(0, 1)) if present.any() else 0.0
     centred = (take.positions - np.nan_to_num(middle)).astype(np.float32)
-    reasons["jump"] = _spikes(centred, trusted, step)
+    reasons["jump"] = _spikes(centred, trusted, step, take.rate_hz)
     trusted &= ~reasons["jump"]
-    excursions = _excursions(centred, trusted, step, take.rate_hz)
+    excursions = _excursions(centred, trusted, max(step, MOST_ACCELERATION / take.rate_hz**2), take.rate_hz)
     reasons["jump"] |= excursions
     trusted &= ~excursions
     reasons["rigid"] = _broken(take, trusted, marker_set, settings.rigid_tolerance * 1e-3)
@@ -84,38 +92,63 @@ def _counts(take: Take, reasons: dict[str, BoolArray]) -> dict[str, dict[str, in
     return {label: found for label, found in per_label.items() if found}
 
 
-def _spikes(positions: FloatArray, trusted: BoolArray, step: float) -> BoolArray:
+def _spikes(positions: FloatArray, trusted: BoolArray, step: float, rate_hz: float) -> BoolArray:
     """Single samples, (frames, labels), that leave their neighbours' path by more than `step` metres."""
-    frames, markers = np.nonzero(trusted & ~_smooth(positions, trusted, step))
-    suspects = (frames, markers)
+    suspects = np.nonzero(trusted & ~_smooth(positions, trusted, step))
     flagged = np.zeros_like(trusted)
-    if not len(frames):
+    if not len(suspects[0]):
         return flagged
-    judged = _gather(positions, suspects, (0,))[0]
     neighbours = _gather(positions, suspects, OFFSETS)
-    misses = _misses(judged, neighbours)
+    misses = _misses(_gather(positions, suspects, (0,))[0], neighbours)
+    bends = _likely_bends(neighbours, _gather(trusted, suspects, OFFSETS, absent=False), rate_hz)
     for first, support in ((True, FIRST_SUPPORT), *((False, SUPPORT) for _ in range(LATER_ROUNDS))):
         there = _gather(trusted & ~flagged, suspects, OFFSETS, absent=False)
-        stands = np.zeros(len(judged), dtype=bool)
-        judgeable = there.sum(axis=0) >= FEWEST_NEIGHBOURS if first else np.zeros(len(judged), dtype=bool)
+        stands, judged = np.zeros((2, len(bends)), dtype=bool)
         for witnesses in (PAIRS,) if first else (PAIRS, PAIRS_BEFORE, PAIRS_AFTER):
-            able, agree = _votes(misses, there, witnesses, step)
+            able, agree = _votes(misses, bends, there, witnesses, step)
             stands |= (able > 0) & (agree >= support * able)
-            if not first:
-                judgeable |= able > 0
-        flagged[suspects] = np.where(judgeable, ~stands, flagged[suspects])
+            judged |= able > 0
+        if first:
+            judged &= there.sum(axis=0) >= FEWEST_NEIGHBOURS
+        flagged[suspects] = np.where(judged, ~stands, flagged[suspects])
     return flagged
 
 
-def _votes(misses: FloatArray, there: BoolArray, witnesses: tuple[tuple[int, int], ...], step: float) -> tuple[IntArray, IntArray]:
-    """For each sample how many of these pairs are there, and how many of them it agrees with."""
-    able = np.zeros(misses.shape[1], dtype=np.intp)
-    agree = np.zeros(misses.shape[1], dtype=np.intp)
+def _votes(
+    misses: FloatArray, bends: FloatArray, there: BoolArray, witnesses: tuple[tuple[int, int], ...], step: float
+) -> tuple[IntArray, IntArray]:
+    """For each sample how many of these pairs are there and can tell, and with how many of them it agrees.
+
+    A pair cannot tell where the sample is more than a step off its line, but no more than the movement may be bent there.
+    """
+    able, agree = np.zeros((2, misses.shape[1]), dtype=np.intp)
     for a, b in witnesses:
-        pair = there[a] & there[b]
-        able += pair
-        agree += pair & (misses[PAIRS.index((a, b))] <= step)
+        pair, miss = there[a] & there[b], misses[PAIRS.index((a, b))]
+        agrees = pair & (miss <= step)
+        agree += agrees
+        able += agrees | pair & (miss > np.maximum(step, 0.5 * abs(OFFSETS[a] * OFFSETS[b]) * bends))
     return able, agree
+
+
+def _likely_bends(neighbours: FloatArray, there: BoolArray, rate_hz: float) -> FloatArray:
+    """(samples,) in metres: by how much a marker that is as fast as its neighbours may change its movement from one frame to the next.
+
+    Args:
+        neighbours: (offsets, samples, 3).
+        there: (offsets, samples), which of them are.
+        rate_hz: Frames per second.
+    """
+    least = min(round(SPEED_SECONDS * rate_hz), 2 * REACH - 1)
+    speeds = [
+        np.where(there[a] & there[b], np.sqrt(_squared(neighbours[b] - neighbours[a])) * (rate_hz / (OFFSETS[b] - OFFSETS[a])), np.inf)
+        for a, b in combinations(range(len(OFFSETS)), 2)
+        if OFFSETS[b] - OFFSETS[a] >= least
+    ]
+    ordered = np.sort(np.stack(speeds), axis=0)
+    middle = np.isfinite(ordered).sum(axis=0, keepdims=True) // 2
+    # where none is known, any is likely
+    speed = np.take_along_axis(ordered, middle, axis=0)[0]
+    return np.minimum(speed / TURN_SECONDS, MOST_ACCELERATION) / rate_hz**2
 
 
 def _smooth(positions: FloatArray, trusted: BoolArray, step: float) -> BoolArray:
