@@ -13,6 +13,7 @@ rigid: inside a rigid group it breaks the most distances to the other markers.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
@@ -36,6 +37,8 @@ LATER_ROUNDS = 2
 #: No hand accelerates more, in m/s^2: 280 in the most violent of the real takes (cmu_85_02). So a sample between or beside two others,
 #: a and b frames away, lies up to half of this times a b and the square of a frame's time off the line through them.
 MOST_ACCELERATION = 300.0
+#: ... and none changes its velocity by more, in m/s: the hands of that take swing at 10.
+MOST_TURN = 15.0
 #: In no less time, in s, does a marker change its velocity by as much as that itself: slow ones are accelerated less.
 TURN_SECONDS = 1 / 60
 #: Speeds that tell so are taken over at least this time, in s: noise that is hardly larger than a step looks fast over less.
@@ -73,7 +76,7 @@ def clean(take: Take, marker_set: MarkerSet, settings: Settings) -> CleanTake:
     centred = (take.positions - np.nan_to_num(middle)).astype(np.float32)
     reasons["jump"] = _spikes(centred, trusted, step, take.rate_hz)
     trusted &= ~reasons["jump"]
-    excursions = _excursions(centred, trusted, max(step, MOST_ACCELERATION / take.rate_hz**2), take.rate_hz)
+    excursions = _excursions(centred, trusted, settings.max_speed, take.rate_hz)
     reasons["jump"] |= excursions
     trusted &= ~excursions
     reasons["rigid"] = _broken(take, trusted, marker_set, settings.rigid_tolerance * 1e-3)
@@ -196,33 +199,47 @@ def _misses(judged: FloatArray, neighbours: FloatArray) -> FloatArray:
     return misses
 
 
-def _excursions(positions: FloatArray, trusted: BoolArray, step: float, rate_hz: float) -> BoolArray:
+@dataclass(frozen=True)
+class Reach:
+    """How far a marker may be from where it would be had it gone on as before, by the settings and by what a hand can do."""
+
+    max_speed: float
+    rate_hz: float
+
+    def squared(self, spans: FloatArray, before: FloatArray) -> FloatArray:
+        """In m^2, after so many frames; its velocity is known from so many frames before."""
+        faster = np.minimum(0.5 * MOST_ACCELERATION / self.rate_hz * (spans + before), MOST_TURN)
+        return (np.maximum(self.max_speed, faster) * spans / self.rate_hz) ** 2
+
+
+def _excursions(positions: FloatArray, trusted: BoolArray, max_speed: float, rate_hz: float) -> BoolArray:
     """Stretches, (frames, labels), that jump away from a marker's path and back."""
     flagged = np.zeros_like(trusted)
+    reach = Reach(max_speed, rate_hz)
     for marker in range(positions.shape[1]):
         frames = np.flatnonzero(trusted[:, marker])
         if len(frames) < 2:
             continue
         path = positions[frames, marker]
-        breaks = np.flatnonzero(_jumps(path, frames, step)) + 1
+        breaks = np.flatnonzero(_jumps(path, frames, reach)) + 1
         if len(breaks):
-            for start, end in _strays(path, frames, breaks, step, BREAK_COST * rate_hz):
+            for start, end in _strays(path, frames, breaks, reach, BREAK_COST * rate_hz):
                 flagged[frames[start:end], marker] = True
     return flagged
 
 
-def _jumps(path: FloatArray, frames: IntArray, step: float) -> BoolArray:
+def _jumps(path: FloatArray, frames: IntArray, reach: Reach) -> BoolArray:
     """(samples - 1): True between two samples where neither standing still nor going on at either side's speed explains it."""
-    spans = np.diff(frames)[:, None].astype(path.dtype)
+    spans = np.diff(frames).astype(path.dtype)
     moves = np.diff(path, axis=0)
-    speeds = moves / spans
-    miss = _squared(moves)
-    miss[1:] = np.minimum(miss[1:], _squared(moves[1:] - speeds[:-1] * spans[1:]))
-    miss[:-1] = np.minimum(miss[:-1], _squared(moves[:-1] - speeds[1:] * spans[:-1]))
-    return miss > (step * spans[:, 0]) ** 2
+    speeds = moves / spans[:, None]
+    jumps = _squared(moves) > reach.squared(spans, np.zeros_like(spans))
+    jumps[1:] &= _squared(moves[1:] - speeds[:-1] * spans[1:, None]) > reach.squared(spans[1:], spans[:-1])
+    jumps[:-1] &= _squared(moves[:-1] - speeds[1:] * spans[:-1, None]) > reach.squared(spans[:-1], spans[1:])
+    return jumps
 
 
-def _strays(path: FloatArray, frames: IntArray, breaks: IntArray, step: float, break_cost: float) -> list[tuple[int, int]]:
+def _strays(path: FloatArray, frames: IntArray, breaks: IntArray, reach: Reach, break_cost: float) -> list[tuple[int, int]]:
     """(start, end) of the stretches between breaks that are noise.
 
     The chain of stretches is sought that explains the path most cheaply: a sample left out costs 1, two stretches that do not
@@ -239,7 +256,7 @@ def _strays(path: FloatArray, frames: IntArray, breaks: IntArray, step: float, b
             skipped = float(left_out[stretch] - left_out[other + 1])
             if skipped > 2 * break_cost:
                 break
-            joined = _continues(path, frames, int(ends[other]) - 1, int(start), step, (int(starts[other]), int(ends[stretch])))
+            joined = _continues(path, frames, int(ends[other]) - 1, int(start), reach, (int(starts[other]), int(ends[stretch])))
             options.append((costs[other] + skipped + (0.0 if joined else break_cost), other))
         cost, best = min(options)
         costs.append(cost)
@@ -253,16 +270,16 @@ def _strays(path: FloatArray, frames: IntArray, breaks: IntArray, step: float, b
     return [(int(start), int(end)) for stretch, (start, end) in enumerate(zip(starts, ends, strict=True)) if stretch not in kept]
 
 
-def _continues(path: FloatArray, frames: IntArray, last: int, first: int, step: float, within: tuple[int, int]) -> bool:
+def _continues(path: FloatArray, frames: IntArray, last: int, first: int, reach: Reach, within: tuple[int, int]) -> bool:
     """Whether sample `first` can follow sample `last`: at rest, or at the speed of the stretch that either belongs to."""
     span = float(frames[first] - frames[last])
     move = path[first] - path[last]
-    misses = [move]
-    if last > within[0]:
-        misses.append(move - (path[last] - path[last - 1]) / float(frames[last] - frames[last - 1]) * span)
-    if first + 1 < within[1]:
-        misses.append(move - (path[first + 1] - path[first]) / float(frames[first + 1] - frames[first]) * span)
-    return min(float(miss @ miss) for miss in misses) <= (step * span) ** 2
+    ways = [(move, 0.0)]
+    for a, b in ((last - 1, last), (first, first + 1)):
+        if within[0] <= a and b < within[1]:
+            before = float(frames[b] - frames[a])
+            ways.append((move - (path[b] - path[a]) / before * span, before))
+    return any(float(miss @ miss) <= reach.squared(np.float64(span), np.float64(before)) for miss, before in ways)
 
 
 def _broken(take: Take, trusted: BoolArray, marker_set: MarkerSet, tolerance: float) -> BoolArray:
