@@ -51,6 +51,8 @@ FEWEST_NEIGHBOURS = 3
 BREAK_COST = 0.25
 #: Gaps up to this long are bridged in time even where a rigid group could help: closer to the truth there, in s.
 SHORT_GAP = 0.05
+#: Before a marker's first sample and after its last it goes on as it moved in so many s next to it, for no longer than so many s.
+MOVED_SECONDS, ON_SECONDS = 0.05, 0.1
 
 
 def clean(take: Take, marker_set: MarkerSet, settings: Settings) -> CleanTake:
@@ -361,18 +363,31 @@ def _fill(positions: FloatArray, trusted: BoolArray, take: Take, marker_set: Mar
     }
     for marker, label in enumerate(take.labels):
         frames = np.flatnonzero(trusted[:, marker])
+        others = groups.get(label, [])
+        if len(frames) and max_gap > 0:
+            _go_on(positions[:, marker], frames, take.rate_hz, max_gap)
+            _go_on(positions[::-1, marker], take.frames - 1 - frames[::-1], take.rate_hz, max_gap)
         spans = np.diff(frames)
         gaps = np.flatnonzero((spans > 1) & (spans - 1 <= max_gap * take.rate_hz))
         if not len(gaps):
             continue
         _bridge(positions, marker, frames, gaps)
-        others = groups.get(label, [])
         for gap in gaps[spans[gaps] - 1 > SHORT_GAP * take.rate_hz].tolist():
             before, after = int(frames[gap]), int(frames[gap + 1])
             near = [other for other in others if trusted[before : after + 1, other].all()]
             if len(near) >= 3:
                 stretch = slice(before, after + 1)
                 positions[stretch, marker] = _carried(take.positions[stretch, near], take.positions[stretch, marker])
+
+
+def _go_on(path: FloatArray, frames: IntArray, rate_hz: float, max_gap: float) -> None:
+    """Let a marker move on behind the last of its trusted samples `frames`, in place, as it did before; path (frames, 3)."""
+    last = int(frames[-1])
+    end = min(len(path), last + 1 + round(min(max_gap, ON_SECONDS) * rate_hz))
+    known = frames[frames >= min(last - MOVED_SECONDS * rate_hz, frames[-2] if len(frames) > 1 else last)]
+    since = (known - last)[:, None]
+    speed = (since * (path[known] - path[last])).sum(axis=0) / max(float((since**2).sum()), 1.0)
+    path[last + 1 : end] = path[last] + speed * np.arange(1, end - last)[:, None]
 
 
 def _bridge(positions: FloatArray, marker: int, frames: IntArray, gaps: IntArray) -> None:
