@@ -47,7 +47,7 @@ MEDIAN_LENGTH = 1.538
 COARSE_SCALES_M = (0.3, 0.2, 0.1, 0.05, 0.04)
 SETTLING_SCALES_M = (0.04, 0.04)
 FINE_SCALES_M = (0.03,)
-#: Poses are found at this rate first, so near that one step refines them at the take's own.
+#: Poses are found at this rate first, or a little more, so near that one step refines them at the take's own.
 COARSE_HZ = 20.0
 #: How fast a root moves and turns, in m/s and rad/s: people walk and spin.
 ROOT_SPEED = (1.0, 2.0)
@@ -332,7 +332,8 @@ class Found:
 def coarse(seen: Observations) -> tuple[Tensor, Observations]:
     """Frames at the coarse rate (ascending, first and last included), and what is seen in them."""
     frames = len(seen.points)
-    stride = max(1, round(1 / (COARSE_HZ * seen.seconds)))
+    # never a lower rate: a hand that swings between two frames is not where a straight line has it
+    stride = max(1, math.floor(1 / (COARSE_HZ * seen.seconds) + 1e-6))
     at = torch.unique(torch.cat([torch.arange(0, frames, stride), torch.tensor([frames - 1])])).to(seen.points.device)
     return at, replace(seen[at], seconds=stride * seen.seconds)
 
