@@ -2,8 +2,9 @@
 """`python -m model ends`: how well takes that are cut in mid-motion are solved at their ends, at many rates and with samples missing.
 
 Windows are cut out of real takes, thinned or upsampled to a rate, robbed of samples, and solved as a user would: with the default
-settings and an actor that is fitted to the window. What is compared is the solve of the whole take at its own rate, by joint positions
-as they are, in the first and the last frames. Both ends of a window are a figure of their own: the worst joint of these frames.
+settings and an actor that is fitted to the window. The measure is the solve of the whole take at its own rate: joint positions as they
+are, in the first and the last frames, so that the difference of the two actors counts too. Both ends of a window are a figure of their
+own: the worst joint of these frames.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from typing import TYPE_CHECKING
 from zlib import crc32
 
 import numpy as np
-from scipy.interpolate import CubicSpline, interp1d
+from scipy.interpolate import CubicSpline
 
+from ..actors.actor import Actor
 from ..corruptions import corrupt
 from ..files.c3d import read_c3d
 from ..files.lab_takes import data_folder, find_c3d
@@ -48,7 +50,8 @@ class Window:
         take, rate_hz, missing, start, seconds: Which window.
         first_mm, last_mm: In the first and in the last frames.
         middle_mm: Of the frames between, the 95th percentile of each frame's worst joint.
-        flagged: Samples that were flagged as noise, though none is that was not in the whole take.
+        flagged: Samples that were flagged as noise, though all are as the lab has them.
+        first_joint, last_joint: The worst joints.
     """
 
     take: str
@@ -107,7 +110,7 @@ def measured(take: Take, arguments: argparse.Namespace) -> Iterator[Window]:
             yield compared(whole, shown, start, missing, actor)
 
 
-def solved(take: Take, actor=None) -> Solution:
+def solved(take: Take, actor: Actor | None = None) -> Solution:
     """A take as a user would solve it."""
     from ..pipeline import solve_take  # not above: `--help` shall not wait for torch
 
@@ -150,11 +153,11 @@ def robbed(take: Take, missing: float, seed: Sequence[int]) -> Take:
     return replace(left, positions=np.where(lost[..., None], np.nan, left.positions))
 
 
-def compared(whole: Solution, shown: Take, start: float, missing: float, actor) -> Window:
+def compared(whole: Solution, shown: Take, start: float, missing: float, actor: Actor | None) -> Window:
     """Solve a window and compare it."""
     solution = solved(shown, actor)
     rate_hz = whole.clean.take.rate_hz
-    curve = interp1d(np.arange(len(whole.positions)) / rate_hz, whole.positions, axis=0, kind="cubic", fill_value="extrapolate", assume_sorted=True)
+    curve = CubicSpline(np.arange(len(whole.positions)) / rate_hz, whole.positions)
     times = (shown.first_frame + np.arange(shown.frames)) / shown.rate_hz
     apart = np.linalg.norm(solution.positions - curve(times), axis=-1) * 1000
     worst = apart.max(axis=1)
@@ -182,12 +185,15 @@ def ends_mm(windows: Sequence[Window]) -> FloatArray:
 def row_of(window: Window) -> str:
     """One window in a line."""
     which = f"{window.take:<10}{window.rate_hz:5.0f} Hz{window.missing:5.0%}{window.start:7.2f} s +{window.seconds:.2f}"
-    return f"{which}{window.first_mm:8.1f}{window.last_mm:8.1f}{window.middle_mm:8.1f}{window.flagged:6} {window.first_joint} {window.last_joint}"
+    figures = f"{window.first_mm:8.1f}{window.last_mm:8.1f}{window.middle_mm:8.1f}{window.flagged:6}"
+    return f"{which}{figures} {window.first_joint} {window.last_joint}"
 
 
 def table(windows: Sequence[Window]) -> str:
     """One line per rate and part missing, and one of all."""
-    groups = {f"{rate:.0f} Hz, {missing:.0%} missing": (rate, missing) for rate, missing in sorted({(w.rate_hz, w.missing) for w in windows})}
+    groups = {
+        f"{rate:.0f} Hz, {missing:.0%} missing": (rate, missing) for rate, missing in sorted({(w.rate_hz, w.missing) for w in windows})
+    }
     lines = [f"{'':<22}{'windows':>8}{'median':>8}{'95 %':>8}{'worst':>8}{'middle':>8}{'flagged':>9}"]
     for name, (rate, missing) in groups.items():
         lines.append(_line(name, [w for w in windows if (w.rate_hz, w.missing) == (rate, missing)]))
@@ -199,5 +205,3 @@ def _line(name: str, windows: Sequence[Window]) -> str:
     middle = np.median([window.middle_mm for window in windows])
     figures = "".join(f"{value:8.1f}" for value in (np.median(ends), np.percentile(ends, 95), ends.max(), middle))
     return f"{name:<22}{len(windows):8}{figures}{sum(w.flagged for w in windows):9}"
-
-

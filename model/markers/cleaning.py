@@ -3,7 +3,7 @@
 
 Three tests, in this order; a sample is flagged by the first that it fails:
 
-residual: the camera system itself gives it a large residual.
+residual: the camera system itself gives it a large residual, for this file: see `thresholds.residual_limit`.
 jump: it leaves the path of its neighbours in time. A sample is judged by what pairs of the samples around it predict, each pair
     by a straight line: a good sample agrees with many pairs even where a third of its neighbours are noise, a moved one
     with next to none. A pair abstains where a hand that is as fast as the marker could have left its line, as at low rates. Then
@@ -24,7 +24,10 @@ from ..marker_sets.marker_set import MarkerSet
 from ..motion import nearest_rotations
 from ..settings import Settings
 from ..take import BoolArray, CleanTake, FloatArray, IntArray, Take
+from .thresholds import residual_limit, telling, threshold_findings
 
+#: What lies farther from the middle of a take than so many m, and than so many times as far as half of its samples, is no marker.
+FARTHEST_M, FARTHEST_RATIO = 100.0, 100.0
 #: Frames on each side that judge a sample.
 REACH = 4
 OFFSETS = tuple(offset for offset in range(-REACH, REACH + 1) if offset)
@@ -64,19 +67,19 @@ def clean(take: Take, marker_set: MarkerSet, settings: Settings) -> CleanTake:
         settings: Thresholds.
 
     Returns:
-        The cleaned take. A gap, also one left by flagged samples, that lies at either end of a marker stays a gap.
+        The cleaned take. A gap, also one left by flagged samples, that lies at either end of a marker is filled for `ON_SECONDS`.
     """
     present = take.present
     trusted = present.copy()
     reasons: dict[str, BoolArray] = {}
 
-    reasons["residual"] = present & (take.residuals > settings.max_residual * 1e-3)
+    limit = residual_limit(take, settings.max_residual * 1e-3)
+    reasons["residual"] = telling(take.residuals, present) & (take.residuals > limit)
     trusted &= ~reasons["residual"]
+    centred, far = _centred(take.positions, trusted)
+    trusted &= ~far
     step = settings.max_speed / take.rate_hz
-    # Four-byte floats about the middle: 1e-7 of a few metres is far below a marker's jitter, and twice as fast.
-    middle = np.nanmedian(take.positions[:: max(1, take.frames // 100)], axis=(0, 1)) if present.any() else 0.0
-    centred = (take.positions - np.nan_to_num(middle)).astype(np.float32)
-    reasons["jump"] = _spikes(centred, trusted, step, take.rate_hz)
+    reasons["jump"] = _spikes(centred, trusted, step, take.rate_hz) | far
     trusted &= ~reasons["jump"]
     excursions = _excursions(centred, trusted, settings.max_speed, take.rate_hz)
     reasons["jump"] |= excursions
@@ -86,7 +89,24 @@ def clean(take: Take, marker_set: MarkerSet, settings: Settings) -> CleanTake:
 
     positions = np.where(trusted[..., None], take.positions, np.nan)
     _fill(positions, trusted, take, marker_set, settings.max_gap)
-    return CleanTake(take, positions, trusted, _counts(take, reasons))
+    return CleanTake(take, positions, trusted, _counts(take, reasons), threshold_findings(take, reasons, settings, limit))
+
+
+def _centred(positions: FloatArray, present: BoolArray) -> tuple[FloatArray, BoolArray]:
+    """Positions about the middle of the take, NaN where there is none, and (frames, labels) where a sample is too far to be a marker.
+
+    Four-byte floats: 1e-7 of a few metres is far below a marker's jitter, and twice as fast.
+    """
+    few = slice(None, None, max(1, len(positions) // 100))
+    known = positions[few][present[few]]
+    if not len(known):
+        known = positions[present]
+    middle = np.median(known, axis=0) if len(known) else np.zeros(3)
+    centred = positions - middle
+    distance = np.abs(centred).max(axis=-1)
+    usual = np.median(np.abs(known - middle).max(axis=-1)) if len(known) else 0.0
+    far = present & (distance > max(FARTHEST_M, FARTHEST_RATIO * usual))
+    return np.where((present & ~far)[..., None], centred, np.nan).astype(np.float32), far
 
 
 def _counts(take: Take, reasons: dict[str, BoolArray]) -> dict[str, dict[str, int]]:
@@ -99,9 +119,10 @@ def _counts(take: Take, reasons: dict[str, BoolArray]) -> dict[str, dict[str, in
 
 def _spikes(positions: FloatArray, trusted: BoolArray, step: float, rate_hz: float) -> BoolArray:
     """Single samples, (frames, labels), that leave their neighbours' path by more than `step` metres."""
-    suspects = np.nonzero(trusted & ~_smooth(positions, trusted, step))
+    frames, markers = np.nonzero(trusted & ~_smooth(positions, trusted, step))
+    suspects = (frames, markers)
     flagged = np.zeros_like(trusted)
-    if not len(suspects[0]):
+    if not len(frames):
         return flagged
     neighbours = _gather(positions, suspects, OFFSETS)
     misses = _misses(_gather(positions, suspects, (0,))[0], neighbours)
@@ -143,16 +164,16 @@ def _likely_bends(neighbours: FloatArray, there: BoolArray, rate_hz: float) -> F
         there: (offsets, samples), which of them are.
         rate_hz: Frames per second.
     """
-    least = min(round(SPEED_SECONDS * rate_hz), 2 * REACH - 1)
+    least = min(round(SPEED_SECONDS * rate_hz), REACH)
     speeds = [
         np.where(there[a] & there[b], np.sqrt(_squared(neighbours[b] - neighbours[a])) * (rate_hz / (OFFSETS[b] - OFFSETS[a])), np.inf)
         for a, b in combinations(range(len(OFFSETS)), 2)
         if OFFSETS[b] - OFFSETS[a] >= least
     ]
     ordered = np.sort(np.stack(speeds), axis=0)
-    middle = np.isfinite(ordered).sum(axis=0, keepdims=True) // 2
-    # where none is known, any is likely
-    speed = np.take_along_axis(ordered, middle, axis=0)[0]
+    # the upper quartile: half of them are slow about the end of a swing; where none is known, any is likely
+    row = np.isfinite(ordered).sum(axis=0, keepdims=True) * 3 // 4
+    speed = np.take_along_axis(ordered, row, axis=0)[0]
     return np.minimum(speed / TURN_SECONDS, MOST_ACCELERATION) / rate_hz**2
 
 
@@ -208,7 +229,7 @@ class Reach:
     max_speed: float
     rate_hz: float
 
-    def squared(self, spans: FloatArray, before: FloatArray) -> FloatArray:
+    def squared(self, spans: FloatArray | float, before: FloatArray | float) -> FloatArray:
         """In m^2, after so many frames; its velocity is known from so many frames before."""
         faster = np.minimum(0.5 * MOST_ACCELERATION / self.rate_hz * (spans + before), MOST_TURN)
         return (np.maximum(self.max_speed, faster) * spans / self.rate_hz) ** 2
@@ -281,7 +302,7 @@ def _continues(path: FloatArray, frames: IntArray, last: int, first: int, reach:
         if within[0] <= a and b < within[1]:
             before = float(frames[b] - frames[a])
             ways.append((move - (path[b] - path[a]) / before * span, before))
-    return any(float(miss @ miss) <= reach.squared(np.float64(span), np.float64(before)) for miss, before in ways)
+    return any(float(miss @ miss) <= reach.squared(span, before) for miss, before in ways)
 
 
 def _broken(take: Take, trusted: BoolArray, marker_set: MarkerSet, tolerance: float) -> BoolArray:
@@ -355,7 +376,10 @@ def _worst(strain: FloatArray, standing: BoolArray, pairs: IntArray, tolerance: 
 
 
 def _fill(positions: FloatArray, trusted: BoolArray, take: Take, marker_set: MarkerSet, max_gap: float) -> None:
-    """Fill the gaps of `positions` up to `max_gap` seconds, in place: from the rigid group where that helps, else in time."""
+    """Fill the gaps of `positions` up to `max_gap` seconds, in place: from the rigid group where that helps, else in time.
+
+    At either end of a marker only the frames next to its samples are filled.
+    """
     groups = {
         label: [take.labels.index(other) for other in labels if other != label and other in take.labels]
         for labels in marker_set.rigid_groups.values()
