@@ -15,6 +15,9 @@ from .atomic import replacing
 from .solution import Solution
 from .take import FloatArray
 
+#: Metres; the squares of larger numbers might be none.
+FARTHEST_M = 1e9
+
 
 def build_report(solution: Solution, seconds: Mapping[str, float]) -> dict[str, Any]:
     """The report of a solution, ready for JSON.
@@ -58,8 +61,11 @@ def write_report(report: Mapping[str, Any], path: Path) -> None:
 
 
 def marker_residuals_mm(markers: FloatArray, markers_model: FloatArray) -> FloatArray:
-    """Distance (frames, labels) in mm between samples (frames, labels, 3), NaN where missing, and the solver's markers."""
-    return np.linalg.norm(markers - markers_model, axis=-1) * 1000
+    """Distance (frames, labels) in mm between samples (frames, labels, 3), NaN where missing, and the solver's markers.
+
+    A noisy sample may be anywhere: no distance on an axis counts as more than `FARTHEST_M`.
+    """
+    return np.linalg.norm((markers - markers_model).clip(-FARTHEST_M, FARTHEST_M), axis=-1) * 1000
 
 
 def _marker_residual_mm(solution: Solution) -> dict[str, Any]:

@@ -34,6 +34,8 @@ SHORTEST, DENSITY = 0.04, 0.6
 JUMP = 0.5
 #: A stretch is nobody's when it is at least this far from its place throughout, in m, for this long, in s, and jumps there or back.
 GHOST_M, GHOST = 0.10, 0.1
+#: No sample counts as farther from the origin on an axis, in m.
+FARTHEST_M = 1e9
 
 
 @dataclass(frozen=True)
@@ -102,18 +104,24 @@ def relabel(take: Take, spare: Take, places: FloatArray) -> tuple[Take, tuple[Co
         return take, ()
     residuals = np.concatenate([take.residuals, spare.residuals], axis=1)
     frames, nobody = np.arange(take.frames)[:, None], source < 0
-    positions = np.where(nobody[..., None], np.nan, evidence.points[frames, source])
+    points = np.concatenate([take.positions, spare.positions], axis=1)
+    positions = np.where(nobody[..., None], np.nan, points[frames, source])
     return replace(take, positions=positions, residuals=np.where(nobody, 0.0, residuals[frames, source])), corrections
 
 
 def _evidence(take: Take, spare: Take, places: FloatArray) -> Evidence:
-    apart = np.linalg.norm(take.positions - places, axis=-1)
+    points = np.concatenate([_bounded(take), _bounded(spare)], axis=1)
+    apart = np.linalg.norm(points[:, : len(take.labels)] - places, axis=-1)
     known = np.isfinite(apart).any(axis=0)
     usual = np.zeros(len(take.labels))
     usual[known] = np.nanmedian(apart[:, known], axis=0)
     limits = np.maximum(DOUBT_M, DOUBT_RATIO * usual)
-    points = np.concatenate([take.positions, spare.positions], axis=1) if spare.labels else take.positions
     return Evidence(points, places, apart, limits, take.rate_hz)
+
+
+def _bounded(take: Take) -> FloatArray:
+    """Positions whose distances are numbers: a noisy sample may be anywhere."""
+    return np.where(take.present[..., None], take.positions.clip(-FARTHEST_M, FARTHEST_M), np.nan)
 
 
 def _claims(evidence: Evidence, doubtful: BoolArray) -> list[Span]:
