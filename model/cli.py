@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
+import warnings
 from collections.abc import Sequence
 
 from .take import BonesetterError
@@ -48,7 +49,11 @@ def main(arguments: Sequence[str]) -> int:
             command.set_defaults(run=implementation.run, command_parser=command)
     parsed = parser.parse_args(arguments)
     try:
-        return parsed.run(parsed)
+        with warnings.catch_warnings():
+            # numpy's are no sentence for a user; whoever wants them says -W
+            if not sys.warnoptions:
+                warnings.simplefilter("ignore", RuntimeWarning)
+            return parsed.run(parsed)
     except UsageError as error:
         parsed.command_parser.print_usage(sys.stderr)
         print(error, file=sys.stderr)
