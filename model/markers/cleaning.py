@@ -54,8 +54,9 @@ FEWEST_NEIGHBOURS = 3
 BREAK_COST = 0.25
 #: Gaps up to this long are bridged in time even where a rigid group could help: closer to the truth there, in s.
 SHORT_GAP = 0.05
-#: Before a marker's first sample and after its last it goes on as it moved in so many s next to it, for no longer than so many s.
-MOVED_SECONDS, ON_SECONDS = 0.05, 0.1
+#: Before a marker's first sample and after its last it goes on as it moved in so many s next to it, for no longer than so many s,
+#: beside so many others of those that are nearest on the body.
+MOVED_SECONDS, ON_SECONDS, BESIDE, NEAREST = 0.05, 0.05, 3, 12
 
 
 def clean(take: Take, marker_set: MarkerSet, settings: Settings) -> CleanTake:
@@ -67,7 +68,7 @@ def clean(take: Take, marker_set: MarkerSet, settings: Settings) -> CleanTake:
         settings: Thresholds.
 
     Returns:
-        The cleaned take. A gap, also one left by flagged samples, that lies at either end of a marker is filled for `ON_SECONDS`.
+        The cleaned take. A gap, also one left by flagged samples, that lies at either end of a marker is filled for `ON_SECONDS` at most.
     """
     present = take.present
     trusted = present.copy()
@@ -385,12 +386,14 @@ def _fill(positions: FloatArray, trusted: BoolArray, take: Take, marker_set: Mar
         for labels in marker_set.rigid_groups.values()
         for label in labels
     }
+    present = take.present
+    nearest = _nearest(positions) if max_gap > 0 and take.frames and not present[[0, -1]].all() else []
     for marker, label in enumerate(take.labels):
         frames = np.flatnonzero(trusted[:, marker])
         others = groups.get(label, [])
-        if len(frames) and max_gap > 0:
-            _go_on(positions[:, marker], frames, take.rate_hz, max_gap)
-            _go_on(positions[::-1, marker], take.frames - 1 - frames[::-1], take.rate_hz, max_gap)
+        if len(frames) and len(nearest):
+            for way in (slice(None), slice(None, None, -1)):
+                _go_on(positions[way], trusted[way], present[way, marker], marker, nearest[marker], take.rate_hz)
         spans = np.diff(frames)
         gaps = np.flatnonzero((spans > 1) & (spans - 1 <= max_gap * take.rate_hz))
         if not len(gaps):
@@ -404,14 +407,42 @@ def _fill(positions: FloatArray, trusted: BoolArray, take: Take, marker_set: Mar
                 positions[stretch, marker] = _carried(take.positions[stretch, near], take.positions[stretch, marker])
 
 
-def _go_on(path: FloatArray, frames: IntArray, rate_hz: float, max_gap: float) -> None:
-    """Let a marker move on behind the last of its trusted samples `frames`, in place, as it did before; path (frames, 3)."""
+def _nearest(positions: FloatArray) -> IntArray:
+    """(labels, labels): for each marker all, those first that are nearest in the median of some frames, itself last."""
+    few = positions[:: max(1, len(positions) // 50)]
+    apart = np.nan_to_num(np.linalg.norm(few[:, :, None] - few[:, None], axis=-1), nan=np.inf)
+    middle = np.median(apart, axis=0)
+    np.fill_diagonal(middle, np.inf)
+    return np.argsort(middle, axis=1, kind="stable")
+
+
+def _go_on(positions: FloatArray, trusted: BoolArray, present: BoolArray, marker: int, nearest: IntArray, rate_hz: float) -> None:
+    """Let a marker go on behind its last trusted sample as it moved before, in place.
+
+    It moves beside its neighbours on the body, where these are seen, else by itself. Where the file has samples that were flagged it
+    does not: at an end nobody can tell which side of a jump is right.
+
+    Args:
+        positions: (frames, labels, 3) in metres.
+        trusted: (frames, labels).
+        present: (frames,), where the file has samples of the marker.
+        marker: Which.
+        nearest: The others, the nearest first.
+        rate_hz: Frames per second.
+    """
+    frames = np.flatnonzero(trusted[:, marker])
     last = int(frames[-1])
-    end = min(len(path), last + 1 + round(min(max_gap, ON_SECONDS) * rate_hz))
+    missing = ~present[last + 1 : last + 1 + round(ON_SECONDS * rate_hz)]
+    end = last + 1 + int(np.logical_and.accumulate(missing).sum())
+    if end == last + 1:
+        return
     known = frames[frames >= min(last - MOVED_SECONDS * rate_hz, frames[-2] if len(frames) > 1 else last)]
+    beside = [other for other in nearest[:NEAREST] if trusted[known[0] : end, other].all()][:BESIDE]
+    base = positions[known[0] : end, beside].mean(axis=1) if len(beside) == BESIDE else np.zeros((end - known[0], 3))
     since = (known - last)[:, None]
-    speed = (since * (path[known] - path[last])).sum(axis=0) / max(float((since**2).sum()), 1.0)
-    path[last + 1 : end] = path[last] + speed * np.arange(1, end - last)[:, None]
+    path = positions[known, marker] - base[known - known[0]]
+    speed = (since * (path - path[-1])).sum(axis=0) / max(float((since**2).sum()), 1.0)
+    positions[last + 1 : end, marker] = base[last + 1 - known[0] :] + path[-1] + speed * np.arange(1, end - last)[:, None]
 
 
 def _bridge(positions: FloatArray, marker: int, frames: IntArray, gaps: IntArray) -> None:

@@ -26,13 +26,15 @@ import numpy as np
 import roma
 import torch
 from scipy.linalg import solveh_banded
+from scipy.ndimage import binary_dilation
 from torch import Tensor
 
 from ..actors.prior import PosePrior
+from ..stretches import stretches
 from .advice import WIDE_SCALE_M, Advice
 from .frames import Between, joined, windows
-from .kinematics import ROOT, Body, Pose
-from .robust import kernel_weight
+from .kinematics import ROOT, Body, Pose, to_array
+from .robust import kernel_cost, kernel_weight
 from .spatial import pulls, twists, write_upper
 
 #: Standard deviation of a marker about its place on a rigid bone, in metres: where nothing is known of the take yet, and the least
@@ -47,6 +49,12 @@ MEDIAN_LENGTH = 1.538
 COARSE_SCALES_M = (0.3, 0.2, 0.1, 0.05, 0.04)
 SETTLING_SCALES_M = (0.04, 0.04)
 FINE_SCALES_M = (0.03,)
+#: ... and in a second try, for frames in which so many samples are farther than this from their places, in m, and for those around them,
+#: in s. If more than this part of the frames is wrong, labels or noise are, and no second try helps.
+AGAIN_SCALES_M = (0.3, 0.3, 0.2, 0.2, 0.1, 0.1, 0.05, 0.04)
+WRONG_MARKERS, WRONG_M, AROUND_SECONDS, MOST_WRONG = 2, 0.06, 0.15, 0.05
+#: Scale of the kernel, in m, in the cost by which poses are compared.
+COST_SCALE_M = 0.1
 #: Poses are found at this rate first, or a little more, so near that one step refines them at the take's own.
 COARSE_HZ = 20.0
 #: How fast a root moves and turns, in m/s and rad/s: people walk and spin.
@@ -350,11 +358,62 @@ def find_poses(
     at, few = coarse(seen)
     terms = prior_terms(prior, few.seconds, seen.points)
     coarse_part = len(COARSE_SCALES_M) / (len(COARSE_SCALES_M) + len(SETTLING_SCALES_M))
-    pose = refined(body, terms, few, begun or place_root(body, terms, few), COARSE_SCALES_M, advice, part_of(progress, 0.0, coarse_part))
+    start = begun or place_root(body, terms, few)
+    pose = refined(body, terms, few, start, COARSE_SCALES_M, advice, part_of(progress, 0.0, coarse_part))
+    pose = found_again(body, terms, few, pose, start, advice)
     for scale in SETTLING_SCALES_M:
         few = judged(body, few, pose)
         pose = refined(body, terms, few, pose, (scale,), advice)
     return Found(pose, at, few.sigma_m, advice)
+
+
+def found_again(body: Body, terms: Terms, seen: Observations, pose: Pose, begun: Pose, advice: Advice | None) -> Pose:
+    """The poses, those in wrong minima replaced where a second try costs less.
+
+    A forearm that is turned by 60 degrees too much has the elbow and one side of the wrist in place, while the kernel has taken the say
+    of the other side and of the hand: a few frames of the fastest swings end so. They begin again where the first try began, the
+    kernel wide for longer.
+
+    Args:
+        body: Whose poses.
+        terms: For frames as far apart as these.
+        seen: Of F frames.
+        pose: Of the same frames, found from `begun`.
+        begun: Where that began.
+        advice: Of the same frames.
+    """
+    wrong = wrong_frames(body, seen, pose)
+    if not 0 < int(wrong.sum()) <= MOST_WRONG * len(wrong):
+        return pose
+    reach = round(AROUND_SECONDS / seen.seconds)
+    near = binary_dilation(to_array(wrong) > 0, np.ones(2 * reach + 1))
+    kept = Pose(pose.root.clone(), pose.turn.clone(), pose.q.clone())
+    for start, end in stretches(near).tolist():
+        part = slice(start, end)
+        there = seen[part]
+        again = refined(body, terms, there, begun[part], AGAIN_SCALES_M, advice[part] if advice else None)
+        if pose_costs(body, terms, there, again).sum() < pose_costs(body, terms, there, pose[part]).sum():
+            kept.root[part], kept.turn[part], kept.q[part] = again.root, again.turn, again.q
+    return kept
+
+
+def wrong_frames(body: Body, seen: Observations, pose: Pose) -> Tensor:
+    """(frames,): True where several samples, filled gaps aside, are far from their places."""
+    far = []
+    for whole, own in windows(pose.frames):
+        here = slice(whole.start + own.start, whole.start + own.stop)
+        apart = (body.posed(pose[here]).markers - seen.points[here]).norm(dim=-1)
+        far.append(((apart > WRONG_M) & (seen.confidence[here] >= 1)).sum(1))
+    return torch.cat(far) >= WRONG_MARKERS
+
+
+def pose_costs(body: Body, terms: Terms, seen: Observations, pose: Pose) -> Tensor:
+    """(frames,): the cost of each frame's pose a marker that is seen, in units of the markers' deviation."""
+    squared = ((body.posed(pose).markers - seen.points) ** 2).sum(-1)
+    apart = (seen.confidence * kernel_cost(squared, COST_SCALE_M**2)).sum(1) / MARKER_SIGMA_M**2
+    precision = terms.precision[ROOT:, ROOT:]
+    unusual = torch.einsum("fc,cd,fd->f", pose.q, precision, pose.q)
+    return (apart + unusual) / seen.confidence.sum(1).clamp_min(1.0)
 
 
 def fit_poses(body: Body, prior: PosePrior, seen: Observations, found: Found, progress: Progress | None = None) -> Pose:
