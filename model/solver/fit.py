@@ -386,7 +386,7 @@ def found_again(body: Body, terms: Terms, seen: Observations, pose: Pose, begun:
     if not 0 < int(wrong.sum()) <= MOST_WRONG * len(wrong):
         return pose
     reach = round(AROUND_SECONDS / seen.seconds)
-    near = binary_dilation(to_array(wrong) > 0, np.ones(2 * reach + 1))
+    near = np.asarray(binary_dilation(to_array(wrong), np.ones(2 * reach + 1)), dtype=bool)
     kept = Pose(pose.root.clone(), pose.turn.clone(), pose.q.clone())
     for start, end in stretches(near).tolist():
         part = slice(start, end)

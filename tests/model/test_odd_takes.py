@@ -7,6 +7,7 @@ import json
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ def moved(take: Take, change: Callable[[np.ndarray], None]) -> Take:
     return replace(take, positions=positions)
 
 
-def put(where: object, value: object) -> Callable[[np.ndarray], None]:
+def put(where: Any, value: Any) -> Callable[[np.ndarray], None]:
     def change(positions: np.ndarray) -> None:
         positions[where] = value
 
