@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
+import warnings
 from collections.abc import Sequence
 
 from .take import BonesetterError
@@ -18,6 +19,7 @@ COMMANDS = {
     "train": ("training.train", "train a network that turns markers into joints, from a TOML file"),
     "train-prior": ("proposer.train", "train the network that proposes poses, sizes and reliabilities to the solver"),
     "bench": ("bench.bench", "compare our solver, the study's networks and other programs, and write docs/benchmark.md"),
+    "ends": ("bench.ends", "measure the ends of takes that are cut in mid-motion"),
     "ablate": ("bench.ablate", "solve without each part of the solver in turn, and write docs/ablation.md"),
     "time-start": ("bench.start", "time the engine's start beside importing torch, numpy and ezc3d alone"),
     "synthesise": ("training.synthesis", "write a take of a synthetic person, with noise and gaps"),
@@ -50,7 +52,11 @@ def main(arguments: Sequence[str]) -> int:
             command.set_defaults(run=implementation.run, command_parser=command)
     parsed = parser.parse_args(arguments)
     try:
-        return parsed.run(parsed)
+        with warnings.catch_warnings():
+            # numpy's are no sentence for a user; whoever wants them says -W
+            if not sys.warnoptions:
+                warnings.simplefilter("ignore", RuntimeWarning)
+            return parsed.run(parsed)
     except UsageError as error:
         parsed.command_parser.print_usage(sys.stderr)
         print(error, file=sys.stderr)

@@ -21,6 +21,7 @@ from .feet.legs import hold_feet
 from .marker_sets.marker_set import MarkerSet
 from .markers.cleaning import clean
 from .markers.corrections import in_order, sentences
+from .markers.coverage import uncovered
 from .markers.matching import choose_marker_set, match_all, unlabelled
 from .markers.relabelling import relabel
 from .markers.sides import put_sides_right
@@ -192,11 +193,13 @@ def _solve(
         pose, contacts = hold_feet(pose, body.actor, prior.pose, cleaned, lock=settings.lock_feet)
     with watch.stage("results"), torch.no_grad():
         positions, rotations, markers = as_arrays(body, pose)
-        off = float(np.nanmean(marker_residuals_mm(cleaned.take.positions, markers)))
+        findings = (*cleaned.findings, *uncovered(cleaned, body.actor))
+        warnings += [finding.text for finding in findings]
+        off = float(marker_residuals_mm(cleaned.take.positions, markers)[cleaned.trusted].mean())
         if off > DOUBTFUL_RESIDUAL_MM:
             warnings.append(f"The markers are {off:.0f} mm off on average: their labels or the actor may be wrong.")
     said = matched.warnings + tuple(warnings)
-    return Solution(cleaned, body.actor, rotations, positions, markers, said, watch.seconds, corrections, contacts)
+    return Solution(cleaned, body.actor, rotations, positions, markers, said, watch.seconds, corrections, contacts, findings)
 
 
 def find_device(name: str) -> torch.device:

@@ -20,19 +20,22 @@ from .take import FloatArray
 def build_report(solution: Solution, seconds: Mapping[str, float]) -> dict[str, Any]:
     """The report of a solution, ready for JSON.
 
-    Marker residuals are distances in mm from every sample of the file, flagged or not, to where the solver puts that marker; a sample
-    that was relabelled counts under its right label.
+    Marker residuals are distances in mm from the samples of the file to where the solver puts that marker; a sample that was
+    relabelled counts under its right label. Means are of the samples that are trusted: a lone spike would make any mean, and is
+    counted in `flagged`. The median and the 95th percentile are of every sample, flagged or not: they show when much was flagged.
 
     Args:
         solution: Of any take.
         seconds: {stage: seconds}, in order and disjoint, the solution's own and those of its reading and writing.
 
     Returns:
-        `frames`, `rate_hz`, `seconds` {stage: seconds}, `marker_residual_mm` {`mean`, `p95`, `per_label`} (None where there is no
-        sample), `marker_sigma_mm` {label: standard deviation, root mean square of the three axes}, how sure the actor is of its
-        markers' places, the least sure first, without those of which it says nothing, `flagged` {label: {reason: samples}},
+        `frames`, `rate_hz`, `seconds` {stage: seconds}, `marker_residual_mm` {`mean`, `median`, `p95`, `per_label` (means)} (None
+        where there is no such sample), `marker_sigma_mm` {label: standard deviation, root mean square of the three axes}, how sure the
+        actor is of its markers' places, the least sure first, without those of which it says nothing, `flagged` {label: {reason:
+        samples}},
         `corrections` of labels [{`kind`, `labels`, `frames` [first, last]}] (see `Correction`), `contacts` {foot: {sole: {`spans`,
-        `seconds`}}}, how often and how long each stands, `warnings`.
+        `seconds`}}}, how often and how long each stands, `findings` [{`kind`, `text`, `labels`, `bones`, `frames` [[first, last], ...]}]
+        (see `Finding`), `warnings`, with the findings' texts among them.
     """
     take = solution.clean.take
     return {
@@ -44,6 +47,7 @@ def build_report(solution: Solution, seconds: Mapping[str, float]) -> dict[str, 
         "flagged": {label: dict(counts) for label, counts in solution.clean.flagged.items()},
         "corrections": [each.document(take.number) for each in solution.corrections],
         "contacts": _contacts(solution),
+        "findings": [each.document(take.number) for each in solution.findings],
         "warnings": list(solution.warnings),
     }
 
@@ -60,15 +64,14 @@ def marker_residuals_mm(markers: FloatArray, markers_model: FloatArray) -> Float
 
 
 def _marker_residual_mm(solution: Solution) -> dict[str, Any]:
-    take = solution.clean.take
+    take, trusted = solution.clean.take, solution.clean.trusted
     residual = marker_residuals_mm(take.positions, solution.markers_model)
-    known = np.isfinite(residual)
-    per_label = {label: _rounded(residual[known[:, marker], marker], np.mean) for marker, label in enumerate(take.labels)}
-    everything = residual[known]
+    everything = residual[take.present]
     return {
-        "mean": _rounded(everything, np.mean),
+        "mean": _rounded(residual[trusted], np.mean),
+        "median": _rounded(everything, np.median),
         "p95": _rounded(everything, lambda values: np.percentile(values, 95)),
-        "per_label": per_label,
+        "per_label": {label: _rounded(residual[trusted[:, row], row], np.mean) for row, label in enumerate(take.labels)},
     }
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from .actors.actor import Actor
 from .feet.contacts import Contact
+from .findings import Finding
 from .markers.corrections import Correction
 from .take import CleanTake, FloatArray
 
@@ -26,6 +27,7 @@ class Solution:
         seconds: {stage: seconds}, disjoint.
         corrections: Of the labels.
         contacts: When which sole of a foot stands.
+        findings: What else the user should know of the markers; their sentences are among the warnings.
     """
 
     clean: CleanTake
@@ -37,3 +39,4 @@ class Solution:
     seconds: dict[str, float] = field(default_factory=dict)
     corrections: tuple[Correction, ...] = ()
     contacts: tuple[Contact, ...] = ()
+    findings: tuple[Finding, ...] = ()

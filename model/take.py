@@ -10,6 +10,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from .findings import Finding
+
 FloatArray = NDArray[np.floating]
 BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.intp]
@@ -85,16 +87,18 @@ class CleanTake:
         positions: (frames, labels, 3) in metres: flagged samples replaced, gaps up to the longest allowed filled; NaN elsewhere.
         trusted: (frames, labels): True where the position is a sample of the file that was not flagged.
         flagged: {label: {reason: samples}} for the labels that have any.
+        findings: About the filter's thresholds.
     """
 
     take: Take
     positions: FloatArray
     trusted: BoolArray
     flagged: dict[str, dict[str, int]] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
 
     def only(self, markers: Sequence[int]) -> CleanTake:
         """A copy with these markers only, by their indices and in that order."""
         rows = list(markers)
         take = self.take.only(rows)
         flagged = {label: counts for label, counts in self.flagged.items() if label in take.labels}
-        return CleanTake(take, self.positions[:, rows], self.trusted[:, rows], flagged)
+        return CleanTake(take, self.positions[:, rows], self.trusted[:, rows], flagged, self.findings)

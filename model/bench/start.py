@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from ..files.c3d import write_c3d
+from ..files.c3d_writer import write_c3d
 from ..files.lab_takes import ROOT
 from ..take import BonesetterError
 from ..terminal import progress_bar

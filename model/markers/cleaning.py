@@ -3,15 +3,17 @@
 
 Three tests, in this order; a sample is flagged by the first that it fails:
 
-residual: the camera system itself gives it a large residual.
+residual: the camera system itself gives it a large residual, for this file: see `thresholds.residual_limit`.
 jump: it leaves the path of its neighbours in time. A sample is judged by what pairs of the samples around it predict, each pair
     by a straight line: a good sample agrees with many pairs even where a third of its neighbours are noise, a moved one
-    with next to none. Then excursions of several frames are looked for: a stretch that jumps away and back.
+    with next to none. A pair abstains where a hand that is as fast as the marker could have left its line, as at low rates. Then
+    excursions of several frames are looked for: a stretch that jumps away and back.
 rigid: inside a rigid group it breaks the most distances to the other markers.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
@@ -22,7 +24,10 @@ from ..marker_sets.marker_set import MarkerSet
 from ..motion import nearest_rotations
 from ..settings import Settings
 from ..take import BoolArray, CleanTake, FloatArray, IntArray, Take
+from .thresholds import residual_limit, telling, threshold_findings
 
+#: What lies farther from the middle of a take than so many m, and than so many times as far as half of its samples, is no marker.
+FARTHEST_M, FARTHEST_RATIO = 100.0, 100.0
 #: Frames on each side that judge a sample.
 REACH = 4
 OFFSETS = tuple(offset for offset in range(-REACH, REACH + 1) if offset)
@@ -32,6 +37,15 @@ FURTHEST = 2.0
 #: themselves. Later it is judged by those that are left, and may agree with either side alone, as at the edge of an excursion.
 FIRST_SUPPORT, SUPPORT = 0.15, 0.5
 LATER_ROUNDS = 2
+#: No hand accelerates more, in m/s^2: 280 in the most violent of the real takes (cmu_85_02). So a sample between or beside two others,
+#: a and b frames away, lies up to half of this times a b and the square of a frame's time off the line through them.
+MOST_ACCELERATION = 300.0
+#: ... and none changes its velocity by more, in m/s: the hands of that take swing at 10.
+MOST_TURN = 15.0
+#: In no less time, in s, does a marker change its velocity by as much as that itself: slow ones are accelerated less.
+TURN_SECONDS = 1 / 60
+#: Speeds that tell so are taken over at least this time, in s: noise that is hardly larger than a step looks fast over less.
+SPEED_SECONDS = 0.06
 #: Fewer neighbours than this judge nothing at first: who is wrong could not be told.
 FEWEST_NEIGHBOURS = 3
 
@@ -40,6 +54,9 @@ FEWEST_NEIGHBOURS = 3
 BREAK_COST = 0.25
 #: Gaps up to this long are bridged in time even where a rigid group could help: closer to the truth there, in s.
 SHORT_GAP = 0.05
+#: Before a marker's first sample and after its last it goes on as it moved in so many s next to it, for no longer than so many s,
+#: beside so many others of those that are nearest on the body.
+MOVED_SECONDS, ON_SECONDS, BESIDE, NEAREST = 0.05, 0.05, 3, 12
 
 
 def clean(take: Take, marker_set: MarkerSet, settings: Settings) -> CleanTake:
@@ -51,21 +68,21 @@ def clean(take: Take, marker_set: MarkerSet, settings: Settings) -> CleanTake:
         settings: Thresholds.
 
     Returns:
-        The cleaned take. A gap, also one left by flagged samples, that lies at either end of a marker stays a gap.
+        The cleaned take. A gap, also one left by flagged samples, that lies at either end of a marker is filled for `ON_SECONDS` at most.
     """
     present = take.present
     trusted = present.copy()
     reasons: dict[str, BoolArray] = {}
 
-    reasons["residual"] = present & (take.residuals > settings.max_residual * 1e-3)
+    limit = residual_limit(take, settings.max_residual * 1e-3)
+    reasons["residual"] = telling(take.residuals, present) & (take.residuals > limit)
     trusted &= ~reasons["residual"]
+    centred, far = _centred(take.positions, trusted)
+    trusted &= ~far
     step = settings.max_speed / take.rate_hz
-    # Four-byte floats about the middle: 1e-7 of a few metres is far below a marker's jitter, and twice as fast.
-    middle = np.nanmedian(take.positions[:: max(1, take.frames // 100)], axis=(0, 1)) if present.any() else 0.0
-    centred = (take.positions - np.nan_to_num(middle)).astype(np.float32)
-    reasons["jump"] = _spikes(centred, trusted, step)
+    reasons["jump"] = _spikes(centred, trusted, step, take.rate_hz) | far
     trusted &= ~reasons["jump"]
-    excursions = _excursions(centred, trusted, step, take.rate_hz)
+    excursions = _excursions(centred, trusted, settings.max_speed, take.rate_hz)
     reasons["jump"] |= excursions
     trusted &= ~excursions
     reasons["rigid"] = _broken(take, trusted, marker_set, settings.rigid_tolerance * 1e-3)
@@ -73,7 +90,24 @@ def clean(take: Take, marker_set: MarkerSet, settings: Settings) -> CleanTake:
 
     positions = np.where(trusted[..., None], take.positions, np.nan)
     _fill(positions, trusted, take, marker_set, settings.max_gap)
-    return CleanTake(take, positions, trusted, _counts(take, reasons))
+    return CleanTake(take, positions, trusted, _counts(take, reasons), threshold_findings(take, reasons, settings, limit))
+
+
+def _centred(positions: FloatArray, present: BoolArray) -> tuple[FloatArray, BoolArray]:
+    """Positions about the middle of the take, NaN where there is none, and (frames, labels) where a sample is too far to be a marker.
+
+    Four-byte floats: 1e-7 of a few metres is far below a marker's jitter, and twice as fast.
+    """
+    few = slice(None, None, max(1, len(positions) // 100))
+    known = positions[few][present[few]]
+    if not len(known):
+        known = positions[present]
+    middle = np.median(known, axis=0) if len(known) else np.zeros(3)
+    centred = positions - middle
+    distance = np.abs(centred).max(axis=-1)
+    usual = np.median(np.abs(known - middle).max(axis=-1)) if len(known) else 0.0
+    far = present & (distance > max(FARTHEST_M, FARTHEST_RATIO * usual))
+    return np.where((present & ~far)[..., None], centred, np.nan).astype(np.float32), far
 
 
 def _counts(take: Take, reasons: dict[str, BoolArray]) -> dict[str, dict[str, int]]:
@@ -84,38 +118,64 @@ def _counts(take: Take, reasons: dict[str, BoolArray]) -> dict[str, dict[str, in
     return {label: found for label, found in per_label.items() if found}
 
 
-def _spikes(positions: FloatArray, trusted: BoolArray, step: float) -> BoolArray:
+def _spikes(positions: FloatArray, trusted: BoolArray, step: float, rate_hz: float) -> BoolArray:
     """Single samples, (frames, labels), that leave their neighbours' path by more than `step` metres."""
     frames, markers = np.nonzero(trusted & ~_smooth(positions, trusted, step))
     suspects = (frames, markers)
     flagged = np.zeros_like(trusted)
     if not len(frames):
         return flagged
-    judged = _gather(positions, suspects, (0,))[0]
     neighbours = _gather(positions, suspects, OFFSETS)
-    misses = _misses(judged, neighbours)
+    misses = _misses(_gather(positions, suspects, (0,))[0], neighbours)
+    bends = _likely_bends(neighbours, _gather(trusted, suspects, OFFSETS, absent=False), rate_hz)
     for first, support in ((True, FIRST_SUPPORT), *((False, SUPPORT) for _ in range(LATER_ROUNDS))):
         there = _gather(trusted & ~flagged, suspects, OFFSETS, absent=False)
-        stands = np.zeros(len(judged), dtype=bool)
-        judgeable = there.sum(axis=0) >= FEWEST_NEIGHBOURS if first else np.zeros(len(judged), dtype=bool)
+        stands, judged = np.zeros((2, len(bends)), dtype=bool)
         for witnesses in (PAIRS,) if first else (PAIRS, PAIRS_BEFORE, PAIRS_AFTER):
-            able, agree = _votes(misses, there, witnesses, step)
+            able, agree = _votes(misses, bends, there, witnesses, step)
             stands |= (able > 0) & (agree >= support * able)
-            if not first:
-                judgeable |= able > 0
-        flagged[suspects] = np.where(judgeable, ~stands, flagged[suspects])
+            judged |= able > 0
+        if first:
+            judged &= there.sum(axis=0) >= FEWEST_NEIGHBOURS
+        flagged[suspects] = np.where(judged, ~stands, flagged[suspects])
     return flagged
 
 
-def _votes(misses: FloatArray, there: BoolArray, witnesses: tuple[tuple[int, int], ...], step: float) -> tuple[IntArray, IntArray]:
-    """For each sample how many of these pairs are there, and how many of them it agrees with."""
-    able = np.zeros(misses.shape[1], dtype=np.intp)
-    agree = np.zeros(misses.shape[1], dtype=np.intp)
+def _votes(
+    misses: FloatArray, bends: FloatArray, there: BoolArray, witnesses: tuple[tuple[int, int], ...], step: float
+) -> tuple[IntArray, IntArray]:
+    """For each sample how many of these pairs are there and can tell, and with how many of them it agrees.
+
+    A pair cannot tell where the sample is more than a step off its line, but no more than the movement may be bent there.
+    """
+    able, agree = np.zeros((2, misses.shape[1]), dtype=np.intp)
     for a, b in witnesses:
-        pair = there[a] & there[b]
-        able += pair
-        agree += pair & (misses[PAIRS.index((a, b))] <= step)
+        pair, miss = there[a] & there[b], misses[PAIRS.index((a, b))]
+        agrees = pair & (miss <= step)
+        agree += agrees
+        able += agrees | pair & (miss > np.maximum(step, 0.5 * abs(OFFSETS[a] * OFFSETS[b]) * bends))
     return able, agree
+
+
+def _likely_bends(neighbours: FloatArray, there: BoolArray, rate_hz: float) -> FloatArray:
+    """(samples,) in metres: by how much a marker that is as fast as its neighbours may change its movement from one frame to the next.
+
+    Args:
+        neighbours: (offsets, samples, 3).
+        there: (offsets, samples), which of them are.
+        rate_hz: Frames per second.
+    """
+    least = min(round(SPEED_SECONDS * rate_hz), REACH)
+    speeds = [
+        np.where(there[a] & there[b], np.sqrt(_squared(neighbours[b] - neighbours[a])) * (rate_hz / (OFFSETS[b] - OFFSETS[a])), np.inf)
+        for a, b in combinations(range(len(OFFSETS)), 2)
+        if OFFSETS[b] - OFFSETS[a] >= least
+    ]
+    ordered = np.sort(np.stack(speeds), axis=0)
+    # the upper quartile: half of them are slow about the end of a swing; where none is known, any is likely
+    row = np.isfinite(ordered).sum(axis=0, keepdims=True) * 3 // 4
+    speed = np.take_along_axis(ordered, row, axis=0)[0]
+    return np.minimum(speed / TURN_SECONDS, MOST_ACCELERATION) / rate_hz**2
 
 
 def _smooth(positions: FloatArray, trusted: BoolArray, step: float) -> BoolArray:
@@ -163,33 +223,47 @@ def _misses(judged: FloatArray, neighbours: FloatArray) -> FloatArray:
     return misses
 
 
-def _excursions(positions: FloatArray, trusted: BoolArray, step: float, rate_hz: float) -> BoolArray:
+@dataclass(frozen=True)
+class Reach:
+    """How far a marker may be from where it would be had it gone on as before, by the settings and by what a hand can do."""
+
+    max_speed: float
+    rate_hz: float
+
+    def squared(self, spans: FloatArray | float, before: FloatArray | float) -> FloatArray:
+        """In m^2, after so many frames; its velocity is known from so many frames before."""
+        faster = np.minimum(0.5 * MOST_ACCELERATION / self.rate_hz * (spans + before), MOST_TURN)
+        return (np.maximum(self.max_speed, faster) * spans / self.rate_hz) ** 2
+
+
+def _excursions(positions: FloatArray, trusted: BoolArray, max_speed: float, rate_hz: float) -> BoolArray:
     """Stretches, (frames, labels), that jump away from a marker's path and back."""
     flagged = np.zeros_like(trusted)
+    reach = Reach(max_speed, rate_hz)
     for marker in range(positions.shape[1]):
         frames = np.flatnonzero(trusted[:, marker])
         if len(frames) < 2:
             continue
         path = positions[frames, marker]
-        breaks = np.flatnonzero(_jumps(path, frames, step)) + 1
+        breaks = np.flatnonzero(_jumps(path, frames, reach)) + 1
         if len(breaks):
-            for start, end in _strays(path, frames, breaks, step, BREAK_COST * rate_hz):
+            for start, end in _strays(path, frames, breaks, reach, BREAK_COST * rate_hz):
                 flagged[frames[start:end], marker] = True
     return flagged
 
 
-def _jumps(path: FloatArray, frames: IntArray, step: float) -> BoolArray:
+def _jumps(path: FloatArray, frames: IntArray, reach: Reach) -> BoolArray:
     """(samples - 1): True between two samples where neither standing still nor going on at either side's speed explains it."""
-    spans = np.diff(frames)[:, None].astype(path.dtype)
+    spans = np.diff(frames).astype(path.dtype)
     moves = np.diff(path, axis=0)
-    speeds = moves / spans
-    miss = _squared(moves)
-    miss[1:] = np.minimum(miss[1:], _squared(moves[1:] - speeds[:-1] * spans[1:]))
-    miss[:-1] = np.minimum(miss[:-1], _squared(moves[:-1] - speeds[1:] * spans[:-1]))
-    return miss > (step * spans[:, 0]) ** 2
+    speeds = moves / spans[:, None]
+    jumps = _squared(moves) > reach.squared(spans, np.zeros_like(spans))
+    jumps[1:] &= _squared(moves[1:] - speeds[:-1] * spans[1:, None]) > reach.squared(spans[1:], spans[:-1])
+    jumps[:-1] &= _squared(moves[:-1] - speeds[1:] * spans[:-1, None]) > reach.squared(spans[:-1], spans[1:])
+    return jumps
 
 
-def _strays(path: FloatArray, frames: IntArray, breaks: IntArray, step: float, break_cost: float) -> list[tuple[int, int]]:
+def _strays(path: FloatArray, frames: IntArray, breaks: IntArray, reach: Reach, break_cost: float) -> list[tuple[int, int]]:
     """(start, end) of the stretches between breaks that are noise.
 
     The chain of stretches is sought that explains the path most cheaply: a sample left out costs 1, two stretches that do not
@@ -206,7 +280,7 @@ def _strays(path: FloatArray, frames: IntArray, breaks: IntArray, step: float, b
             skipped = float(left_out[stretch] - left_out[other + 1])
             if skipped > 2 * break_cost:
                 break
-            joined = _continues(path, frames, int(ends[other]) - 1, int(start), step, (int(starts[other]), int(ends[stretch])))
+            joined = _continues(path, frames, int(ends[other]) - 1, int(start), reach, (int(starts[other]), int(ends[stretch])))
             options.append((costs[other] + skipped + (0.0 if joined else break_cost), other))
         cost, best = min(options)
         costs.append(cost)
@@ -220,16 +294,16 @@ def _strays(path: FloatArray, frames: IntArray, breaks: IntArray, step: float, b
     return [(int(start), int(end)) for stretch, (start, end) in enumerate(zip(starts, ends, strict=True)) if stretch not in kept]
 
 
-def _continues(path: FloatArray, frames: IntArray, last: int, first: int, step: float, within: tuple[int, int]) -> bool:
+def _continues(path: FloatArray, frames: IntArray, last: int, first: int, reach: Reach, within: tuple[int, int]) -> bool:
     """Whether sample `first` can follow sample `last`: at rest, or at the speed of the stretch that either belongs to."""
     span = float(frames[first] - frames[last])
     move = path[first] - path[last]
-    misses = [move]
-    if last > within[0]:
-        misses.append(move - (path[last] - path[last - 1]) / float(frames[last] - frames[last - 1]) * span)
-    if first + 1 < within[1]:
-        misses.append(move - (path[first + 1] - path[first]) / float(frames[first + 1] - frames[first]) * span)
-    return min(float(miss @ miss) for miss in misses) <= (step * span) ** 2
+    ways = [(move, 0.0)]
+    for a, b in ((last - 1, last), (first, first + 1)):
+        if within[0] <= a and b < within[1]:
+            before = float(frames[b] - frames[a])
+            ways.append((move - (path[b] - path[a]) / before * span, before))
+    return any(float(miss @ miss) <= reach.squared(span, before) for miss, before in ways)
 
 
 def _broken(take: Take, trusted: BoolArray, marker_set: MarkerSet, tolerance: float) -> BoolArray:
@@ -303,26 +377,72 @@ def _worst(strain: FloatArray, standing: BoolArray, pairs: IntArray, tolerance: 
 
 
 def _fill(positions: FloatArray, trusted: BoolArray, take: Take, marker_set: MarkerSet, max_gap: float) -> None:
-    """Fill the gaps of `positions` up to `max_gap` seconds, in place: from the rigid group where that helps, else in time."""
+    """Fill the gaps of `positions` up to `max_gap` seconds, in place: from the rigid group where that helps, else in time.
+
+    At either end of a marker only the frames next to its samples are filled.
+    """
     groups = {
         label: [take.labels.index(other) for other in labels if other != label and other in take.labels]
         for labels in marker_set.rigid_groups.values()
         for label in labels
     }
+    present = take.present
+    nearest = _nearest(positions) if max_gap > 0 and take.frames and not present[[0, -1]].all() else []
     for marker, label in enumerate(take.labels):
         frames = np.flatnonzero(trusted[:, marker])
+        others = groups.get(label, [])
+        if len(frames) and len(nearest):
+            for way in (slice(None), slice(None, None, -1)):
+                _go_on(positions[way], trusted[way], present[way, marker], marker, nearest[marker], take.rate_hz)
         spans = np.diff(frames)
         gaps = np.flatnonzero((spans > 1) & (spans - 1 <= max_gap * take.rate_hz))
         if not len(gaps):
             continue
         _bridge(positions, marker, frames, gaps)
-        others = groups.get(label, [])
         for gap in gaps[spans[gaps] - 1 > SHORT_GAP * take.rate_hz].tolist():
             before, after = int(frames[gap]), int(frames[gap + 1])
             near = [other for other in others if trusted[before : after + 1, other].all()]
             if len(near) >= 3:
                 stretch = slice(before, after + 1)
                 positions[stretch, marker] = _carried(take.positions[stretch, near], take.positions[stretch, marker])
+
+
+def _nearest(positions: FloatArray) -> IntArray:
+    """(labels, labels): for each marker all, those first that are nearest in the median of some frames, itself last."""
+    few = positions[:: max(1, len(positions) // 50)]
+    apart = np.nan_to_num(np.linalg.norm(few[:, :, None] - few[:, None], axis=-1), nan=np.inf)
+    middle = np.median(apart, axis=0)
+    np.fill_diagonal(middle, np.inf)
+    return np.argsort(middle, axis=1, kind="stable")
+
+
+def _go_on(positions: FloatArray, trusted: BoolArray, present: BoolArray, marker: int, nearest: IntArray, rate_hz: float) -> None:
+    """Let a marker go on behind its last trusted sample as it moved before, in place.
+
+    It moves beside its neighbours on the body, where these are seen, else by itself. Where the file has samples that were flagged it
+    does not: at an end nobody can tell which side of a jump is right.
+
+    Args:
+        positions: (frames, labels, 3) in metres.
+        trusted: (frames, labels).
+        present: (frames,), where the file has samples of the marker.
+        marker: Which.
+        nearest: The others, the nearest first.
+        rate_hz: Frames per second.
+    """
+    frames = np.flatnonzero(trusted[:, marker])
+    last = int(frames[-1])
+    missing = ~present[last + 1 : last + 1 + round(ON_SECONDS * rate_hz)]
+    end = last + 1 + int(np.logical_and.accumulate(missing).sum())
+    if end == last + 1:
+        return
+    known = frames[frames >= min(last - MOVED_SECONDS * rate_hz, frames[-2] if len(frames) > 1 else last)]
+    beside = [other for other in nearest[:NEAREST] if trusted[known[0] : end, other].all()][:BESIDE]
+    base = positions[known[0] : end, beside].mean(axis=1) if len(beside) == BESIDE else np.zeros((end - known[0], 3))
+    since = (known - last)[:, None]
+    path = positions[known, marker] - base[known - known[0]]
+    speed = (since * (path - path[-1])).sum(axis=0) / max(float((since**2).sum()), 1.0)
+    positions[last + 1 : end, marker] = base[last + 1 - known[0] :] + path[-1] + speed * np.arange(1, end - last)[:, None]
 
 
 def _bridge(positions: FloatArray, marker: int, frames: IntArray, gaps: IntArray) -> None:

@@ -10,15 +10,20 @@ from ..take import FloatArray
 
 #: Frames at once, so that what is made on the way stays small however long the take is.
 AT_ONCE = 4096
+FARTHEST_M = 1e9
 
 
 def distances(points: FloatArray, places: FloatArray) -> FloatArray:
-    """(frames, labels) in the same unit: between points and places (frames, labels, 3), NaN where either is."""
+    """(frames, labels) in metres: between points and places (frames, labels, 3), NaN where either is.
+
+    A noisy sample may be anywhere: no distance on an axis counts as more than `FARTHEST_M`, whose square is a number.
+    """
     found = np.empty(points.shape[:2])
 
     def work(start: int) -> None:
         frames = slice(start, start + AT_ONCE)
         apart = points[frames] - places[frames]
+        np.clip(apart, -FARTHEST_M, FARTHEST_M, out=apart)
         apart *= apart
         # by axis: summing over a last axis of three is many times slower in numpy
         np.sqrt(apart[..., 0] + apart[..., 1] + apart[..., 2], out=found[frames])

@@ -17,7 +17,7 @@ import numpy as np
 from ..stretches import stretches
 from ..take import BoolArray, FloatArray, IntArray, Take
 from .corrections import Correction, in_order
-from .distances import distances
+from .distances import FARTHEST_M, distances
 
 #: A sample is doubtful when it is farther from its place than this, in m, and than this many times its label's usual distance.
 DOUBT_M, DOUBT_RATIO = 0.035, 3.0
@@ -102,18 +102,28 @@ def relabel(take: Take, spare: Take, places: FloatArray) -> tuple[Take, tuple[Co
         return take, ()
     residuals = np.concatenate([take.residuals, spare.residuals], axis=1)
     frames, nobody = np.arange(take.frames)[:, None], source < 0
-    positions = np.where(nobody[..., None], np.nan, evidence.points[frames, source])
+    points = np.concatenate([take.positions, spare.positions], axis=1)
+    positions = np.where(nobody[..., None], np.nan, points[frames, source])
     return replace(take, positions=positions, residuals=np.where(nobody, 0.0, residuals[frames, source])), corrections
 
 
 def _evidence(take: Take, spare: Take, places: FloatArray) -> Evidence:
-    apart = distances(take.positions, places)
+    own = _bounded(take)
+    points = np.concatenate([own, _bounded(spare)], axis=1) if spare.labels else own
+    apart = distances(own, places)
     known = np.isfinite(apart).any(axis=0)
     usual = np.zeros(len(take.labels))
     usual[known] = np.nanmedian(apart[:, known], axis=0)
     limits = np.maximum(DOUBT_M, DOUBT_RATIO * usual)
-    points = np.concatenate([take.positions, spare.positions], axis=1) if spare.labels else take.positions
     return Evidence(points, places, apart, limits, take.rate_hz)
+
+
+def _bounded(take: Take) -> FloatArray:
+    """Positions whose distances are numbers: a noisy sample may be anywhere."""
+    positions = take.positions
+    if not positions.size or max(np.fmax.reduce(positions, axis=None), -np.fmin.reduce(positions, axis=None)) <= FARTHEST_M:
+        return positions
+    return np.where(take.present[..., None], positions.clip(-FARTHEST_M, FARTHEST_M), np.nan)
 
 
 def _claims(evidence: Evidence, doubtful: BoolArray) -> list[Span]:

@@ -22,16 +22,14 @@ from ..actors.prior import PosePrior, Prior
 from ..marker_sets.marker_set import MarkerSet
 from ..rotations import rotmat_to_rotvec
 from ..solver.attachment import of_markers
-from ..solver.fit import MARKER_SIGMA_M, SECONDS_APART, Observations, Terms, place_root, prior_terms, refined
+from ..solver.fit import MARKER_SIGMA_M, SECONDS_APART, Observations, Terms, place_root, pose_costs, prior_terms, refined
 from ..solver.kinematics import Body, Pose, to_array
-from ..solver.robust import kernel_cost
 from ..solver.rotations import rigid_points_registration
 from .propose import bundled as bundled_proposer
 from .propose import propose_poses, stranger
 
-#: Scales of the robust kernel in metres: while beginnings are tried, and in the cost by which poses are compared.
+#: Scales of the robust kernel in metres while beginnings are tried.
 TRIAL_SCALES_M = (0.3, 0.3, 0.2, 0.2, 0.1, 0.1, 0.05)
-COST_SCALE_M = 0.1
 #: A frame's pose is wrong where its cost a marker is this many times the take's median, and more than that of this distance in metres.
 WRONG_RATIO, WRONG_M = 3.0, 0.03
 #: Wrong frames begin again at most so often; each time right ones are nearer.
@@ -102,15 +100,6 @@ def carried_proposal(prior: Prior, pose_prior: PosePrior, carry: Carrying, known
         return _placed(body, Pose(theirs.root, turn, torch.as_tensor(q).to(seen.points)), seen)
 
     return begin
-
-
-def pose_costs(body: Body, terms: Terms, seen: Observations, pose: Pose) -> Tensor:
-    """(frames,): the cost of each frame's pose a marker that is seen, in units of the markers' deviation."""
-    squared = ((body.posed(pose).markers - seen.points) ** 2).sum(-1)
-    apart = (seen.confidence * kernel_cost(squared, COST_SCALE_M**2)).sum(1) / MARKER_SIGMA_M**2
-    precision = terms.precision[6:, 6:]
-    unusual = torch.einsum("fc,cd,fd->f", pose.q, precision, pose.q)
-    return (apart + unusual) / seen.confidence.sum(1).clamp_min(1.0)
 
 
 def unwound(body: Body, pose: Pose) -> Pose:

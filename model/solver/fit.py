@@ -23,15 +23,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from scipy.ndimage import binary_dilation
 from torch import Tensor
 
 from ..actors.prior import PosePrior
 from ..parallel import Steps, each
+from ..stretches import stretches
 from .advice import WIDE_SCALE_M, Advice
 from .banded import solve_banded
 from .frames import Between, Window, joined, windows
-from .kinematics import ROOT, Body, Pose
-from .robust import kernel_weight
+from .kinematics import ROOT, Body, Pose, to_array
+from .robust import kernel_cost, kernel_weight
 from .rotations import rigid_points_registration, rotmat_to_rotvec
 from .spatial import pulls, twists, write_upper
 
@@ -47,7 +49,13 @@ MEDIAN_LENGTH = 1.538
 COARSE_SCALES_M = (0.3, 0.2, 0.1, 0.05, 0.04)
 SETTLING_SCALES_M = (0.04, 0.04)
 FINE_SCALES_M = (0.03,)
-#: Poses are found at this rate first, so near that one step refines them at the take's own.
+#: ... and in a second try, for frames in which so many samples are farther than this from their places, in m, and for those around them,
+#: in s. If more than this part of the frames is wrong, labels or noise are, and no second try helps.
+AGAIN_SCALES_M = (0.3, 0.3, 0.2, 0.2, 0.1, 0.1, 0.05, 0.04)
+WRONG_MARKERS, WRONG_M, AROUND_SECONDS, MOST_WRONG = 2, 0.06, 0.15, 0.05
+#: Scale of the kernel, in m, in the cost by which poses are compared.
+COST_SCALE_M = 0.1
+#: Poses are found at this rate first, or a little more, so near that one step refines them at the take's own.
 COARSE_HZ = 20.0
 #: How fast a root moves and turns, in m/s and rad/s: people walk and spin.
 ROOT_SPEED = (1.0, 2.0)
@@ -335,7 +343,8 @@ class Found:
 def coarse(seen: Observations) -> tuple[Tensor, Observations]:
     """Frames at the coarse rate (ascending, first and last included), and what is seen in them."""
     frames = len(seen.points)
-    stride = max(1, round(1 / (COARSE_HZ * seen.seconds)))
+    # never a lower rate: a hand that swings between two frames is not where a straight line has it
+    stride = max(1, math.floor(1 / (COARSE_HZ * seen.seconds) + 1e-6))
     at = torch.unique(torch.cat([torch.arange(0, frames, stride), torch.tensor([frames - 1])])).to(seen.points.device)
     return at, replace(seen[at], seconds=stride * seen.seconds)
 
@@ -352,11 +361,63 @@ def find_poses(
     at, few = coarse(seen)
     terms = prior_terms(prior, few.seconds, seen.points)
     coarse_part = len(COARSE_SCALES_M) / (len(COARSE_SCALES_M) + len(SETTLING_SCALES_M))
-    pose = refined(body, terms, few, begun or place_root(body, terms, few), COARSE_SCALES_M, advice, part_of(progress, 0.0, coarse_part))
+    start = begun or place_root(body, terms, few)
+    pose = refined(body, terms, few, start, COARSE_SCALES_M, advice, part_of(progress, 0.0, coarse_part))
+    pose = found_again(body, terms, few, pose, start, advice)
     for scale in SETTLING_SCALES_M:
         few = judged(body, few, pose)
         pose = refined(body, terms, few, pose, (scale,), advice)
     return Found(pose, at, few.sigma_m, advice)
+
+
+def found_again(body: Body, terms: Terms, seen: Observations, pose: Pose, begun: Pose, advice: Advice | None) -> Pose:
+    """The poses, those in wrong minima replaced where a second try costs less.
+
+    A forearm that is turned by 60 degrees too much has the elbow and one side of the wrist in place, while the kernel has taken the say
+    of the other side and of the hand: a few frames of the fastest swings end so. They begin again where the first try began, the
+    kernel wide for longer.
+
+    Args:
+        body: Whose poses.
+        terms: For frames as far apart as these.
+        seen: Of F frames.
+        pose: Of the same frames, found from `begun`.
+        begun: Where that began.
+        advice: Of the same frames.
+    """
+    wrong = wrong_frames(body, seen, pose)
+    if not 0 < int(wrong.sum()) <= MOST_WRONG * len(wrong):
+        return pose
+    reach = round(AROUND_SECONDS / seen.seconds)
+    near = np.asarray(binary_dilation(to_array(wrong), np.ones(2 * reach + 1)), dtype=bool)
+    kept = Pose(pose.root.clone(), pose.turn.clone(), pose.q.clone())
+    for start, end in stretches(near).tolist():
+        part = slice(start, end)
+        there = seen[part]
+        again = refined(body, terms, there, begun[part], AGAIN_SCALES_M, advice[part] if advice else None)
+        if pose_costs(body, terms, there, again).sum() < pose_costs(body, terms, there, pose[part]).sum():
+            kept.root[part], kept.turn[part], kept.q[part] = again.root, again.turn, again.q
+    return kept
+
+
+def wrong_frames(body: Body, seen: Observations, pose: Pose) -> Tensor:
+    """(frames,): True where several samples, filled gaps aside, are far from their places."""
+
+    def work(window: Window) -> Tensor:
+        here = window.frames
+        apart = (body.posed(pose[here]).markers - seen.points[here]).norm(dim=-1)
+        return ((apart > WRONG_M) & (seen.confidence[here] >= 1)).sum(1)
+
+    return torch.cat(list(each(work, windows(pose.frames)))) >= WRONG_MARKERS
+
+
+def pose_costs(body: Body, terms: Terms, seen: Observations, pose: Pose) -> Tensor:
+    """(frames,): the cost of each frame's pose a marker that is seen, in units of the markers' deviation."""
+    squared = ((body.posed(pose).markers - seen.points) ** 2).sum(-1)
+    apart = (seen.confidence * kernel_cost(squared, COST_SCALE_M**2)).sum(1) / MARKER_SIGMA_M**2
+    precision = terms.precision[ROOT:, ROOT:]
+    unusual = torch.einsum("fc,cd,fd->f", pose.q, precision, pose.q)
+    return (apart + unusual) / seen.confidence.sum(1).clamp_min(1.0)
 
 
 def fit_poses(body: Body, prior: PosePrior, seen: Observations, found: Found, progress: Progress | None = None) -> Pose:

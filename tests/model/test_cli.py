@@ -49,6 +49,17 @@ def quick(monkeypatch: pytest.MonkeyPatch, solved: Callable[[Axis], Solution]) -
     return asked
 
 
+def test_warnings_of_numpy_reach_no_terminal(tmp_path: Path) -> None:
+    program = (
+        "import argparse, sys, numpy, model.picture as picture; from model.cli import main\n"
+        "picture.run = lambda parsed: int(numpy.nanmean(numpy.full(3, numpy.nan)) > 0)\n"
+        "picture.add_arguments = lambda parser: None\n"
+        "sys.exit(main(['picture']))"
+    )
+    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert run.stderr == ""
+
+
 def test_a_take_is_solved_for_real(tmp_path: Path) -> None:
     write_c3d(synthesise(seconds=1.0).take, tmp_path / "walk.c3d")
     out, actor = tmp_path / "out", tmp_path / "actor.json"

@@ -17,7 +17,10 @@ from model.actors.actor_file import read_actor
 from model.atomic import replacing, staged
 from model.files.npz import read_npz, write_npz
 from model.files.output import write_outputs
+from model.marker_sets.marker_set import MarkerSet
+from model.markers.cleaning import clean
 from model.report import build_report
+from model.settings import Settings
 from model.solution import Solution
 from model.take import Axis, BonesetterError
 
@@ -70,9 +73,20 @@ def test_what_is_no_npz_is_refused(tmp_path: Path) -> None:
 
 def test_the_report_has_exactly_its_keys(solved: Solve) -> None:
     report = build_report(solved("Z"), {"read": 0.1, "pose": 0.5})
-    keys = ["frames", "rate_hz", "seconds", "marker_residual_mm", "marker_sigma_mm", "flagged", "corrections", "contacts", "warnings"]
+    keys = [
+        "frames",
+        "rate_hz",
+        "seconds",
+        "marker_residual_mm",
+        "marker_sigma_mm",
+        "flagged",
+        "corrections",
+        "contacts",
+        "findings",
+        "warnings",
+    ]
     assert list(report) == keys
-    assert list(report["marker_residual_mm"]) == ["mean", "p95", "per_label"]
+    assert list(report["marker_residual_mm"]) == ["mean", "median", "p95", "per_label"]
     assert report["seconds"] == {"read": 0.1, "pose": 0.5}
     assert report["warnings"] == ["Said."]
     assert json.loads(json.dumps(report, allow_nan=False)) == report
@@ -88,22 +102,36 @@ def test_the_report_says_which_markers_are_least_sure(solved: Solve) -> None:
     assert list(told.items()) == [(third, 30.0), (first, 4.0), (second, 1.73)]
 
 
-def test_residuals_count_flagged_samples_too(solved: Solve) -> None:
+def test_mean_residuals_are_of_trusted_samples_and_the_others_robust(solved: Solve) -> None:
     solution = solved("Z")
     take = solution.clean.take
-    distance = 1e3 * np.linalg.norm(take.positions - solution.markers_model, axis=-1)[take.present]
+    distance = 1e3 * np.linalg.norm(take.positions - solution.markers_model, axis=-1)
     residual = build_report(solution, {})["marker_residual_mm"]
-    assert residual["mean"] == pytest.approx(distance.mean(), abs=1e-3)
-    assert residual["p95"] == pytest.approx(np.percentile(distance, 95), abs=1e-3)
-    assert distance.max() > 50  # the spikes, all of which are flagged
-    assert any(solution.clean.flagged.values())
+    assert residual["mean"] == pytest.approx(distance[solution.clean.trusted].mean(), abs=1e-3)
+    assert residual["median"] == pytest.approx(np.median(distance[take.present]), abs=1e-3)
+    assert residual["p95"] == pytest.approx(np.percentile(distance[take.present], 95), abs=1e-3)
+
+
+def test_a_spike_is_counted_but_moves_no_residual(solved: Solve, marker_set: MarkerSet) -> None:
+    solution = solved("Z")
+    positions = solution.clean.take.positions.copy()
+    frame, marker = np.argwhere(solution.clean.trusted)[5000]
+    positions[frame, marker] = 8e7
+    spiked = replace(solution, clean=clean(replace(solution.clean.take, positions=positions), marker_set, Settings()))
+    before, after = build_report(solution, {}), build_report(spiked, {})
+    label = solution.clean.take.labels[marker]
+    assert sum(after["flagged"][label].values()) == sum(before["flagged"].get(label, {}).values()) + 1
+    for figure in ("mean", "median", "p95"):
+        assert after["marker_residual_mm"][figure] == pytest.approx(before["marker_residual_mm"][figure], rel=0.01)
+    assert after["marker_residual_mm"]["per_label"][label] == pytest.approx(before["marker_residual_mm"]["per_label"][label], rel=0.02)
 
 
 def test_a_marker_without_samples_has_no_residual(solved: Solve) -> None:
     solution = solved("Z")
     positions = solution.clean.take.positions.copy()
     positions[:, 3] = np.nan
-    empty = replace(solution, clean=replace(solution.clean, take=replace(solution.clean.take, positions=positions)))
+    trusted = solution.clean.trusted & np.isfinite(positions).all(axis=-1)
+    empty = replace(solution, clean=replace(solution.clean, take=replace(solution.clean.take, positions=positions), trusted=trusted))
     label = solution.clean.take.labels[3]
     assert build_report(empty, {})["marker_residual_mm"]["per_label"][label] is None
 

@@ -16,7 +16,7 @@ import pytest
 
 from model import pipeline, rehearsal
 from model.cli import main
-from model.files.c3d import write_c3d
+from model.files.c3d_writer import write_c3d
 from model.pipeline import PROGRESS_AFTER, solve_take
 from model.settings import Settings
 from model.training.synthesis import Noise, synthesise

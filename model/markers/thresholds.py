@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the noise filter's thresholds mean for a file: residuals are judged by the file's own, and what removes much is said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ..findings import Finding, shortened
+from ..settings import Settings
+from ..take import BoolArray, FloatArray, Take
+
+#: A threshold that removes more than so much of a marker, or of a take, is raised or said.
+MUCH_OF_MARKER, MUCH_OF_TAKE = 0.05, 0.02
+#: Residuals up to so many times the median of a file's, or of a marker's, are usual for it.
+USUAL_RESIDUAL = 3.0
+#: The largest residual of a file is where its scale ends, if more than this part of its samples has it, and more than so many.
+END_OF_SCALE, END_OF_SCALE_SAMPLES = 0.01, 10
+
+
+def telling(residuals: FloatArray, present: BoolArray) -> BoolArray:
+    """Which residuals tell a sample from others.
+
+    Those of a marker that has the same throughout do not, nor those at the end of the file's scale, where many are.
+
+    Args:
+        residuals: (frames, labels) in metres.
+        present: (frames, labels), where there are samples.
+
+    Returns:
+        (frames, labels).
+    """
+    if not present.any():
+        return present
+    lowest, highest = np.where(present, residuals, np.inf).min(axis=0), np.where(present, residuals, -np.inf).max(axis=0)
+    at_the_end = present & (residuals == highest.max())
+    saturated = at_the_end.sum() > max(END_OF_SCALE * present.sum(), END_OF_SCALE_SAMPLES)
+    return present & (lowest < highest) & ~(at_the_end & saturated)
+
+
+def residual_limit(take: Take, threshold: float) -> FloatArray:
+    """The largest residual of each marker that is no noise, (labels,) in metres.
+
+    It is the threshold, in metres, or what is usual in the file where that would remove much of a marker or of the take. Camera
+    systems measure residuals in ways of their own: 11 to 13 mm throughout are no noise where markers are solved to 3 mm.
+    """
+    present = take.present
+    over = telling(take.residuals, present) & (take.residuals > threshold)
+    limit = np.full(len(take.labels), threshold)
+    if over.sum() > MUCH_OF_TAKE * present.sum():
+        limit = np.maximum(limit, USUAL_RESIDUAL * np.median(take.residuals[present]))
+    for marker in np.flatnonzero(over.sum(axis=0) > MUCH_OF_MARKER * present.sum(axis=0)):
+        limit[marker] = max(limit[marker], USUAL_RESIDUAL * np.median(take.residuals[present[:, marker], marker]))
+    return limit
+
+
+def threshold_findings(take: Take, reasons: Mapping[str, BoolArray], settings: Settings, limit: FloatArray) -> tuple[Finding, ...]:
+    """One finding for each threshold that removes much, or would have.
+
+    Args:
+        take: Before it was cleaned.
+        reasons: {reason: (frames, labels)}, what was flagged.
+        settings: The thresholds.
+        limit: `residual_limit` of the take.
+    """
+    threshold = settings.max_residual * 1e-3
+    over, _ = most_removed(take, take.present & (take.residuals > threshold))
+    removed, _ = most_removed(take, reasons["residual"])
+    found = [_kept(take, settings.max_residual, limit)] if over and over != removed else []
+    names = {"jump": f"max speed of {settings.max_speed:g} m/s", "rigid": f"rigid tolerance of {settings.rigid_tolerance:g} mm"}
+    if not found:
+        names["residual"] = f"max residual of {settings.max_residual:g} mm"
+    for reason, name in names.items():
+        labels, part = most_removed(take, reasons[reason])
+        if labels:
+            text = f"The {name} removed {part} of the samples, above all of {shortened(labels)}: raise it if they look right."
+            found.append(Finding("threshold", text, labels))
+    return tuple(found)
+
+
+def _kept(take: Take, max_residual: float, limit: FloatArray) -> Finding:
+    """Samples that a threshold in mm would have removed."""
+    labels, part = most_removed(take, take.present & (take.residuals > max_residual * 1e-3))
+    raised = limit.max() * 1000
+    why = f"it was raised to {raised:.0f} mm" if raised > max_residual else "these were kept, as they tell no sample from another"
+    much = f"{part} of the samples, above all of {shortened(labels)}"
+    text = f"Camera residuals are above the max residual of {max_residual:g} mm in {much}: {why}."
+    return Finding("threshold", text, labels)
+
+
+def most_removed(take: Take, removed: BoolArray) -> tuple[tuple[str, ...], str]:
+    """The labels of which much is removed, those with most of it first, and which part of all samples is, as text.
+
+    Where much of the take but little of each marker is removed, the marker with most of it stands for all. No labels: not much.
+    """
+    present = take.present
+    parts = removed.sum(axis=0) / np.maximum(present.sum(axis=0), 1)
+    whole = float(removed.sum() / max(present.sum(), 1))
+    order = np.argsort(-parts, kind="stable")
+    much = [marker for marker in order if parts[marker] > MUCH_OF_MARKER]
+    if not much and whole > MUCH_OF_TAKE:
+        much = [order[0]]
+    return tuple(take.labels[marker] for marker in much), f"{whole:.1%}"
