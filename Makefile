@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Every target makes the environments it needs in .venv/ by itself.
-.PHONY: demo test solve study bench lint window-test clean
+.PHONY: demo test fuzz solve study bench lint window-test clean
 
 OUT ?= out
 
@@ -9,6 +9,11 @@ demo:
 
 test:
 	@tools/test
+
+# Damaged C3D files: docs/reliability.md.
+fuzz:
+	@python=$$(tools/environment engine) && "$$python" -m tests.fuzz.run $(ARGS)
+	@python=$$(tools/environment bpy-5.2) && "$$python" tests/blender/fuzz.py
 
 # make solve C3D="a.c3d b.c3d" [OUT=dir] [ARGS="--force"]
 solve:

@@ -195,7 +195,12 @@ def scenario(verdict: Verdict, ticker: Ticker) -> Steps:
         bpy.ops.ed.undo_push(message="Import")
     person.sidebar.active_panel_category = "Bonesetter"
     take = bpy.context.scene.bonesetter.take
-    verdict.check("import makes an empty per marker", len(take.objects) >= 41, len(take.objects))
+    verdict.check("import makes an empty per marker", len(take.all_objects) >= 41, len(take.all_objects))
+    verdict.check("the markers are selected", len(bpy.context.view_layer.objects.selected) == len(take.all_objects))
+    view = space.region_3d
+    verdict.check("the view shows them", 0.5 < view.view_distance < 8.0 and 0.3 < view.view_location.z < 1.6, view.view_location)
+    yield from wait_for(lambda: engine.alive, "the engine to start by itself")
+    yield from person.look("0-framed")
     bpy.context.scene.frame_set(take.bonesetter.frames // 2)
     bpy.context.preferences.view.smooth_view = 0
     region = next(region for region in person.area.regions if region.type == "WINDOW")
@@ -219,7 +224,7 @@ def scenario(verdict: Verdict, ticker: Ticker) -> Steps:
     yield from person.press("ESC")
     yield from wait_for(lambda: solving.current is None, "Esc to end the solve")
     verdict.check("Esc ends the solve at once", time.monotonic() - pressed < 1.5, f"{time.monotonic() - pressed:.2f} s")
-    verdict.check("the engine is gone after Esc", process is not None and process.poll() is not None and engine.pid is None)
+    verdict.check("the engine stays warm after Esc", process is not None and process.poll() is None and engine.pid == process.pid)
     verdict.check("the scene is untouched after Esc", fingerprint() == before)
     verdict.check("no modal operator is left", len(person.window.modal_operators) == 0)
     yield from person.look("3-cancelled")
@@ -233,6 +238,7 @@ def scenario(verdict: Verdict, ticker: Ticker) -> Steps:
     began = time.monotonic()
     yield from person.press("LEFTMOUSE")
     yield from wait_for(lambda: solving.current is not None, "the second solve to start")
+    verdict.check("the same process solves again", engine.pid == process.pid, (engine.pid, process.pid))
     shown: list[tuple[str, float]] = [(solving.current.job.stage, solving.current.job.progress)]
     waiting: list[float] = []
     while solving.current is not None:
@@ -292,6 +298,64 @@ def scenario(verdict: Verdict, ticker: Ticker) -> Steps:
         verdict.check("heads are right after the second solve", head_error(kept[0]) < 0.1)
         bpy.context.scene.frame_set(take_frames() // 2)
         yield from person.look("6-again")
+        yield from play_and_escape(person, region, verdict)
+        yield from ask_before_overwriting(person, region, verdict)
+    yield from import_twice(person, verdict)
+
+
+def play_and_escape(person: Person, region: Any, verdict: Verdict) -> Steps:
+    """Esc while the animation plays stops that, and not the solve."""
+    solving, screen = ext("operators.solve_markers"), person.window.screen
+    with bpy.context.temp_override(window=person.window, area=person.area, region=region):
+        bpy.ops.object.mode_set(mode="OBJECT")
+    yield from person.find_button("bpy.ops.bonesetter.solve_markers")
+    yield from person.press("LEFTMOUSE")
+    yield from wait_for(lambda: solving.current is not None, "the fourth solve to start")
+    with bpy.context.temp_override(window=person.window, area=person.area, region=region):
+        bpy.ops.screen.animation_play()
+    yield from wait_for(lambda: screen.is_animation_playing, "the animation to play")
+    yield from person.move(region.x + region.width // 3, region.y + region.height // 2)
+    yield from person.press("ESC")
+    yield from wait_for(lambda: not screen.is_animation_playing, "Esc to stop the animation")
+    solved = armature().animation_data.action
+    yield from wait_for(lambda: solving.current is None, "the fourth solve to end")
+    verdict.check("Esc stops the animation and not the solve", armature().animation_data.action == solved)
+
+
+def ask_before_overwriting(person: Person, region: Any, verdict: Verdict) -> Steps:
+    """A pose that was edited by hand is replaced only after a question, and kept."""
+    solving, rig = ext("operators.solve_markers"), armature()
+    rig.pose.bones["Head"].rotation_quaternion = (0, 1, 0, 0)
+    rig.pose.bones["Head"].keyframe_insert("rotation_quaternion", frame=20)
+    with bpy.context.temp_override(window=person.window, area=person.area, region=region):
+        bpy.ops.ed.undo_push(message="Edit")
+    yield from person.find_button("bpy.ops.bonesetter.solve_markers")
+    yield from person.press("LEFTMOUSE")
+    yield from wait(1.0)
+    verdict.check("an edited pose is asked about", solving.current is None)
+    yield from person.look("7-asked")
+    yield from person.press("RET")
+    yield from wait_for(lambda: solving.current is not None, "the fifth solve to start")
+    yield from wait_for(lambda: solving.current is None, "the fifth solve to end")
+    kept = [action.name for action in bpy.data.actions if action.name.endswith("(edited)")]
+    verdict.check("it is kept as an action of its own", len(kept) == 1, kept)
+    yield from person.look("8-replaced")
+
+
+def import_twice(person: Person, verdict: Verdict) -> Steps:
+    """The same file is imported once more only after a question."""
+    takes = ext("operators.takes")
+    count = len(takes.takes_of(bpy.context.scene))
+    with bpy.context.temp_override(window=person.window, area=person.area):
+        bpy.ops.bonesetter.import_c3d(filepath=str(STAGE / "take.c3d"))
+    yield from wait(0.7)
+    verdict.check("the same file again is asked about", len(takes.takes_of(bpy.context.scene)) == count)
+    yield from person.look("9-imported-already")
+    yield from person.press("RET")
+    yield from wait_for(lambda: len(takes.takes_of(bpy.context.scene)) == count + 1, "the second import")
+    yield from wait(0.5)
+    verdict.check("the new take is the one to work on", takes.active_take(bpy.context).name.endswith(".001"))
+    yield from person.look("10-two-takes")
 
 
 def take_frames() -> int:
