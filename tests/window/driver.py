@@ -132,7 +132,10 @@ class Ear:
 
     def _listen(self, timeout: float = 0.0) -> list[dict[str, Any]]:
         heard = self._messages(timeout)
-        self.told += [(message["stage"], message["progress"]) for message in heard if "progress" in message]
+        # what was cancelled may still say a word
+        current = ext("operators.solve_markers").current
+        mine = [message for message in heard if "progress" in message and current is not None and message["id"] == current.job.number]
+        self.told += [(message["stage"], message["progress"]) for message in mine]
         return heard
 
     def close(self) -> None:
