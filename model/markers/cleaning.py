@@ -56,7 +56,7 @@ BREAK_COST = 0.25
 SHORT_GAP = 0.05
 #: Before a marker's first sample and after its last it goes on as it moved in so many s next to it, for no longer than so many s,
 #: beside so many others of those that are nearest on the body.
-MOVED_SECONDS, ON_SECONDS, BESIDE, NEAREST = 0.05, 0.05, 3, 12
+MOVED_SECONDS, ON_SECONDS, BESIDE, NEAREST = 0.05, 0.1, 3, 12
 
 
 def clean(take: Take, marker_set: MarkerSet, settings: Settings) -> CleanTake:
