@@ -37,13 +37,12 @@ FURTHEST = 2.0
 #: themselves. Later it is judged by those that are left, and may agree with either side alone, as at the edge of an excursion.
 FIRST_SUPPORT, SUPPORT = 0.15, 0.5
 LATER_ROUNDS = 2
-#: No hand accelerates more, in m/s^2: 280 in the most violent of the real takes (cmu_85_02). So a sample between or beside two others,
-#: a and b frames away, lies up to half of this times a b and the square of a frame's time off the line through them.
-MOST_ACCELERATION = 300.0
-#: ... and none changes its velocity by more, in m/s: the hands of that take swing at 10.
-MOST_TURN = 15.0
-#: In no less time, in s, does a marker change its velocity by as much as that itself: slow ones are accelerated less.
+#: In no less time than this, in s, does a marker change its velocity by as much as that itself, or by the settings' max speed: that is
+#: 300 m/s^2 of the usual 5 m/s, and hands reach 280 in the most violent of the real takes (cmu_85_02). So a sample between or beside
+#: two others, a and b frames away, lies up to half of this times a b and the square of a frame's time off the line through them.
 TURN_SECONDS = 1 / 60
+#: A velocity changes by no more than so many times the max speed: the hands of that take swing at 10 m/s.
+MOST_TURN = 3.0
 #: Speeds that tell so are taken over at least this time, in s: noise that is hardly larger than a step looks fast over less.
 SPEED_SECONDS = 0.06
 #: Fewer neighbours than this judge nothing at first: who is wrong could not be told.
@@ -56,7 +55,7 @@ BREAK_COST = 0.25
 SHORT_GAP = 0.05
 #: Before a marker's first sample and after its last it goes on as it moved in so many s next to it, for no longer than so many s,
 #: beside so many others of those that are nearest on the body.
-MOVED_SECONDS, ON_SECONDS, BESIDE, NEAREST = 0.05, 0.05, 3, 12
+MOVED_SECONDS, ON_SECONDS, BESIDE, NEAREST = 0.05, 0.1, 3, 12
 
 
 def clean(take: Take, marker_set: MarkerSet, settings: Settings) -> CleanTake:
@@ -79,8 +78,7 @@ def clean(take: Take, marker_set: MarkerSet, settings: Settings) -> CleanTake:
     trusted &= ~reasons["residual"]
     centred, far = _centred(take.positions, trusted)
     trusted &= ~far
-    step = settings.max_speed / take.rate_hz
-    reasons["jump"] = _spikes(centred, trusted, step, take.rate_hz) | far
+    reasons["jump"] = _spikes(centred, trusted, settings.max_speed, take.rate_hz) | far
     trusted &= ~reasons["jump"]
     excursions = _excursions(centred, trusted, settings.max_speed, take.rate_hz)
     reasons["jump"] |= excursions
@@ -118,8 +116,9 @@ def _counts(take: Take, reasons: dict[str, BoolArray]) -> dict[str, dict[str, in
     return {label: found for label, found in per_label.items() if found}
 
 
-def _spikes(positions: FloatArray, trusted: BoolArray, step: float, rate_hz: float) -> BoolArray:
-    """Single samples, (frames, labels), that leave their neighbours' path by more than `step` metres."""
+def _spikes(positions: FloatArray, trusted: BoolArray, max_speed: float, rate_hz: float) -> BoolArray:
+    """Single samples, (frames, labels), that leave their neighbours' path by more than a step at `max_speed`."""
+    step = max_speed / rate_hz
     frames, markers = np.nonzero(trusted & ~_smooth(positions, trusted, step))
     suspects = (frames, markers)
     flagged = np.zeros_like(trusted)
@@ -127,7 +126,8 @@ def _spikes(positions: FloatArray, trusted: BoolArray, step: float, rate_hz: flo
         return flagged
     neighbours = _gather(positions, suspects, OFFSETS)
     misses = _misses(_gather(positions, suspects, (0,))[0], neighbours)
-    bends = _likely_bends(neighbours, _gather(trusted, suspects, OFFSETS, absent=False), rate_hz)
+    speeds = _likely_speeds(neighbours, _gather(trusted, suspects, OFFSETS, absent=False), rate_hz)
+    bends = np.minimum(speeds, max_speed) / TURN_SECONDS / rate_hz**2
     for first, support in ((True, FIRST_SUPPORT), *((False, SUPPORT) for _ in range(LATER_ROUNDS))):
         there = _gather(trusted & ~flagged, suspects, OFFSETS, absent=False)
         stands, judged = np.zeros((2, len(bends)), dtype=bool)
@@ -157,8 +157,8 @@ def _votes(
     return able, agree
 
 
-def _likely_bends(neighbours: FloatArray, there: BoolArray, rate_hz: float) -> FloatArray:
-    """(samples,) in metres: by how much a marker that is as fast as its neighbours may change its movement from one frame to the next.
+def _likely_speeds(neighbours: FloatArray, there: BoolArray, rate_hz: float) -> FloatArray:
+    """(samples,) in m/s: how fast a marker may be, by its neighbours.
 
     Args:
         neighbours: (offsets, samples, 3).
@@ -174,8 +174,7 @@ def _likely_bends(neighbours: FloatArray, there: BoolArray, rate_hz: float) -> F
     ordered = np.sort(np.stack(speeds), axis=0)
     # the upper quartile: half of them are slow about the end of a swing; where none is known, any is likely
     row = np.isfinite(ordered).sum(axis=0, keepdims=True) * 3 // 4
-    speed = np.take_along_axis(ordered, row, axis=0)[0]
-    return np.minimum(speed / TURN_SECONDS, MOST_ACCELERATION) / rate_hz**2
+    return np.take_along_axis(ordered, row, axis=0)[0]
 
 
 def _smooth(positions: FloatArray, trusted: BoolArray, step: float) -> BoolArray:
@@ -232,8 +231,8 @@ class Reach:
 
     def squared(self, spans: FloatArray | float, before: FloatArray | float) -> FloatArray:
         """In m^2, after so many frames; its velocity is known from so many frames before."""
-        faster = np.minimum(0.5 * MOST_ACCELERATION / self.rate_hz * (spans + before), MOST_TURN)
-        return (np.maximum(self.max_speed, faster) * spans / self.rate_hz) ** 2
+        part = np.minimum(0.5 / TURN_SECONDS / self.rate_hz * (spans + before), MOST_TURN)
+        return (np.maximum(part, 1.0) * self.max_speed * spans / self.rate_hz) ** 2
 
 
 def _excursions(positions: FloatArray, trusted: BoolArray, max_speed: float, rate_hz: float) -> BoolArray:

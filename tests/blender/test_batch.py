@@ -13,7 +13,18 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-REPORT = ["contacts", "corrections", "flagged", "frames", "marker_residual_mm", "marker_sigma_mm", "rate_hz", "seconds", "warnings"]
+REPORT = [
+    "contacts",
+    "corrections",
+    "findings",
+    "flagged",
+    "frames",
+    "marker_residual_mm",
+    "marker_sigma_mm",
+    "rate_hz",
+    "seconds",
+    "warnings",
+]
 
 
 @pytest.fixture(scope="module")

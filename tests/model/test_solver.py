@@ -24,6 +24,7 @@ from model.solver.fit import (
     coupled_step,
     find_poses,
     fit_poses,
+    found_again,
     marker_jitter,
     normal_equations,
     place_root,
@@ -32,6 +33,7 @@ from model.solver.fit import (
     upper_triangle,
     usual,
     visible_part,
+    wrong_frames,
 )
 from model.solver.frames import Between
 from model.solver.kinematics import ROOT, Body, Pose
@@ -201,6 +203,25 @@ def test_true_poses_are_found_on_the_true_actor(body, clean):
     positions, _ = clean.motion.forward()
     error = torch.as_tensor(positions) - body.posed(pose).positions
     assert error.norm(dim=-1).mean() < 2e-3
+
+
+def test_a_wrong_minimum_is_tried_again(body, clean):
+    seen = observed(clean.markers)
+    _, few = coarse(seen)
+    found = find_poses(body, bundled().pose, seen).pose
+    assert not wrong_frames(body, few, found).any()
+    wrong = Pose(found.root.clone(), found.turn.clone(), found.q.clone())
+    arm = [row for row, joint in enumerate(body.coordinate_joints.tolist()) if body.joints[joint] in ("RightArm", "RightForeArm")]
+    wrong.q[40:43, arm] += 1.0
+    assert wrong_frames(body, few, wrong).nonzero()[:, 0].tolist() == [40, 41, 42]
+    terms = prior_terms(bundled().pose, few.seconds, few.points)
+    again = found_again(body, terms, few, wrong, found, None)
+    assert not wrong_frames(body, few, again).any()
+    torch.testing.assert_close(body.posed(again[40:43]).markers, few.points[40:43], atol=0.01, rtol=0.0)
+    torch.testing.assert_close(again.q[:30], found.q[:30], atol=0.0, rtol=0.0)
+    # where much is wrong it is left to those who mend labels
+    wrong.q[20:80, arm] += 1.0
+    assert found_again(body, terms, few, wrong, found, None) is wrong
 
 
 def test_a_long_gap_of_every_marker_is_bridged(body, clean):
