@@ -9,8 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from .atomic import replacing
+from .cli import UsageError
 from .files.npz import read_npz
 from .take import BonesetterError, FloatArray
+
+#: A wider picture is none that anybody looks at.
+MOST_FRAMES = 60
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,10 +29,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Draw the picture."""
+    if not 1 <= arguments.frames <= MOST_FRAMES:
+        raise UsageError(f"--frames {arguments.frames}: a picture has 1 to {MOST_FRAMES} frames.")
     solved = read_npz(arguments.solved)
     total = len(solved["positions"])
     frames = arguments.at or np.linspace(0, total - 1, min(arguments.frames, total)).round().astype(int).tolist()
-    draw(solved, [frame for frame in frames if 0 <= frame < total], arguments.out, up=arguments.up)
+    if not all(0 <= frame < total for frame in frames) or len(frames) > MOST_FRAMES:
+        raise UsageError(f"--at takes up to {MOST_FRAMES} frames from 0 to {total - 1}.")
+    draw(solved, frames, arguments.out, up=arguments.up)
     print(f"{arguments.out}: {len(frames)} frames of {arguments.solved.stem}")
     return 0
 
@@ -57,7 +66,8 @@ def draw(solved: dict[str, FloatArray], frames: list[int], out: Path, up: str = 
     if out.suffix[1:] not in kinds:
         raise BonesetterError(f"{out.name} is no picture file: end its name in one of .{', .'.join(sorted(kinds))}.")
     out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, dpi=110)
+    with replacing(out, binary=True) as stream:
+        figure.savefig(stream, format=out.suffix[1:], dpi=110)
 
 
 def _draw_frame(axes: Any, solved: dict[str, FloatArray], frame: int, up: str) -> None:
@@ -65,7 +75,7 @@ def _draw_frame(axes: Any, solved: dict[str, FloatArray], frame: int, up: str) -
     for joint, parent in enumerate(solved["parents"]):
         if parent >= 0:
             name = str(solved["joints"][joint])
-            colour = "tab:red" if name[0] == "R" else "tab:blue" if name.startswith(("Left", "LThumb", "LHip")) else "black"
+            colour = "tab:red" if name[:1] == "R" else "tab:blue" if name.startswith(("Left", "LThumb", "LHip")) else "black"
             axes.plot(*joints[[parent, joint]].T, color=colour, linewidth=2)
     known = np.isfinite(markers).all(axis=-1)
     axes.scatter(*model.T, s=22, facecolors="none", edgecolors="0.6", linewidths=0.7, depthshade=False)

@@ -46,11 +46,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _load_solver(device: str) -> None:
-    """Import the solver, so that no take is timed with it, and ask whether it has the device."""
+    """Import the solver and its weights, so that no take is timed with them, and ask whether it has the device."""
     try:
+        from .actors.prior import bundled as bundled_prior
         from .pipeline import find_device
+        from .proposer.propose import bundled as bundled_proposer
     except ImportError as error:
         raise BonesetterError(f"The solver cannot be loaded ({one_line(error)}): install what pyproject.toml lists.") from error
+    bundled_prior()
+    bundled_proposer()
     try:
         find_device(device)
     except BonesetterError as error:

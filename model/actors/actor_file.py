@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterable
 from pathlib import Path
+from reprlib import repr as shown
 from typing import Any
 
 import numpy as np
 
 from ..atomic import replacing
+from ..documents import checked_name, checked_number, read_json
 from ..skeleton import CMU_JOINTS, Skeleton
 from ..take import BonesetterError, FloatArray
 from .actor import Actor, Freedom
@@ -20,6 +21,10 @@ FORMAT = "bonesetter-actor"
 VERSION = 1
 #: A body whose joints and bones all lie within this of each other is none, and one that is larger than this is not in metres.
 LEAST_SIZE_M, MOST_SIZE_M = 1e-3, 10.0
+#: Numbers further from 0 are a mistake of units: lengths in metres, deviations in mm and degrees, parts of a quaternion, weights.
+MOST_M, MOST_SIGMA_MM, MOST_DEVIATION_DEG, MOST_UNIT, MOST_WEIGHT = 100.0, 10_000.0, 360.0, 2.0, 100.0
+#: More joints or markers are no person's.
+MOST_JOINTS, MOST_MARKERS = 500, 2000
 #: Blender cuts longer names of bones off, in bytes.
 LONGEST_NAME = 63
 
@@ -52,10 +57,10 @@ def read_actor(path: Path) -> Actor:
         BonesetterError: The file is missing, or is no actor; the text says what is wrong with it.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = read_json(path)
     except OSError as error:
         raise BonesetterError(f"{path.name} cannot be read ({error.strerror}): choose a file saved by --save-actor.") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise BonesetterError(f"{path.name} cannot be read as an actor ({error}): choose a file saved by --save-actor.") from error
     try:
         if document["format"] != FORMAT or document["version"] != VERSION:
@@ -122,7 +127,8 @@ def _rounded(values: Iterable[float]) -> list[float]:
 
 def _skeleton(entries: list[dict[str, Any]]) -> Skeleton:
     """The joints of a document; a ValueError says what is wrong with them."""
-    names = tuple(_name("a joint", entry["name"]) for entry in entries)
+    _check_count("joints", entries, MOST_JOINTS)
+    names = tuple(checked_name("a joint", entry["name"]) for entry in entries)
     _check_unique("joint", names)
     if long := [name for name in names if len(name.encode()) > LONGEST_NAME]:
         raise ValueError(f"the name {long[0]} is longer than a bone's in Blender, {LONGEST_NAME} letters")
@@ -178,15 +184,16 @@ def _freedom(entry: dict[str, Any]) -> Freedom:
     name = entry["name"]
     like = entry.get("like", "") or "" if "like" in entry else None
     if like and like not in CMU_JOINTS:
-        raise ValueError(f"{name} is like {like!r}, which is no joint of the bundled hierarchy")
+        raise ValueError(f"{name} is like {shown(like)}, which is no joint of the bundled hierarchy")
     mean = deviation = None
     if "mean" in entry:
-        numbers = _vector(f"the mean of {name}", entry["mean"], 4)
+        numbers = _vector(f"the mean of {name}", entry["mean"], MOST_UNIT, 4)
         if not 0.9 < np.linalg.norm(numbers) < 1.1:
             raise ValueError(f"the mean of {name} is no unit quaternion")
         mean = tuple((numbers / np.linalg.norm(numbers)).tolist())
     if "deviation_deg" in entry:
-        deviation = tuple(np.radians(_deviations(f"the deviation of {name}", entry["deviation_deg"])).tolist())
+        degrees = _deviations(f"the deviation of {name}", entry["deviation_deg"], MOST_DEVIATION_DEG)
+        deviation = tuple(np.radians(degrees).tolist())
     return Freedom(like, mean, deviation)
 
 
@@ -194,14 +201,17 @@ def _markers(
     entries: list[dict[str, Any]], joints: tuple[str, ...]
 ) -> tuple[tuple[str, ...], tuple[int, ...], FloatArray, FloatArray | None]:
     """Labels, joints, offsets and weights of a document's markers; a ValueError says what is wrong with them."""
-    labels = tuple(_name("a marker", entry["label"]) for entry in entries)
+    _check_count("markers", entries, MOST_MARKERS)
+    labels = tuple(checked_name("a marker", entry["label"]) for entry in entries)
     _check_unique("marker", labels)
-    offsets = np.array([_vector(f"the offset of {entry['label']}", entry["offset"]) for entry in entries]).reshape(len(labels), 3)
+    offsets = np.array([_vector(f"the offset of {entry['label']}", entry["offset"], MOST_SIZE_M) for entry in entries]).reshape(
+        len(labels), 3
+    )
     weights = np.zeros((len(labels), len(joints)))
     for row, entry in enumerate(entries):
         own = _index(joints, entry["joint"])
         for name, weight in entry.get("weights", {joints[own]: 1.0}).items():
-            weights[row, _index(joints, name)] = float(weight)
+            weights[row, _index(joints, name)] = checked_number(f"a weight of {labels[row]}", weight, MOST_WEIGHT)
         if not ((weights[row] >= 0).all() and abs(weights[row].sum() - 1.0) < 1e-3):
             raise ValueError(f"the weights of {labels[row]} are not positive or do not sum to 1")
     weights /= weights.sum(axis=1, keepdims=True)
@@ -217,36 +227,37 @@ def _sigmas(entries: list[dict[str, Any]], named: str, what: str) -> FloatArray 
     sigmas = np.full((len(entries), 3), np.nan)
     for row, entry in enumerate(entries):
         if key in entry:
-            sigmas[row] = _deviations(f"the {key} of {entry[named]}", entry[key]) / 1000
+            sigmas[row] = _deviations(f"the {key} of {entry[named]}", entry[key], MOST_SIGMA_MM) / 1000
     return sigmas
 
 
-def _deviations(what: str, given: Any) -> FloatArray:
+def _deviations(what: str, given: Any, most: float) -> FloatArray:
     """(3,) standard deviations about or along x, y and z, of one number or three."""
-    numbers = _vector(what, given if isinstance(given, list) else [given] * 3)
+    numbers = _vector(what, given if isinstance(given, list) else [given] * 3, most)
     if (numbers < 0).any():
         raise ValueError(f"{what} is negative")
     return numbers
 
 
-def _vector(what: str, values: Any, count: int = 3) -> FloatArray:
-    # numpy would take "3" and true for numbers; what is no finite number fails the comparison
-    if not isinstance(values, list) or len(values) != count or any(type(value) not in (int, float) for value in values):
+def _vector(what: str, values: Any, most: float = MOST_M, count: int = 3) -> FloatArray:
+    if not isinstance(values, list) or len(values) != count:
         raise ValueError(f"{what} is not {count} numbers")
-    if not all(abs(value) <= sys.float_info.max for value in values):
-        raise ValueError(f"{what} is not {count} numbers")
-    return np.array(values, dtype=float)
+    try:
+        return np.array([checked_number(what, value, most) for value in values])
+    except ValueError as error:
+        raise ValueError(f"{what} is not {count} numbers within {most:g} of 0") from error
 
 
-def _name(what: str, value: Any) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError(f"{what} has {value!r} for its name")
-    return value
+def _check_count(what: str, entries: Any, most: int) -> None:
+    if not isinstance(entries, list):
+        raise TypeError(f"the {what} are no list")
+    if len(entries) > most:
+        raise ValueError(f"it has {len(entries)} {what}, more than {most}")
 
 
 def _index(names: tuple[str, ...], name: Any) -> int:
     if name not in names:
-        raise ValueError(f"there is no joint {name!r}")
+        raise ValueError(f"there is no joint {shown(name)}")
     return names.index(name)
 
 

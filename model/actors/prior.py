@@ -6,7 +6,6 @@ The bundled file is made by `python -m model learn`; its sources are in its head
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -15,8 +14,9 @@ import numpy as np
 from safetensors import safe_open
 
 from ..marker_sets.marker_set import MarkerSet
-from ..skeleton import Skeleton
+from ..skeleton import CMU_JOINTS, CMU_PARENTS, Skeleton
 from ..take import FloatArray, IntArray
+from ..weights_file import check_shapes, header_list, reading
 from .actor import Actor
 from .placement import Placement
 
@@ -147,10 +147,20 @@ def read(path: Path, without: tuple[str, ...] = ()) -> Prior:
     Args:
         path: A safetensors file made by `python -m model learn`.
         without: Takes whose own marker offsets must not be used, so that they can be scored.
+
+    Raises:
+        BonesetterError: The file is missing, damaged, or of another version.
     """
-    with safe_open(path, framework="numpy") as file:
-        header = file.metadata()
+    with reading(path), safe_open(path, framework="numpy") as file:
         tensors = {name: np.asarray(file.get_tensor(name), dtype=float) for name in file.keys()}  # noqa: SIM118
+        return _prior(tensors, file.metadata(), without)
+
+
+def _prior(tensors: dict[str, FloatArray], header: dict[str, str], without: tuple[str, ...]) -> Prior:
+    """Of a file's tensors and header; ValueError, KeyError or TypeError where they are none."""
+    joints, labels = header_list(header, "joints", str), header_list(header, "labels", str)
+    parents, carriers = header_list(header, "parents", int), header_list(header, "carriers", int)
+    _check(tensors, joints, labels, parents, carriers)
     pose = PosePrior(
         tensors["mean_rotations"],
         tensors["axes"],
@@ -162,16 +172,43 @@ def read(path: Path, without: tuple[str, ...] = ()) -> Prior:
     names = [name for name in tensors if name.startswith("offsets.") and name.removeprefix("offsets.") not in without]
     mean, deviation = offset_statistics(np.stack([tensors[name] for name in sorted(names)]))
     actor = ActorPrior(
-        tuple(json.loads(header["joints"])),
-        tuple(json.loads(header["parents"])),
+        joints,
+        parents,
         tensors["bone_mean"],
         tensors["bone_basis"],
-        tuple(json.loads(header["labels"])),
-        tuple(json.loads(header["carriers"])),
+        labels,
+        carriers,
         mean,
         deviation,
     )
     return Prior(pose, actor)
+
+
+def _check(
+    tensors: dict[str, FloatArray], joints: tuple[str, ...], labels: tuple[str, ...], parents: tuple[int, ...], carriers: tuple[int, ...]
+) -> None:
+    """A ValueError where the tensors do not fit the header, or one another, or hold what is no number."""
+    if joints != CMU_JOINTS or parents != CMU_PARENTS:
+        raise ValueError("its joints are not those of this version")
+    if len(carriers) != len(labels) or not all(0 <= carrier < len(joints) for carrier in carriers):
+        raise ValueError("its carriers are not joints of its labels")
+    count, shapes = len(tensors["axes"]), {name: tensor.shape for name, tensor in tensors.items()}
+    wanted = {
+        "mean_rotations": (len(joints), 3, 3),
+        "axes": (count, 3),
+        "joints_of": (count,),
+        "precision": (count, count),
+        "speed": (count,),
+        "limits": (2, count),
+        "bone_mean": (len(joints), 3),
+        "bone_basis": (len(joints), 3, tensors["bone_basis"].shape[-1]),
+        **{name: (len(labels), 3) for name in tensors if name.startswith("offsets.")},
+    }
+    check_shapes(shapes, wanted)
+    if broken := [name for name, tensor in tensors.items() if np.isnan(tensor if name == "limits" else tensor - tensor).any()]:
+        raise ValueError(f"{broken[0]} holds what is no number")
+    if not np.isin(tensors["joints_of"], range(len(joints))).all():
+        raise ValueError("joints_of names no joint")
 
 
 #: Three actors say little about how differently markers are put on: no axis is held to be surer than this.

@@ -3,16 +3,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..atomic import replacing
 from ..skeleton import Skeleton
 from ..solution import Solution
-from ..take import FloatArray, Take
+from ..take import BonesetterError, FloatArray, Take
+from .arrays import NUMBERS, TEXT, WHOLE_NUMBERS, read_arrays
+
+#: What goes between the two: see `read_arrays`. F frames, L labels, J joints.
+TAKE = {
+    "name": (TEXT, ()),
+    "labels": (TEXT, ("L",)),
+    "positions": (NUMBERS, ("F", "L", 3)),
+    "residuals": (NUMBERS, ("F", "L")),
+    "rate_hz": (NUMBERS, ()),
+    "first_frame": (NUMBERS, ()),
+    "frame_step": (NUMBERS, ()),
+    "up_axis": (TEXT, ()),
+    "warnings": (TEXT, ("W",)),
+}
+POSE = {
+    "joints": (TEXT, ("J",)),
+    "parents": (WHOLE_NUMBERS, ("J",)),
+    "bones": (NUMBERS, ("J", 3)),
+    "offsets": (NUMBERS, ("J", 3)),
+    "rotations": (NUMBERS, ("F", "J", 4)),
+    "positions": (NUMBERS, ("F", "J", 3)),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,19 +71,23 @@ def save_take(take: Take, path: Path) -> None:
 
 
 def load_take(path: Path) -> Take:
-    """The take that `save_take` wrote."""
-    with np.load(path) as arrays:
-        return Take(
-            name=str(arrays["name"]),
-            labels=tuple(str(label) for label in arrays["labels"]),
-            positions=arrays["positions"],
-            residuals=arrays["residuals"],
-            rate_hz=float(arrays["rate_hz"]),
-            first_frame=float(arrays["first_frame"]),
-            frame_step=float(arrays["frame_step"]),
-            up_axis="Y" if str(arrays["up_axis"]) == "Y" else "Z",
-            warnings=tuple(str(warning) for warning in arrays["warnings"]),
-        )
+    """The take that `save_take` wrote.
+
+    Raises:
+        BonesetterError: The file is missing or damaged.
+    """
+    arrays = _read(path, TAKE)
+    return Take(
+        name=str(arrays["name"]),
+        labels=tuple(str(label) for label in arrays["labels"]),
+        positions=arrays["positions"],
+        residuals=arrays["residuals"],
+        rate_hz=float(arrays["rate_hz"]),
+        first_frame=float(arrays["first_frame"]),
+        frame_step=float(arrays["frame_step"]),
+        up_axis="Y" if str(arrays["up_axis"]) == "Y" else "Z",
+        warnings=tuple(str(warning) for warning in arrays["warnings"]),
+    )
 
 
 def save_pose(solution: Solution, path: Path) -> None:
@@ -77,12 +105,24 @@ def save_pose(solution: Solution, path: Path) -> None:
 
 
 def load_pose(path: Path) -> SolvedPose:
-    """The pose that `save_pose` wrote."""
-    with np.load(path) as arrays:
-        joints = tuple(str(joint) for joint in arrays["joints"])
-        parents = tuple(int(parent) for parent in arrays["parents"])
-        skeleton = Skeleton(joints, parents, arrays["bones"], arrays["offsets"])
-        return SolvedPose(skeleton, arrays["rotations"], arrays["positions"])
+    """The pose that `save_pose` wrote.
+
+    Raises:
+        BonesetterError: The file is missing or damaged.
+    """
+    arrays = _read(path, POSE)
+    joints = tuple(str(joint) for joint in arrays["joints"])
+    parents = tuple(int(parent) for parent in arrays["parents"])
+    skeleton = Skeleton(joints, parents, arrays["bones"], arrays["offsets"])
+    return SolvedPose(skeleton, arrays["rotations"], arrays["positions"])
+
+
+def _read(path: Path, wanted: Mapping[str, tuple[str, tuple[int | str, ...]]]) -> dict[str, NDArray]:
+    try:
+        return read_arrays(path, wanted)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise BonesetterError(f"{path}, which goes between Blender and the engine, cannot be read ({why}): try again.") from error
 
 
 def _write(path: Path, **arrays: Any) -> None:

@@ -4,19 +4,31 @@
 from __future__ import annotations
 
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..atomic import replacing
 from ..solution import Solution
-from ..take import BonesetterError, FloatArray
+from ..take import BonesetterError
+from .arrays import NUMBERS, TEXT, WHOLE_NUMBERS, read_arrays
 
-KEYS = ("joints", "positions", "markers", "rotations", "parents", "offsets", "labels", "rate_hz", "markers_model")
+#: What is in the file: see `arrays.read_arrays`. F frames, J joints, L labels.
+ARRAYS = {
+    "joints": (TEXT, ("J",)),
+    "positions": (NUMBERS, ("F", "J", 3)),
+    "markers": (NUMBERS, ("F", "L", 3)),
+    "rotations": (NUMBERS, ("F", "J", 4)),
+    "parents": (WHOLE_NUMBERS, ("J",)),
+    "offsets": (NUMBERS, ("J", 3)),
+    "labels": (TEXT, ("L",)),
+    "rate_hz": (NUMBERS, ()),
+    "markers_model": (NUMBERS, ("F", "L", 3)),
+}
 
 
 def write_npz(solution: Solution, path: Path) -> None:
-    """Write the arrays of `KEYS`.
+    """Write the arrays of `ARRAYS`.
 
     `joints` (their names, 31 in the bundled hierarchy), `positions` (frames, joints, 3), `rotations` (frames, joints, 4) local from
     the zero pose, `parents`, `offsets` (joints, 3), `labels`, `rate_hz`, `markers` (frames, labels, 3), the cleaned input with NaN
@@ -38,16 +50,20 @@ def write_npz(solution: Solution, path: Path) -> None:
         np.savez(stream, **arrays)
 
 
-def read_npz(path: Path) -> dict[str, FloatArray]:
+def read_npz(path: Path) -> dict[str, NDArray]:
     """The arrays that `write_npz` wrote.
 
     Raises:
         BonesetterError: The file cannot be read or is no solved take.
     """
     try:
-        with np.load(path) as arrays:
-            return {key: arrays[key] for key in KEYS}
+        arrays = read_arrays(path, ARRAYS)
+        if not all(np.isfinite(arrays[name]).all() for name in ("positions", "rotations", "offsets", "markers_model")):
+            raise ValueError("a number in it is not finite")
+        if (arrays["parents"] >= np.arange(len(arrays["joints"]))).any() or not len(arrays["positions"]):
+            raise ValueError("it has no frames, or joints before their parents")
     except OSError as error:
         raise BonesetterError(f"{path.name} cannot be read ({error.strerror}): choose an .npz that Bonesetter wrote.") from error
-    except (ValueError, KeyError, BadZipFile) as error:
-        raise BonesetterError(f"{path.name} is no solved take: choose an .npz that Bonesetter wrote.") from error
+    except ValueError as error:
+        raise BonesetterError(f"{path.name} is no solved take ({error}): choose an .npz that Bonesetter wrote.") from error
+    return arrays

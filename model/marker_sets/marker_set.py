@@ -3,15 +3,15 @@
 
 from __future__ import annotations
 
-import json
-import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
+from reprlib import repr as shown
 from typing import Any
 
+from ..documents import checked_name, read_json
 from ..skeleton import CMU_JOINTS, CMU_PARENTS
 from ..take import BonesetterError
 
@@ -31,6 +31,10 @@ SIDE = re.compile(r"^(LEFT|RIGHT)(?=[A-Z])")
 
 #: No marker sits farther from its joint than this, in mm: more is a mistake of units.
 FARTHEST_MM = 1000.0
+#: Nobody puts markers on as alike as this, in mm.
+LEAST_SPREAD_MM = 0.1
+#: More markers are no person's.
+MOST_MARKERS = 2000
 SET_KEYS = {"format", "version", "name", "markers", "joint_centres", "rigid_groups", "pairs", "core_groups", "fewest_markers"}
 MARKER_KEYS = {"label", "aliases", "like", "joint", "from", "offset_mm", "spread_mm"}
 CENTRE_KEYS = {"offset_mm", "spread_mm"}
@@ -139,11 +143,12 @@ def load_marker_set(name: str | Path = LEARNED) -> MarkerSet:
     """
     path = name if isinstance(name, Path) else FOLDER / f"{name}.json"
     try:
-        return _marker_set(json.loads(path.read_text(encoding="utf-8")))
+        return _marker_set(read_json(path))
     except OSError as error:
         raise BonesetterError(f"{path.name} cannot be read as a marker set ({error.strerror}): choose another file.") from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        why = f"it lacks {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        why = f"it lacks {error}" if isinstance(error, KeyError) else "a part of it is no part of a marker set"
+        why = " ".join(str(error).split()) if isinstance(error, ValueError) else why
         raise BonesetterError(
             f"{path.name} cannot be read as a marker set ({why}): docs/marker_sets.md shows how one is written."
         ) from error
@@ -158,7 +163,7 @@ def bundled_marker_sets() -> tuple[MarkerSet, ...]:
 @lru_cache(maxsize=1)
 def _learned_joints() -> dict[str, str]:
     """{label of the CMU set: its joint}."""
-    document = json.loads((FOLDER / f"{LEARNED}.json").read_text(encoding="utf-8"))
+    document = read_json(FOLDER / f"{LEARNED}.json")
     return {marker["label"]: marker["joint"] for marker in document["markers"]}
 
 
@@ -168,25 +173,30 @@ def _marker_set(document: dict[str, Any]) -> MarkerSet:
         raise ValueError("another format or version")
     _check_keys("the set", document, SET_KEYS)
     markers = document["markers"]
-    labels = tuple(_text("a label", marker["label"]) for marker in markers)
+    if len(markers) > MOST_MARKERS:
+        raise ValueError(f"it has {len(markers)} markers, more than {MOST_MARKERS}")
+    labels = tuple(checked_name("a label", marker["label"]) for marker in markers)
     aliases = {
         label: _texts(f"aliases of {label}", marker["aliases"])
         for label, marker in zip(labels, markers, strict=True)
         if "aliases" in marker
     }
     _check_names(labels, aliases)
-    groups = {str(group): _texts(f"rigid group {group}", named) for group, named in document.get("rigid_groups", {}).items()}
+    groups = {
+        checked_name("a rigid group", group): _texts(f"rigid group {group}", named)
+        for group, named in document.get("rigid_groups", {}).items()
+    }
     for group, named in groups.items():
         _check_known(f"rigid group {group!r}", named, labels)
     core_groups = _texts("core_groups", document["core_groups"])
     _check_known("core_groups", core_groups, groups)
     fewest = document["fewest_markers"]
     if not isinstance(fewest, int) or isinstance(fewest, bool) or fewest < 3:
-        raise ValueError(f"fewest_markers is {fewest!r}, not a whole number of at least 3")
+        raise ValueError(f"fewest_markers is {shown(fewest)}, not a whole number of at least 3")
     if len({label for group in core_groups for label in groups[group]}) < 3:
         raise ValueError("core_groups hold fewer than 3 markers")
     return MarkerSet(
-        name=_text("name", document["name"]),
+        name=checked_name("the set", document["name"]),
         labels=labels,
         places=tuple(_place(label, marker) for label, marker in zip(labels, markers, strict=True)),
         aliases=aliases,
@@ -205,17 +215,17 @@ def _place(label: str, marker: Mapping[str, Any]) -> Place:
         learned = _learned_joints()
         like = marker.get("like", label)
         if like not in learned:
-            raise ValueError(f"{label} has no offset_mm, and {like} is no marker of the CMU set")
+            raise ValueError(f"{label} has no offset_mm, and {shown(like)} is no marker of the CMU set")
         if "from" in marker:
-            raise ValueError(f"{label} has no offset_mm that could be from {marker['from']}")
+            raise ValueError(f"{label} has no offset_mm that could be from {shown(marker['from'])}")
         if marker.get("joint", learned[like]) != learned[like]:
-            raise ValueError(f"{label} is like {like}, which rides on {learned[like]}, not on {marker['joint']}")
+            raise ValueError(f"{label} is like {like}, which rides on {learned[like]}, not on {shown(marker['joint'])}")
         return Place(learned[like], like, None, spread)
     if "like" in marker:
         raise ValueError(f"{label} has both like and offset_mm")
     for joint in (marker["joint"], marker.get("from", marker["joint"])):
         if joint not in CMU_JOINTS:
-            raise ValueError(f"{label} has the unknown joint {joint!r}")
+            raise ValueError(f"{label} has the unknown joint {shown(joint)}")
     if spread is None:
         raise ValueError(f"{label} has an offset_mm but no spread_mm")
     return Place(marker["joint"], None, _three(f"offset_mm of {label}", marker["offset_mm"]), spread, marker.get("from"))
@@ -225,21 +235,21 @@ def _centre(joint: str, centre: Mapping[str, Any]) -> Centre:
     _check_keys(f"the centre of {joint}", centre, CENTRE_KEYS)
     parent = dict(zip(CMU_JOINTS, CMU_PARENTS, strict=True)).get(joint, -1)
     if parent <= 0:
-        raise ValueError(f"{joint!r} is no joint at the end of a bone")
+        raise ValueError(f"{shown(joint)} is no joint at the end of a bone")
     return Centre(joint, _three(f"offset_mm of {joint}", centre["offset_mm"]), _spread(joint, centre["spread_mm"]))
 
 
 def _spread(label: str, value: Any) -> Millimetres:
     spread = _three(f"spread_mm of {label}", value if isinstance(value, list) else [value] * 3)
-    if min(spread) <= 0:
-        raise ValueError(f"spread_mm of {label} is not above 0")
+    if min(spread) < LEAST_SPREAD_MM:
+        raise ValueError(f"spread_mm of {label} is below {LEAST_SPREAD_MM:g}")
     return spread
 
 
 def _three(what: str, values: Any) -> Millimetres:
     if not isinstance(values, list) or len(values) != 3 or any(isinstance(v, bool) or not isinstance(v, int | float) for v in values):
         raise ValueError(f"{what} is not three numbers")
-    if not all(math.isfinite(v) and abs(v) <= FARTHEST_MM for v in values):
+    if not all(abs(v) <= FARTHEST_MM for v in values):
         raise ValueError(f"{what} is beyond {FARTHEST_MM:g} mm")
     return float(values[0]), float(values[1]), float(values[2])
 
@@ -261,16 +271,10 @@ def _mirrored(labels: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     return tuple((label, f"R{label[1:]}") for label in labels if label[0] == "L" and f"R{label[1:]}" in labels)
 
 
-def _text(what: str, value: Any) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError(f"{what} is {value!r}, not a name")
-    return value
-
-
 def _texts(what: str, values: Any) -> tuple[str, ...]:
     if not isinstance(values, list):
-        raise ValueError(f"{what}: {values!r} is no list of names")
-    return tuple(_text(what, value) for value in values)
+        raise ValueError(f"{what}: {shown(values)} is no list of names")
+    return tuple(checked_name(what, value) for value in values)
 
 
 def _check_names(labels: tuple[str, ...], aliases: Mapping[str, tuple[str, ...]]) -> None:
@@ -291,9 +295,9 @@ def _check_names(labels: tuple[str, ...], aliases: Mapping[str, tuple[str, ...]]
 
 def _check_known(what: str, named: Iterable[str], known: Iterable[str]) -> None:
     if unknown := sorted(set(named) - set(known)):
-        raise ValueError(f"{what} names {unknown[0]!r}, which is not defined")
+        raise ValueError(f"{what} names {shown(unknown[0])}, which is not defined")
 
 
 def _check_keys(what: str, given: Mapping[str, Any], known: set[str]) -> None:
     if unknown := sorted(set(given) - known):
-        raise ValueError(f"{what} has the unknown entry {unknown[0]!r}")
+        raise ValueError(f"{what} has the unknown entry {shown(unknown[0])}")

@@ -22,6 +22,7 @@ from torch.nn.functional import gelu, scaled_dot_product_attention
 from ..actors.prior import Prior
 from ..atomic import replacing
 from ..solver.rotations import rotvec_to_rotmat
+from ..weights_file import check_shapes, reading
 from .features import FEATURES, LARGEST, RESIDUAL_M, Figure, Framed, Known, markers_of, picked, token_features
 
 #: A root's usual distance from the body frame, in m and rad: the units of its numbers.
@@ -43,6 +44,11 @@ class Size:
     queries: int = 32
     heads: int = 4
     rounds: int = 3
+
+    def __post_init__(self) -> None:
+        """Every head looks at as many numbers of a marker."""
+        if self.heads < 1 or self.marker % self.heads:
+            raise ValueError(f"{self.marker} numbers of a marker cannot be shared by {self.heads} heads")
 
 
 @dataclass(frozen=True, eq=False)
@@ -263,8 +269,20 @@ def write_proposer(network: Proposer, path: Path, facts: dict[str, object]) -> N
 
 
 def read_proposer(path: Path, prior: Prior) -> Proposer:
-    """Read what `write_proposer` wrote."""
-    with safe_open(path, framework="pt") as file:
-        network = Proposer(prior, Size(**json.loads(file.metadata()["size"])))
-        network.load_state_dict({name: file.get_tensor(name).float() for name in file.keys()})  # noqa: SIM118
+    """Read what `write_proposer` wrote.
+
+    Raises:
+        BonesetterError: The file is missing, damaged, or not of this prior or this version.
+    """
+    with reading(path), safe_open(path, framework="pt") as file:
+        size = Size(**json.loads(file.metadata()["size"]))
+        shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+        # before a network of whatever size is made
+        check_shapes(shapes, {f"rounds.{size.rounds - 1}.queries": (size.queries, size.marker), "actor.2.bias": (size.frame,)})
+        network = Proposer(prior, size)
+        check_shapes(shapes, {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()})
+        tensors = {name: file.get_tensor(name).float() for name in shapes}
+        if broken := [name for name, tensor in tensors.items() if not tensor.isfinite().all()]:
+            raise ValueError(f"{broken[0]} holds what is no number")
+        network.load_state_dict(tensors)
     return network.eval()

@@ -101,7 +101,7 @@ def read_run(path: Path) -> ProposerRun:
         return dacite.from_dict(ProposerRun, {**table, "name": path.stem}, dacite.Config(strict=True))
     except OSError as error:
         raise BonesetterError(f"{path} cannot be read ({error.strerror}): give a run's TOML file.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, dacite.DaciteError) as error:
+    except (ValueError, dacite.DaciteError) as error:
         raise BonesetterError(f"{path} is no run of the proposing network ({error}): see proposer.toml.") from error
 
 
