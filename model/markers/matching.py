@@ -32,6 +32,8 @@ SAID_WHEN_ABSENT = 0.5
 
 #: {column of a file: the subject with its separator, and the rest of the label}.
 Names = Mapping[int, tuple[str, str]]
+#: The prefixes of a person's labels, with their separators: mostly one.
+Person = tuple[str, ...]
 
 
 def choose_marker_set(take: Take) -> MarkerSet:
@@ -40,7 +42,7 @@ def choose_marker_set(take: Take) -> MarkerSet:
 
     def explained(marker_set: MarkerSet) -> int:
         names = _names(take, _labelled(take), marker_set)
-        columns = _columns(names, _subjects(names, samples, marker_set)[:1], marker_set)
+        columns = _columns(names, next(iter(_people(names, samples, marker_set)), ()), marker_set)
         return sum(samples[column] > 0 for column in columns.values())
 
     return max(bundled_marker_sets(), key=lambda marker_set: (explained(marker_set), -len(marker_set.labels)))
@@ -58,8 +60,9 @@ def match(take: Take, marker_set: MarkerSet) -> Take:
 def match_all(take: Take, marker_set: MarkerSet) -> tuple[Take, Take]:
     """Put a take onto a marker set's labels.
 
-    Subject prefixes are dropped, case is ignored, aliases are known. Of several subjects the one with the most samples is
-    taken. A duplicate such as `RBAC-1` fills the gaps of its marker that it continues. All else is left out, and said.
+    Prefixes are dropped, case is ignored, aliases are known. Prefixes of segments, or of some labels only, are one person's; of
+    several people the one with the most samples is taken. A duplicate such as `RBAC-1` fills the gaps of its marker that it
+    continues. All else is left out, and said.
 
     Args:
         take: As read from a file.
@@ -79,33 +82,33 @@ def match_all(take: Take, marker_set: MarkerSet) -> tuple[Take, Take]:
     if nameless := len(take.labels) - len(labelled):
         warnings.append(f"{nameless} unlabelled points are left out where they fit no gap.")
     names = _names(take, labelled, marker_set)
-    subjects = _subjects(names, samples, marker_set)
-    subject = subjects[0] if subjects else ""
-    if others := [other for other in subjects[1:] if len(_columns(names, [other], marker_set)) >= marker_set.fewest_markers]:
+    people = _people(names, samples, marker_set)
+    person = people[0] if people else ("",)
+    if others := [other for other in people[1:] if len(_columns(names, other, marker_set)) >= marker_set.fewest_markers]:
         warnings.append(
-            f"The file holds {len(others) + 1} subjects: {_named(subject)} is solved, as it has the most samples; "
+            f"The file holds {len(others) + 1} subjects: {_named(person)} is solved, as it has the most samples; "
             f"{listed([_named(other) for other in others])} left out."
         )
-    columns = _columns(names, [subject], marker_set)
+    columns = _columns(names, person, marker_set)
     labels = tuple(label for label in marker_set.labels if label in columns and samples[columns[label]])
     _require_enough(take, labels, marker_set)
 
     known = take.only([columns[label] for label in labels], labels)
     used = set(columns.values())
     for index in labelled:
-        label = _duplicated(names[index], subject, marker_set)
+        label = _duplicated(names[index], person, marker_set)
         if index not in used and label in labels:
             used.add(index)
             warnings.append(_join(take, index, known, label))
 
-    mine = [index for index in labelled if index not in used and _belongs(take.labels[index], names[index], subject)]
-    computed = [index for index in mine if COMPUTED.search(bare_name(take.labels[index].removeprefix(subject)))]
+    mine = [index for index in labelled if index not in used and _belongs(take.labels[index], names[index], person)]
+    computed = [index for index in mine if COMPUTED.search(bare_name(_without(take.labels[index], person)))]
     if computed:
         warnings.append(f"Left out, as they are computed points, not markers: {listed([names[index][1] for index in computed])}.")
     absent = [label for label in marker_set.labels if label not in labels]
     if 0 < len(absent) <= SAID_WHEN_ABSENT * len(labels):
         warnings.append(f"Solved without these markers of the set, which the file lacks: {listed(absent)}.")
-    rest = {take.labels[index].removeprefix(subject).strip(): index for index in mine if index not in computed}
+    rest = {_without(take.labels[index], person).strip(): index for index in mine if index not in computed}
     rest = {label: index for label, index in rest.items() if label not in labels}
     return replace(known, warnings=take.warnings + tuple(warnings)), take.only(list(rest.values()), tuple(rest))
 
@@ -146,30 +149,51 @@ def _base(label: str) -> str:
     return duplicate["label"] if duplicate else label
 
 
-def _subjects(names: Names, samples: Sequence[int] | FloatArray, marker_set: MarkerSet) -> list[str]:
-    """The prefixes of known labels, the one with the most samples first."""
+def _people(names: Names, samples: Sequence[int] | FloatArray, marker_set: MarkerSet) -> list[Person]:
+    """The people of a file, the one with the most samples first.
+
+    Prefixes under which no label is twice are one person's: those of its segments, or that of a part of its labels.
+    """
     counts: dict[str, int] = {}
+    known: dict[str, set[str]] = {}
     for index, (subject, name) in names.items():
-        if marker_set.find(name):
+        label = marker_set.find(name)
+        if label and (samples[index] or subject not in counts):
             counts[subject] = counts.get(subject, 0) + int(samples[index])
-    return sorted(counts, key=lambda subject: -counts[subject])
+            known.setdefault(subject, set()).add(label)
+    people: list[tuple[list[str], set[str]]] = []
+    for subject in sorted(counts, key=lambda subject: -counts[subject]):
+        whose = next((person for person in people if not person[1] & known[subject]), None)
+        if whose is None:
+            people.append(([subject], set(known[subject])))
+        else:
+            whose[0].append(subject)
+            whose[1].update(known[subject])
+    people.sort(key=lambda person: -sum(counts[subject] for subject in person[0]))
+    return [tuple(subjects) for subjects, _ in people]
 
 
-def _named(subject: str) -> str:
-    return repr(subject.rstrip(SEPARATORS)) if subject else "the one without a prefix"
+def _named(person: Person) -> str:
+    """A person by its prefix, the first of several."""
+    return repr(person[0].rstrip(SEPARATORS)) if person[0] else "the one without a prefix"
 
 
-def _belongs(label: str, name: tuple[str, str], subject: str) -> bool:
-    """Whether an unknown label is the subject's."""
-    return name[0] == subject or bool(subject and label.startswith(subject))
+def _belongs(label: str, name: tuple[str, str], person: Person) -> bool:
+    """Whether an unknown label is the person's."""
+    return name[0] in person or any(subject and label.startswith(subject) for subject in person)
 
 
-def _columns(names: Names, subjects: list[str], marker_set: MarkerSet) -> dict[str, int]:
-    """{label of the set: column of the file} for the subjects; the label itself goes before its aliases."""
+def _without(label: str, person: Person) -> str:
+    """A label without the longest of the person's prefixes that it has."""
+    return label.removeprefix(max((subject for subject in person if label.startswith(subject)), key=len, default=""))
+
+
+def _columns(names: Names, person: Person, marker_set: MarkerSet) -> dict[str, int]:
+    """{label of the set: column of the file} of a person; the label itself goes before its aliases."""
     found: dict[str, tuple[int, int]] = {}
     for index, (subject, name) in names.items():
         label = marker_set.find(name)
-        if subject not in subjects or label is None:
+        if subject not in person or label is None:
             continue
         rank = [bare_name(known) for known in (label, *marker_set.aliases.get(label, ()))].index(bare_name(name))
         if label not in found or rank < found[label][0]:
@@ -177,9 +201,9 @@ def _columns(names: Names, subjects: list[str], marker_set: MarkerSet) -> dict[s
     return {label: index for label, (_, index) in found.items()}
 
 
-def _duplicated(name: tuple[str, str], subject: str, marker_set: MarkerSet) -> str | None:
+def _duplicated(name: tuple[str, str], person: Person, marker_set: MarkerSet) -> str | None:
     """The set's label that a file's label such as `Male:RBAC-1` repeats."""
-    if name[0] != subject or _base(name[1]) == name[1]:
+    if name[0] not in person or _base(name[1]) == name[1]:
         return None
     return marker_set.find(_base(name[1]))
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -61,6 +62,34 @@ def test_of_two_subjects_the_fuller_one_is_taken() -> None:
     assert matched.positions[0, 0, 0] == len(CMU.labels)
     assert "'Bob' is solved" in matched.warnings[1]
     assert "'Ann' left out" in matched.warnings[1]
+
+
+SEGMENT_OF = {"L": "Left", "R": "Right"}
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        lambda label: f"{SEGMENT_OF.get(label[0], 'Trunk')}:{label}",
+        lambda label: f"Sub:{label}" if label in CMU.labels[:15] else label,
+        lambda label: f"{label[:2]}_x:{label}" if label[0] == "R" else f"Rest:{label}",
+    ],
+    ids=["one a segment", "on some labels", "many"],
+)
+def test_prefixes_of_segments_are_one_persons(prefix: Callable[[str], str]) -> None:
+    take = take_of([prefix(label) for label in CMU.labels])
+    assert choose_marker_set(take).name == CMU.name
+    matched, unknown = match_all(take, CMU)
+    assert matched.labels == CMU.labels
+    assert unknown.labels == ()
+    assert matched.warnings == ("Read.",)
+
+
+def test_two_people_with_prefixes_of_segments_stay_two() -> None:
+    one = [f"{SEGMENT_OF.get(label[0], 'Trunk')}:{label}" for label in CMU.labels]
+    matched = match(take_of([*one, *(f"Bob:{label}" for label in CMU.labels)]), CMU)
+    assert matched.labels == CMU.labels
+    assert any("The file holds 2 subjects" in warning for warning in matched.warnings)
 
 
 def test_a_duplicate_fills_the_gaps_that_it_continues() -> None:

@@ -15,7 +15,7 @@ from safetensors.numpy import save_file
 
 from model.actors import prior as priors
 from model.cli import main
-from model.files.c3d import write_c3d
+from model.files.c3d_writer import write_c3d
 from model.proposer import propose
 from model.proposer.network import read_proposer
 from model.take import BonesetterError
