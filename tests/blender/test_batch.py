@@ -190,3 +190,33 @@ def test_wrong_usage(batch, arguments):
 def test_bad_actor(batch, tmp_path):
     run = batch("a.c3d", "--out", tmp_path, "--actor", tmp_path / "gone.json")
     assert (run.returncode, "gone.json cannot be read" in run.stderr) == (1, True)
+
+
+def test_a_file_that_cannot_be_written_leaves_none_of_its_take(done, batch, tmp_path):
+    """The FBX is where a folder is; by then the others are written, one over an older one."""
+    (tmp_path / "one.fbx").mkdir()
+    (tmp_path / "one.bvh").write_text("old")
+    run = batch(done[0].parent / "one.c3d", "--out", tmp_path, "--format", "blend", "bvh", "fbx", "glb", "--force")
+    assert run.returncode == 1
+    assert f"{tmp_path / 'one.fbx'} cannot be written (there is a folder of that name)" in run.stderr
+    assert "residual" not in run.stdout
+    assert {path.name for path in tmp_path.iterdir()} == {"one.fbx", "one.bvh"}
+    assert (tmp_path / "one.bvh").read_text() == "old"
+
+
+def test_a_wrong_name_is_said_without_the_engine(tmp_path):
+    marker = tmp_path / "started"
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\ntouch {marker}\n")
+    python.chmod(0o755)
+    environment = {**os.environ, "BONESETTER_ENGINE_PYTHON": str(python)}
+    command = [sys.executable, str(ROOT / "batch.py"), str(tmp_path / "none.c3d"), "--out", str(tmp_path / "out")]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=240, env=environment, check=False)
+    assert run.returncode == 1
+    assert run.stderr.count("none.c3d cannot be read") == 1
+    assert not marker.exists()
+
+
+def test_options_are_not_taken_by_their_beginnings(batch, tmp_path):
+    run = batch("a.c3d", "--out", tmp_path, "--rig", "3")
+    assert (run.returncode, "--rig" in run.stderr) == (2, True)
