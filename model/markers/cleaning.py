@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from ..curves import akima_slopes, hermite
 from ..marker_sets.marker_set import MarkerSet
 from ..motion import nearest_rotations
+from ..parallel import run_each
 from ..settings import Settings
 from ..take import BoolArray, CleanTake, FloatArray, IntArray, Take
 from .thresholds import residual_limit, telling, threshold_findings
@@ -45,6 +46,8 @@ TURN_SECONDS = 1 / 60
 MOST_TURN = 3.0
 #: Speeds that tell so are taken over at least this time, in s: noise that is hardly larger than a step looks fast over less.
 SPEED_SECONDS = 0.06
+#: Markers whose jumps are looked for at once.
+MARKERS_AT_ONCE = 8
 #: Fewer neighbours than this judge nothing at first: who is wrong could not be told.
 FEWEST_NEIGHBOURS = 3
 
@@ -76,13 +79,8 @@ def clean(take: Take, marker_set: MarkerSet, settings: Settings) -> CleanTake:
     limit = residual_limit(take, settings.max_residual * 1e-3)
     reasons["residual"] = telling(take.residuals, present) & (take.residuals > limit)
     trusted &= ~reasons["residual"]
-    centred, far = _centred(take.positions, trusted)
-    trusted &= ~far
-    reasons["jump"] = _spikes(centred, trusted, settings.max_speed, take.rate_hz) | far
+    reasons["jump"] = _jumping(take, trusted, settings.max_speed)
     trusted &= ~reasons["jump"]
-    excursions = _excursions(centred, trusted, settings.max_speed, take.rate_hz)
-    reasons["jump"] |= excursions
-    trusted &= ~excursions
     reasons["rigid"] = _broken(take, trusted, marker_set, settings.rigid_tolerance * 1e-3)
     trusted &= ~reasons["rigid"]
 
@@ -91,20 +89,45 @@ def clean(take: Take, marker_set: MarkerSet, settings: Settings) -> CleanTake:
     return CleanTake(take, positions, trusted, _counts(take, reasons), threshold_findings(take, reasons, settings, limit))
 
 
-def _centred(positions: FloatArray, present: BoolArray) -> tuple[FloatArray, BoolArray]:
-    """Positions about the middle of the take, NaN where there is none, and (frames, labels) where a sample is too far to be a marker.
+def _jumping(take: Take, present: BoolArray, max_speed: float) -> BoolArray:
+    """(frames, labels): samples that are too far away to be a marker, spikes and excursions.
 
-    Four-byte floats: 1e-7 of a few metres is far below a marker's jitter, and twice as fast.
+    Each marker is judged by itself: several threads judge some at a time, in the memory of these.
     """
+    middle, farthest = _reach(take.positions, present)
+    flagged = np.zeros_like(present)
+
+    def work(first: int) -> None:
+        own = slice(first, first + MARKERS_AT_ONCE)
+        centred, far = _centred(take.positions[:, own], present[:, own], middle, farthest)
+        standing = present[:, own] & ~far
+        spikes = _spikes(centred, standing, max_speed, take.rate_hz)
+        standing &= ~spikes
+        flagged[:, own] = far | spikes | _excursions(centred, standing, max_speed, take.rate_hz)
+
+    run_each(work, range(0, len(take.labels), MARKERS_AT_ONCE))
+    return flagged
+
+
+def _reach(positions: FloatArray, present: BoolArray) -> tuple[FloatArray, float]:
+    """The middle (3,) of a take, in metres, and how far from it on an axis a sample may be."""
     few = slice(None, None, max(1, len(positions) // 100))
     known = positions[few][present[few]]
     if not len(known):
         known = positions[present]
-    middle = np.median(known, axis=0) if len(known) else np.zeros(3)
+    if not len(known):
+        return np.zeros(3), FARTHEST_M
+    middle = np.median(known, axis=0)
+    return middle, max(FARTHEST_M, FARTHEST_RATIO * float(np.median(np.abs(known - middle).max(axis=-1))))
+
+
+def _centred(positions: FloatArray, present: BoolArray, middle: FloatArray, farthest: float) -> tuple[FloatArray, BoolArray]:
+    """Positions about the middle of the take, NaN where there is none, and (frames, labels) where a sample is too far to be a marker.
+
+    Four-byte floats: 1e-7 of a few metres is far below a marker's jitter, and twice as fast.
+    """
     centred = positions - middle
-    distance = np.abs(centred).max(axis=-1)
-    usual = np.median(np.abs(known - middle).max(axis=-1)) if len(known) else 0.0
-    far = present & (distance > max(FARTHEST_M, FARTHEST_RATIO * usual))
+    far = present & (np.abs(centred).max(axis=-1) > farthest)
     return np.where((present & ~far)[..., None], centred, np.nan).astype(np.float32), far
 
 
