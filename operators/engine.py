@@ -323,11 +323,11 @@ def _unusable(python: str, why: str) -> str:
     return f"The engine's Python ({python}) cannot be run ({why}): choose Python 3.11 or newer in Bonesetter's preferences."
 
 
-def warm_engine(python: str | None = None) -> None:
+def warm_engine(python: str) -> None:
     """Start the engine, if it does not run, while the user still looks at the markers; what is wrong with it Solve Markers says."""
     if not engine.alive:
         with suppress(BonesetterError):
-            engine.start(python or interpreter())
+            engine.start(python)
 
 
 #: The one engine of this Blender.

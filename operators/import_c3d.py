@@ -14,7 +14,8 @@ from bpy_extras.io_utils import ImportHelper, poll_file_object_drop
 from ..model.files.c3d import read_c3d
 from ..model.take import BonesetterError, Take
 from .empties import ImportOptions, build_take
-from .engine import warm_engine
+from .engine import interpreter, warm_engine
+from .preferences import engine_python, starts_engine
 from .space import Timing
 from .takes import takes_of
 from .view import show_markers
@@ -106,7 +107,8 @@ class BONESETTER_OT_import_c3d(bpy.types.Operator, ImportHelper):
             if self.set_range:
                 set_range(scene, [timing for _, timing in done], grow=animated)
             show_markers(context, [collection for collection, _ in done])
-            warm_engine()
+            if starts_engine() and not bpy.app.background:
+                warm_engine(interpreter(engine_python()))
         for failure in failures:
             # An error would also hide that the others were imported.
             self.report({"WARNING" if done else "ERROR"}, failure)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import bpy
 
 from .. import __package__ as base_package
@@ -10,6 +12,17 @@ from .. import __package__ as base_package
 
 def engine_python() -> str:
     """The interpreter the user chose for the engine; empty for Blender's own."""
+    preferences = _preferences()
+    return bpy.path.abspath(preferences.python_path) if preferences else ""
+
+
+def starts_engine() -> bool:
+    """Whether the engine starts as soon as a take is imported."""
+    preferences = _preferences()
+    return preferences.start_on_import if preferences else False
+
+
+def _preferences() -> Any:
     addon = bpy.context.preferences.addons.get(base_package)
     # Loaded as a plain package (batch.py) there are no preferences.
-    return bpy.path.abspath(addon.preferences.python_path) if addon and addon.preferences else ""
+    return addon.preferences if addon else None

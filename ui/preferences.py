@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import bpy
-from bpy.props import StringProperty
+from bpy.props import BoolProperty, StringProperty
 
 from .. import __package__ as base_package
 from ..operators.engine import interpreter
@@ -19,10 +19,17 @@ class BONESETTER_AP_preferences(bpy.types.AddonPreferences):
         subtype="FILE_PATH",
     )
 
+    start_on_import: BoolProperty(
+        name="Start on Import",
+        description="Start the engine when a take is imported, so that it is ready when Solve Markers is pressed",
+        default=True,
+    )
+
     def draw(self, _context: bpy.types.Context) -> None:
         layout = self.layout
         layout.use_property_split = True
         layout.prop(self, "python_path")
+        layout.prop(self, "start_on_import")
         row = layout.row()
         row.label(text=f"Runs in {interpreter(self.python_path)}", icon="CONSOLE")
         row.operator("bonesetter.check_engine", icon="CHECKMARK")

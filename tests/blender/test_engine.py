@@ -178,12 +178,16 @@ def test_crash_becomes_a_sentence(ext, engine, engine_python, request_for):
         job.wait()
 
 
-def test_bug_becomes_a_sentence_and_the_engine_lives(ext, engine, engine_python):
-    job = engine.submit(engine_python, {"take": "nowhere.npz", "out": "x.npz"})
-    with pytest.raises(ext("model.take").BonesetterError, match="nowhere"):
+def test_bug_becomes_a_sentence_and_the_engine_lives(ext, engine, engine_python, request_for):
+    job = engine.submit(engine_python, {**request_for, "settings": {"nonsense": 1}})
+    with pytest.raises(ext("model.take").BonesetterError, match="nonsense") as caught:
         job.wait()
+    assert f"{engine.log} has more" in str(caught.value)
     assert "Traceback" in engine.log.read_text()
     engine.submit(engine_python, {"ping": True}).wait()
+    # another engine of the session writes on in the same log
+    engine.start(engine_python)
+    assert "Traceback" in engine.log.read_text()
 
 
 def test_interpreter_without_torch_is_named_with_the_cure(ext, engine, tmp_path):

@@ -24,6 +24,7 @@ from model.training.synthesis import Noise, synthesise
 ROOT = Path(__file__).resolve().parents[2]
 #: What no solve needs, and what takes long to load.
 HEAVY = (
+    "ezc3d",
     "torch._dynamo",
     "torch._inductor",
     "sympy",
