@@ -41,7 +41,7 @@ from .solver.kinematics import Body, Pose, to_array
 from .solver.rotations import rotmat_to_unitquat
 from .solver.smoothing import low_pass, smooth_rotations
 from .solver.sticking import Restuck, follow_restuck
-from .take import BonesetterError, CleanTake, FloatArray, Take
+from .take import BonesetterError, CleanTake, FloatArray, Take, all_finite
 
 Progress = Callable[[str, float], None]
 
@@ -221,7 +221,7 @@ def find_device(name: str) -> torch.device:
 def observe(cleaned: CleanTake, device: torch.device) -> Observations:
     """The cleaned markers as the solver takes them."""
     seconds = 1.0 / cleaned.take.rate_hz
-    known = np.isfinite(cleaned.positions).all(axis=-1)
+    known = all_finite(cleaned.positions)
     # no other marker is near in time, however the columns stand
     apart = distance_transform_edt(~cleaned.trusted, sampling=(seconds, 1e6))
     near = 1.0 / (1.0 + (np.asarray(apart) / FILLED_SECONDS) ** 4)

@@ -23,6 +23,14 @@ class BonesetterError(Exception):
     """Something the user can act on: its text is one clear sentence that says what to do."""
 
 
+def all_finite(points: FloatArray) -> BoolArray:
+    """(...): which of the points (..., 3) are known. By axis: over a last axis of three numpy is five times slower."""
+    x, y, z = np.isfinite(points[..., 0]), np.isfinite(points[..., 1]), np.isfinite(points[..., 2])
+    x &= y
+    x &= z
+    return x
+
+
 @dataclass(frozen=True, eq=False)
 class Take:
     """Labelled marker trajectories.
@@ -60,7 +68,7 @@ class Take:
     @property
     def present(self) -> BoolArray:
         """(frames, labels): True where the file has a sample."""
-        return np.asarray(np.isfinite(self.positions).all(axis=-1))
+        return all_finite(self.positions)
 
     def only(self, markers: Sequence[int], labels: tuple[str, ...] | None = None) -> Take:
         """A copy with these markers only, by their indices and in that order; under other labels where they are given."""

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from ..curves import akima_slopes, hermite
 from ..marker_sets.marker_set import MarkerSet
 from ..motion import nearest_rotations
-from ..parallel import run_each
+from ..parallel import each, run_each
 from ..settings import Settings
 from ..take import BoolArray, CleanTake, FloatArray, IntArray, Take
 from .thresholds import residual_limit, telling, threshold_findings
@@ -334,26 +334,31 @@ def _broken(take: Take, trusted: BoolArray, marker_set: MarkerSet, tolerance: fl
     Where an exchange of two markers mends a frame, these two are it; else the worst of a frame goes first, then again.
     """
     flagged = np.zeros_like(trusted)
-    for labels in marker_set.rigid_groups.values():
-        markers = [take.labels.index(label) for label in labels if label in take.labels]
-        if len(markers) < 3:
-            continue
-        standing = trusted[:, markers]
-        pairs = np.array(list(combinations(range(len(markers)), 2)))
-        lengths = _lengths(take.positions[:, markers], standing, pairs)
-        usual = np.nan_to_num([np.median(length[np.isfinite(length)]) if np.isfinite(length).any() else 0.0 for length in lengths.T])
-        frames = np.flatnonzero((np.abs(lengths - usual) > tolerance).any(axis=1))
-        lengths = lengths[frames]
-        _drop_swaps(lengths, standing, frames, pairs, usual, tolerance)
-        strain = np.nan_to_num(np.abs(lengths - usual))
-        for _ in range(len(markers) - 2):
-            worst = _worst(strain, standing[frames], pairs, tolerance)
-            hit = np.flatnonzero(worst >= 0)
-            if not len(hit):
-                break
-            standing[frames[hit], worst[hit]] = False
-        flagged[:, markers] = trusted[:, markers] & ~standing
+    groups = [[take.labels.index(label) for label in labels if label in take.labels] for labels in marker_set.rigid_groups.values()]
+    groups = [markers for markers in groups if len(markers) >= 3]
+    standing = each(lambda markers: _standing(take.positions[:, markers], trusted[:, markers], tolerance), groups)
+    for markers, stands in zip(groups, standing, strict=True):
+        flagged[:, markers] = trusted[:, markers] & ~stands
     return flagged
+
+
+def _standing(positions: FloatArray, trusted: BoolArray, tolerance: float) -> BoolArray:
+    """Which of the trusted samples (frames, markers) of one rigid group keep their distances; see `_broken`."""
+    standing = trusted.copy()
+    pairs = np.array(list(combinations(range(standing.shape[1]), 2)))
+    lengths = _lengths(positions, standing, pairs)
+    usual = np.nan_to_num([np.median(length[np.isfinite(length)]) if np.isfinite(length).any() else 0.0 for length in lengths.T])
+    frames = np.flatnonzero((np.abs(lengths - usual) > tolerance).any(axis=1))
+    lengths = lengths[frames]
+    _drop_swaps(lengths, standing, frames, pairs, usual, tolerance)
+    strain = np.nan_to_num(np.abs(lengths - usual))
+    for _ in range(standing.shape[1] - 2):
+        worst = _worst(strain, standing[frames], pairs, tolerance)
+        hit = np.flatnonzero(worst >= 0)
+        if not len(hit):
+            break
+        standing[frames[hit], worst[hit]] = False
+    return standing
 
 
 def _lengths(positions: FloatArray, standing: BoolArray, pairs: IntArray) -> FloatArray:
