@@ -72,8 +72,6 @@ LIMIT_SIGMA_RAD = np.radians(1.0)
 TAIL = 1.0
 #: Of the normal matrix's diagonal, added to it; and for the root, in 1/m^2 and 1/rad^2, which no prior holds where no marker is seen.
 DAMPING, ROOT_DAMPING = 1e-4, 1.0
-#: Frames whose equations are made at once: what is made for them stays in the processor's cache.
-AT_ONCE = 512
 
 
 Progress = Callable[[float], None]
@@ -205,21 +203,16 @@ def normal_equations(
     count = ROOT + body.coordinates
     band = seen.points.new_empty(pose.frames, count * (count + 1))
     band[:, count * count :] = 0.0
-    gradient = seen.points.new_empty(pose.frames, count)
-    precision = torch.triu(terms.precision)
-    for start in range(0, pose.frames, AT_ONCE):
-        part = slice(start, start + AT_ONCE)
-        here = pose[part]
-        posed = body.posed(here)
-        residuals = posed.markers - seen.points[part]
-        weights = sample_weights(residuals, seen[part], scale_m)
-        if advice is not None and scale_m >= WIDE_SCALE_M:
-            weights = weights * advice.reliability[part]
-        by = twists(body, posed, here)
-        believed = usual(here, terms)
-        write_upper(body, posed, here, by, weights, believed[..., None] * precision, upper_triangle(band[part]))
-        gradient[part] = pulls(body, posed, here, by, (weights[..., None] * residuals).permute(1, 2, 0))
-        gradient[part, ROOT:] += believed * (here.q @ terms.precision[ROOT:, ROOT:])
+    posed = body.posed(pose)
+    residuals = posed.markers - seen.points
+    weights = sample_weights(residuals, seen, scale_m)
+    if advice is not None and scale_m >= WIDE_SCALE_M:
+        weights = weights * advice.reliability
+    by = twists(body, posed, pose)
+    believed = usual(pose, terms)
+    write_upper(body, posed, pose, by, weights, believed[..., None] * torch.triu(terms.precision), upper_triangle(band))
+    gradient = pulls(body, posed, pose, by, (weights[..., None] * residuals).permute(1, 2, 0)).contiguous()
+    gradient[:, ROOT:] += believed * (pose.q @ terms.precision[ROOT:, ROOT:])
     terms.add_limits(pose.q, upper_triangle(band), gradient)
     if advice is not None:
         upper_triangle(band).diagonal(dim1=1, dim2=2)[:, ROOT:] += advice.precision

@@ -13,6 +13,7 @@ from .kinematics import Pose
 from .rotations import rotmat_to_rotvec, rotvec_to_rotmat
 
 #: Most frames that are refined together, and how many more on either side are refined with them and thrown away.
+#: Shorter windows would lie in the processor's cache, but then threads, which share Python's lock between operations, wait for one another.
 LONGEST_WINDOW, OVERLAP = 1024, 64
 
 

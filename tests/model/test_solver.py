@@ -13,7 +13,6 @@ from model.actors.prior import Prior, bundled
 from model.solver.advice import ADVICE_WEIGHT, WIDE_SCALE_M, Advice
 from model.solver.calibration import INDEPENDENCE, ActorFit, Sizes, fit_actor, spread_frames
 from model.solver.fit import (
-    AT_ONCE,
     DAMPING,
     MARKER_SIGMA_M,
     ROOT_DAMPING,
@@ -101,7 +100,7 @@ def test_coupled_step_solves_the_dense_system():
 
 def test_normal_matrix_is_that_of_the_jacobian(any_body, clean):
     """Composite inertias against the product of Jacobians, with frames that are made at once and others."""
-    frames = AT_ONCE + 3
+    frames = 515
     seen = observed(clean.markers[np.arange(frames) % len(clean.markers)] + 0.02)
     terms = prior_terms(bundled().pose, seen.seconds, seen.points)
     random = torch.Generator().manual_seed(3)
