@@ -2,15 +2,16 @@
 """Whether a take's result still is that of its markers and of the settings.
 
 A solve notes a digest of both on the take. Reading every key again takes some hundredths of a second, so the digest of a take is kept until
-Blender says that an action or an object changed.
+Blender says that an action or a collection changed.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import bpy
@@ -20,8 +21,27 @@ from .keyframes import bound_channelbag
 from .properties import settings_of
 from .takes import LABEL
 
-#: {session_uid of a take: digest of its markers}, while nothing has changed.
-_digests: dict[int, str] = {}
+#: A digest that took longer than this, in s, is not made again within so many times what it took: whoever drags a key is not to wait.
+QUICK_SECONDS, REST = 0.02, 20
+
+
+@dataclass
+class _Digest:
+    """Of a take's markers: when it was made, how long that took, in s, and whether anything has changed since."""
+
+    text: str
+    made: float
+    seconds: float
+    changed: bool = False
+
+    @property
+    def holds(self) -> bool:
+        """Nothing has changed, or it is too early to look again."""
+        return not self.changed or (self.seconds > QUICK_SECONDS and time.monotonic() < self.made + REST * self.seconds)
+
+
+#: By the session_uid of a take.
+_digests: dict[int, _Digest] = {}
 
 
 def note_solved(scene: bpy.types.Scene, collection: bpy.types.Collection) -> None:
@@ -47,20 +67,27 @@ def out_of_date(scene: bpy.types.Scene, collection: bpy.types.Collection) -> str
 
 def markers_digest(collection: bpy.types.Collection) -> str:
     """A digest of the keys of all markers of a take, and of which there are."""
-    uid = collection.session_uid
-    if uid not in _digests:
-        digest = hashlib.blake2b(digest_size=16)
-        # undo and sorting change the order of objects, not of labels
-        marked = (one for one in collection.all_objects if LABEL in one)
-        for marker in sorted(marked, key=lambda one: (str(one[LABEL]), one.name)):
-            digest.update(str(marker[LABEL]).encode(errors="replace"))
-            if not _is_keyed(marker):
-                digest.update(np.array(marker.location, dtype=np.float32).tobytes())
-            digest.update(np.array(marker.delta_location, dtype=np.float32).tobytes())
-            bag = bound_channelbag(marker)
-            digest.update(curves_digest(bag.fcurves if bag is not None else ()))
-        _digests[uid] = digest.hexdigest()
-    return _digests[uid]
+    known = _digests.get(collection.session_uid)
+    if known is None or not known.holds:
+        began = time.monotonic()
+        text = _read_markers(collection)
+        now = time.monotonic()
+        _digests[collection.session_uid] = known = _Digest(text, now, now - began)
+    return known.text
+
+
+def _read_markers(collection: bpy.types.Collection) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    # undo and sorting change the order of objects, not of labels
+    marked = (one for one in collection.all_objects if LABEL in one)
+    for marker in sorted(marked, key=lambda one: (str(one[LABEL]), one.name)):
+        bag = bound_channelbag(marker)
+        digest.update(str(marker[LABEL]).encode(errors="replace"))
+        if bag is None or all(curve.data_path != "location" for curve in bag.fcurves):
+            digest.update(np.array(marker.location, dtype=np.float32).tobytes())
+        digest.update(np.array(marker.delta_location, dtype=np.float32).tobytes())
+        digest.update(curves_digest(bag.fcurves if bag is not None else ()))
+    return digest.hexdigest()
 
 
 def curves_digest(curves: Iterable[Any]) -> bytes:
@@ -97,11 +124,6 @@ def unregister() -> None:
     forget()
 
 
-def _is_keyed(marker: bpy.types.Object) -> bool:
-    bag = bound_channelbag(marker)
-    return bag is not None and any(curve.data_path == "location" for curve in bag.fcurves)
-
-
 def _settings(scene: bpy.types.Scene) -> str:
     return json.dumps(asdict(settings_of(scene)), sort_keys=True)
 
@@ -110,7 +132,8 @@ def _settings(scene: bpy.types.Scene) -> str:
 def _note_change(_scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> None:
     # playing frames updates objects, too, but neither actions nor collections
     if _digests and (depsgraph.id_type_updated("ACTION") or depsgraph.id_type_updated("COLLECTION")):
-        _digests.clear()
+        for digest in _digests.values():
+            digest.changed = True
 
 
 @bpy.app.handlers.persistent
