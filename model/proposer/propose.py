@@ -19,7 +19,7 @@ from ..actors.prior import Prior
 from ..parallel import each
 from ..solver.advice import Advice
 from ..solver.fit import Observations
-from ..solver.frames import Between
+from ..solver.frames import Between, Window, windows
 from ..solver.kinematics import ROOT, Pose
 from .features import Known, into_frames
 from .network import LEAST_SPREAD, ROOT_M, ROOT_RAD, Estimate, Evidence, Proposer, read_proposer
@@ -100,14 +100,12 @@ def propose(network: Proposer, known: Known, seen: Observations) -> Proposal:
     framed = into_frames(network.figure, known, seen.points[None], seen.confidence[None])
 
     @torch.no_grad()
-    def work(start: int) -> tuple[Estimate, Tensor, Evidence]:
-        first, last = max(0, start - MARGIN), min(frames, start + CHUNK + MARGIN)
-        answer = network(known, framed.part(first, last))
-        own = slice(start - first, min(CHUNK, frames - start) + start - first)
-        latest = answer.estimates[-1]
+    def work(window: Window) -> tuple[Estimate, Tensor, Evidence]:
+        answer = network(known, framed.part(window.whole.start, window.whole.stop))
+        latest, own = answer.estimates[-1], window.own
         return Estimate(latest.pose[:, own], latest.log_sigma[:, own]), answer.reliability[0, own], answer.evidence
 
-    estimates, reliability, parts = zip(*each(work, range(0, frames, CHUNK)), strict=True)
+    estimates, reliability, parts = zip(*each(work, windows(frames, CHUNK, MARGIN)), strict=True)
     evidence = reduce(operator.add, parts)
     estimate = Estimate(torch.cat([e.pose for e in estimates], 1), torch.cat([e.log_sigma for e in estimates], 1))
     root, turn, q = (part[0] for part in network.decoded(estimate))

@@ -35,12 +35,19 @@ class Window:
         return slice(self.frames.start - self.whole.start, self.frames.stop - self.whole.start)
 
 
-def windows(frames: int) -> list[Window]:
-    """The windows of a take: one, or few, nearly of one length and even in number, so that threads that share them end together."""
-    count = max(1, -(-frames // LONGEST_WINDOW))
+def windows(frames: int, longest: int | None = None, overlap: int | None = None) -> list[Window]:
+    """The windows of a take: one, or few, nearly of one length and even in number, so that threads that share them end together.
+
+    Args:
+        frames: Of the take.
+        longest: Most frames of a window; `LONGEST_WINDOW` unless given.
+        overlap: Frames more on either side; `OVERLAP` unless given.
+    """
+    longest, overlap = longest or LONGEST_WINDOW, OVERLAP if overlap is None else overlap
+    count = max(1, -(-frames // longest))
     count += count % 2 if count > 1 else 0
     cuts = [frames * part // count for part in range(count + 1)]
-    return [Window(slice(start, stop), slice(max(0, start - OVERLAP), min(stop + OVERLAP, frames))) for start, stop in pairwise(cuts)]
+    return [Window(slice(start, stop), slice(max(0, start - overlap), min(stop + overlap, frames))) for start, stop in pairwise(cuts)]
 
 
 def joined(poses: list[Pose]) -> Pose:
