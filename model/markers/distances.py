@@ -10,6 +10,7 @@ from ..take import FloatArray
 
 #: Frames at once, so that what is made on the way stays small however long the take is.
 AT_ONCE = 4096
+#: In metres: the squares of larger numbers might be none.
 FARTHEST_M = 1e9
 
 
