@@ -9,7 +9,6 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
-from scipy.ndimage import distance_transform_edt
 
 from .actors import prior as priors
 from .actors.actor import Actor
@@ -41,6 +40,7 @@ from .solver.kinematics import Body, Pose, to_array
 from .solver.rotations import rotmat_to_unitquat
 from .solver.smoothing import low_pass, smooth_rotations
 from .solver.sticking import Restuck, follow_restuck
+from .stretches import frames_from
 from .take import BonesetterError, CleanTake, FloatArray, Take, all_finite
 
 Progress = Callable[[str, float], None]
@@ -222,9 +222,7 @@ def observe(cleaned: CleanTake, device: torch.device) -> Observations:
     """The cleaned markers as the solver takes them."""
     seconds = 1.0 / cleaned.take.rate_hz
     known = all_finite(cleaned.positions)
-    # no other marker is near in time, however the columns stand
-    apart = distance_transform_edt(~cleaned.trusted, sampling=(seconds, 1e6))
-    near = 1.0 / (1.0 + (np.asarray(apart) / FILLED_SECONDS) ** 4)
+    near = 1.0 / (1.0 + (frames_from(cleaned.trusted) * seconds / FILLED_SECONDS) ** 4)
     filled = LEAST_FILLED_CONFIDENCE + (FILLED_CONFIDENCE - LEAST_FILLED_CONFIDENCE) * near
     confidence = np.where(cleaned.trusted, 1.0, np.where(known, filled, 0.0))
     points = torch.as_tensor(np.nan_to_num(cleaned.positions, nan=0.0), dtype=torch.float32, device=device)

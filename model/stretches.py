@@ -1,13 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Stretches of frames that go without a break."""
+"""Stretches of frames that go without a break, and how far it is to the nearest."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from .take import BoolArray, IntArray
+from .take import BoolArray, FloatArray, IntArray
 
 
 def stretches(flags: BoolArray) -> IntArray:
     """(stretches, 2): the first index of each run of True in flags (frames,), and the one behind its last."""
     return np.flatnonzero(np.diff(flags.astype(np.int8), prepend=0, append=0)).reshape(-1, 2)
+
+
+def frames_from(flags: BoolArray) -> FloatArray:
+    """(frames, columns): how many frames each is from the nearest True of flags (frames, columns) in its column; infinite where none is."""
+    frames = np.arange(len(flags), dtype=float)[:, None]
+    before = np.maximum.accumulate(np.where(flags, frames, -np.inf), axis=0)
+    after = np.minimum.accumulate(np.where(flags, frames, np.inf)[::-1], axis=0)[::-1]
+    return np.minimum(frames - before, after - frames)

@@ -30,7 +30,7 @@ from ..actors.prior import PosePrior
 from ..parallel import Steps, each
 from ..stretches import stretches
 from .advice import WIDE_SCALE_M, Advice
-from .banded import solve_banded
+from .banded import scratch, solve_banded
 from .frames import Between, Window, joined, windows
 from .kinematics import ROOT, Body, Pose, to_array
 from .robust import kernel_cost, kernel_weight
@@ -198,10 +198,11 @@ def normal_equations(
 ) -> tuple[Tensor, Tensor]:
     """Gauss-Newton's matrices, without the coupling, as `upper_triangle` reads them, and gradients (frames, n).
 
-    The advice is as far believed as it says: see `Advice.where_hidden`.
+    The matrices lie in the thread's scratch memory, which the next call in the same thread overwrites. The advice is as far believed as
+    it says: see `Advice.where_hidden`.
     """
     count = ROOT + body.coordinates
-    band = seen.points.new_empty(pose.frames, count * (count + 1))
+    band = scratch(pose.frames * count * (count + 1), seen.points).view(pose.frames, count * (count + 1))
     band[:, count * count :] = 0.0
     posed = body.posed(pose)
     residuals = posed.markers - seen.points

@@ -6,7 +6,7 @@ from scipy.spatial.transform import Rotation
 
 from model.motion import nearest_rotations
 from model.skeleton import CMU_PARENTS, Skeleton, turn_between
-from model.stretches import stretches
+from model.stretches import frames_from, stretches
 
 
 def test_the_nearest_rotation_takes_points_where_they_went_and_is_no_reflection() -> None:
@@ -33,6 +33,12 @@ def test_a_stretch_ends_behind_its_last_frame() -> None:
     assert stretches(np.array([True, True, False, True, False, False, True])).tolist() == [[0, 2], [3, 4], [6, 7]]
     assert stretches(np.zeros(5, dtype=bool)).shape == (0, 2)
     assert stretches(np.zeros(0, dtype=bool)).shape == (0, 2)
+
+
+def test_every_frame_knows_how_far_the_nearest_flag_of_its_column_is() -> None:
+    flags = np.array([[0, 0, 1], [1, 0, 0], [0, 0, 0], [0, 0, 0], [1, 0, 0]], dtype=bool)
+    np.testing.assert_array_equal(frames_from(flags).T, [[1, 0, 1, 1, 0], [np.inf] * 5, [0, 1, 2, 3, 4]])
+    assert frames_from(np.zeros((0, 2), dtype=bool)).shape == (0, 2)
 
 
 def test_what_hangs_below_a_joint() -> None:

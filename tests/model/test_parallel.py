@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import torch
 from scipy.linalg import LinAlgError, solveh_banded
 
 from model.parallel import Steps, each, run_each, side_by_side
-from model.solver.banded import solve_banded
+from model.solver.banded import scratch, solve_banded
 from model.solver.frames import LONGEST_WINDOW, OVERLAP, windows
 
 
@@ -113,3 +115,14 @@ def test_what_lapack_would_misread_is_refused() -> None:
         solve_banded(np.asfortranarray(band), np.ones(300, np.float32))
     with pytest.raises(ValueError, match="299"):
         solve_banded(band, np.ones(299, np.float32))
+
+
+def test_scratch_memory_is_a_threads_own_and_is_used_again() -> None:
+    like = torch.zeros(1)
+    first = scratch(1000, like)
+    assert scratch(10, like).data_ptr() == first.data_ptr()
+    assert len(scratch(10, like)) == 10
+    with ThreadPoolExecutor(1) as other:
+        assert other.submit(scratch, 10, like).result().data_ptr() != first.data_ptr()
+    assert scratch(10, like.double()).dtype == torch.float64
+    assert len(scratch(2000, like)) == 2000
