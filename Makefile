@@ -22,7 +22,7 @@ solve:
 
 # Train every network of the study: some hours; what is done is kept, so that it can be stopped at any time.
 study:
-	@python=$$(tools/environment engine) && "$$python" -m model train model/training/study/*.toml
+	@python=$$(tools/environment engine) && "$$python" -m model train model/study/runs/*.toml
 
 # Compare our solver, what is trained and the peers: docs/benchmark.md.
 bench:

@@ -32,7 +32,7 @@ def main(arguments: Sequence[str]) -> int:
         The exit code: 0 when all were solved, 1 when some failed; wrong usage exits with 2.
     """
     with _extension() as load:
-        runs, cli = load("model.runs"), load("model.cli")
+        runs, cli = load("model.shell.runs"), load("model.shell.cli")
         parser = argparse.ArgumentParser(prog="batch.py", description="Solve takes (C3D) in Blender.", allow_abbrev=False)
         runs.add_arguments(parser, sorted([*ENGINE_FORMATS, *WRITERS]), ["blend", "bvh"])
         parsed = parser.parse_args(arguments)
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str]) -> int:
                 lambda job, read: _solve_whole(job, read, settings, parsed, load),
                 force=parsed.force,
             )
-        except load("model.take").BonesetterError as error:
+        except load("model.core.take").BonesetterError as error:
             print(error, file=sys.stderr)
             return cli.FAILED
 
@@ -76,9 +76,9 @@ def _solve_whole(
     job: Any, read: tuple[Any, dict[str, float]], settings: Any, given: argparse.Namespace, load: Callable[[str], Any]
 ) -> None:
     """Solve one take and say so; its files are there all together or not at all."""
-    with load("model.atomic").staged() as beside:
+    with load("model.storage.atomic").staged() as beside:
         report = _solve(job.staged(beside), read, settings, given, load)
-    print(load("model.runs").summary(read[0].name, report))
+    print(load("model.shell.runs").summary(read[0].name, report))
 
 
 def _solve(
@@ -124,7 +124,7 @@ def _solve(
         "write": inside.get("write", 0.0) + seconds["write"],
     }
     report["seconds"] = {stage: round(value, 6) for stage, value in report["seconds"].items()}
-    load("model.report").write_report(report, job.report)
+    load("model.result.report").write_report(report, job.report)
     return report
 
 
@@ -170,9 +170,9 @@ def _write(write: Callable[[Path, Any], None], path: Path, armature: Any, load: 
         if not path.is_file():
             raise RuntimeError("Blender wrote nothing")
     except (OSError, RuntimeError) as error:
-        place = load("model.atomic").place_of(path)
+        place = load("model.storage.atomic").place_of(path)
         why = " ".join(str(error).split()).replace(str(path.resolve()), str(place))
-        raise load("model.take").BonesetterError(f"{place} cannot be written ({why}): choose another folder or format.") from error
+        raise load("model.core.take").BonesetterError(f"{place} cannot be written ({why}): choose another folder or format.") from error
 
 
 def _enable(addon: str) -> None:

@@ -3,11 +3,11 @@
 
 import sys
 
-from .threads import share_the_machine
+from .core.threads import share_the_machine
 
 share_the_machine()
 
-from .cli import main
+from .shell.cli import main
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

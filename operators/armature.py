@@ -15,9 +15,9 @@ from typing import Any
 import bpy
 import numpy as np
 
+from ..model.core.skeleton import CMU_JOINTS, Skeleton, turn_between
+from ..model.core.take import FloatArray
 from ..model.files.exchange import SolvedPose
-from ..model.skeleton import CMU_JOINTS, Skeleton, turn_between
-from ..model.take import FloatArray
 from .freshness import curves_digest
 from .keyframes import bind, bound_channelbag, write_keys
 from .space import Y_UP_TO_Z_UP, Space, Timing

@@ -6,7 +6,7 @@ from __future__ import annotations
 import bpy
 from bpy.props import IntProperty
 
-from ..model.take import BonesetterError
+from ..model.core.take import BonesetterError
 from .takes import choose_take, find_take, takes_of
 from .view import redraw
 

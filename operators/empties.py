@@ -10,7 +10,7 @@ from typing import Any, Literal
 import bpy
 import numpy as np
 
-from ..model.take import BoolArray, FloatArray, Take
+from ..model.core.take import BoolArray, FloatArray, Take
 from .keyframes import bind, interpolation_code, write_keys, write_samples
 from .space import Timing
 from .takes import GAP, LABEL, RESIDUAL, space_of

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from ..model.take import BonesetterError
+from ..model.core.take import BonesetterError
 from . import session_folder
 
 #: The extension's folder: the engine's interpreter imports `model` from there.
@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 ENGINE_PYTHON = "BONESETTER_ENGINE_PYTHON"
 
 #: Run in the engine's interpreter, never in Blender's: argument 1 goes first on its path, the others last.
-BOOT = "import sys; sys.path[:0] = sys.argv[1:2]; sys.path += sys.argv[3:]; from model.worker import main; main(sys.argv[2:3])"
+BOOT = "import sys; sys.path[:0] = sys.argv[1:2]; sys.path += sys.argv[3:]; from model.engine.worker import main; main(sys.argv[2:3])"
 
 #: Longest wait for an interpreter to come up, in s: a cold disk and a virus scanner may need most of it.
 PATIENCE = 60.0

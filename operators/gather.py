@@ -8,7 +8,7 @@ from typing import Any
 import bpy
 import numpy as np
 
-from ..model.take import BonesetterError, BoolArray, FloatArray, Take
+from ..model.core.take import BonesetterError, BoolArray, FloatArray, Take
 from .keyframes import bound_channelbag, read_curve
 from .space import Timing
 from .takes import GAP, LABEL, RESIDUAL, markers, space_of, timing_of

@@ -11,8 +11,8 @@ import bpy
 from bpy.props import BoolProperty, CollectionProperty, EnumProperty, StringProperty
 from bpy_extras.io_utils import ImportHelper, poll_file_object_drop
 
+from ..model.core.take import BonesetterError, Take
 from ..model.files.c3d import read_c3d
-from ..model.take import BonesetterError, Take
 from .empties import ImportOptions, build_take
 from .engine import interpreter, warm_engine
 from .preferences import engine_python, starts_engine

@@ -8,7 +8,7 @@ from typing import Any
 import bpy
 import numpy as np
 
-from ..model.take import BoolArray, FloatArray
+from ..model.core.take import BoolArray, FloatArray
 
 #: A key this close to a sample's frame, in samples, is that sample's.
 NEAR = 0.05

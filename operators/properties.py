@@ -17,7 +17,7 @@ from bpy.props import (
     StringProperty,
 )
 
-from ..model.settings import Settings
+from ..model.core.settings import Settings
 
 DEFAULTS = Settings()
 

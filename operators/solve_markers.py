@@ -11,9 +11,9 @@ from typing import Any
 import bpy
 from bpy.props import BoolProperty, StringProperty
 
+from ..model.core.settings import Settings
+from ..model.core.take import BonesetterError
 from ..model.files.exchange import load_pose, save_take
-from ..model.settings import Settings
-from ..model.take import BonesetterError
 from .armature import apply_pose, edited_bones, keep_edited
 from .engine import Job, engine, interpreter
 from .freshness import note_solved

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..model.take import Axis, FloatArray
+from ..model.core.take import Axis, FloatArray
 
 #: (x, y, z) of a y-up world becomes (x, -z, y): what Blender's own importers do.
 Y_UP_TO_Z_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import bpy
 
-from ..model.take import BonesetterError
+from ..model.core.take import BonesetterError
 from .space import Space, Timing
 
 #: Custom properties of a marker's empty. The label stands there because Blender changes names that repeat or are too long.

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..skeleton import Skeleton
-from ..take import FloatArray
+from ..core.skeleton import Skeleton
+from ..core.take import FloatArray
 from .placement import Placement
 
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from ..atomic import replacing
-from ..documents import checked_name, checked_number, read_json
-from ..skeleton import CMU_JOINTS, Skeleton
-from ..take import BonesetterError, FloatArray
+from ..core.skeleton import CMU_JOINTS, Skeleton
+from ..core.take import BonesetterError, FloatArray
+from ..storage.atomic import replacing
+from ..storage.documents import checked_name, checked_number, read_json
 from .actor import Actor, Freedom
 
 FORMAT = "bonesetter-actor"

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..motion import forward, nearest_rotations
-from ..rotations import rotmat_to_rotvec, rotvec_to_rotmat, unitquat_to_rotmat
-from ..skeleton import Skeleton, turn_between
-from ..take import FloatArray
+from ..core.motion import forward, nearest_rotations
+from ..core.rotations import rotmat_to_rotvec, rotvec_to_rotmat, unitquat_to_rotmat
+from ..core.skeleton import Skeleton, turn_between
+from ..core.take import FloatArray
 from .actor import Actor, Freedom
 from .joint_names import counterparts
 from .prior import ActorPrior, PosePrior, Prior

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from ..skeleton import CMU_JOINTS
+from ..core.skeleton import CMU_JOINTS
 
 #: {what is left of a name without its side: joint of the bundled hierarchy without its side}. The wrist turns with the hand: in the
 #: bundled hierarchy `LeftHand` is the lower half of the forearm.

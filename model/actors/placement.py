@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..take import FloatArray
+from ..core.take import FloatArray
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 from safetensors import safe_open
 
+from ..core.skeleton import CMU_JOINTS, CMU_PARENTS, Skeleton
+from ..core.take import FloatArray, IntArray
 from ..marker_sets.marker_set import MarkerSet
-from ..skeleton import CMU_JOINTS, CMU_PARENTS, Skeleton
-from ..take import FloatArray, IntArray
-from ..weights_file import check_shapes, header_list, reading
+from ..storage.weights_file import check_shapes, header_list, reading
 from .actor import Actor
 from .placement import Placement
 

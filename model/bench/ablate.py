@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..actors import prior as priors
-from ..atomic import replacing
-from ..files.lab_takes import ROOT
-from ..settings import Settings
-from ..terminal import progress_bar
+from ..core.settings import Settings
+from ..datasets.lab_takes import ROOT
+from ..shell.terminal import progress_bar
+from ..storage.atomic import replacing
 from .cases import all_cases, synthetic_cases
 
 

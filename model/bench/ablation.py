@@ -16,19 +16,19 @@ from unittest.mock import patch
 
 import numpy as np
 
-from .. import pipeline
 from ..actors.actor import Actor
 from ..actors.placement import Placement
 from ..actors.prior import PosePrior, Prior
-from ..metrics import Figures, score
-from ..motion import Motion, matrices
+from ..core.metrics import Figures, score
+from ..core.motion import Motion, matrices
+from ..core.settings import Settings
+from ..core.take import BonesetterError
+from ..engine import pipeline
 from ..proposer.propose import Begun
-from ..settings import Settings
 from ..solver import advice, calibration, fit
 from ..solver.fit import Found, Observations
 from ..solver.frames import Between
 from ..solver.kinematics import Body, Pose
-from ..take import BonesetterError
 from .cases import CONDITIONS, Case
 
 #: Clean takes of whole clips with harder poses than the tests have: of subjects that train, though not of clips that do.

@@ -13,11 +13,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ..actors import prior as priors
-from ..atomic import replacing
-from ..cli import UsageError
-from ..files.lab_takes import ROOT
-from ..terminal import progress_bar
-from ..training.train import RUNS, STUDY
+from ..datasets.lab_takes import ROOT
+from ..shell.cli import UsageError
+from ..shell.terminal import progress_bar
+from ..storage.atomic import replacing
+from ..study.train import STUDY
+from ..training.curve import RUNS
 from .cases import all_cases
 from .contest import EXCERPT
 from .contestants import OURS, Contestant, all_contestants

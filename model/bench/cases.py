@@ -11,16 +11,16 @@ import numpy as np
 
 from ..actors.actor import Actor
 from ..actors.prior import Prior
-from ..corruptions import Recipe, corrupt
+from ..core.motion import Motion
+from ..core.take import FloatArray, Take
+from ..datasets import splits
+from ..datasets.lab_takes import data_folder, read_lab_take
+from ..datasets.motion_library import read_split
 from ..files.asf_amc import ASF_TO_C3D
-from ..files.lab_takes import data_folder, read_lab_take
 from ..marker_sets.marker_set import load_marker_set
 from ..markers.matching import match
-from ..motion import Motion
-from ..take import FloatArray, Take
-from ..training import splits
+from ..synthetic.corruptions import Recipe, corrupt
 from ..training.learn import measured_offsets
-from ..training.motion_library import read_split
 
 CLEAN: Recipe = {"jitter": {"least": 0.001, "most": 0.001}}
 #: {condition: (how soft the tissue is, what is done to the markers)} of the synthetic takes.
@@ -76,8 +76,8 @@ def synthetic_cases(prior: Prior, seed: int, split: splits.Split = "test", condi
     """Every clip of a split with markers of a drawn placement, in every condition."""
     import torch  # not above: `python -m model bench --help` shall not wait for it
 
-    from ..training.bodies import draw_bodies
-    from ..training.markers import marked
+    from ..synthetic.bodies import draw_bodies
+    from ..synthetic.markers import marked
 
     cases = []
     for clip in read_split(split):

@@ -8,7 +8,7 @@ then one with its version and its peak memory.
 # ruff: noqa: E402
 from __future__ import annotations
 
-from ..threads import share_the_machine
+from ..core.threads import share_the_machine
 
 share_the_machine()
 
@@ -27,9 +27,9 @@ import numpy as np
 
 from ..actors.actor import Actor
 from ..actors.actor_file import read_actor, write_actor
+from ..core.motion import Motion, matrices, quaternions
+from ..core.take import BonesetterError, FloatArray, Take
 from ..files.exchange import load_take
-from ..motion import Motion, matrices, quaternions
-from ..take import BonesetterError, FloatArray, Take
 from .contestants import OURS
 from .peers import PEERS, load
 
@@ -45,8 +45,8 @@ Solve = Callable[[Actor | None, Take], tuple[Motion, FloatArray | None, Actor | 
 
 def ours() -> tuple[Solve, str]:
     """Our solver; without an actor it fits one."""
-    from ..pipeline import solve_take
-    from ..settings import Settings
+    from ..core.settings import Settings
+    from ..engine.pipeline import solve_take
 
     def solve(actor: Actor | None, take: Take) -> tuple[Motion, FloatArray | None, Actor | None]:
         solution = solve_take(take, Settings(), actor, lambda _stage, _part: None)
@@ -59,8 +59,8 @@ def ours() -> tuple[Solve, str]:
 def network(key: str, runs: Path) -> tuple[Solve, str]:
     """A trained network, which moves the bones of the actor it is given."""
     from ..actors import prior as priors
-    from ..training.joint_network import read_network
-    from ..training.predict import predict
+    from ..study.joint_network import read_network
+    from ..study.predict import predict
 
     prior = priors.bundled()
     trained, _ = read_network(runs / key / "weights.safetensors", prior)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ..files.lab_takes import ROOT
+from ..datasets.lab_takes import ROOT
 from .peers import PEERS
 
 OURS = "bonesetter"

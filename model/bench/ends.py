@@ -20,15 +20,15 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 
 from ..actors.actor import Actor
-from ..corruptions import corrupt
+from ..core.settings import Settings
+from ..core.take import FloatArray, Take
+from ..datasets.lab_takes import data_folder, find_c3d
 from ..files.c3d import read_c3d
-from ..files.lab_takes import data_folder, find_c3d
-from ..settings import Settings
-from ..take import FloatArray, Take
-from ..terminal import progress_bar
+from ..shell.terminal import progress_bar
+from ..synthetic.corruptions import corrupt
 
 if TYPE_CHECKING:
-    from ..solution import Solution
+    from ..result.solution import Solution
 
 TAKES = ("cmu_02_05", "cmu_85_02")
 RATES_HZ = (24.0, 30.0, 60.0, 120.0, 240.0)
@@ -112,7 +112,7 @@ def measured(take: Take, arguments: argparse.Namespace) -> Iterator[Window]:
 
 def solved(take: Take, actor: Actor | None = None) -> Solution:
     """A take as a user would solve it."""
-    from ..pipeline import solve_take  # not above: `--help` shall not wait for torch
+    from ..engine.pipeline import solve_take  # not above: `--help` shall not wait for torch
 
     return solve_take(take, Settings(), actor, lambda _stage, _part: None)
 

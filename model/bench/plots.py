@@ -8,7 +8,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from ..atomic import replacing
+from ..storage.atomic import replacing
 from ..training.curve import read_log
 from .cases import CONDITIONS
 from .race import Entry, mean_figures, of_condition

@@ -14,12 +14,12 @@ from typing import Any, Literal
 import numpy as np
 
 from ..actors.actor_file import write_actor
+from ..core.metrics import Figures, score
+from ..core.motion import Motion, matrices
+from ..core.skeleton import Skeleton
+from ..core.take import BonesetterError
+from ..datasets.lab_takes import ROOT
 from ..files.exchange import save_take
-from ..files.lab_takes import ROOT
-from ..metrics import Figures, score
-from ..motion import Motion, matrices
-from ..skeleton import Skeleton
-from ..take import BonesetterError
 from .cases import Case, excerpt
 from .contest import EXCERPT
 from .contestants import Contestant

@@ -12,11 +12,11 @@ import tempfile
 import time
 from pathlib import Path
 
+from ..core.take import BonesetterError
+from ..datasets.lab_takes import ROOT
 from ..files.c3d_writer import write_c3d
-from ..files.lab_takes import ROOT
-from ..take import BonesetterError
-from ..terminal import progress_bar
-from ..training.synthesis import synthesise
+from ..shell.terminal import progress_bar
+from ..synthetic.synthesis import synthesise
 
 #: What every engine with torch has to wait for.
 IMPORTS = "import os, torch, numpy, ezc3d; os._exit(0)"
@@ -31,7 +31,7 @@ from model.cli import main
 @contextmanager
 def ended(name):
     yield lambda stage, part: os._exit(0)
-model.solve.progress_bar = ended
+model.shell.solve.progress_bar = ended
 main(sys.argv[1:])
 os._exit(1)
 """

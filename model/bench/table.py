@@ -7,8 +7,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..study.train import STUDY, still_improved
 from ..training.curve import read_log
-from ..training.train import STUDY, still_improved
 from .cases import CONDITIONS
 from .contestants import OURS
 from .findings import FINDINGS, judged, number
@@ -57,8 +57,8 @@ diverges and rounding decides: with our actor, which peers are given, changed in
 corruption moved by up to 25% for OpenSim and 35% for biorbd, and one of biorbd's with production gaps by 179%. Speed depends on what
 else the machine does, so compare it within a run only; `--only` measures some again and keeps the others' of the run before.
 
-- **Subjects.** 02, 07, 11 and hdm05_dg train nothing (`model/training/splits.toml`): not our prior, not the networks.
-- **Figures** are defined in `model/metrics.py`. Distance and Smoothness are in CMU units (5.6444 cm), the study's definitions
+- **Subjects.** 02, 07, 11 and hdm05_dg train nothing (`model/datasets/splits.toml`): not our prior, not the networks.
+- **Figures** are defined in `model/core/metrics.py`. Distance and Smoothness are in CMU units (5.6444 cm), the study's definitions
   unknown, ours stated there. JPE/JOE are raw, in the world; *motion* errors have one constant offset per joint and one constant
   rotation per bone taken out of a take, since where a lab puts a joint is a convention. MPE is the distance of the solver's own
   markers from the clean ones. Jitter is the mean acceleration of joints and wrist speed the 99th percentile of the wrists' speed, as
@@ -161,7 +161,7 @@ def findings(entries: Sequence[Entry]) -> list[str]:
 
 def training_table(runs: Path) -> list[str]:
     """How each network was trained."""
-    from ..training.run_file import read_run  # not above: `python -m model bench --help` shall not wait for torch
+    from ..study.run_file import read_run  # not above: `python -m model bench --help` shall not wait for torch
 
     lines = [
         "| run | epochs | frames seen | minutes | best validation at | degrees | root mm | still improved |",

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..actors.actor import Actor
-from ..stretches import stretches
-from ..take import Axis, BoolArray, FloatArray
+from ..core.stretches import stretches
+from ..core.take import Axis, BoolArray, FloatArray
 
 #: A joint belongs to a foot below this part of the body's height in the zero pose.
 FOOT_HEIGHT = 0.1

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import distance_transform_edt, gaussian_filter1d, maximum_filter1d, minimum_filter1d
 
-from ..curves import hermite
-from ..take import Axis, BoolArray, FloatArray
+from ..core.curves import hermite
+from ..core.take import Axis, BoolArray, FloatArray
 from .contacts import Contact, Track, percentile
 
 #: Standard deviation of the filter that takes the jitter out of a standing sole's place, in s: it passes the sway of a body.

@@ -22,11 +22,11 @@ from torch import Tensor
 
 from ..actors.actor import Actor
 from ..actors.prior import PosePrior
-from ..parallel import each
-from ..skeleton import Skeleton
+from ..core.parallel import each
+from ..core.skeleton import Skeleton
+from ..core.take import CleanTake
 from ..solver.frames import joined, windows
 from ..solver.kinematics import ROOT, Body, Pose, Posed, to_array
-from ..take import CleanTake
 from .contacts import Contact, Sole, find_contacts, find_soles, follow
 from .footing import Footing, calm_footing, locked_footing
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from ..atomic import replacing
-from ..motion import Motion
-from ..parallel import each, side_by_side, usable_cores
-from ..rotations import rotmat_to_unitquat, unitquat_product, unitquat_to_euler_zyx
-from ..skeleton import Skeleton
-from ..solution import Solution
-from ..take import Axis, BonesetterError, FloatArray
+from ..core.motion import Motion
+from ..core.parallel import each, side_by_side, usable_cores
+from ..core.rotations import rotmat_to_unitquat, unitquat_product, unitquat_to_euler_zyx
+from ..core.skeleton import Skeleton
+from ..core.take import Axis, BonesetterError, FloatArray
+from ..result.solution import Solution
+from ..storage.atomic import replacing
 from .decimals import decimal_lines
 
 CM_PER_METRE = 100.0

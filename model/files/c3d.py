@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..take import Axis, BonesetterError, BoolArray, FloatArray, Take
+from ..core.take import Axis, BonesetterError, BoolArray, FloatArray, Take
 from .c3d_layout import Contents, Layout, find_layout, read_contents, read_samples
 
 #: Metres per unit, by the names that cameras and labs write into POINT:UNITS.

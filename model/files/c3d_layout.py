@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..take import BonesetterError, FloatArray
+from ..core.take import BonesetterError, FloatArray
 from .c3d_parameters import DEC, INTEL, MIPS, DamagedSectionError, Group, Parameter, floats, read_parameters
 
 BLOCK = 512

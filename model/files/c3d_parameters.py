@@ -19,7 +19,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ..take import FloatArray
+from ..core.take import FloatArray
 
 #: The section begins with two reserved bytes, its length in blocks and the processor type.
 SECTION_START = 4

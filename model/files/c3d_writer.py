@@ -9,8 +9,8 @@ from pathlib import Path
 import ezc3d
 import numpy as np
 
-from ..atomic import replacing
-from ..take import BonesetterError, Take
+from ..core.take import BonesetterError, Take
+from ..storage.atomic import replacing
 
 #: Frames are counted in 16 bits in a C3D's header, and ezc3d writes no other counter.
 MOST_FRAMES = 65_535

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..take import FloatArray
+from ..core.take import FloatArray
 
 #: Larger numbers, times the power of ten of their decimals, would not fit into 64 bits.
 LARGEST = 1e17

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atomic import replacing
-from ..skeleton import Skeleton
-from ..solution import Solution
-from ..take import BonesetterError, FloatArray, Take
-from .arrays import NUMBERS, TEXT, WHOLE_NUMBERS, read_arrays
+from ..core.skeleton import Skeleton
+from ..core.take import BonesetterError, FloatArray, Take
+from ..result.solution import Solution
+from ..storage.arrays import NUMBERS, TEXT, WHOLE_NUMBERS, read_arrays
+from ..storage.atomic import replacing
 
 #: What goes between the two: see `read_arrays`. F frames, L labels, J joints.
 TAKE = {

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atomic import replacing
-from ..solution import Solution
-from ..take import BonesetterError
-from .arrays import NUMBERS, TEXT, WHOLE_NUMBERS, read_arrays
+from ..core.take import BonesetterError
+from ..result.solution import Solution
+from ..storage.arrays import NUMBERS, TEXT, WHOLE_NUMBERS, read_arrays
+from ..storage.atomic import replacing
 
 #: What is in the file: see `arrays.read_arrays`. F frames, J joints, L labels.
 ARRAYS = {

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from ..actors.actor_file import write_actor
-from ..atomic import staged
-from ..report import build_report, write_report
-from ..solution import Solution
+from ..result.report import build_report, write_report
+from ..result.solution import Solution
+from ..storage.atomic import staged
 from .bvh import write_bvh
 from .npz import write_npz
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from reprlib import repr as shown
 from typing import Any
 
-from ..documents import checked_name, read_json
-from ..skeleton import CMU_JOINTS, CMU_PARENTS
-from ..take import BonesetterError
+from ..core.skeleton import CMU_JOINTS, CMU_PARENTS
+from ..core.take import BonesetterError
+from ..storage.documents import checked_name, read_json
 
 FOLDER = Path(__file__).parent
 FORMAT = "bonesetter-marker-set"

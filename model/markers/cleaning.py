@@ -19,12 +19,12 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..curves import akima_slopes, hermite
+from ..core.curves import akima_slopes, hermite
+from ..core.motion import nearest_rotations
+from ..core.parallel import each, run_each
+from ..core.settings import Settings
+from ..core.take import BoolArray, CleanTake, FloatArray, IntArray, Take
 from ..marker_sets.marker_set import MarkerSet
-from ..motion import nearest_rotations
-from ..parallel import each, run_each
-from ..settings import Settings
-from ..take import BoolArray, CleanTake, FloatArray, IntArray, Take
 from .thresholds import residual_limit, telling, threshold_findings
 
 #: What lies farther from the middle of a take than so many m, and than so many times as far as half of its samples, is no marker.

@@ -9,9 +9,9 @@ import numpy as np
 
 from ..actors.actor import Actor
 from ..actors.joint_names import counterparts
-from ..findings import Finding, Frames, Kind, in_words, listed_frames
-from ..stretches import stretches
-from ..take import BoolArray, CleanTake
+from ..core.findings import Finding, Frames, Kind, in_words, listed_frames
+from ..core.stretches import stretches
+from ..core.take import BoolArray, CleanTake
 
 #: So many markers tell where a body is and how it is turned.
 FEWEST_MARKERS = 3

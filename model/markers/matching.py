@@ -10,9 +10,9 @@ from os.path import commonprefix
 
 import numpy as np
 
+from ..core.stretches import stretches
+from ..core.take import BonesetterError, BoolArray, FloatArray, Take
 from ..marker_sets.marker_set import DUPLICATE, MarkerSet, bare_name, bundled_marker_sets
-from ..stretches import stretches
-from ..take import BonesetterError, BoolArray, FloatArray, Take
 
 #: What stands between a subject and a label, in Vicon's, Qualisys' and OptiTrack's files.
 SEPARATORS = ":_."

@@ -14,8 +14,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from ..stretches import stretches
-from ..take import BoolArray, FloatArray, IntArray, Take
+from ..core.stretches import stretches
+from ..core.take import BoolArray, FloatArray, IntArray, Take
 from .corrections import Correction, in_order
 from .distances import FARTHEST_M, distances
 

@@ -15,10 +15,10 @@ import numpy as np
 from ..actors.actor import Actor
 from ..actors.placement import Placement
 from ..actors.prior import Prior
+from ..core.motion import Motion, nearest_rotations
+from ..core.stretches import stretches
+from ..core.take import BoolArray, FloatArray, IntArray, Take
 from ..marker_sets.marker_set import MarkerSet
-from ..motion import Motion, nearest_rotations
-from ..stretches import stretches
-from ..take import BoolArray, FloatArray, IntArray, Take
 from .corrections import Correction, in_order
 
 #: Looked at first this often, in Hz: most takes have nothing wrong.

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ..findings import Finding, shortened
-from ..settings import Settings
-from ..take import BoolArray, FloatArray, Take
+from ..core.findings import Finding, shortened
+from ..core.settings import Settings
+from ..core.take import BoolArray, FloatArray, Take
 
 #: A threshold that removes more than so much of a marker, or of a take, is raised or said.
 MUCH_OF_MARKER, MUCH_OF_TAKE = 0.05, 0.02

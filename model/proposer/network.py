@@ -20,9 +20,9 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, scaled_dot_product_attention
 
 from ..actors.prior import Prior
-from ..atomic import replacing
 from ..solver.rotations import rotvec_to_rotmat
-from ..weights_file import check_shapes, reading
+from ..storage.atomic import replacing
+from ..storage.weights_file import check_shapes, reading
 from .features import FEATURES, LARGEST, RESIDUAL_M, Figure, Framed, Known, markers_of, picked, token_features
 
 #: A root's usual distance from the body frame, in m and rad: the units of its numbers.

@@ -16,7 +16,7 @@ from ..actors import prior as priors
 from ..actors.actor import Actor
 from ..actors.placement import Placement
 from ..actors.prior import Prior
-from ..parallel import each
+from ..core.parallel import each
 from ..solver.advice import Advice
 from ..solver.fit import Observations
 from ..solver.frames import Between, Window, windows

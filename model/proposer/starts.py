@@ -19,8 +19,8 @@ from ..actors.actor import Actor
 from ..actors.actor_set import marker_set_of
 from ..actors.hierarchy import Carrying, carrying, prior_of
 from ..actors.prior import PosePrior, Prior
+from ..core.rotations import rotmat_to_rotvec
 from ..marker_sets.marker_set import MarkerSet
-from ..rotations import rotmat_to_rotvec
 from ..solver.attachment import of_markers
 from ..solver.fit import MARKER_SIGMA_M, SECONDS_APART, Observations, Terms, place_root, pose_costs, prior_terms, refined
 from ..solver.kinematics import Body, Pose, to_array

@@ -16,8 +16,8 @@ import numpy as np
 from ..actors.actor import Actor
 from ..actors.placement import Placement
 from ..actors.prior import Prior
+from ..core.take import BoolArray, FloatArray, Take
 from ..markers.matching import listed
-from ..take import BoolArray, FloatArray, Take
 from .calibration import fit_actor, spread_subset
 from .fit import Observations, Progress, find_poses, fit_poses
 from .kinematics import Body, Pose, to_array

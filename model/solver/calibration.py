@@ -22,7 +22,7 @@ from torch import Tensor
 from ..actors.actor import Actor
 from ..actors.placement import Placement
 from ..actors.prior import Prior
-from ..take import FloatArray
+from ..core.take import FloatArray
 from .fit import Observations, Progress, prior_terms, sample_weights
 from .kinematics import ROOT, Body, Pose
 

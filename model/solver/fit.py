@@ -27,8 +27,8 @@ from scipy.ndimage import binary_dilation
 from torch import Tensor
 
 from ..actors.prior import PosePrior
-from ..parallel import Steps, each
-from ..stretches import stretches
+from ..core.parallel import Steps, each
+from ..core.stretches import stretches
 from .advice import WIDE_SCALE_M, Advice
 from .banded import scratch, solve_banded
 from .frames import Between, Window, joined, windows

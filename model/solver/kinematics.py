@@ -24,7 +24,7 @@ from torch import Tensor
 
 from ..actors.actor import Actor
 from ..actors.prior import PosePrior
-from ..take import FloatArray
+from ..core.take import FloatArray
 from .rotations import rotvec_to_rotmat
 
 ROOT = 6  # columns before the joints' coordinates: translation, then rotation

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
-from ..take import FloatArray
+from ..core.take import FloatArray
 
 #: Samples farther from the middle than so many median distances are not the marker's own.
 OUTLYING = 3.0

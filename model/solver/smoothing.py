@@ -8,8 +8,8 @@ import math
 import numpy as np
 from scipy.linalg.lapack import dtbtrs  # pyright: ignore[reportAttributeAccessIssue]  # compiled, without stubs
 
-from ..motion import matrices, quaternions
-from ..take import FloatArray
+from ..core.motion import matrices, quaternions
+from ..core.take import FloatArray
 
 #: Cut-off frequencies in Hz at smooth = 0 (no filter above it) and smooth = 1. Voluntary movement lies below about 10 Hz,
 #: the impact of a punch or a landing below about 20 Hz (Winter, Biomechanics and Motor Control, ch. 3).

@@ -16,8 +16,8 @@ import numpy as np
 import torch
 
 from ..actors.prior import PosePrior
+from ..core.take import FloatArray
 from ..markers.corrections import Correction
-from ..take import FloatArray
 from .calibration import distinct_poses, spread_subset
 from .fit import Found, Observations, find_poses, prior_terms, refined
 from .kinematics import Body, Pose, to_array

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is learned from skeleton motion: the prior, and networks that turn markers into joints, on markers made out of motion."""
+"""How the bundled weights are made: the prior, from recorded motion, and the network that proposes poses, from synthetic takes."""

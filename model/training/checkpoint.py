@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ..atomic import replacing
-from ..take import BonesetterError
+from ..core.take import BonesetterError
+from ..storage.atomic import replacing
 
 
 def random_state() -> dict[str, Any]:

@@ -9,7 +9,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from ..atomic import replacing
+from ..datasets.lab_takes import ROOT
+from ..storage.atomic import replacing
+
+#: Where runs are kept, one folder each.
+RUNS = ROOT / "runs"
 
 
 @dataclass(frozen=True)

@@ -14,17 +14,17 @@ from safetensors.numpy import save
 from scipy.spatial.transform import Rotation
 
 from ..actors import prior as priors
-from ..atomic import replacing
+from ..core.motion import FASTEST_RAD, Motion
+from ..core.settings import Settings
+from ..core.skeleton import CMU_JOINTS, CMU_PARENTS, mirrored_joints
+from ..core.take import BonesetterError, FloatArray
+from ..datasets import splits
+from ..datasets.lab_takes import data_folder, find_c3d, read_lab_take
 from ..files.asf_amc import read_amc, read_asf
 from ..files.c3d import read_c3d
-from ..files.lab_takes import data_folder, find_c3d, read_lab_take
 from ..marker_sets.marker_set import load_marker_set
 from ..markers.matching import match
-from ..motion import Motion
-from ..settings import Settings
-from ..skeleton import CMU_HIERARCHY, CMU_JOINTS, CMU_PARENTS
-from ..take import BonesetterError, FloatArray
-from . import splits
+from ..storage.atomic import replacing
 
 #: Subjects whose motion and bones the prior may know: all their AMC files, those for validation and tuning too.
 SUBJECTS = splits.load().train_subjects
@@ -34,8 +34,6 @@ LEAST_MOTION_RAD = np.radians(0.5)
 GLITCH_DEVIATIONS = 8.0
 #: How far and how fast a clavicle moves; the motion says nothing of it.
 CLAVICLE_DEVIATION_RAD, CLAVICLE_SPEED_RAD = np.radians(6.0), np.radians(60.0)
-#: No joint turns faster than this, in rad/s.
-FASTEST_RAD = 40.0
 #: A limit lies beyond the angle that this part of the samples exceeds, by the second: few people are among them, and a straight knee or
 #: elbow is straight in all of them.
 LIMIT_PART, LIMIT_MARGIN_RAD = 1e-4, np.radians(5.0)
@@ -53,14 +51,6 @@ class Samples:
     following: FloatArray
     rate_hz: float
     weights: FloatArray
-
-
-def mirrored_joints() -> list[int]:
-    """For each CMU joint the index of its other side, itself on the midline."""
-    names = [asf for _, asf, _ in CMU_HIERARCHY]
-    sides = {"l": "r", "r": "l"}
-    mirrored = [sides.get(name[0], name[0]) + name[1:] for name in names]
-    return [names.index(other if other in names else name) for name, other in zip(names, mirrored, strict=True)]
 
 
 def read_motions(motion_dir: Path, subjects: Iterable[str] = SUBJECTS) -> dict[str, list[Motion]]:
@@ -231,7 +221,7 @@ def learn(data: Path, out: Path = priors.BUNDLED) -> None:
         BonesetterError: The data lacks something.
     """
     motions = read_motions(data / "motion")
-    from ..pipeline import solve_take  # not above: neither `--help` nor a wrong folder shall wait for torch
+    from ..engine.pipeline import solve_take  # not above: neither `--help` nor a wrong folder shall wait for torch
 
     tensors = add_free_clavicles(learn_pose(draw_samples(motions)))
     tensors |= learn_bones(np.stack([clips[0].skeleton.bones for clips in motions.values()]))

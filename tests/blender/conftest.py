@@ -77,7 +77,7 @@ def make_take(ext: Callable[[str], ModuleType]) -> Callable[..., Any]:
         # of the size of a person, from head to foot
         positions[..., 2] = 1.6 - 0.7 * np.minimum(index, 2) + 0.01 * np.cos(5 * time[:, None])
         defaults = {"name": "walk", "residuals": np.zeros(positions.shape[:2]), "rate_hz": 100.0}
-        return ext("model.take").Take(labels=labels, positions=positions, **{**defaults, **fields})
+        return ext("model.core.take").Take(labels=labels, positions=positions, **{**defaults, **fields})
 
     return make
 

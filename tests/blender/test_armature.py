@@ -26,7 +26,7 @@ def mirrored(name):
 
 @pytest.fixture
 def skeleton(ext):
-    module = ext("model.skeleton")
+    module = ext("model.core.skeleton")
     names = tuple(name for name, _, _ in module.CMU_HIERARCHY)
     parents = tuple(-1 if parent is None else names.index(parent) for _, _, parent in module.CMU_HIERARCHY)
     bones = [np.array(BONES[mirrored(name)]) * ((1 if name in BONES else -1), 1, 1) for name in names]
@@ -136,7 +136,7 @@ def test_another_hierarchy_rests_in_its_zero_pose(ext, apply, make_pose):
     joints = ("pelvis", "LeftUpLeg", "left knee", "spine", "tail")
     places = np.array([(0, 0, 0), (0.1, -0.1, 0), (0.1, -0.4, 0), (0, 0.2, 0.05), (0, 0, -0.3)])
     bones = np.array([(0, 0.2, 0.05), (0.1, -0.4, 0), (0, 0, 0), (0, 0.3, 0), (0, 0, -0.2)])
-    skeleton = ext("model.skeleton").Skeleton(joints, (-1, 0, 1, 0, 0), bones, places)
+    skeleton = ext("model.core.skeleton").Skeleton(joints, (-1, 0, 1, 0, 0), bones, places)
     pose = make_pose(skeleton=skeleton)
     armature = apply(pose)
     assert worst_mm(armature, pose) < 0.1
@@ -159,7 +159,7 @@ def test_rolls_are_mirrored(apply, make_pose):
 def test_second_solve_replaces_the_first(ext, collection, apply, make_pose, skeleton):
     first = apply(make_pose(seed=1))
     first.location = (0, 0, 0)
-    longer = ext("model.skeleton").Skeleton(skeleton.joints, skeleton.parents, skeleton.bones * 1.1)
+    longer = ext("model.core.skeleton").Skeleton(skeleton.joints, skeleton.parents, skeleton.bones * 1.1)
     pose = make_pose(seed=2, skeleton=longer)
     first.pose.bones["Head"].location = (1, 2, 3)
     first.pose.bones["Head"].keyframe_insert("location", frame=5)

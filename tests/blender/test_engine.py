@@ -174,13 +174,13 @@ time.sleep(60)
 def test_crash_becomes_a_sentence(ext, engine, engine_python, request_for):
     job = start_solving(engine, engine_python, request_for)
     os.kill(engine.pid, signal.SIGSEGV)
-    with pytest.raises(ext("model.take").BonesetterError, match="stopped unexpectedly"):
+    with pytest.raises(ext("model.core.take").BonesetterError, match="stopped unexpectedly"):
         job.wait()
 
 
 def test_bug_becomes_a_sentence_and_the_engine_lives(ext, engine, engine_python, request_for):
     job = engine.submit(engine_python, {**request_for, "settings": {"nonsense": 1}})
-    with pytest.raises(ext("model.take").BonesetterError, match="nonsense") as caught:
+    with pytest.raises(ext("model.core.take").BonesetterError, match="nonsense") as caught:
         job.wait()
     assert f"{engine.log} has more" in str(caught.value)
     assert "Traceback" in engine.log.read_text()
@@ -194,7 +194,7 @@ def test_interpreter_without_torch_is_named_with_the_cure(ext, engine, tmp_path)
     bare = tmp_path / "bare"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(bare)], check=True)
     python = str(bare / "bin" / "python")
-    with pytest.raises(ext("model.take").BonesetterError) as caught:
+    with pytest.raises(ext("model.core.take").BonesetterError) as caught:
         engine.submit(python, {"ping": True}).wait()
     assert "torch" in str(caught.value)
     assert f'"{python}" -m pip install' in str(caught.value)
@@ -205,7 +205,7 @@ def test_interpreter_without_torch_is_named_with_the_cure(ext, engine, tmp_path)
 
 @pytest.mark.parametrize("python", ["/nowhere/python", "/bin/false"])
 def test_useless_interpreter_is_a_sentence(ext, engine, python):
-    with pytest.raises(ext("model.take").BonesetterError):
+    with pytest.raises(ext("model.core.take").BonesetterError):
         engine.submit(python, {"ping": True}).wait()
     assert "choose Python 3.11" in ext("operators.engine").probe(python)
 
@@ -220,7 +220,7 @@ def test_probe_is_content_with_the_engines_python(ext, engine_python):
 def test_prints_of_libraries_do_not_disturb_the_answers(ext, engine_python):
     module = ext("operators.engine")
     code = module.BOOT.replace(
-        "main(", "import os; import model.worker as w; w.warm_up = lambda wanted: (print('noise'), os.system('echo noise')); main("
+        "main(", "import os; import model.engine.worker as w; w.warm_up = lambda wanted: (print('noise'), os.system('echo noise')); main("
     )
     command = [*module._command(engine_python)[:4], code, *module._command(engine_python)[5:]]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:

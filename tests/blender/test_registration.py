@@ -42,7 +42,7 @@ def test_import_menu_is_extended_once(ext):
 
 
 def test_panel_defaults_are_the_engines(ext, scene):
-    settings = ext("model.settings").Settings
+    settings = ext("model.core.settings").Settings
     assert ext("operators.properties").settings_of(scene) == settings()
     scene.bonesetter.max_speed = 3.3
     assert ext("operators.properties").settings_of(scene) == settings(max_speed=3.3)

@@ -44,7 +44,7 @@ def test_operator_does_what_the_engine_says(ext, imported, kept):
 
     # The same take straight through the engine, without Blender's curves between.
     settings = ext("operators.properties").settings_of(bpy.context.scene)
-    assert settings == ext("model.settings").Settings()
+    assert settings == ext("model.core.settings").Settings()
     first = result.armature
     assert bpy.ops.bonesetter.solve_markers() == {"FINISHED"}
     assert result.armature == first
@@ -108,7 +108,7 @@ def test_take_deleted_meanwhile(ext, scene, imported, deleted):
     if deleted == "collection":
         bpy.data.collections.remove(imported)
     solve.job.wait()
-    with pytest.raises(ext("model.take").BonesetterError, match="deleted while it was being solved"):
+    with pytest.raises(ext("model.core.take").BonesetterError, match="deleted while it was being solved"):
         module.finish(scene, solve)
     assert not bpy.data.armatures
 

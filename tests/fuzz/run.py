@@ -27,14 +27,14 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from model.threads import share_the_machine
+from model.core.threads import share_the_machine
 
 share_the_machine()
 
 import numpy as np
 
 from model.files.c3d import read_c3d
-from model.take import BonesetterError
+from model.core.take import BonesetterError
 from tests.model.c3d_bytes import C3D, DEC, INTEL, MIPS, figure
 from tests.model.damage import damaged, one_byte_changes
 
@@ -95,7 +95,7 @@ def portion_of_damage(seed: int) -> Iterator[bytes]:
 def portion_of_takes(seed: int) -> Iterator[bytes]:
     """A person's take, damaged where it can still be read."""
     from model.files.c3d_writer import write_c3d
-    from model.training.synthesis import synthesise
+    from model.synthetic.synthesis import synthesise
 
     random = np.random.default_rng(seed)
     with tempfile.TemporaryDirectory() as folder:
@@ -144,8 +144,8 @@ def judge(portion: str, start: int, solve: bool) -> Tally:
 
 
 def _solve(take) -> None:
-    from model.pipeline import solve_take
-    from model.settings import Settings
+    from model.engine.pipeline import solve_take
+    from model.core.settings import Settings
 
     solution = solve_take(take, Settings(workers=1), None, lambda _stage, _part: None)
     assert np.isfinite(solution.positions).all()

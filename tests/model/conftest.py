@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from model.threads import share_the_machine
+from model.core.threads import share_the_machine
 
 share_the_machine()
 
@@ -20,13 +20,13 @@ from model.actors.actor import Actor
 from model.files.bvh import TO_Y_UP
 from model.markers.cleaning import clean
 from model.marker_sets.marker_set import MarkerSet, load_marker_set
-from model.motion import Motion, quaternions
+from model.core.motion import Motion, quaternions
 from model.actors.prior import bundled
-from model.settings import Settings
-from model.skeleton import CMU_HIERARCHY
-from model.solution import Solution
-from model.training.synthesis import SyntheticTake, marker_positions, synthesise
-from model.take import Axis, Take
+from model.core.settings import Settings
+from model.core.skeleton import CMU_HIERARCHY
+from model.result.solution import Solution
+from model.synthetic.synthesis import SyntheticTake, marker_positions, synthesise
+from model.core.take import Axis, Take
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("BONESETTER_DATA") or ROOT.parent / "shared" / "data")

@@ -10,10 +10,10 @@ from scipy.spatial.transform import Rotation
 from model.actors.actor import Actor
 from model.actors.hierarchy import carrying
 from model.actors.prior import bundled
+from model.core.motion import Motion, forward
+from model.core.skeleton import Skeleton
+from model.core.take import Take
 from model.files.asf_amc import ASF_TO_C3D
-from model.motion import Motion, forward
-from model.skeleton import Skeleton
-from model.take import Take
 
 #: {joint: (parent, place from there in mm)}; the right is the left's mirror image.
 TREE = {

@@ -9,10 +9,10 @@ import pytest
 from model.actors.prior import bundled
 from model.bench.ablation import VARIANTS, WHOLE, Row, document, measure, solved
 from model.bench.cases import Case
-from model.corruptions import corrupt
-from model.settings import Settings
+from model.core.settings import Settings
 from model.solver import fit
-from model.training.synthesis import synthesise
+from model.synthetic.corruptions import corrupt
+from model.synthetic.synthesis import synthesise
 
 
 @pytest.fixture(scope="module")

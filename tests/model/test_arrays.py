@@ -14,11 +14,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from model.cli import main
+from model.core.take import Axis, BonesetterError
 from model.files.exchange import load_pose, load_take, save_pose, save_take
 from model.files.npz import read_npz, write_npz
-from model.solution import Solution
-from model.take import Axis, BonesetterError
+from model.result.solution import Solution
+from model.shell.cli import main
 
 Write = Callable[[Path], None]
 READERS = {"solved": read_npz, "take": load_take, "pose": load_pose}

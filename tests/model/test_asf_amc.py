@@ -6,11 +6,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from model.core.take import BonesetterError
+from model.datasets.lab_takes import read_lab_take
 from model.files.asf_amc import INCH, read_amc, read_asf
-from model.files.lab_takes import read_lab_take
 from model.marker_sets.marker_set import load_marker_set
 from model.markers.matching import match
-from model.take import BonesetterError
 
 
 @pytest.fixture

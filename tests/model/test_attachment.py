@@ -10,15 +10,15 @@ import pytest
 
 from model.actors.actor import Actor
 from model.actors.prior import bundled
-from model.metrics import pose_error
-from model.motion import Motion, forward, matrices
-from model.pipeline import solve_take
-from model.settings import Settings
-from model.skeleton import CMU_JOINTS
-from model.solution import Solution
+from model.core.metrics import pose_error
+from model.core.motion import Motion, forward, matrices
+from model.core.settings import Settings
+from model.core.skeleton import CMU_JOINTS
+from model.core.take import Take
+from model.engine.pipeline import solve_take
+from model.result.solution import Solution
 from model.solver.attachment import FEWEST_SAMPLES, LEAST_DEVIATION_M, MOST_SPREAD_M, still_place
-from model.take import Take
-from model.training.synthesis import marker_positions, synthesise
+from model.synthetic.synthesis import marker_positions, synthesise
 
 #: Markers that the set does not know: joint, offset in metres. One on a wand, one on a hat.
 STRANGE = {"Wand": ("RightUpLeg", (-0.30, -0.20, 0.05)), "Hat": ("Head", (0.02, 0.25, -0.05))}

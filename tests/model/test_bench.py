@@ -20,10 +20,10 @@ from model.bench.contestants import OURS, Contestant, all_contestants
 from model.bench.findings import FINDINGS, Finding, judged, number
 from model.bench.race import Entry, Line, mean_figures
 from model.bench.table import benchmark
-from model.cli import main
-from model.training import splits
-from model.training.synthesis import Noise, synthesise
-from model.training.train import STUDY
+from model.datasets import splits
+from model.shell.cli import main
+from model.study.train import STUDY
+from model.synthetic.synthesis import Noise, synthesise
 
 STILL = Noise(jitter=1e-3, gaps=0.0, long_gaps=0, spikes=0.0, swaps=0)
 
@@ -56,7 +56,7 @@ def test_every_condition_has_its_takes_of_unseen_subjects_and_the_same_seed_make
 
 
 def test_the_clean_condition_is_the_true_actor_and_jitter(motion_folder: Path, takes_folder: Path):
-    from model.training.synthesis import marker_positions
+    from model.synthetic.synthesis import marker_positions
 
     for made in all_cases(bundled(), 0):
         if made.condition in SYNTHETIC:

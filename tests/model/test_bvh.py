@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
+from model.core.skeleton import CMU_HIERARCHY
+from model.core.take import Axis
 from model.files import bvh
 from model.files.bvh import TO_Y_UP, steady, write_bvh
 from model.files.decimals import decimal_lines
-from model.skeleton import CMU_HIERARCHY
-from model.solution import Solution
-from model.take import Axis
+from model.result.solution import Solution
 
 Solve = Callable[[Axis], Solution]
 

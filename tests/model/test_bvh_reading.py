@@ -13,11 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
+from model.core.motion import Motion
+from model.core.skeleton import Skeleton
+from model.core.take import Axis, BonesetterError
 from model.files.bvh import CM_PER_METRE, TO_Y_UP, read_bvh, write_bvh
-from model.motion import Motion
-from model.skeleton import Skeleton
-from model.solution import Solution
-from model.take import Axis, BonesetterError
+from model.result.solution import Solution
 
 HAND_MADE = """HIERARCHY
 ROOT hip

@@ -15,10 +15,10 @@ import ezc3d
 import numpy as np
 import pytest
 
+from model.core.take import BonesetterError, Take
 from model.files.c3d import read_c3d
 from model.files.c3d_writer import write_c3d
-from model.take import BonesetterError, Take
-from model.training.synthesis import synthesise
+from model.synthetic.synthesis import synthesise
 
 from .c3d_bytes import C3D, DEC, INTEL, LABELS, MIPS, figure
 from .damage import damaged, one_byte_changes

@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.corruptions import corrupt
-from model.evaluate import CORRUPTED
+from model.bench.evaluate import CORRUPTED
+from model.core.settings import Settings
+from model.core.take import CleanTake, Take
 from model.files.c3d import read_c3d
 from model.marker_sets.marker_set import MarkerSet
 from model.markers.cleaning import clean
 from model.markers.matching import match
-from model.settings import Settings
-from model.take import CleanTake, Take
-from model.training.synthesis import Noise, SyntheticTake, synthesise
+from model.synthetic.corruptions import corrupt
+from model.synthetic.synthesis import Noise, SyntheticTake, synthesise
 
 CLEAN_TAKES = ("cmu_01_01", "cmu_02_05", "cmu_85_02", "hdm05_dg", "hdm05_mm", "gatech_squat", "pig_flatfoot")
 

@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
-from model import pipeline
-from model.cli import COMMANDS, main
+from model.core.settings import Settings
+from model.core.take import Axis, Take
+from model.engine import pipeline
+from model.engine.worker import serve
 from model.files.c3d_writer import write_c3d
 from model.files.exchange import save_take
 from model.marker_sets.marker_set import FOLDER
-from model.settings import Settings
-from model.solution import Solution
-from model.take import Axis, Take
-from model.training.synthesis import SyntheticTake, synthesise
-from model.worker import serve
+from model.result.solution import Solution
+from model.shell.cli import COMMANDS, main
+from model.synthetic.synthesis import SyntheticTake, synthesise
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -51,7 +51,7 @@ def quick(monkeypatch: pytest.MonkeyPatch, solved: Callable[[Axis], Solution]) -
 
 def test_warnings_of_numpy_reach_no_terminal(tmp_path: Path) -> None:
     program = (
-        "import argparse, sys, numpy, model.picture as picture; from model.cli import main\n"
+        "import argparse, sys, numpy, model.shell.picture as picture; from model.shell.cli import main\n"
         "picture.run = lambda parsed: int(numpy.nanmean(numpy.full(3, numpy.nan)) > 0)\n"
         "picture.add_arguments = lambda parser: None\n"
         "sys.exit(main(['picture']))"
@@ -218,8 +218,9 @@ def test_as_a_process_without_torch_where_none_is_needed(tmp_path: Path) -> None
     """Also without bpy, whose import fails here: None in sys.modules does that."""
     code = (
         "import sys; sys.modules['bpy'] = None\n"
-        "from model.cli import main\n"
-        "import model.files.bvh, model.files.c3d, model.files.npz, model.files.output, model.markers.cleaning, model.report, model.solve\n"
+        "from model.shell.cli import main\n"
+        "import model.files.bvh, model.files.c3d, model.files.npz, model.files.output, model.markers.cleaning\n"
+        "import model.result.report, model.shell.solve\n"
         f"code = main(['synthesise', {str(tmp_path / 'a.c3d')!r}, '--seconds', '1'])\n"
         "sys.exit(code or 'torch' in sys.modules)"
     )
@@ -232,7 +233,7 @@ def test_no_help_waits_for_what_is_slow_to_load() -> None:
     """All in one process: what one of them loads is loaded for all."""
     code = (
         "import sys\n"
-        "from model.cli import COMMANDS, main\n"
+        "from model.shell.cli import COMMANDS, main\n"
         "for command in [None, *COMMANDS]:\n"
         "    try:\n"
         "        main([command, '--help'] if command else ['--help'])\n"

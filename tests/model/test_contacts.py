@@ -8,9 +8,9 @@ import pytest
 
 from model.actors.actor import Actor
 from model.actors.prior import bundled
+from model.core.skeleton import Skeleton
+from model.core.take import Axis, FloatArray
 from model.feet.contacts import Sole, find_contacts, find_soles, follow
-from model.skeleton import Skeleton
-from model.take import Axis, FloatArray
 
 RATE = 120.0
 SOLE = Sole("LeftFoot", "heel", (0,))

@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from model.corruptions import corrupt
-from model.corruptions.gaps import gap_lengths
-from model.corruptions.registry import CORRUPTIONS, corruption
-from model.corruptions.space import directions, median_distances
+from model.core.take import BonesetterError, Take
 from model.markers.matching import UNLABELLED
-from model.take import BonesetterError, Take
+from model.synthetic.corruptions import corrupt
+from model.synthetic.corruptions.gaps import gap_lengths
+from model.synthetic.corruptions.registry import CORRUPTIONS, corruption
+from model.synthetic.corruptions.space import directions, median_distances
 
 #: Parameters with which every corruption does something to a short clip.
 STRONG = {

@@ -9,11 +9,11 @@ import pytest
 
 from model.actors.actor import Actor
 from model.actors.prior import bundled
-from model.findings import Finding
+from model.core.findings import Finding
+from model.core.take import Axis, BoolArray, CleanTake, Take
 from model.markers.coverage import body_parts, uncovered
-from model.report import build_report
-from model.solution import Solution
-from model.take import Axis, BoolArray, CleanTake, Take
+from model.result.report import build_report
+from model.result.solution import Solution
 
 RATE_HZ, FRAMES = 100.0, 500
 

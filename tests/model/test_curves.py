@@ -8,7 +8,7 @@ import pytest
 from scipy.interpolate import Akima1DInterpolator, CubicHermiteSpline, CubicSpline
 from scipy.signal import butter, sosfiltfilt
 
-from model.curves import akima_slopes, hermite, spline_slopes
+from model.core.curves import akima_slopes, hermite, spline_slopes
 from model.solver.smoothing import cutoff_hz, low_pass
 
 

@@ -11,9 +11,9 @@ from scipy.spatial.transform import Rotation
 
 from model.actors import prior as priors
 from model.bench.ends import NEVER_MM, WANTED_MM, at_rate, compared, cut, robbed, solved
-from model.solution import Solution
-from model.take import Take
-from model.training.synthesis import Noise, marker_positions, synthesise
+from model.core.take import Take
+from model.result.solution import Solution
+from model.synthetic.synthesis import Noise, marker_positions, synthesise
 
 #: How the arms swing: by so much, so often a second; the hands are as fast as in a fight.
 SWING_DEG, SWING_HZ = 65.0, 2.2

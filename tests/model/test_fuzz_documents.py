@@ -22,12 +22,12 @@ from hypothesis import strategies as st
 
 from model.actors.actor_file import read_actor, write_actor
 from model.actors.prior import bundled
+from model.core.settings import Settings
+from model.core.take import BonesetterError
+from model.engine.pipeline import solve_take
+from model.engine.rehearsal import dummy_take
 from model.marker_sets.marker_set import FOLDER, load_marker_set
-from model.pipeline import solve_take
-from model.rehearsal import dummy_take
-from model.settings import Settings
-from model.solution import Solution
-from model.take import BonesetterError
+from model.result.solution import Solution
 
 from .soft_person import person
 

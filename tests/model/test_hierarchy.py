@@ -11,17 +11,17 @@ from model.actors.actor_set import marker_set_of
 from model.actors.hierarchy import carrying, prior_of, same_hierarchy
 from model.actors.joint_names import counterparts
 from model.actors.prior import bundled
+from model.core.metrics import pose_error
+from model.core.motion import Motion, forward, matrices
+from model.core.settings import Settings
+from model.core.skeleton import CMU_JOINTS, CMU_PARENTS
+from model.core.take import BonesetterError
+from model.engine.pipeline import solve_take
 from model.files.asf_amc import read_amc, read_asf
 from model.files.bvh import read_bvh, write_bvh
 from model.files.exchange import load_pose, save_pose
 from model.files.npz import read_npz, write_npz
 from model.marker_sets.marker_set import load_marker_set
-from model.metrics import pose_error
-from model.motion import Motion, forward, matrices
-from model.pipeline import solve_take
-from model.settings import Settings
-from model.skeleton import CMU_JOINTS, CMU_PARENTS
-from model.take import BonesetterError
 
 from .soft_person import drifting, person, skeleton, taken, walking
 

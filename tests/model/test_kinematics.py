@@ -7,7 +7,7 @@ import roma
 import torch
 
 from model.actors.prior import bundled
-from model.motion import Motion, forward
+from model.core.motion import Motion, forward
 from model.solver.kinematics import ROOT, Body, Pose
 
 FRAMES = 4

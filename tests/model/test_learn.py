@@ -9,9 +9,10 @@ from safetensors import safe_open
 from scipy.spatial.transform import Rotation
 
 from model.actors.prior import BUNDLED, bundled, offset_statistics
-from model.motion import forward
-from model.skeleton import CMU_HIERARCHY, CMU_JOINTS
-from model.take import BonesetterError
+from model.core.motion import forward
+from model.core.skeleton import CMU_HIERARCHY, CMU_JOINTS, mirrored_joints
+from model.core.take import BonesetterError
+from model.datasets.splits import load
 from model.training.learn import (
     FITTED_TAKES,
     LIMIT_MARGIN_RAD,
@@ -21,10 +22,8 @@ from model.training.learn import (
     learn_bones,
     learn_limits,
     learn_pose,
-    mirrored_joints,
     read_motions,
 )
-from model.training.splits import load
 
 
 def test_held_out_subjects_are_in_no_source():

@@ -10,14 +10,14 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
 from model.actors.prior import bundled
+from model.core.settings import Settings
 from model.feet.contacts import find_soles
 from model.feet.footing import SEEN_TOLERANCE_M
 from model.feet.legs import Legs, hold_feet
 from model.marker_sets.marker_set import load_marker_set
 from model.markers.cleaning import clean
-from model.settings import Settings
 from model.solver.kinematics import Body, Pose
-from model.training.synthesis import Noise, synthesise
+from model.synthetic.synthesis import Noise, synthesise
 
 PRIOR = bundled()
 ACTOR = PRIOR.mean_actor()

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from model.actors.prior import Prior, bundled
+from model.core.skeleton import CMU_JOINTS
+from model.core.take import BonesetterError
 from model.marker_sets.marker_set import BUNDLED, MarkerSet, bundled_marker_sets, load_marker_set
-from model.skeleton import CMU_JOINTS
-from model.take import BonesetterError
 
 CMU = load_marker_set()
 MIRRORED = np.array([-1.0, 1.0, 1.0])

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from model.core.take import BonesetterError, Take
 from model.files.c3d import read_c3d
 from model.marker_sets.marker_set import BUNDLED, load_marker_set
 from model.markers.matching import choose_marker_set, match, match_all
-from model.take import BonesetterError, Take
 
 CMU = load_marker_set()
 

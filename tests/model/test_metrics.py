@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from model.metrics import (
+from model.core.metrics import (
     CMU_UNIT,
     FEET,
     WRISTS,
@@ -30,10 +30,10 @@ from model.metrics import (
     smoothness_units,
     speed_ratio,
 )
-from model.motion import Motion
-from model.report import marker_residuals_mm
-from model.skeleton import CMU_JOINTS, CMU_PARENTS, Skeleton
-from model.take import BonesetterError
+from model.core.motion import Motion
+from model.core.skeleton import CMU_JOINTS, CMU_PARENTS, Skeleton
+from model.core.take import BonesetterError
+from model.result.report import marker_residuals_mm
 
 RATE = 100.0
 ARM, HAND, FOOT = 1, 2, 3

@@ -4,9 +4,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from model.motion import nearest_rotations
-from model.skeleton import CMU_PARENTS, Skeleton, turn_between
-from model.stretches import frames_from, stretches
+from model.core.motion import nearest_rotations
+from model.core.skeleton import CMU_PARENTS, Skeleton, turn_between
+from model.core.stretches import frames_from, stretches
 
 
 def test_the_nearest_rotation_takes_points_where_they_went_and_is_no_reflection() -> None:

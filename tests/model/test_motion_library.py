@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from model.core.take import BonesetterError
+from model.datasets import motion_library
+from model.datasets.motion_library import Clip, read_split
+from model.datasets.splits import Split, load
 from model.files.asf_amc import read_amc, read_asf
-from model.take import BonesetterError
-from model.training import motion_library
-from model.training.motion_library import Clip, read_split
-from model.training.splits import Split, load
 
 
 @pytest.fixture

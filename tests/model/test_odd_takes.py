@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from model.pipeline import solve_take
-from model.report import build_report
-from model.settings import Settings
-from model.take import BonesetterError, Take
-from model.training.synthesis import Noise, synthesise
+from model.core.settings import Settings
+from model.core.take import BonesetterError, Take
+from model.engine.pipeline import solve_take
+from model.result.report import build_report
+from model.synthetic.synthesis import Noise, synthesise
 
 
 @pytest.fixture(scope="module")

@@ -14,15 +14,15 @@ import numpy as np
 import pytest
 
 from model.actors.actor_file import read_actor
-from model.atomic import replacing, staged
+from model.core.settings import Settings
+from model.core.take import Axis, BonesetterError
 from model.files.npz import read_npz, write_npz
 from model.files.output import write_outputs
 from model.marker_sets.marker_set import MarkerSet
 from model.markers.cleaning import clean
-from model.report import build_report
-from model.settings import Settings
-from model.solution import Solution
-from model.take import Axis, BonesetterError
+from model.result.report import build_report
+from model.result.solution import Solution
+from model.storage.atomic import replacing, staged
 
 Solve = Callable[[Axis], Solution]
 
@@ -228,7 +228,7 @@ def test_what_a_killed_process_left_is_cleared_and_what_a_living_one_writes_is_n
     code = (
         "import sys, time\n"
         "from pathlib import Path\n"
-        "from model.atomic import replacing\n"
+        "from model.storage.atomic import replacing\n"
         "with replacing(Path(sys.argv[1])) as stream:\n"
         "    stream.write('half')\n"
         "    stream.flush()\n"

@@ -11,7 +11,7 @@ import pytest
 import torch
 from scipy.linalg import LinAlgError, solveh_banded
 
-from model.parallel import Steps, each, run_each, side_by_side
+from model.core.parallel import Steps, each, run_each, side_by_side
 from model.solver.banded import scratch, solve_banded
 from model.solver.frames import LONGEST_WINDOW, OVERLAP, windows
 

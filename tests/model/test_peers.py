@@ -12,10 +12,10 @@ from scipy.spatial.transform import Rotation
 from model.actors.prior import bundled
 from model.bench.peers import PEERS, Peer, Solved, load
 from model.bench.peers.articulation import articulate
-from model.metrics import pose_error, rotation_angles_deg
-from model.motion import Motion
-from model.take import BonesetterError, Take
-from model.training.synthesis import Noise, SyntheticTake, marker_positions, synthesise
+from model.core.metrics import pose_error, rotation_angles_deg
+from model.core.motion import Motion
+from model.core.take import BonesetterError, Take
+from model.synthetic.synthesis import Noise, SyntheticTake, marker_positions, synthesise
 
 ACTOR = bundled().mean_actor()
 JITTER = Noise(jitter=1e-3, gaps=0.0, long_gaps=0, spikes=0.0, swaps=0)

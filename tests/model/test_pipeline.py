@@ -9,20 +9,20 @@ import pytest
 
 from model.actors.actor_file import read_actor, write_actor
 from model.actors.prior import bundled
-from model.corruptions import corrupt
-from model.evaluate import CORRUPTED
+from model.bench.evaluate import CORRUPTED
+from model.core.metrics import pose_error
+from model.core.motion import Motion, forward, matrices
+from model.core.settings import Settings
+from model.core.take import BonesetterError, Take
+from model.datasets.lab_takes import read_lab_take
+from model.engine.pipeline import find_device, solve_take
 from model.files.asf_amc import ASF_TO_C3D
 from model.files.c3d import read_c3d
-from model.files.lab_takes import read_lab_take
 from model.marker_sets.marker_set import load_marker_set
-from model.metrics import pose_error
-from model.motion import Motion, forward, matrices
-from model.pipeline import find_device, solve_take
-from model.report import build_report
-from model.settings import Settings
+from model.result.report import build_report
 from model.solver import frames as runs
-from model.take import BonesetterError, Take
-from model.training.synthesis import marker_positions
+from model.synthetic.corruptions import corrupt
+from model.synthetic.synthesis import marker_positions
 
 
 def silent(_stage, _part):

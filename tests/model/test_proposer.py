@@ -13,21 +13,21 @@ import torch
 from model.actors.actor import Actor
 from model.actors.prior import Prior
 from model.actors.prior import bundled as bundled_prior
+from model.core.take import BonesetterError
 from model.files.asf_amc import ASF_TO_C3D
 from model.marker_sets.marker_set import load_marker_set
-from model.proposer import samples
-from model.proposer import trainer as training
 from model.proposer.features import Figure, into_frames
 from model.proposer.network import Proposer, Size, read_proposer, write_proposer
 from model.proposer.propose import BUNDLED, EVERY, FITTED_M, Proposal, acquaintance, as_proposed, propose, propose_poses, stranger
-from model.proposer.trainer import Mixed, ProposerRun, ProposerTrainer, read_run
 from model.solver import fit
 from model.solver.fit import Observations, find_poses
 from model.solver.kinematics import Body
-from model.take import BonesetterError
-from model.training.bodies import draw_bodies
-from model.training.markers import gather_footage
-from model.training.synthesis import SyntheticTake, synthesise
+from model.synthetic.bodies import draw_bodies
+from model.synthetic.markers import gather_footage
+from model.synthetic.synthesis import SyntheticTake, synthesise
+from model.training import proposer_samples as samples
+from model.training import proposer_trainer as training
+from model.training.proposer_trainer import Mixed, ProposerRun, ProposerTrainer, read_run
 
 SMALL = Size(marker=8, frame=16, queries=4, heads=2, rounds=2)
 MIX = {"some": Mixed(1.0, {"jitter": {}, "occlusion": {"part": 0.1}, "shifts": {}})}

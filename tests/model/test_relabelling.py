@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 
 from model.actors.prior import bundled
+from model.core.settings import Settings
+from model.core.take import Take
+from model.engine.pipeline import solve_take
 from model.marker_sets.marker_set import load_marker_set
 from model.markers.corrections import Correction, sentences
 from model.markers.matching import match, unlabelled
 from model.markers.relabelling import relabel
 from model.markers.sides import put_sides_right
-from model.pipeline import solve_take
-from model.report import build_report
-from model.settings import Settings
-from model.take import Take
-from model.training.synthesis import Noise, SyntheticTake, synthesise
+from model.result.report import build_report
+from model.synthetic.synthesis import Noise, SyntheticTake, synthesise
 
 CMU = load_marker_set()
 

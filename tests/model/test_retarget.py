@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from model.core.motion import Motion
+from model.core.skeleton import CMU_JOINTS, CMU_PARENTS, Skeleton
+from model.core.take import BonesetterError
+from model.datasets.retarget import BALL_HEIGHT_M, COPIED, FADING_FRAMES, SHARED, onto_cmu, repaired
 from model.files.asf_amc import AsfSkeleton, read_amc, read_asf
 from model.files.bvh import read_bvh
-from model.motion import Motion
-from model.skeleton import CMU_JOINTS, CMU_PARENTS, Skeleton
-from model.take import BonesetterError
-from model.training.retarget import BALL_HEIGHT_M, COPIED, FADING_FRAMES, SHARED, onto_cmu, repaired
-from model.training.synthesis import SyntheticTake
+from model.synthetic.synthesis import SyntheticTake
 
 #: Bones that the exact release drops: their ends are where their starts are.
 DROPPED = ("Spine1", "LeftHand", "RightHand")

@@ -10,7 +10,7 @@ import torch
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from model import rotations as numpy_own
+from model.core import rotations as numpy_own
 from model.solver import rotations as own
 
 ANGLES = (0.0, 1e-12, 1e-8, 1e-5, 9.9e-5, 1.1e-4, 1e-3, 0.5, 1.5, 3.0, np.pi - 1e-3, np.pi - 1e-6, np.pi)

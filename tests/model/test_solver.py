@@ -36,8 +36,8 @@ from model.solver.fit import (
 )
 from model.solver.frames import Between
 from model.solver.kinematics import ROOT, Body, Pose
-from model.training.bodies import draw_bodies
-from model.training.synthesis import Noise, synthesise
+from model.synthetic.bodies import draw_bodies
+from model.synthetic.synthesis import Noise, synthesise
 
 CPU = torch.device("cpu")
 

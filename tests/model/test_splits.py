@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from model.take import BonesetterError
-from model.training import splits
-from model.training.motion_library import read_clip
+from model.core.take import BonesetterError
+from model.datasets import splits
+from model.datasets.motion_library import read_clip
 
 
 @pytest.mark.parametrize(

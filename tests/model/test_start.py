@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model import pipeline, rehearsal
-from model.cli import main
+from model.core.settings import Settings
+from model.engine import pipeline, rehearsal
+from model.engine.pipeline import PROGRESS_AFTER, solve_take
 from model.files.c3d_writer import write_c3d
-from model.pipeline import PROGRESS_AFTER, solve_take
-from model.settings import Settings
-from model.training.synthesis import Noise, synthesise
+from model.shell.cli import main
+from model.synthetic.synthesis import Noise, synthesise
 
 ROOT = Path(__file__).resolve().parents[2]
 #: What no solve needs, and what takes long to load.
@@ -64,7 +64,7 @@ def finished(process: subprocess.Popen[str]) -> str:
     return out
 
 
-SOLVE = "from model.cli import main\ncode = main(['solve', *sys.argv[1:]])\n"
+SOLVE = "from model.shell.cli import main\ncode = main(['solve', *sys.argv[1:]])\n"
 
 
 def test_a_solve_loads_nothing_heavy_and_leaves_no_temporary_file(c3d: Path, tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_a_solve_that_is_ended_leaves_no_temporary_file(c3d: Path, tmp_path: Pat
     temporary.mkdir()
     code = (
         "import os, signal\n"
-        "import model.pipeline as pipeline\n"
+        "import model.engine.pipeline as pipeline\n"
         "pipeline.fit_poses = lambda *_: os.kill(os.getpid(), signal.SIGTERM)\n" + SOLVE
     )
     process = python(code, c3d, "--out", out, temporary=temporary)
@@ -132,7 +132,7 @@ def test_what_cannot_be_done_is_said_before_torch_is_loaded(c3d: Path, tmp_path:
     (here / "bad.c3d").write_text("no C3D")
     (here / "bad.json").write_text("{}")
     code = f"import os; os.environ['BONESETTER_DATA'] = {str(here)!r}; os.chdir(sys.argv[1])\n"
-    code += "from model.cli import main\ncode = main(sys.argv[2:])\nsys.exit('torch was loaded' if 'torch' in sys.modules else code)"
+    code += "from model.shell.cli import main\ncode = main(sys.argv[2:])\nsys.exit('torch was loaded' if 'torch' in sys.modules else code)"
     process = python(code, here, *arguments, temporary=tmp_path)
     _, err = process.communicate(timeout=300)
     assert process.returncode == 1, err

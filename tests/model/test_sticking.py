@@ -8,15 +8,15 @@ import pytest
 
 from model.actors.actor_file import read_actor
 from model.actors.prior import bundled
-from model.corruptions import corrupt
-from model.evaluate import CORRUPTED
+from model.bench.evaluate import CORRUPTED
+from model.core.metrics import pose_error
+from model.core.motion import forward, matrices
+from model.core.settings import Settings
+from model.datasets.lab_takes import find_c3d
+from model.engine.pipeline import solve_take
 from model.files.c3d import read_c3d
-from model.files.lab_takes import find_c3d
 from model.files.output import write_outputs
-from model.metrics import pose_error
-from model.motion import forward, matrices
-from model.pipeline import solve_take
-from model.settings import Settings
+from model.synthetic.corruptions import corrupt
 
 
 def silent(_stage, _part):

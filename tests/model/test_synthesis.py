@@ -6,7 +6,7 @@ import pytest
 
 from model.marker_sets.marker_set import MarkerSet
 from model.markers.matching import match
-from model.training.synthesis import Noise, SyntheticTake, synthesise
+from model.synthetic.synthesis import Noise, SyntheticTake, synthesise
 
 
 def test_the_same_seed_gives_the_same_take(synthetic: SyntheticTake) -> None:

@@ -6,12 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from model.findings import Finding
+from model.core.findings import Finding
+from model.core.settings import Settings
+from model.core.take import Take
 from model.marker_sets.marker_set import MarkerSet
 from model.markers.cleaning import clean
-from model.settings import Settings
-from model.take import Take
-from model.training.synthesis import Noise, synthesise
+from model.synthetic.synthesis import Noise, synthesise
 
 
 @pytest.fixture(scope="module")

@@ -13,15 +13,15 @@ from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from model.actors.prior import Prior, bundled
+from model.core.motion import FASTEST_RAD, Motion, matrices
+from model.core.skeleton import CMU_JOINTS, CMU_PARENTS, Skeleton
 from model.files.asf_amc import ASF_TO_C3D
-from model.motion import Motion, matrices
-from model.skeleton import CMU_JOINTS, CMU_PARENTS, Skeleton
-from model.training import bodies as bodies_module
-from model.training import markers as made
-from model.training.bodies import Bodies, draw_bodies
-from model.training.generator import Generator, batches, corrupted_windows
-from model.training.learn import FASTEST_RAD
-from model.training.markers import (
+from model.study.generator import Generator, batches, corrupted_windows
+from model.study.preprocessing import Preprocessing
+from model.synthetic import bodies as bodies_module
+from model.synthetic import markers as made
+from model.synthetic.bodies import Bodies, draw_bodies
+from model.synthetic.markers import (
     FASTEST,
     LEAST_PART,
     RATE_HZ,
@@ -35,8 +35,7 @@ from model.training.markers import (
     marked,
     sound_parts,
 )
-from model.training.preprocessing import Preprocessing
-from model.training.synthesis import SyntheticTake, marker_positions
+from model.synthetic.synthesis import SyntheticTake, marker_positions
 
 SIDES = np.array([1.0, -1.0, 1.0])  # left is right in the room's mirror
 JOINT = {name: row for row, name in enumerate(CMU_JOINTS)}

@@ -18,17 +18,17 @@ from scipy.spatial.transform import Rotation
 from torch import Tensor, nn
 
 from model.actors.prior import BUNDLED, Prior, bundled
-from model.motion import matrices
-from model.take import BonesetterError
-from model.training import networks
-from model.training.generator import Pool
-from model.training.joint_network import JointNetwork, read_network, write_network
-from model.training.losses import LOSSES, Answer, Truth, weighed
-from model.training.networks import Shape
-from model.training.networks.registry import NETWORKS
-from model.training.outputs import OUTPUTS
-from model.training.preprocessing import BODY_LABELS
-from model.training.run_file import Run, read_table
+from model.core.motion import matrices
+from model.core.take import BonesetterError
+from model.study import networks
+from model.study.generator import Pool
+from model.study.joint_network import JointNetwork, read_network, write_network
+from model.study.losses import LOSSES, Answer, Truth, weighed
+from model.study.networks import Shape
+from model.study.networks.registry import NETWORKS
+from model.study.outputs import OUTPUTS
+from model.study.preprocessing import BODY_LABELS
+from model.study.run_file import Run, read_table
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Options that make each network small.

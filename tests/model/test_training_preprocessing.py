@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from model.actors.prior import bundled
+from model.core.motion import matrices
+from model.core.take import BonesetterError
 from model.files.asf_amc import ASF_TO_C3D
-from model.motion import matrices
-from model.take import BonesetterError
-from model.training.noise_filters import FASTEST_M_PER_S, NOISE_FILTERS, drop_strays, hold_jumps
-from model.training.preprocessing import (
+from model.study.noise_filters import FASTEST_M_PER_S, NOISE_FILTERS, drop_strays, hold_jumps
+from model.study.preprocessing import (
     BODY_LABELS,
     Coordinates,
     NoiseFilter,
@@ -34,7 +34,7 @@ from model.training.preprocessing import (
     reference_of,
     to_frame,
 )
-from model.training.synthesis import CYCLE, SQUAT, SyntheticTake
+from model.synthetic.synthesis import CYCLE, SQUAT, SyntheticTake
 
 RATE_HZ = 120.0
 ALL = [

@@ -24,27 +24,27 @@ from torch import Tensor
 
 from model.actors.actor import Actor
 from model.actors.prior import Prior, bundled
-from model.cli import main
-from model.corruptions import corrupt
+from model.core.motion import Motion
+from model.core.skeleton import CMU_JOINTS, Skeleton
+from model.core.take import BonesetterError, Take
+from model.datasets.motion_library import Clip
+from model.datasets.splits import load
 from model.files.asf_amc import ASF_TO_C3D
 from model.marker_sets.marker_set import load_marker_set
-from model.motion import Motion
-from model.skeleton import CMU_JOINTS, Skeleton
-from model.take import BonesetterError, Take
-from model.training import predict as prediction
-from model.training import train as command
-from model.training import trainer as training
+from model.shell.cli import main
+from model.study import predict as prediction
+from model.study import train as command
+from model.study import trainer as training
+from model.study.joint_network import JointNetwork, read_network
+from model.study.losses import Answer, weighed
+from model.study.outputs import OUTPUTS
+from model.study.predict import predict
+from model.study.run_file import Run, read_run, read_table
+from model.study.train import STUDY, still_improved
+from model.study.trainer import Epoch, Trainer
+from model.synthetic.corruptions import corrupt
+from model.synthetic.synthesis import SyntheticTake, marker_positions
 from model.training.curve import read_log
-from model.training.joint_network import JointNetwork, read_network
-from model.training.losses import Answer, weighed
-from model.training.motion_library import Clip
-from model.training.outputs import OUTPUTS
-from model.training.predict import predict
-from model.training.run_file import Run, read_run, read_table
-from model.training.splits import load
-from model.training.synthesis import SyntheticTake, marker_positions
-from model.training.train import STUDY, still_improved
-from model.training.trainer import Epoch, Trainer
 
 ROOT = Path(__file__).resolve().parents[2]
 CPU = torch.device("cpu")

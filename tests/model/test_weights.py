@@ -14,13 +14,13 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from model.actors import prior as priors
-from model.cli import main
+from model.core.take import BonesetterError
+from model.engine.worker import serve
 from model.files.c3d_writer import write_c3d
 from model.proposer import propose
 from model.proposer.network import read_proposer
-from model.take import BonesetterError
-from model.training.synthesis import synthesise
-from model.worker import serve
+from model.shell.cli import main
+from model.synthetic.synthesis import synthesise
 
 FILES = {"prior": priors.BUNDLED, "proposer": propose.BUNDLED}
 Tensors = dict[str, np.ndarray]

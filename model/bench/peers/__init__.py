@@ -8,8 +8,8 @@ from importlib import import_module
 from typing import Protocol, cast
 
 from ...actors.actor import Actor
-from ...motion import Motion
-from ...take import FloatArray, Take
+from ...core.motion import Motion
+from ...core.take import FloatArray, Take
 
 #: The modules, one a peer.
 PEERS = ("opensim_ik", "mink_ik", "biorbd_ik", "nimble_fit")

@@ -13,8 +13,8 @@ import biorbd  # pyright: ignore[reportMissingImports]
 import numpy as np
 
 from ...actors.actor import Actor
-from ...take import FloatArray, Take
-from ...training.synthesis import marker_positions
+from ...core.take import FloatArray, Take
+from ...synthetic.synthesis import marker_positions
 from . import Solved
 from .articulation import Articulation, articulate
 

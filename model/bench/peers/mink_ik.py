@@ -13,9 +13,9 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from ...actors.actor import Actor
-from ...motion import Motion
-from ...take import FloatArray, Take
-from ...training.synthesis import marker_positions
+from ...core.motion import Motion
+from ...core.take import FloatArray, Take
+from ...synthetic.synthesis import marker_positions
 from . import Solved
 from .articulation import Articulation, articulate, localised
 

@@ -11,9 +11,9 @@ import nimblephysics as nimble  # pyright: ignore[reportMissingImports]
 import numpy as np
 
 from ...actors.actor import Actor
-from ...motion import Motion
-from ...take import BonesetterError, FloatArray, Take
-from ...training.synthesis import marker_positions
+from ...core.motion import Motion
+from ...core.take import BonesetterError, FloatArray, Take
+from ...synthetic.synthesis import marker_positions
 from . import Solved
 from .articulation import Articulation, articulate, localised
 

@@ -10,8 +10,8 @@ import opensim  # pyright: ignore[reportMissingImports]
 from scipy.spatial.transform import Rotation
 
 from ...actors.actor import Actor
-from ...take import FloatArray, Take
-from ...training.synthesis import marker_positions
+from ...core.take import FloatArray, Take
+from ...synthetic.synthesis import marker_positions
 from . import Solved
 from .articulation import Articulation, articulate
 

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The engine process: reads requests as JSON lines, answers as JSON lines, and ends when its standard input does.
+
+The protocol is in docs/design.md. Arrays travel as npz files (files/exchange.py).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import platform
+import queue
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+from ..core.threads import share_the_machine
+
+#: What a solve imports and a plain Python may lack.
+NEEDED = ("numpy", "safetensors", "scipy", "torch")
+
+#: Progress is told in steps of at least this, so that a fast solver does not flood the pipe.
+STEP = 0.005
+
+Answer = Callable[[dict[str, Any]], None]
+
+
+class CancelledError(Exception):
+    """Nobody wants the answer any more."""
+
+
+def main(arguments: list[str]) -> None:
+    """Serve until standard input ends; with `--probe`, say hello and end."""
+    share_the_machine()
+    answer = _claim_stdout()
+    missing = missing_modules()
+    torch = importlib.util.find_spec("torch") is not None
+    answer({"hello": {"python": platform.python_version(), "torch": torch, "missing": missing}})
+    if "--probe" in arguments:
+        return
+    requests: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    cancelled: set[int] = set()
+    wanted = threading.Event()
+    threading.Thread(target=_read, args=(sys.stdin.buffer, requests, cancelled, wanted), name="requests", daemon=True).start()
+    if not missing:
+        warm_up(wanted.is_set)
+    while True:
+        line = requests.get()
+        try:
+            request = json.loads(line)
+            number = request["id"]
+        except (ValueError, TypeError, KeyError):
+            answer({"error": "The engine was sent something that is no request: restart Blender."})
+            continue
+        serve(request, lambda message, number=number: answer({"id": number, **message}), lambda number=number: number in cancelled)
+        cancelled.discard(number)
+
+
+def serve(request: dict[str, Any], answer: Answer, cancelled: Callable[[], bool] = lambda: False) -> None:
+    """Carry out one request, until it is cancelled; whatever goes wrong becomes an answer."""
+    # Here, not above: hello must come out before anything slow is imported.
+    from ..core.take import BonesetterError
+
+    try:
+        if "ping" in request:
+            answer({"result": None})
+        else:
+            answer(_solve(request, answer, cancelled))
+    except CancelledError:
+        answer({"cancelled": True})
+    except BonesetterError as error:
+        answer({"error": str(error)})
+    except Exception as error:  # a bug, which must not end the engine: the trace goes to the log
+        traceback.print_exc()
+        sys.stderr.flush()
+        detail = traceback.format_exc()
+        answer({"error": f"The engine failed ({type(error).__name__}: {error}).", "detail": detail})
+
+
+def missing_modules() -> list[str]:
+    """Which of `NEEDED` this Python lacks; nothing is imported to know."""
+    return [name for name in NEEDED if importlib.util.find_spec(name) is None]
+
+
+def warm_up(wanted: Callable[[], bool]) -> None:
+    """Load what every solve needs, and solve nobody, while the user still looks at the panel.
+
+    A failure is told by the solve that meets it.
+
+    Args:
+        wanted: Whether somebody waits for an answer meanwhile: then nobody is left unsolved.
+    """
+    try:
+        # here, because hello comes first: this brings torch
+        from ..files import exchange, output  # noqa: F401  # what a solve reads and writes with
+        from .rehearsal import rehearse
+
+        rehearse(wanted)
+    except Exception:
+        traceback.print_exc()
+        sys.stderr.flush()
+
+
+def _solve(request: dict[str, Any], answer: Answer, cancelled: Callable[[], bool]) -> dict[str, Any]:
+    from ..actors.actor_file import read_actor
+    from ..core.settings import Settings
+    from ..files.exchange import load_take, save_pose
+    from ..files.output import write_outputs
+    from ..marker_sets.marker_set import load_marker_set
+    from .pipeline import solve_take
+
+    told = ("", -1.0)
+
+    def progress(stage: str, fraction: float) -> None:
+        nonlocal told
+        if cancelled():
+            raise CancelledError
+        if stage != told[0] or fraction - told[1] >= STEP:
+            told = (stage, fraction)
+            answer({"progress": fraction, "stage": stage})
+
+    take = load_take(Path(request["take"]))
+    actor = read_actor(Path(request["actor"])) if request.get("actor") else None
+    marker_set = load_marker_set(Path(request["layout"])) if request.get("layout") else None
+    solution = solve_take(take, Settings(**request.get("settings", {})), actor, progress, marker_set=marker_set)
+    save_pose(solution, Path(request["out"]))
+    exports = {name: Path(path) for name, path in request.get("exports", {}).items()}
+    save_actor = Path(request["save_actor"]) if request.get("save_actor") else None
+    return {"result": request["out"], "report": write_outputs(solution, exports, actor=save_actor)}
+
+
+def _claim_stdout() -> Answer:
+    """Keep standard output for answers alone: what libraries print, in Python or in C, goes to standard error, the log."""
+    stream: IO[str] = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    lock = threading.Lock()
+
+    def answer(message: dict[str, Any]) -> None:
+        with lock:
+            stream.write(json.dumps(message) + "\n")
+            stream.flush()
+
+    return answer
+
+
+def _read(stream: IO[bytes], requests: queue.SimpleQueue[bytes], cancelled: set[int], wanted: threading.Event) -> None:
+    """Standard input ends when Blender ends it or dies, also in the middle of a solve: then nobody wants the answer.
+
+    Who pings waits until the engine is warm; who wants anything else does not.
+    """
+    for line in stream:
+        number = _cancels(line)
+        if number is not None:
+            cancelled.add(number)
+            continue
+        requests.put(line)
+        if b'"ping"' not in line:
+            wanted.set()
+    os._exit(0)
+
+
+def _cancels(line: bytes) -> int | None:
+    """The number of the request that a line cancels; None where it is a request itself."""
+    try:
+        number = json.loads(line)["cancel"]
+    except (ValueError, TypeError, KeyError):
+        return None
+    return number if isinstance(number, int) else None

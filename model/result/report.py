@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a solve did, as the numbers a user is told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..actors.actor import Actor
+from ..core.take import FloatArray
+from ..markers.distances import distances
+from ..storage.atomic import replacing
+from .solution import Solution
+
+
+def build_report(solution: Solution, seconds: Mapping[str, float]) -> dict[str, Any]:
+    """The report of a solution, ready for JSON.
+
+    Marker residuals are distances in mm from the samples of the file to where the solver puts that marker; a sample that was
+    relabelled counts under its right label. Means are of the samples that are trusted: a lone spike would make any mean, and is
+    counted in `flagged`. The median and the 95th percentile are of every sample, flagged or not: they show when much was flagged.
+
+    Args:
+        solution: Of any take.
+        seconds: {stage: seconds}, in order and disjoint, the solution's own and those of its reading and writing.
+
+    Returns:
+        `frames`, `rate_hz`, `seconds` {stage: seconds}, `marker_residual_mm` {`mean`, `median`, `p95`, `per_label` (means)} (None
+        where there is no such sample), `marker_sigma_mm` {label: standard deviation, root mean square of the three axes}, how sure the
+        actor is of its markers' places, the least sure first, without those of which it says nothing, `flagged` {label: {reason:
+        samples}},
+        `corrections` of labels [{`kind`, `labels`, `frames` [first, last]}] (see `Correction`), `contacts` {foot: {sole: {`spans`,
+        `seconds`}}}, how often and how long each stands, `findings` [{`kind`, `text`, `labels`, `bones`, `frames` [[first, last], ...]}]
+        (see `Finding`), `warnings`, with the findings' texts among them.
+    """
+    take = solution.clean.take
+    return {
+        "frames": take.frames,
+        "rate_hz": take.rate_hz,
+        "seconds": {stage: round(float(value), 6) for stage, value in seconds.items()},
+        "marker_residual_mm": _marker_residual_mm(solution),
+        "marker_sigma_mm": _marker_sigma_mm(solution.actor),
+        "flagged": {label: dict(counts) for label, counts in solution.clean.flagged.items()},
+        "corrections": [each.document(take.number) for each in solution.corrections],
+        "contacts": _contacts(solution),
+        "findings": [each.document(take.number) for each in solution.findings],
+        "warnings": list(solution.warnings),
+    }
+
+
+def write_report(report: Mapping[str, Any], path: Path) -> None:
+    """Write a report as strict JSON."""
+    with replacing(path) as stream:
+        stream.write(json.dumps(report, indent=1, allow_nan=False) + "\n")
+
+
+def marker_residuals_mm(markers: FloatArray, markers_model: FloatArray) -> FloatArray:
+    """Distance (frames, labels) in mm between samples (frames, labels, 3), NaN where missing, and the solver's markers."""
+    return distances(markers, markers_model) * 1000
+
+
+def _marker_residual_mm(solution: Solution) -> dict[str, Any]:
+    take, trusted = solution.clean.take, solution.clean.trusted
+    residual = marker_residuals_mm(take.positions, solution.markers_model)
+    everything = residual[take.present]
+    return {
+        "mean": _rounded(residual[trusted], np.mean),
+        "median": _rounded(everything, np.median),
+        "p95": _rounded(everything, lambda values: np.percentile(values, 95)),
+        "per_label": {label: _rounded(residual[trusted[:, row], row], np.mean) for row, label in enumerate(take.labels)},
+    }
+
+
+def _marker_sigma_mm(actor: Actor) -> dict[str, float]:
+    if actor.offset_sigma is None:
+        return {}
+    sigmas = np.sqrt((actor.offset_sigma**2).mean(axis=1)) * 1000
+    return {actor.labels[row]: round(float(sigmas[row]), 2) for row in np.argsort(-sigmas) if np.isfinite(sigmas[row])}
+
+
+def _contacts(solution: Solution) -> dict[str, dict[str, dict[str, float]]]:
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for contact in solution.contacts:
+        sole = found.setdefault(contact.sole.foot, {}).setdefault(contact.sole.part, {"spans": 0, "seconds": 0.0})
+        sole["spans"] += 1
+        sole["seconds"] = round(sole["seconds"] + (contact.last - contact.first + 1) / solution.clean.take.rate_hz, 6)
+    return found
+
+
+def _rounded(values: FloatArray, statistic: Any) -> float | None:
+    return round(float(statistic(values)), 4) if len(values) else None

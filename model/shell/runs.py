@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a run over several takes is told, the same in the shell and in Blender, whose Python has numpy and little else."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ..core.settings import Settings
+from ..core.take import BonesetterError
+from .cli import FAILED, UsageError
+
+#: What reading a take gives.
+Read = TypeVar("Read")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One take and where everything that comes of it goes."""
+
+    take: Path
+    exports: dict[str, Path]
+    report: Path
+    save_actor: Path | None
+
+    @property
+    def outputs(self) -> list[Path]:
+        return [*self.exports.values(), self.report, *([self.save_actor] if self.save_actor else [])]
+
+    def staged(self, beside: Callable[[Path], Path]) -> Job:
+        """The same with everything written where that function says, see `atomic.staged`."""
+        exports = {name: beside(path) for name, path in self.exports.items()}
+        return Job(self.take, exports, beside(self.report), beside(self.save_actor) if self.save_actor else None)
+
+    def check_free(self) -> None:
+        """Nothing is overwritten without --force.
+
+        Raises:
+            BonesetterError: One of the outputs exists.
+        """
+        existing = [path for path in self.outputs if path.exists()]
+        if existing:
+            raise BonesetterError(f"{existing[0]} exists already: use --force to overwrite it.")
+
+
+def add_arguments(parser: argparse.ArgumentParser, formats: Sequence[str], usual_formats: Sequence[str]) -> None:
+    """The options; the thresholds' defaults are those of the panel.
+
+    Args:
+        parser: Gets them.
+        formats: What can be written.
+        usual_formats: What is written unless told otherwise.
+    """
+    usual = Settings()
+    parser.add_argument("takes", nargs="+", type=Path, metavar="TAKE.c3d")
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for DIR/<stem>.<format> and DIR/<stem>.json")
+    parser.add_argument("--format", nargs="+", choices=formats, default=usual_formats, help=f"default: {' '.join(usual_formats)}")
+    parser.add_argument("--actor", type=Path, metavar="ACTOR.json", help="solve with this actor instead of fitting one")
+    parser.add_argument(
+        "--layout", type=Path, metavar="SET.json", help="a marker set of your own instead of the bundled one that knows most labels"
+    )
+    parser.add_argument("--save-actor", type=Path, metavar="ACTOR.json", help="save the fitted actor (one take only)")
+    parser.add_argument("--force", action="store_true", help="overwrite files that exist")
+    parser.add_argument("--device", default=usual.device, help="a torch device, or auto for a GPU where there is one")
+    parser.add_argument(
+        "--workers", type=int, default=usual.workers, metavar="N", help="threads; 0 for one a core: the result is the same (%(default)s)"
+    )
+    parser.add_argument("--seed", type=int, default=usual.seed)
+    parser.add_argument(
+        "--max-speed", type=float, default=usual.max_speed, metavar="M/S", help="a faster jump off a marker's path is noise (%(default)s)"
+    )
+    parser.add_argument(
+        "--rigid-tolerance", type=float, default=usual.rigid_tolerance, metavar="MM", help="of distances in a rigid group (%(default)s)"
+    )
+    parser.add_argument(
+        "--max-residual", type=float, default=usual.max_residual, metavar="MM", help="a larger C3D residual is noise (%(default)s)"
+    )
+    parser.add_argument("--max-gap", type=float, default=usual.max_gap, metavar="S", help="longer gaps are not filled (%(default)s)")
+    parser.add_argument("--smooth", type=float, default=usual.smooth, metavar="0-1", help="how much jitter to remove (%(default)s)")
+    parser.add_argument("--lock-feet", action="store_true", default=usual.lock_feet, help="hold feet at one place while they stand")
+
+
+def plan(arguments: argparse.Namespace) -> list[Job]:
+    """One job per take.
+
+    Raises:
+        UsageError: Two takes, or a take and the actor, would be written to the same file.
+    """
+    stems: dict[str, Path] = {}
+    for take in arguments.takes:
+        # Case is ignored, as some file systems do.
+        other = stems.setdefault(take.stem.casefold(), take)
+        if other is not take:
+            raise UsageError(f"{other} and {take} would both be written to {arguments.out / take.stem}.*: solve them in two runs.")
+    if arguments.save_actor and len(arguments.takes) > 1:
+        raise UsageError("--save-actor takes one take: each has its own actor.")
+    if arguments.save_actor and arguments.save_actor.is_dir():
+        raise UsageError(f"--save-actor {arguments.save_actor} is a folder: name a file in it.")
+    if arguments.out.exists() and not arguments.out.is_dir():
+        raise UsageError(f"--out {arguments.out} is not a folder.")
+    jobs = [
+        Job(
+            take,
+            {name: arguments.out / f"{take.stem}.{name}" for name in dict.fromkeys(arguments.format)},
+            arguments.out / f"{take.stem}.json",
+            arguments.save_actor,
+        )
+        for take in arguments.takes
+    ]
+    for job in jobs:
+        if job.save_actor and job.save_actor.resolve() in {path.resolve() for path in (*job.exports.values(), job.report)}:
+            raise UsageError(f"--save-actor {job.save_actor} is where the take's own files go: choose another name.")
+    return jobs
+
+
+def settings_from(arguments: argparse.Namespace) -> Settings:
+    """The thresholds.
+
+    Raises:
+        UsageError: One is out of its range.
+    """
+    try:
+        return Settings(**{field.name: getattr(arguments, field.name) for field in fields(Settings)})
+    except BonesetterError as error:
+        # what the settings call max_speed the user wrote as --max-speed
+        setting, _, rest = str(error).partition(" ")
+        raise UsageError(f"--{setting.replace('_', '-')} {rest}") from error
+
+
+def make_folders(jobs: list[Job]) -> None:
+    """Make the folders that the jobs write to.
+
+    Raises:
+        BonesetterError: One cannot be made.
+    """
+    for folder in {path.parent for job in jobs for path in job.outputs}:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BonesetterError(f"The folder {folder} cannot be made ({error.strerror}): choose another.") from error
+
+
+def run_each(
+    jobs: Sequence[Job], read: Callable[[Job], Read], prepare: Callable[[], None], solve: Callable[[Job, Read], None], *, force: bool
+) -> int:
+    """Solve every take; one that fails does not stop the others.
+
+    Args:
+        jobs: Of `plan`.
+        read: Reads a take.
+        prepare: Loads the solver. Called once, after the first take that can be read, so that nobody waits for the solver to hear
+            that a file's name is wrong. What it raises ends the run.
+        solve: Solves what was read, and writes its files.
+        force: Overwrite files that exist.
+
+    Returns:
+        The exit code.
+    """
+    failed, prepared = 0, False
+    for job in jobs:
+        try:
+            if not force:
+                job.check_free()
+            loaded = read(job)
+        except Exception as error:
+            _say(job, error)
+            failed += 1
+            continue
+        if not prepared:
+            prepare()
+            prepared = True
+        try:
+            solve(job, loaded)
+        except Exception as error:
+            _say(job, error)
+            failed += 1
+    return FAILED if failed else 0
+
+
+def _say(job: Job, error: Exception) -> None:
+    """What went wrong with a take: a bug in one must not cost the user the others."""
+    bug = f"failed unexpectedly ({type(error).__name__}: {one_line(error)}): please report it."
+    print(f"{job.take}: {error if isinstance(error, BonesetterError) else bug}", file=sys.stderr)
+
+
+def summary(name: str, report: dict[str, Any]) -> str:
+    """A report in one line."""
+    seconds = sum(report["seconds"].values())
+    residual = report["marker_residual_mm"]["mean"]
+    flagged = sum(count for counts in report["flagged"].values() for count in counts.values())
+    said = "no samples" if residual is None else f"marker residual {residual:.1f} mm"
+    return f"{name}: {report['frames']} frames in {seconds:.1f} s, {said}, {flagged} samples flagged"
+
+
+def one_line(error: BaseException) -> str:
+    """An error's text without its line breaks."""
+    return " ".join(str(error).split())

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`python -m model solve`: from C3D files to files of their solved skeletons."""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+from ..actors.actor import Actor
+from ..actors.actor_file import read_actor
+from ..core.settings import Settings
+from ..core.take import BonesetterError, Take
+from ..files.c3d import read_c3d
+from ..files.output import WRITERS, write_outputs
+from ..marker_sets.marker_set import MarkerSet, load_marker_set
+from .cli import UsageError
+from .runs import Job, make_folders, one_line, plan, run_each, settings_from, summary
+from .runs import add_arguments as add_run_arguments
+from .terminal import progress_bar
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    add_run_arguments(parser, sorted(WRITERS), sorted(WRITERS))
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Solve every take; one that fails does not stop the others.
+
+    Raises:
+        UsageError: Of the arguments, before anything is solved.
+        BonesetterError: The actor or the marker set cannot be read, or the folder not be made.
+    """
+    jobs = plan(arguments)
+    settings = settings_from(arguments)
+    actor = read_actor(arguments.actor) if arguments.actor else None
+    marker_set = load_marker_set(arguments.layout) if arguments.layout else None
+    make_folders(jobs)
+    return run_each(
+        jobs,
+        _read,
+        lambda: _load_solver(settings.device),
+        lambda job, read: _solve(job, read, settings, actor, marker_set),
+        force=arguments.force,
+    )
+
+
+def _load_solver(device: str) -> None:
+    """Import the solver and its weights, so that no take is timed with them, and ask whether it has the device."""
+    try:
+        from ..actors.prior import bundled as bundled_prior
+        from ..engine.pipeline import find_device
+        from ..proposer.propose import bundled as bundled_proposer
+    except ImportError as error:
+        raise BonesetterError(f"The solver cannot be loaded ({one_line(error)}): install what pyproject.toml lists.") from error
+    bundled_prior()
+    bundled_proposer()
+    try:
+        find_device(device)
+    except BonesetterError as error:
+        raise UsageError(str(error)) from error
+
+
+def _read(job: Job) -> tuple[Take, float]:
+    """A take, and the seconds that reading it took."""
+    begin = time.perf_counter()
+    return read_c3d(job.take), time.perf_counter() - begin
+
+
+def _solve(job: Job, read: tuple[Take, float], settings: Settings, actor: Actor | None, marker_set: MarkerSet | None) -> None:
+    from ..engine.pipeline import solve_take  # not above: it brings torch
+
+    take, seconds = read
+    with progress_bar(take.name) as progress:
+        solution = solve_take(take, settings, actor, progress, marker_set=marker_set)
+    report = write_outputs(solution, job.exports, job.report, job.save_actor, seconds)
+    print(summary(take.name, report))
