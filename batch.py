@@ -111,7 +111,6 @@ def _solve(
             if name in WRITERS:
                 _write(WRITERS[name], path, collection.bonesetter.armature, load)
 
-    report["warnings"][:0] = [warning for warning in take.warnings if warning not in report["warnings"]]
     inside = report["seconds"]
     # What the engine does not count itself: gathering the markers and handing arrays over.
     transfer = max(0.0, seconds["engine"] - sum(inside.values()))

@@ -8,6 +8,7 @@ import bpy
 from . import freshness, properties, solve_markers
 from .check_engine import BONESETTER_OT_check_engine
 from .choose_take import BONESETTER_MT_takes, BONESETTER_OT_choose_take
+from .findings import BONESETTER_OT_show_finding
 from .import_c3d import BONESETTER_FH_c3d, BONESETTER_OT_import_again, BONESETTER_OT_import_c3d, draw_menu
 from .solve_markers import BONESETTER_OT_solve_again, BONESETTER_OT_solve_markers
 
@@ -19,6 +20,7 @@ CLASSES = (
     BONESETTER_MT_takes,
     BONESETTER_OT_solve_markers,
     BONESETTER_OT_solve_again,
+    BONESETTER_OT_show_finding,
     BONESETTER_OT_check_engine,
 )
 

@@ -21,7 +21,7 @@ from ..model.files.exchange import SolvedPose
 from .freshness import curves_digest
 from .keyframes import bind, bound_channelbag, write_keys
 from .space import Y_UP_TO_Z_UP, Space, Timing
-from .takes import space_of, timing_of
+from .takes import JOINT, space_of, timing_of
 
 #: Bones that the ASF's zero pose spreads and a T-pose has straight down. All that hangs from them is turned with them. Another hierarchy
 #: rests in the zero pose that its file gives it.
@@ -36,8 +36,6 @@ SHORTEST = 0.002
 #: A bone whose direction is nearer than this to front-back (a foot) has its Z axis up, any other has it to the front.
 LIES = 0.8
 
-#: Custom property of a bone: the joint that it stands for, whatever the user calls the bone.
-JOINT = "joint"
 #: The channels of a bone that a solve owns.
 TRANSFORMS = ("location", "rotation_quaternion", "rotation_euler", "rotation_axis_angle", "scale")
 

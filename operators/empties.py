@@ -11,6 +11,7 @@ import bpy
 import numpy as np
 
 from ..model.core.take import BoolArray, FloatArray, Take
+from .findings import keep_findings
 from .keyframes import bind, interpolation_code, write_keys, write_samples
 from .space import Timing
 from .takes import GAP, LABEL, RESIDUAL, space_of
@@ -49,6 +50,7 @@ def build_take(scene: bpy.types.Scene, take: Take, timing: Timing, options: Impo
     try:
         scene.collection.children.link(collection)
         _describe(collection, take, timing, path)
+        keep_findings(collection, [finding.document(int) for finding in take.findings], read=True)
         _add_markers(collection, scene, take, timing, options)
     except BaseException:
         discard(collection)

@@ -8,7 +8,9 @@ from typing import Any
 import bpy
 import numpy as np
 
+from ..model.core.findings import Finding
 from ..model.core.take import BonesetterError, BoolArray, FloatArray, Take
+from .findings import findings_of_file
 from .keyframes import bound_channelbag, read_curve
 from .space import Timing
 from .takes import GAP, LABEL, RESIDUAL, markers, space_of, timing_of
@@ -46,7 +48,8 @@ def gather_take(scene: bpy.types.Scene, collection: bpy.types.Collection) -> Tak
         _read_evaluated(scene, list(empties.values()), moved, timing, positions)
     residuals[~np.isfinite(positions).all(axis=-1)] = 0.0
     copies = sum(1 for marker in collection.all_objects if marker.type == "EMPTY" and LABEL in marker) - len(empties)
-    warnings = (f"{copies} copies of markers share a label with another and are left out.",) if copies else ()
+    said = f"{copies} copies of markers share a label with another and are left out."
+    findings = (Finding("left out", said, numbers={"markers": copies}),) if copies else ()
     return Take(
         name=collection.name,
         labels=tuple(empties),
@@ -56,7 +59,7 @@ def gather_take(scene: bpy.types.Scene, collection: bpy.types.Collection) -> Tak
         first_frame=timing.start,
         frame_step=timing.step,
         up_axis=properties.up_axis,
-        warnings=warnings,
+        findings=findings_of_file(collection) + findings,
     )
 
 

@@ -156,8 +156,8 @@ class BONESETTER_OT_import_c3d(bpy.types.Operator, ImportHelper):
 
     def _report(self, scene: bpy.types.Scene, take: Take, timing: Timing, name: str) -> None:
         frames, rate = timing.frames, scene_rate(scene)
-        for warning in take.warnings:
-            self.report({"WARNING"}, f"{name}: {warning}")
+        for finding in take.findings:
+            self.report({"WARNING"}, f"{name}: {finding.text}")
         if timing.step != 1.0:
             self.report(
                 {"WARNING"},

@@ -29,8 +29,13 @@ class BONESETTER_PG_flagged(bpy.types.PropertyGroup):
     reasons: StringProperty(name="Reasons", description="Samples per reason")
 
 
-class BONESETTER_PG_warning(bpy.types.PropertyGroup):
-    """One sentence of the solver for the user; `name` is the sentence."""
+class BONESETTER_PG_finding(bpy.types.PropertyGroup):
+    """One thing that the user should know of a take; `name` is the sentence."""
+
+    kind: StringProperty(name="Kind")
+    document: StringProperty(description="The whole finding as JSON, its frames those of the scene")
+    read: BoolProperty(description="Found as the file was read")
+    somewhere: BoolProperty(description="It has frames, markers or bones to go to")
 
 
 class BONESETTER_PG_take(bpy.types.PropertyGroup):
@@ -52,7 +57,8 @@ class BONESETTER_PG_take(bpy.types.PropertyGroup):
     residual_mean: FloatProperty(name="Mean", description="Mean distance between measured and solved markers, in mm")
     residual_p95: FloatProperty(name="95 %", description="95 of 100 samples are nearer than this, in mm")
     flagged: CollectionProperty(type=BONESETTER_PG_flagged)
-    warnings: CollectionProperty(type=BONESETTER_PG_warning)
+    findings: CollectionProperty(type=BONESETTER_PG_finding)
+    finding: IntProperty(name="Finding", description="What the engine found out about the take")
 
 
 def _is_take(_settings: Any, collection: bpy.types.Collection) -> bool:
@@ -126,7 +132,7 @@ def settings_of(scene: bpy.types.Scene) -> Settings:
     return Settings(**{name: round(value, 6) if isinstance(value, float) else value for name, value in shown.items()})
 
 
-CLASSES = (BONESETTER_PG_flagged, BONESETTER_PG_warning, BONESETTER_PG_take, BONESETTER_PG_scene)
+CLASSES = (BONESETTER_PG_flagged, BONESETTER_PG_finding, BONESETTER_PG_take, BONESETTER_PG_scene)
 
 
 def register() -> None:

@@ -11,11 +11,13 @@ from typing import Any
 import bpy
 from bpy.props import BoolProperty, StringProperty
 
+from ..model.core.findings import Finding
 from ..model.core.settings import Settings
 from ..model.core.take import BonesetterError
 from ..model.files.exchange import load_pose, save_take
 from .armature import apply_pose, edited_bones, keep_edited
 from .engine import Job, engine, interpreter
+from .findings import keep_findings
 from .freshness import note_solved
 from .gather import gather_take
 from .preferences import engine_python
@@ -104,7 +106,9 @@ def finish(scene: bpy.types.Scene, solve: Solve) -> dict[str, Any]:
     solve.result.unlink()
     report = solve.job.answer["report"]
     if kept := keep_edited(collection):
-        report["warnings"].append(f"The pose that was edited by hand is kept as the action {kept}.")
+        said = f"The pose that was edited by hand is kept as the action {kept}."
+        report["findings"].append(Finding("edited pose", said).document(int))
+        report["warnings"].append(said)
     apply_pose(scene, collection, pose)
     _keep_report(collection, report, time.perf_counter() - solve.began)
     note_solved(scene, collection)
@@ -125,9 +129,7 @@ def _keep_report(collection: bpy.types.Collection, report: dict[str, Any], secon
         item.name = label
         item.count = counts[label]
         item.reasons = ", ".join(f"{reason} {count}" for reason, count in report["flagged"][label].items())
-    properties.warnings.clear()
-    for warning in report["warnings"]:
-        properties.warnings.add().name = warning
+    keep_findings(collection, report["findings"])
 
 
 class BONESETTER_OT_solve_markers(bpy.types.Operator):

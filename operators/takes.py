@@ -13,6 +13,8 @@ from .space import Space, Timing
 
 #: Custom properties of a marker's empty. The label stands there because Blender changes names that repeat or are too long.
 LABEL = "label"
+#: Custom property of a bone: the joint that it stands for, whatever the user calls the bone.
+JOINT = "joint"
 #: 1 while the marker is missing, 0 while it is there.
 GAP = "gap"
 #: One number per sample, in mm, as the cameras measured it; only where the file has any.

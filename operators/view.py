@@ -16,7 +16,7 @@ def show_markers(context: bpy.types.Context, takes: list[bpy.types.Collection]) 
         # whoever models or poses is not to be torn out of it
         return
     choose_take(context, takes[-1])
-    _select(context, [marker for take in takes for marker in markers(take).values()])
+    select(context, [marker for take in takes for marker in markers(take).values()])
     frame_selected(context)
     frame_timelines(context)
 
@@ -25,12 +25,13 @@ def show_armature(context: bpy.types.Context, armature: bpy.types.Object) -> Non
     """Select an armature that was just made, and frame it."""
     if context.mode != "OBJECT" or armature.name not in context.view_layer.objects:
         return
-    _select(context, [armature])
+    select(context, [armature])
     context.view_layer.objects.active = armature
     frame_selected(context)
 
 
-def _select(context: bpy.types.Context, objects: list[bpy.types.Object]) -> None:
+def select(context: bpy.types.Context, objects: list[bpy.types.Object]) -> None:
+    """Select these objects and no others."""
     for one in list(context.view_layer.objects.selected):
         one.select_set(False)
     shown = context.view_layer.objects

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import textwrap
+from typing import Any
 
 import bpy
 
@@ -15,6 +16,23 @@ from ..operators.takes import active_take, takes_of
 
 #: Characters of the interface's font at its usual size that fit into one unit of a region's width.
 CHARACTERS_PER_PIXEL = 0.135
+#: Icons by kind of finding; of others, a plain one.
+ICONS = {
+    "file": "FILE",
+    "left out": "X",
+    "missing": "QUESTION",
+    "attached": "LINKED",
+    "re-stuck": "TRACKER",
+    "swapped back": "ARROW_LEFTRIGHT",
+    "relabelled": "ARROW_LEFTRIGHT",
+    "sides exchanged": "MOD_MIRROR",
+    "sides doubtful": "MOD_MIRROR",
+    "no markers": "GHOST_DISABLED",
+    "few markers": "GHOST_DISABLED",
+    "unseen": "GHOST_DISABLED",
+    "threshold": "FILTER",
+    "far off": "ERROR",
+}
 
 
 class _Sidebar:
@@ -101,8 +119,46 @@ class BONESETTER_PT_result(_Sidebar, bpy.types.Panel):
             row = box.split(factor=0.65)
             row.label(text=name)
             row.label(text=value)
-        for warning in result.warnings:
-            _wrapped(self.layout, context, warning.name, "INFO")
+
+
+class BONESETTER_UL_findings(bpy.types.UIList):
+    """What the engine found out about a take"""
+
+    def draw_item(
+        self,
+        _context: bpy.types.Context,
+        layout: bpy.types.UILayout,
+        _data: Any,
+        item: Any,
+        _icon: int,
+        _active_data: Any,
+        _active_property: str,
+        index: int,
+    ) -> None:
+        row = layout.row(align=True)
+        row.label(text=item.name, icon=ICONS.get(item.kind, "INFO"))
+        if item.somewhere:
+            row.operator("bonesetter.show_finding", text="", icon="VIEWZOOM", emboss=False).index = index
+
+
+class BONESETTER_PT_findings(_Sidebar, bpy.types.Panel):
+    bl_label = "Findings"
+    bl_parent_id = "BONESETTER_PT_main"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        take = active_take(context)
+        return take is not None and len(take.bonesetter.findings) > 0
+
+    def draw_header_preset(self, context: bpy.types.Context) -> None:
+        self.layout.label(text=str(len(active_take(context).bonesetter.findings)))
+
+    def draw(self, context: bpy.types.Context) -> None:
+        take = active_take(context).bonesetter
+        self.layout.template_list("BONESETTER_UL_findings", "", take, "findings", take, "finding", rows=min(5, len(take.findings)))
+        if 0 <= take.finding < len(take.findings):
+            chosen = take.findings[take.finding]
+            _wrapped(self.layout, context, chosen.name, ICONS.get(chosen.kind, "INFO"))
 
 
 class BONESETTER_PT_flagged(_Sidebar, bpy.types.Panel):
@@ -132,4 +188,11 @@ def _wrapped(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, 
         column.label(text=line, icon="BLANK1" if number else icon)
 
 
-CLASSES = (BONESETTER_PT_main, BONESETTER_PT_filter, BONESETTER_PT_result, BONESETTER_PT_flagged)
+CLASSES = (
+    BONESETTER_UL_findings,
+    BONESETTER_PT_main,
+    BONESETTER_PT_filter,
+    BONESETTER_PT_result,
+    BONESETTER_PT_findings,
+    BONESETTER_PT_flagged,
+)

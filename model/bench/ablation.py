@@ -24,7 +24,7 @@ from ..core.motion import Motion, matrices
 from ..core.settings import Settings
 from ..core.take import BonesetterError
 from ..engine import pipeline
-from ..proposer.propose import Begun
+from ..proposer.propose import InitialGuess
 from ..solver import advice, calibration, fit
 from ..solver.fit import Found, Observations
 from ..solver.frames import Between
@@ -66,13 +66,13 @@ class Variant:
 
 def mean_beginning(
     actor: Actor | None, placement: Placement, prior: Prior, labels: tuple[str, ...], few: Observations, _begin: object = None
-) -> Begun:
+) -> InitialGuess:
     """The mean pose, laid on the trunk, of the mean person, in the place of the network's; see `pipeline.proposed`."""
     actor = actor or prior.mean_actor(placement)
     body = Body(actor, prior.pose, few.points.device, few.points.dtype)
     rows = [labels.index(label) for label in actor.labels]
     seen = Observations(few.points[:, rows], few.confidence[:, rows], few.seconds)
-    return Begun(fit.place_root(body, fit.prior_terms(prior.pose, few.seconds, few.points), seen), None, actor)
+    return InitialGuess(fit.place_root(body, fit.prior_terms(prior.pose, few.seconds, few.points), seen), None, actor)
 
 
 def network_alone(_body: Body, _prior: PosePrior, seen: Observations, begun: Pose, *_others: object) -> Found:

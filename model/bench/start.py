@@ -24,10 +24,10 @@ IMPORTS = "import os, torch, numpy, ezc3d; os._exit(0)"
 FIRST_FRAME = """
 import os, sys
 from contextlib import contextmanager
-from model.threads import share_the_machine
+from model.core.threads import share_the_machine
 share_the_machine()
-import model.solve
-from model.cli import main
+import model.shell.solve
+from model.shell.cli import main
 @contextmanager
 def ended(name):
     yield lambda stage, part: os._exit(0)

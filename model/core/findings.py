@@ -1,17 +1,49 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a solve found out about its take that the user should know, as sentences and as entries of the report."""
+"""What the engine found out about a take that the user should know: one `Finding` for each thing, whichever stage found it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
 
-Kind = Literal["no markers", "few markers", "unseen", "threshold"]
+Kind = Literal[
+    "file",
+    "left out",
+    "subjects",
+    "duplicate",
+    "missing",
+    "attached",
+    "usual place",
+    "re-stuck",
+    "swapped back",
+    "relabelled",
+    "filled",
+    "dropped",
+    "sides exchanged",
+    "sides doubtful",
+    "no markers",
+    "few markers",
+    "unseen",
+    "threshold",
+    "far off",
+    "edited pose",
+]
 Frames = tuple[int, int]
+#: Gives a frame, counted from 0, the number that the user sees: `Take.number`.
+FrameNumber = Callable[[int], int]
 
 #: A sentence names this many stretches, or labels; the report has all.
 NAMED = 5
+#: What a warning says where a take has many findings of one kind, before it lists them.
+GROUPED: dict[Kind, str] = {
+    "swapped back": "Labels that had been swapped were swapped back",
+    "relabelled": "Samples under a wrong label were given the right one",
+    "filled": "Unlabelled points were taken where they continue a missing marker",
+    "dropped": "Samples that are nobody's were dropped",
+    "sides exchanged": "Left and right labels had been exchanged and were put right",
+    "sides doubtful": "Left and right look exchanged but were left as they are, check the labels",
+}
 
 
 @dataclass(frozen=True)
@@ -19,12 +51,20 @@ class Finding:
     """One thing the user should know.
 
     Attributes:
-        kind: "no markers": frames that have none; "few markers": too few to tell a pose; "unseen": bones that no marker tells of;
-            "threshold": a threshold of the noise filter removes much, or was raised because it would have.
+        kind: "file": what had to be assumed to read it; "left out": points that are not solved; "subjects": of several people one is
+            solved; "duplicate": a second column of a label; "missing": labels of the set that the file lacks; "attached": markers that
+            no set knows, and their bones; "usual place": markers that a given actor lacks; "re-stuck": a marker's place on a given
+            actor was fitted anew; "swapped back": two labels had been exchanged; "relabelled": the first label's samples are now the
+            second's; "filled": the same of an unlabelled point; "dropped": samples of a label that are nobody's; "sides exchanged",
+            "sides doubtful": left and right (left, right, left, ...), put right or left as they are; "no markers": frames that have
+            none; "few markers": too few to tell a pose; "unseen": bones that no marker tells of; "threshold": a threshold of the noise
+            filter removes much, or was raised because it would have; "far off": the markers are far from where the solver puts them;
+            "edited pose": where a pose that was edited by hand is kept.
         text: One sentence.
         labels: Of the markers in question, if any.
         bones: Names of the joints in question, if any.
         frames: First and last of each stretch, counted from 0; none where all frames are meant.
+        numbers: {name with its unit: value} of what the sentence says in figures.
     """
 
     kind: Kind
@@ -32,11 +72,66 @@ class Finding:
     labels: tuple[str, ...] = ()
     bones: tuple[str, ...] = ()
     frames: tuple[Frames, ...] = ()
+    numbers: Mapping[str, float] = field(default_factory=dict)
 
-    def document(self, number: Callable[[int], int]) -> dict[str, Any]:
-        """For the report; `number` gives a frame the number that the user sees, `Take.number`."""
-        frames = [[number(first), number(last)] for first, last in self.frames]
-        return {"kind": self.kind, "text": self.text, "labels": list(self.labels), "bones": list(self.bones), "frames": frames}
+    def document(self, number: FrameNumber) -> dict[str, Any]:
+        """For JSON, with the frames' numbers as `number` gives them."""
+        return {
+            "kind": self.kind,
+            "text": self.text,
+            "labels": list(self.labels),
+            "bones": list(self.bones),
+            "frames": [[number(first), number(last)] for first, last in self.frames],
+            "numbers": dict(self.numbers),
+        }
+
+
+def finding_of(document: Mapping[str, Any]) -> Finding:
+    """The finding that `Finding.document` was made of.
+
+    Raises:
+        ValueError: It is no document of a finding.
+    """
+    try:
+        if document["kind"] not in get_args(Kind):
+            raise ValueError(f"{document['kind']!r} is no kind of finding")
+        frames = tuple((int(first), int(last)) for first, last in document["frames"])
+        numbers = {str(name): float(value) for name, value in document["numbers"].items()}
+        labels, bones = (tuple(str(name) for name in document[names]) for names in ("labels", "bones"))
+        return Finding(document["kind"], str(document["text"]), labels, bones, frames, numbers)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"no finding: {error!r}") from error
+
+
+def sentences(findings: Iterable[Finding], number: FrameNumber) -> list[str]:
+    """What the findings say, in their order; those of a kind that comes in numbers in one sentence."""
+    by_kind: dict[Kind, list[Finding]] = {}
+    said: list[Finding | list[Finding]] = []
+    for finding in findings:
+        if finding.kind not in GROUPED:
+            said.append(finding)
+            continue
+        if finding.kind not in by_kind:
+            said.append(by_kind.setdefault(finding.kind, []))
+        by_kind[finding.kind].append(finding)
+    return [_together(each, number) if isinstance(each, list) else each.text for each in said]
+
+
+def _together(findings: Sequence[Finding], number: FrameNumber) -> str:
+    if len(findings) == 1:
+        return findings[0].text
+    named = "; ".join(f"{linked(each.kind, each.labels)} in {_spans(each.frames, number)}" for each in findings[:NAMED])
+    rest = f" and {len(findings) - NAMED} more" if len(findings) > NAMED else ""
+    return f"{GROUPED[findings[0].kind]} (frames): {named}{rest}."
+
+
+def linked(kind: Kind, labels: Sequence[str]) -> str:
+    """Labels as their kind of finding relates them: `a and b`, `a to b`, `a, b`."""
+    return {"swapped back": " and ", "relabelled": " to ", "filled": " for "}.get(kind, ", ").join(labels)
+
+
+def _spans(frames: Sequence[Frames], number: FrameNumber) -> str:
+    return ", ".join(f"{number(first)} to {number(last)}" for first, last in frames)
 
 
 def in_words(names: Sequence[str], rest: int = 0) -> str:
@@ -50,7 +145,7 @@ def shortened(names: Sequence[str]) -> str:
     return in_words(names[:NAMED], max(0, len(names) - NAMED))
 
 
-def listed_frames(frames: Sequence[Frames], number: Callable[[int], int]) -> str:
+def listed_frames(frames: Sequence[Frames], number: FrameNumber) -> str:
     """`frame 7`, `frames 1 to 206 and 300`; of many the first, and how many more stretches there are."""
     stretches = [f"{number(first)} to {number(last)}" if last > first else f"{number(first)}" for first, last in frames]
     single = len(frames) == 1 and frames[0][0] == frames[0][1]

@@ -44,7 +44,7 @@ class Take:
         first_frame: Number of the first frame: as the capture counted in a file, the scene's in Blender.
         frame_step: Between the numbers of two frames: not 1 where Blender plays the take at another rate than its own.
         up_axis: The axis of the take that points up.
-        warnings: One sentence for everything the user should know about how the file was read.
+        findings: What the user should know of how it was read and matched.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Take:
     first_frame: float = 1
     frame_step: float = 1.0
     up_axis: Axis = "Z"
-    warnings: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     @property
     def frames(self) -> int:

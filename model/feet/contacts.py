@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ..actors.actor import Actor
 from ..core.stretches import stretches
 from ..core.take import Axis, BoolArray, FloatArray
+from ..result.contacts import Contact, Sole
 
 #: A joint belongs to a foot below this part of the body's height in the zero pose.
 FOOT_HEIGHT = 0.1
@@ -33,34 +34,6 @@ FLOOR_PERCENTILE = 5.0
 LEAST_STANCE_S, LEAST_BREAK_S = 0.1, 0.05
 #: While a sole stands, it keeps this near to one place, in m; one that does so for less than half of the time slides.
 REACH_M = 0.025
-
-
-@dataclass(frozen=True)
-class Sole:
-    """A part of a foot that can stand on the floor.
-
-    Attributes:
-        foot: Name of the foot's first joint.
-        part: "heel", "ball", or "foot" where the markers do not tell the two apart.
-        markers: Rows of its markers among the actor's labels.
-    """
-
-    foot: str
-    part: str
-    markers: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Contact:
-    """A sole stands from frame `first` to frame `last`, counted from 0, both included."""
-
-    sole: Sole
-    first: int
-    last: int
-
-    @property
-    def frames(self) -> slice:
-        return slice(self.first, self.last + 1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..core.findings import Finding
 from ..core.take import Axis, BonesetterError, BoolArray, FloatArray, Take
 from .c3d_layout import Contents, Layout, find_layout, read_contents, read_samples
 
@@ -70,7 +71,7 @@ def read_c3d(path: Path) -> Take:
     """Read the markers of a C3D file.
 
     A sample is missing where its residual is negative, or its position is not finite, exactly zero or kilometres away. Points that a
-    lab's model computed are left out. Where a file has no sound unit, rate or axis, it is inferred and the take's warnings say so.
+    lab's model computed are left out. Where a file has no sound unit, rate or axis, it is inferred and the take's findings say so.
 
     Args:
         path: A C3D file of any processor type, of integers or floats, of any length.
@@ -84,16 +85,16 @@ def read_c3d(path: Path) -> Take:
     path = Path(path)
     contents = read_contents(path)
     layout = find_layout(contents)
-    warnings: list[str] = []
-    rate = _rate_hz(contents, warnings)
+    findings: list[Finding] = []
+    rate = _rate_hz(contents, findings)
     names = _labels(contents.texts("POINT", "LABELS"), layout.points)
-    markers = _markers(contents, names, warnings)
+    markers = _markers(contents, names, findings)
     labels = tuple(names[marker] for marker in markers)
     positions, residuals = _samples(contents, layout, markers)
-    metres = _metres_per_unit(contents, labels, positions, warnings)
+    metres = _metres_per_unit(contents, labels, positions, findings)
     positions *= metres
     residuals *= metres
-    _drop_absurd(positions, residuals, warnings)
+    _drop_absurd(positions, residuals, findings)
     return Take(
         name=path.stem,
         labels=labels,
@@ -102,11 +103,11 @@ def read_c3d(path: Path) -> Take:
         rate_hz=rate,
         first_frame=contents.header.first_frame,
         up_axis=_up_axis(contents, labels, positions),
-        warnings=tuple(warnings),
+        findings=tuple(findings),
     )
 
 
-def _rate_hz(contents: Contents, warnings: list[str]) -> float:
+def _rate_hz(contents: Contents, findings: list[Finding]) -> float:
     """POINT:RATE, or the header's rate where that is none."""
     said = (contents.number("POINT", "RATE"), contents.header.rate_hz)
     rates = [rate for rate in said if rate is not None and LOWEST_RATE_HZ <= rate <= HIGHEST_RATE_HZ]
@@ -114,7 +115,7 @@ def _rate_hz(contents: Contents, warnings: list[str]) -> float:
         found = next((f"{rate:g} Hz" for rate in said if rate), "no frame rate")
         raise BonesetterError(f"{contents.path.name} gives {found}, which cannot be true: set POINT:RATE in it to its frames per second.")
     if len(rates) == 2 and abs(rates[0] - rates[1]) > 0.01 * rates[0]:
-        warnings.append(f"POINT:RATE says {rates[0]:g} Hz, the header {rates[1]:g} Hz: {rates[0]:g} Hz is taken.")
+        findings.append(Finding("file", f"POINT:RATE says {rates[0]:g} Hz, the header {rates[1]:g} Hz: {rates[0]:g} Hz is taken."))
     return rates[0]
 
 
@@ -132,7 +133,7 @@ def _labels(given: tuple[str, ...], points: int) -> tuple[str, ...]:
     return tuple(labels)
 
 
-def _markers(contents: Contents, labels: tuple[str, ...], warnings: list[str]) -> list[int]:
+def _markers(contents: Contents, labels: tuple[str, ...], findings: list[Finding]) -> list[int]:
     """Indices of the points that are markers, not outputs of a lab's model."""
     groups = {*MODEL_OUTPUTS, *contents.texts("POINT", "TYPE_GROUPS")[::2]} - {"LABELS", "DESCRIPTIONS", "UNITS"}
     computed = {output for group in groups for output in contents.texts("POINT", group.upper())}
@@ -141,7 +142,8 @@ def _markers(contents: Contents, labels: tuple[str, ...], warnings: list[str]) -
     if not markers:
         raise BonesetterError(f"{contents.path.name} holds only computed points: choose a C3D file with markers.")
     if left_out := len(labels) - len(markers):
-        warnings.append(f"{left_out} points are outputs of a model (angles, forces, segment axes), not markers, and are left out.")
+        said = f"{left_out} points are outputs of a model (angles, forces, segment axes), not markers, and are left out."
+        findings.append(Finding("left out", said, numbers={"points": left_out}))
     return markers
 
 
@@ -200,18 +202,18 @@ def _scale(contents: Contents, layout: Layout) -> float:
     raise BonesetterError(f"{contents.path.name} does not say what its integers are counted in: set POINT:SCALE in it.")
 
 
-def _metres_per_unit(contents: Contents, labels: tuple[str, ...], positions: FloatArray, warnings: list[str]) -> float:
+def _metres_per_unit(contents: Contents, labels: tuple[str, ...], positions: FloatArray, findings: list[Finding]) -> float:
     """By POINT:UNITS, unless the figure would then be no person's size; by that size where the file names no unit."""
     unit = next(iter(contents.texts("POINT", "UNITS")), "")
     size = _size(labels, positions)
     if not unit:
         likely = _likely_unit(size or _span(positions)) or "mm"
-        warnings.append(f"The file names no unit: {likely} is assumed, by the size of the figure.")
+        findings.append(Finding("file", f"The file names no unit: {likely} is assumed, by the size of the figure."))
         return METRES_PER_UNIT[likely]
     metres = _unit(unit)
     if metres is None:
         raise BonesetterError(f"{contents.path.name} is in the unknown unit {unit!r}: set POINT:UNITS in it to mm, cm or m.")
-    return _believable(unit, metres, size, _span(positions), warnings)
+    return _believable(unit, metres, size, _span(positions), findings)
 
 
 def _unit(name: str) -> float | None:
@@ -223,14 +225,15 @@ def _unit(name: str) -> float | None:
     return meant.pop() if len(meant) == 1 else None
 
 
-def _believable(unit: str, metres: float, size: float, span: float, warnings: list[str]) -> float:
+def _believable(unit: str, metres: float, size: float, span: float, findings: list[Finding]) -> float:
     """A unit, or the one that the file must mean where a figure would be a finger's or a house's size."""
     found, (least, most) = (size, SIZES) if size else (span, SPANS)
     likely = _likely_unit(found)
     if likely is None or least <= found * metres <= most or METRES_PER_UNIT[likely] == metres:
         return metres
     shown = f"{found * metres:.3g} m"
-    warnings.append(f"The file says that its unit is {unit}, but its figure would then be {shown} large: {likely} is assumed.")
+    said = f"The file says that its unit is {unit}, but its figure would then be {shown} large: {likely} is assumed."
+    findings.append(Finding("file", said))
     return METRES_PER_UNIT[likely]
 
 
@@ -245,12 +248,12 @@ def _size(labels: tuple[str, ...], positions: FloatArray) -> float:
     return float(np.median(np.linalg.norm(apart, axis=-1))) if len(apart) else 0.0
 
 
-def _drop_absurd(positions: FloatArray, residuals: FloatArray, warnings: list[str]) -> None:
+def _drop_absurd(positions: FloatArray, residuals: FloatArray, findings: list[Finding]) -> None:
     """Samples that no cameras see are missing, or one of them would drown all others; in place."""
     absurd = np.abs(positions).max(axis=-1) > FARTHEST_M
     if absurd.any():
         positions[absurd], residuals[absurd] = np.nan, 0.0
-        warnings.append(f"{int(absurd.sum())} samples are more than {FARTHEST_M / 1000:g} km away and are left out.")
+        findings.append(Finding("left out", f"{int(absurd.sum())} samples are more than {FARTHEST_M / 1000:g} km away and are left out."))
 
 
 def _span(positions: FloatArray) -> float:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.findings import Finding, finding_of
 from ..core.skeleton import Skeleton
 from ..core.take import BonesetterError, FloatArray, Take
 from ..result.solution import Solution
@@ -27,7 +29,7 @@ TAKE = {
     "first_frame": (NUMBERS, ()),
     "frame_step": (NUMBERS, ()),
     "up_axis": (TEXT, ()),
-    "warnings": (TEXT, ("W",)),
+    "findings": (TEXT, ("N",)),
 }
 POSE = {
     "joints": (TEXT, ("J",)),
@@ -66,7 +68,7 @@ def save_take(take: Take, path: Path) -> None:
         first_frame=take.first_frame,
         frame_step=take.frame_step,
         up_axis=take.up_axis,
-        warnings=np.array(take.warnings, dtype=str),
+        findings=np.array([json.dumps(each.document(int)) for each in take.findings], dtype=str),
     )
 
 
@@ -77,6 +79,7 @@ def load_take(path: Path) -> Take:
         BonesetterError: The file is missing or damaged.
     """
     arrays = _read(path, TAKE)
+    findings = tuple(_finding(path, str(document)) for document in arrays["findings"])
     return Take(
         name=str(arrays["name"]),
         labels=tuple(str(label) for label in arrays["labels"]),
@@ -86,7 +89,7 @@ def load_take(path: Path) -> Take:
         first_frame=float(arrays["first_frame"]),
         frame_step=float(arrays["frame_step"]),
         up_axis="Y" if str(arrays["up_axis"]) == "Y" else "Z",
-        warnings=tuple(str(warning) for warning in arrays["warnings"]),
+        findings=findings,
     )
 
 
@@ -117,12 +120,23 @@ def load_pose(path: Path) -> SolvedPose:
     return SolvedPose(skeleton, arrays["rotations"], arrays["positions"])
 
 
+def _finding(path: Path, document: str) -> Finding:
+    try:
+        return finding_of(json.loads(document))
+    except ValueError as error:
+        raise _unreadable(path, error) from error
+
+
 def _read(path: Path, wanted: Mapping[str, tuple[str, tuple[int | str, ...]]]) -> dict[str, NDArray]:
     try:
         return read_arrays(path, wanted)
     except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        raise BonesetterError(f"{path}, which goes between Blender and the engine, cannot be read ({why}): try again.") from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError | ValueError) -> BonesetterError:
+    why = error.strerror if isinstance(error, OSError) else error
+    return BonesetterError(f"{path}, which goes between Blender and the engine, cannot be read ({why}): try again.")
 
 
 def _write(path: Path, **arrays: Any) -> None:

@@ -10,6 +10,7 @@ from os.path import commonprefix
 
 import numpy as np
 
+from ..core.findings import Finding
 from ..core.stretches import stretches
 from ..core.take import BonesetterError, BoolArray, FloatArray, Take
 from ..marker_sets.marker_set import DUPLICATE, MarkerSet, bare_name, bundled_marker_sets
@@ -54,7 +55,7 @@ def match(take: Take, marker_set: MarkerSet) -> Take:
     if not unknown.labels:
         return known
     said = f"Left out, as the marker set {marker_set.name!r} has no such labels: {listed(unknown.labels)}."
-    return replace(known, warnings=(*known.warnings, said))
+    return replace(known, findings=(*known.findings, Finding("left out", said, unknown.labels)))
 
 
 def match_all(take: Take, marker_set: MarkerSet) -> tuple[Take, Take]:
@@ -69,26 +70,28 @@ def match_all(take: Take, marker_set: MarkerSet) -> tuple[Take, Take]:
         marker_set: Whose labels and order the result has.
 
     Returns:
-        The take on those labels of the set that have samples, with all warnings, and the subject's other markers under the
+        The take on those labels of the set that have samples, with all findings, and the subject's other markers under the
         file's own labels.
 
     Raises:
         BonesetterError: Too few markers are left to be solved.
     """
-    warnings: list[str] = []
+    findings: list[Finding] = []
     present = take.present
     samples = present.sum(axis=0)
     labelled = _labelled(take)
     if nameless := len(take.labels) - len(labelled):
-        warnings.append(f"{nameless} unlabelled points are left out where they fit no gap.")
+        said = f"{nameless} unlabelled points are left out where they fit no gap."
+        findings.append(Finding("left out", said, numbers={"points": nameless}))
     names = _names(take, labelled, marker_set)
     people = _people(names, samples, marker_set)
     person = people[0] if people else ("",)
     if others := [other for other in people[1:] if len(_columns(names, other, marker_set)) >= marker_set.fewest_markers]:
-        warnings.append(
+        said = (
             f"The file holds {len(others) + 1} subjects: {_named(person)} is solved, as it has the most samples; "
             f"{listed([_named(other) for other in others])} left out."
         )
+        findings.append(Finding("subjects", said, numbers={"subjects": len(others) + 1}))
     columns = _columns(names, person, marker_set)
     labels = tuple(label for label in marker_set.labels if label in columns and samples[columns[label]])
     _require_enough(take, labels, marker_set)
@@ -99,18 +102,19 @@ def match_all(take: Take, marker_set: MarkerSet) -> tuple[Take, Take]:
         label = _duplicated(names[index], person, marker_set)
         if index not in used and label in labels:
             used.add(index)
-            warnings.append(_join(take, index, known, label))
+            findings.append(_join(take, index, known, label))
 
     mine = [index for index in labelled if index not in used and _belongs(take.labels[index], names[index], person)]
     computed = [index for index in mine if COMPUTED.search(bare_name(_without(take.labels[index], person)))]
     if computed:
-        warnings.append(f"Left out, as they are computed points, not markers: {listed([names[index][1] for index in computed])}.")
-    absent = [label for label in marker_set.labels if label not in labels]
+        points = tuple(names[index][1] for index in computed)
+        findings.append(Finding("left out", f"Left out, as they are computed points, not markers: {listed(points)}.", points))
+    absent = tuple(label for label in marker_set.labels if label not in labels)
     if 0 < len(absent) <= SAID_WHEN_ABSENT * len(labels):
-        warnings.append(f"Solved without these markers of the set, which the file lacks: {listed(absent)}.")
+        findings.append(Finding("missing", f"Solved without these markers of the set, which the file lacks: {listed(absent)}.", absent))
     rest = {_without(take.labels[index], person).strip(): index for index in mine if index not in computed}
     rest = {label: index for label, index in rest.items() if label not in labels}
-    return replace(known, warnings=take.warnings + tuple(warnings)), take.only(list(rest.values()), tuple(rest))
+    return replace(known, findings=take.findings + tuple(findings)), take.only(list(rest.values()), tuple(rest))
 
 
 def unlabelled(take: Take) -> Take:
@@ -220,14 +224,15 @@ def _require_enough(take: Take, found: tuple[str, ...], marker_set: MarkerSet) -
     )
 
 
-def _join(take: Take, index: int, known: Take, label: str) -> str:
+def _join(take: Take, index: int, known: Take, label: str) -> Finding:
     """Fill the gaps of a known marker from its duplicate, in place, and say so."""
     marker = known.labels.index(label)
     fits = _continues(take.positions[:, index], known.positions[:, marker], take.rate_hz)
     known.positions[fits, marker] = take.positions[fits, index]
     known.residuals[fits, marker] = take.residuals[fits, index]
     samples = int(np.isfinite(take.positions[:, index]).all(axis=-1).sum())
-    return _said_of_duplicate(take.labels[index], label, samples, int(fits.sum()))
+    said = _said_of_duplicate(take.labels[index], label, samples, int(fits.sum()))
+    return Finding("duplicate", said, (label,), numbers={"samples": samples, "filled": int(fits.sum())})
 
 
 def _continues(duplicate: FloatArray, marker: FloatArray, rate_hz: float) -> BoolArray:
@@ -255,5 +260,5 @@ def _said_of_duplicate(duplicate: str, label: str, samples: int, fits: int) -> s
 
 
 def listed(labels: Sequence[str]) -> str:
-    """At most a dozen names, so that a warning stays one sentence."""
+    """At most a dozen names, so that a sentence stays one."""
     return ", ".join(labels[:12]) + (f" and {len(labels) - 12} more" if len(labels) > 12 else "")

@@ -14,10 +14,10 @@ from itertools import pairwise
 
 import numpy as np
 
+from ..core.distances import FARTHEST_M, distances
 from ..core.stretches import stretches
 from ..core.take import BoolArray, FloatArray, IntArray, Take
 from .corrections import Correction, in_order
-from .distances import FARTHEST_M, distances
 
 #: A sample is doubtful when it is farther from its place than this, in m, and than this many times its label's usual distance.
 DOUBT_M, DOUBT_RATIO = 0.035, 3.0

@@ -18,16 +18,16 @@ from ..actors.placement import Placement
 from ..actors.prior import Prior
 from ..core.parallel import each
 from ..solver.advice import Advice
-from ..solver.fit import Observations
 from ..solver.frames import Between, Window, windows
 from ..solver.kinematics import ROOT, Pose
+from ..solver.observations import Observations
 from .features import Known, into_frames
 from .network import LEAST_SPREAD, ROOT_M, ROOT_RAD, Estimate, Evidence, Proposer, read_proposer
 
 BUNDLED = Path(__file__).parents[1] / "weights" / "proposer.safetensors"
 #: Frames that are looked at together, and how many more on either side, so that every frame has a past and a future.
 CHUNK, MARGIN = 256, 12
-#: The network looks at every so manyth frame of the coarse rate.
+#: The network looks at every n-th frame of the coarse rate.
 EVERY = 2
 #: How sure a given actor's offsets are taken to be where it does not say, and its bone components in any case: a fit's own errors, and
 #: none for the true actor. Offsets are taken for no surer: the network has met hardly any fitted ones that were.
@@ -62,12 +62,12 @@ def bundled() -> Proposer:
     return read_proposer(BUNDLED, priors.bundled())
 
 
-def stranger(prior: Prior, placement: Placement) -> Known:
+def unknown_actor(prior: Prior, placement: Placement) -> Known:
     """Nothing but how people are built and where markers are usually put."""
     return _known(prior.mean_actor(placement), placement.offset_deviation, 1.0)
 
 
-def acquaintance(actor: Actor, offset_sigma_m: float = FITTED_M, component_sigma: float = FITTED_COMPONENT) -> Known:
+def fitted_actor(actor: Actor, offset_sigma_m: float = FITTED_M, component_sigma: float = FITTED_COMPONENT) -> Known:
     """An actor that was fitted before, its offsets at least so unsure; with deviations of 0 the true one, if it says of none itself."""
     said = np.nan if actor.offset_sigma is None else actor.offset_sigma
     # fmax passes over what is not said
@@ -93,7 +93,7 @@ def propose(network: Proposer, known: Known, seen: Observations) -> Proposal:
 
     Args:
         network: Trained.
-        known: What is known of the take's one actor: `stranger` or `acquaintance`.
+        known: What is known of the take's one actor: `unknown_actor` or `fitted_actor`.
         seen: At about the network's rate: it was trained at 15 Hz, and is given 10; any number of frames and labels.
     """
     frames = len(seen.points)
@@ -126,13 +126,13 @@ def propose(network: Proposer, known: Known, seen: Observations) -> Proposal:
 
 
 @dataclass(frozen=True, eq=False)
-class Begun:
+class InitialGuess:
     """Where a solve begins.
 
     Attributes:
         pose: Of F frames at the coarse rate.
         advice: What is said of the same frames, and of all labels, beside; None where the network does not know the joints.
-        actor: Whose poses they are: the one that is given, or as the network takes a stranger to be built and marked.
+        actor: Whose poses they are: the one that is given, or as the network takes an unknown one to be built and marked.
     """
 
     pose: Pose

@@ -21,12 +21,12 @@ from ..actors.hierarchy import Carrying, carrying, prior_of
 from ..actors.prior import PosePrior, Prior
 from ..core.rotations import rotmat_to_rotvec
 from ..marker_sets.marker_set import MarkerSet
-from ..solver.attachment import of_markers
-from ..solver.fit import MARKER_SIGMA_M, SECONDS_APART, Observations, Terms, place_root, pose_costs, prior_terms, refined
+from ..solver.fit import Terms, place_root, pose_costs, prior_terms, refined
 from ..solver.kinematics import Body, Pose, to_array
+from ..solver.observations import MARKER_SIGMA_M, SECONDS_APART, Observations
 from ..solver.rotations import rigid_points_registration
 from .propose import bundled as bundled_proposer
-from .propose import propose_poses, stranger
+from .propose import propose_poses, unknown_actor
 
 #: Scales of the robust kernel in metres while beginnings are tried.
 TRIAL_SCALES_M = (0.3, 0.3, 0.2, 0.2, 0.1, 0.1, 0.05)
@@ -36,10 +36,10 @@ WRONG_RATIO, WRONG_M = 3.0, 0.03
 ROUNDS = 6
 
 #: Says poses of a body for frames that follow on one another.
-Beginning = Callable[[Body, Observations], Pose]
+Initialise = Callable[[Body, Observations], Pose]
 
 
-def other_hierarchy(actor: Actor, prior: Prior, marker_set: MarkerSet) -> tuple[Prior, MarkerSet, Beginning]:
+def other_hierarchy(actor: Actor, prior: Prior, marker_set: MarkerSet) -> tuple[Prior, MarkerSet, Initialise]:
     """What a solve needs to know of an actor with another hierarchy than the bundled one.
 
     Args:
@@ -55,10 +55,10 @@ def other_hierarchy(actor: Actor, prior: Prior, marker_set: MarkerSet) -> tuple[
     known = {label: name for label in actor.labels if (name := marker_set.find(label)) is not None}
     tells = len(known) >= marker_set.fewest_markers and len(set(marker_set.core) & set(known.values())) >= 3
     proposal = carried_proposal(prior, own.pose, carry, known, marker_set) if tells else None
-    return own, marker_set_of(actor, marker_set), beginning(own.pose, proposal)
+    return own, marker_set_of(actor, marker_set), initialise_with(own.pose, proposal)
 
 
-def beginning(prior: PosePrior, proposal: Beginning | None) -> Beginning:
+def initialise_with(prior: PosePrior, proposal: Initialise | None) -> Initialise:
     """Where to begin with any body of a hierarchy.
 
     Args:
@@ -77,7 +77,7 @@ def beginning(prior: PosePrior, proposal: Beginning | None) -> Beginning:
     return begin
 
 
-def carried_proposal(prior: Prior, pose_prior: PosePrior, carry: Carrying, known: dict[str, str], marker_set: MarkerSet) -> Beginning:
+def carried_proposal(prior: Prior, pose_prior: PosePrior, carry: Carrying, known: dict[str, str], marker_set: MarkerSet) -> Initialise:
     """What the network says of the markers whose names it knows, as poses of another hierarchy.
 
     Args:
@@ -92,7 +92,7 @@ def carried_proposal(prior: Prior, pose_prior: PosePrior, carry: Carrying, known
         labels = [label for label in body.labels if label in known]
         rows = [body.labels.index(label) for label in labels]
         placed = replace(prior.placement(marker_set, tuple(known[label] for label in labels)), labels=tuple(labels))
-        theirs, _, _ = propose_poses(bundled_proposer(), stranger(prior, placed), of_markers(seen, rows))
+        theirs, _, _ = propose_poses(bundled_proposer(), unknown_actor(prior, placed), seen.only(rows))
         there = Body(prior.mean_actor(placed), prior.pose, seen.points.device, seen.points.dtype)
         local = carry.local(to_array(there.posed(theirs).turned))
         q = _coordinates(local, pose_prior)

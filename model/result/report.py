@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from ..actors.actor import Actor
+from ..core.distances import distances
 from ..core.take import FloatArray
-from ..markers.distances import distances
 from ..storage.atomic import replacing
 from .solution import Solution
 
@@ -32,10 +32,8 @@ def build_report(solution: Solution, seconds: Mapping[str, float]) -> dict[str, 
         `frames`, `rate_hz`, `seconds` {stage: seconds}, `marker_residual_mm` {`mean`, `median`, `p95`, `per_label` (means)} (None
         where there is no such sample), `marker_sigma_mm` {label: standard deviation, root mean square of the three axes}, how sure the
         actor is of its markers' places, the least sure first, without those of which it says nothing, `flagged` {label: {reason:
-        samples}},
-        `corrections` of labels [{`kind`, `labels`, `frames` [first, last]}] (see `Correction`), `contacts` {foot: {sole: {`spans`,
-        `seconds`}}}, how often and how long each stands, `findings` [{`kind`, `text`, `labels`, `bones`, `frames` [[first, last], ...]}]
-        (see `Finding`), `warnings`, with the findings' texts among them.
+        samples}}, `contacts` {foot: {sole: {`spans`, `seconds`}}}, how often and how long each stands, `findings` [{`kind`, `text`,
+        `labels`, `bones`, `frames` [[first, last], ...], `numbers`}] (see `Finding`), and `warnings`, the findings in sentences.
     """
     take = solution.clean.take
     return {
@@ -45,10 +43,9 @@ def build_report(solution: Solution, seconds: Mapping[str, float]) -> dict[str, 
         "marker_residual_mm": _marker_residual_mm(solution),
         "marker_sigma_mm": _marker_sigma_mm(solution.actor),
         "flagged": {label: dict(counts) for label, counts in solution.clean.flagged.items()},
-        "corrections": [each.document(take.number) for each in solution.corrections],
         "contacts": _contacts(solution),
         "findings": [each.document(take.number) for each in solution.findings],
-        "warnings": list(solution.warnings),
+        "warnings": solution.warnings,
     }
 
 

@@ -6,10 +6,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..actors.actor import Actor
-from ..core.findings import Finding
+from ..core.findings import Finding, sentences
 from ..core.take import CleanTake, FloatArray
-from ..feet.contacts import Contact
-from ..markers.corrections import Correction
+from .contacts import Contact
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,11 +22,9 @@ class Solution:
             (y up, facing +z, left +x) onto the take's.
         positions: (frames, joints, 3).
         markers_model: (frames, labels, 3): where the solver puts each marker, for every frame.
-        warnings: One sentence each.
         seconds: {stage: seconds}, disjoint.
-        corrections: Of the labels.
         contacts: When which sole of a foot stands.
-        findings: What else the user should know of the markers; their sentences are among the warnings.
+        findings: What the user should know, from the reading of the file to the last stage.
     """
 
     clean: CleanTake
@@ -35,8 +32,11 @@ class Solution:
     rotations: FloatArray
     positions: FloatArray
     markers_model: FloatArray
-    warnings: tuple[str, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
-    corrections: tuple[Correction, ...] = ()
     contacts: tuple[Contact, ...] = ()
     findings: tuple[Finding, ...] = ()
+
+    @property
+    def warnings(self) -> list[str]:
+        """The findings in sentences; see `sentences`."""
+        return sentences(self.findings, self.clean.take.number)

@@ -8,19 +8,20 @@ actor is fitted once more with all markers. Some well-spread frames are enough t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from ..actors.actor import Actor
 from ..actors.placement import Placement
 from ..actors.prior import Prior
+from ..core.findings import Finding
 from ..core.take import BoolArray, FloatArray, Take
 from ..markers.matching import listed
 from .calibration import fit_actor, spread_subset
-from .fit import Observations, Progress, find_poses, fit_poses
+from .fit import Progress, find_poses, fit_poses
 from .kinematics import Body, Pose, to_array
+from .observations import Observations
 from .robust import kernel_cost, settled_place
 
 #: Frames that tell where a marker belongs.
@@ -61,20 +62,16 @@ class StillPlace:
         return self.spread_m <= MOST_SPREAD_M and self.distance_m <= FARTHEST_M
 
 
-def enough_samples(unknown: Take, warnings: list[str]) -> Take:
-    """The markers with enough samples to be attached; the others are said to be left out."""
+def enough_samples(unknown: Take) -> tuple[Take, tuple[Finding, ...]]:
+    """The markers with enough samples to be attached, and what is said of the others."""
     samples = unknown.present.sum(axis=0)
     enough = samples >= max(FEWEST_SAMPLES, FEWEST_PART * unknown.frames)
-    if not enough.all():
-        few = [label for label, kept in zip(unknown.labels, enough, strict=True) if not kept]
-        warnings.append(f"Left out, as the marker set does not know them and they have few samples: {listed(few)}.")
-    return unknown.only(np.flatnonzero(enough).tolist())
+    few = tuple(label for label, kept in zip(unknown.labels, enough, strict=True) if not kept)
+    return unknown.only(np.flatnonzero(enough).tolist()), (_left_out("they have few samples", few),) if few else ()
 
 
-def of_markers(seen: Observations, rows: Sequence[int]) -> Observations:
-    """The observations of some markers."""
-    chosen = list(rows)
-    return replace(seen, points=seen.points[:, chosen], confidence=seen.confidence[:, chosen])
+def _left_out(why: str, labels: tuple[str, ...]) -> Finding:
+    return Finding("left out", f"Left out, as the marker set does not know them and {why}: {listed(labels)}.", labels)
 
 
 def attach(
@@ -84,9 +81,8 @@ def attach(
     labels: tuple[str, ...],
     seen: Observations,
     begun: Pose,
-    warnings: list[str],
     progress: Progress | None = None,
-) -> Actor:
+) -> tuple[Actor, tuple[Finding, ...]]:
     """Attach the markers that the actor lacks.
 
     Args:
@@ -96,37 +92,36 @@ def attach(
         labels: Of all observed markers, the actor's among them.
         seen: Frames to choose from.
         begun: Poses of these frames to begin from.
-        warnings: Gets what was attached, and what was left out.
         progress: Of the second fit.
 
     Returns:
-        The actor with the markers that fit a bone, behind its own.
+        The actor with the markers that fit a bone, behind its own, and what was attached and what was left out.
     """
     known = [labels.index(label) for label in actor.labels]
     unknown = [row for row, label in enumerate(labels) if label not in actor.labels]
     chosen = spread_subset(seen, FRAMES)
     few, start = seen[chosen].apart(), begun[chosen]
-    body, pose = _posed(actor, prior, of_markers(few, known), start)
-    found = _still_places(body, pose, of_markers(few, unknown))
+    body, pose = _posed(actor, prior, few.only(known), start)
+    found = _still_places(body, pose, few.only(unknown))
     places = {labels[row]: place for row, place in zip(unknown, found, strict=True) if place is not None and place.fits}
-    if strangers := [labels[row] for row in unknown if labels[row] not in places]:
-        warnings.append(f"Left out, as the marker set does not know them and they stay still on no bone: {listed(strangers)}.")
+    loose = tuple(labels[row] for row in unknown if labels[row] not in places)
+    findings = (_left_out("they stay still on no bone", loose),) if loose else ()
     if not places:
-        return actor
+        return actor, findings
     attached = _placement(places)
     longer = actor.beside(attached)
     if placement is not None:
         rows = [labels.index(label) for label in longer.labels]
         body = Body(longer, prior.pose, seen.points.device, seen.points.dtype)
-        refined = fit_actor(body, prior, placement + attached, of_markers(seen, rows), begun, progress)
-        without = _cost(body, pose, of_markers(few, rows))
-        if _cost(*_posed(refined, prior, of_markers(few, rows), start), of_markers(few, rows)) >= without:
-            warnings.append(f"Left out, as the marker set does not know them and the others fit better without: {listed(attached.labels)}.")
-            return actor
+        refined = fit_actor(body, prior, placement + attached, seen.only(rows), begun, progress)
+        without = _cost(body, pose, few.only(rows))
+        if _cost(*_posed(refined, prior, few.only(rows), start), few.only(rows)) >= without:
+            return actor, (*findings, _left_out("the others fit better without", attached.labels))
         longer = refined
-    said = [f"{label} to {longer.skeleton.joints[place.joint]}" for label, place in places.items()]
-    warnings.append(f"Attached by fitting, as the marker set does not know them: {listed(said)}.")
-    return longer
+    bones = tuple(longer.skeleton.joints[place.joint] for place in places.values())
+    said = listed([f"{label} to {bone}" for label, bone in zip(places, bones, strict=True)])
+    text = f"Attached by fitting, as the marker set does not know them: {said}."
+    return longer, (*findings, Finding("attached", text, tuple(places), bones))
 
 
 def still_place(points: FloatArray, seen: BoolArray, positions: FloatArray, turned: FloatArray, bones: FloatArray) -> StillPlace | None:

@@ -23,8 +23,9 @@ from ..actors.actor import Actor
 from ..actors.placement import Placement
 from ..actors.prior import Prior
 from ..core.take import FloatArray
-from .fit import Observations, Progress, prior_terms, sample_weights
+from .fit import Progress, prior_terms, sample_weights
 from .kinematics import ROOT, Body, Pose
+from .observations import Observations
 
 #: Frames that are fitted together: enough to see every joint bend, few enough to be quick.
 SUBSET = 48

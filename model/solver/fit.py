@@ -33,18 +33,11 @@ from .advice import WIDE_SCALE_M, Advice
 from .banded import scratch, solve_banded
 from .frames import Between, Window, joined, windows
 from .kinematics import ROOT, Body, Pose, to_array
+from .observations import MARKER_SIGMA_M, Observations, coarse
 from .robust import kernel_cost, kernel_weight
 from .rotations import rigid_points_registration, rotmat_to_rotvec
 from .spatial import pulls, twists, write_upper
 
-#: Standard deviation of a marker about its place on a rigid bone, in metres: where nothing is known of the take yet, and the least
-#: and the most that is believed once it shows.
-MARKER_SIGMA_M, LEAST_SIGMA_M, MOST_SIGMA_M = 0.012, 0.0015, 0.012
-#: By how much the deviations that show are widened: of the cameras' jitter, which poses do not follow, and of skin, which carries
-#: the markers of a bone together for a while, so that the pose takes up most of what it does.
-JITTER_WIDENING, SKIN_WIDENING = 1.5, 5.0
-#: Median of the length of a vector of three standard normal numbers.
-MEDIAN_LENGTH = 1.538
 #: Scales of the robust kernel in metres, one step each: wide while poses are far off, then a few marker deviations.
 COARSE_SCALES_M = (0.3, 0.2, 0.1, 0.05, 0.04)
 SETTLING_SCALES_M = (0.04, 0.04)
@@ -55,15 +48,11 @@ AGAIN_SCALES_M = (0.3, 0.3, 0.2, 0.2, 0.1, 0.1, 0.05, 0.04)
 WRONG_MARKERS, WRONG_M, AROUND_SECONDS, MOST_WRONG = 2, 0.06, 0.15, 0.05
 #: Scale of the kernel, in m, in the cost by which poses are compared.
 COST_SCALE_M = 0.1
-#: Poses are found at this rate first, or a little more, so near that one step refines them at the take's own.
-COARSE_HZ = 20.0
 #: How fast a root moves and turns, in m/s and rad/s: people walk and spin.
 ROOT_SPEED = (1.0, 2.0)
 #: How much of the speed prior is believed where a coordinate's markers are all seen, and where none is: the first must not
 #: smear punches, the second must not let a limb snap to the mean pose and back within a gap.
 SPEED_WEIGHT, GAP_SPEED_WEIGHT = 0.05, 1.0
-#: Frames that are chosen here and there are posed as if so many seconds apart, so that none is held to another's pose.
-SECONDS_APART = 10.0
 #: How much of the pose prior is believed: neighbouring frames repeat the same poses and the same marker errors.
 POSE_WEIGHT = 0.5
 #: Lambda, how far past its limit a joint may be: a joint has no hard stop, but it takes all markers of a limb to push it that far.
@@ -75,46 +64,6 @@ DAMPING, ROOT_DAMPING = 1e-4, 1.0
 
 
 Progress = Callable[[float], None]
-
-
-@dataclass(frozen=True, eq=False)
-class Observations:
-    """Marker samples of a run of frames.
-
-    Attributes:
-        points: (frames, labels, 3) in metres; any finite number where the confidence is 0.
-        confidence: (frames, labels): 1 for a sample, less for a filled gap, 0 for none.
-        seconds: Between two frames.
-        jitter_m: Standard deviation of the cameras' noise along an axis, see `marker_jitter`.
-        sigma_m: Standard deviation of a marker about its place on a rigid bone, along an axis.
-    """
-
-    points: Tensor
-    confidence: Tensor
-    seconds: float
-    jitter_m: float = 0.0
-    sigma_m: float = MARKER_SIGMA_M
-
-    def __getitem__(self, frames: Tensor | slice) -> Observations:
-        return replace(self, points=self.points[frames], confidence=self.confidence[frames])
-
-    def apart(self) -> Observations:
-        """The same, no frame of which is held to its neighbour's pose."""
-        return replace(self, seconds=SECONDS_APART)
-
-    def judged_by(self, residuals: Tensor, least_m: float = LEAST_SIGMA_M) -> Observations:
-        """With `sigma_m`, of at least `least_m`, from what shows in the residuals (frames, labels, 3), in metres, of a solve.
-
-        White noise averages out over a bone's markers and over time, so it may be followed closely. What exceeds it is skin:
-        a take of markers on a rigid body is followed to its jitter, one of a person as far as `MOST_SIGMA_M` allows.
-        """
-        lengths = residuals.norm(dim=-1)[self.confidence >= 1]
-        if not len(lengths):
-            return self
-        shown = float(lengths.median()) / MEDIAN_LENGTH
-        skin2 = max(shown**2 - self.jitter_m**2, 0.0)
-        sigma = ((JITTER_WIDENING * self.jitter_m) ** 2 + SKIN_WIDENING**2 * skin2) ** 0.5
-        return replace(self, sigma_m=min(max(sigma, least_m), MOST_SIGMA_M))
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,23 +107,6 @@ def frame_coupling(terms: Terms, visible: Tensor) -> Tensor:
     """Precision (frames - 1, n) of the change between neighbours, by what is visible (frames, n) in both."""
     visible = torch.minimum(visible[1:], visible[:-1])
     return terms.change_precision * (GAP_SPEED_WEIGHT + (SPEED_WEIGHT - GAP_SPEED_WEIGHT) * visible)
-
-
-def marker_jitter(points: Tensor, confidence: Tensor) -> float:
-    """Standard deviation of the cameras' noise along an axis, in metres: the part of the samples that no movement explains.
-
-    The fourth difference of a path all but takes movement away and leaves white noise with sqrt(70) times its deviation
-    (the binomial coefficients' squares sum to 70); the median over the take is that of its quiet moments.
-
-    Args:
-        points: (frames, labels, 3) in metres, frames as they were taken.
-        confidence: (frames, labels).
-    """
-    if len(points) < 5:
-        return 0.0
-    known = (confidence >= 1).unfold(0, 5, 1).all(-1)
-    lengths = points.diff(n=4, dim=0).norm(dim=-1)[known]
-    return float(lengths.median()) / MEDIAN_LENGTH / 70**0.5 if len(lengths) else 0.0
 
 
 def sample_weights(residuals: Tensor, seen: Observations, scale_m: float) -> Tensor:
@@ -332,15 +264,6 @@ class Found:
     at: Tensor
     sigma_m: float
     advice: Advice | None = None
-
-
-def coarse(seen: Observations) -> tuple[Tensor, Observations]:
-    """Frames at the coarse rate (ascending, first and last included), and what is seen in them."""
-    frames = len(seen.points)
-    # never a lower rate: a hand that swings between two frames is not where a straight line has it
-    stride = max(1, math.floor(1 / (COARSE_HZ * seen.seconds) + 1e-6))
-    at = torch.unique(torch.cat([torch.arange(0, frames, stride), torch.tensor([frames - 1])])).to(seen.points.device)
-    return at, replace(seen[at], seconds=stride * seen.seconds)
 
 
 def find_poses(

@@ -6,10 +6,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import torch
 from scipy.linalg.lapack import dtbtrs  # pyright: ignore[reportAttributeAccessIssue]  # compiled, without stubs
 
 from ..core.motion import matrices, quaternions
 from ..core.take import FloatArray
+from .kinematics import Pose, to_array
 
 #: Cut-off frequencies in Hz at smooth = 0 (no filter above it) and smooth = 1. Voluntary movement lies below about 10 Hz,
 #: the impact of a punch or a landing below about 20 Hz (Winter, Biomechanics and Motor Control, ch. 3).
@@ -60,3 +62,12 @@ def butterworth(values: FloatArray, cutoff_hz: float, rate_hz: float) -> FloatAr
 def smooth_rotations(rotations: FloatArray, rate_hz: float, smooth: float) -> FloatArray:
     """Filter rotations (frames, 3, 3) that turn little within the filter's reach: their quaternions, brought back to length 1."""
     return matrices(low_pass(quaternions(rotations), rate_hz, smooth))
+
+
+def smoothed(pose: Pose, rate_hz: float, smooth: float) -> Pose:
+    """The pose without jitter."""
+    like = pose.q
+    curves = [low_pass(to_array(values), rate_hz, smooth) for values in (pose.root, pose.q)]
+    turn = smooth_rotations(to_array(pose.turn), rate_hz, smooth)
+    root, q, turn = (torch.as_tensor(np.ascontiguousarray(v), dtype=like.dtype, device=like.device) for v in (*curves, turn))
+    return Pose(root, turn, q)

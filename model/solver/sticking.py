@@ -16,11 +16,12 @@ import numpy as np
 import torch
 
 from ..actors.prior import PosePrior
+from ..core.findings import Finding
 from ..core.take import FloatArray
-from ..markers.corrections import Correction
 from .calibration import distinct_poses, spread_subset
-from .fit import Found, Observations, find_poses, prior_terms, refined
+from .fit import Found, find_poses, prior_terms, refined
 from .kinematics import Body, Pose, to_array
+from .observations import Observations
 from .robust import kernel_cost, settled_place
 
 #: Frames that tell, and the fewest samples among them by which a marker is judged.
@@ -51,12 +52,11 @@ class Restuck:
     moved_m: float
 
     @property
-    def sentence(self) -> str:
-        return f"{self.label} sits {self.moved_m * 1000:.0f} mm from where the actor has it: re-stuck, and fitted anew."
-
-    def correction(self, frames: int) -> Correction:
-        """For the report of a take of so many frames."""
-        return Correction("re-stuck", (self.label,), 0, frames - 1)
+    def finding(self) -> Finding:
+        """As the user is told."""
+        moved_mm = self.moved_m * 1000
+        text = f"{self.label} sits {moved_mm:.0f} mm from where the actor has it: re-stuck, and fitted anew."
+        return Finding("re-stuck", text, (self.label,), numbers={"moved_mm": round(moved_mm, 1)})
 
 
 def follow_restuck(
@@ -74,9 +74,11 @@ def follow_restuck(
     Returns:
         The body and its poses, the very same where no marker was re-stuck, and those that were, the farthest first.
     """
+    rows = [row for row, label in enumerate(body.labels) if label in judged]
+    if not rows:
+        return body, found, ()
     chosen = spread_subset(seen[found.at], FRAMES)
     few, pose = seen[found.at[chosen]].apart(), found.pose[chosen]
-    rows = [row for row, label in enumerate(body.labels) if label in judged]
     most = MOST * len(rows)
     distances = _distances(body, pose, few)[rows]
     if distinct_poses(few) < FEWEST_POSES or not (distances > SUSPECT_M).any() or (distances > MOVED_M).sum() > most:

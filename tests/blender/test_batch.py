@@ -15,7 +15,6 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 REPORT = [
     "contacts",
-    "corrections",
     "findings",
     "flagged",
     "frames",
@@ -132,7 +131,7 @@ from pathlib import Path
 import numpy as np
 from model.actors.actor_file import write_actor
 from model.actors.prior import bundled
-from model.skeleton import Skeleton
+from model.core.skeleton import Skeleton
 actor = bundled().mean_actor()
 joints, parents, places = actor.skeleton.joints, list(actor.skeleton.parents), actor.skeleton.offsets.copy()
 hips = [joint for joint, name in enumerate(joints) if name in ("LHipJoint", "RHipJoint")]

@@ -179,7 +179,7 @@ def test_a_pose_that_was_edited_is_kept(ext, imported, kept):
     bags = [bag for layer in edited.layers for strip in layer.strips for bag in strip.channelbags]
     (curve,) = (one for bag in bags for one in bag.fcurves if "Head" in one.data_path and one.array_index == 1)
     assert curve.evaluate(20) == pytest.approx(1.0)
-    assert any(edited.name in warning.name for warning in imported.bonesetter.warnings)
+    assert any(edited.name in finding.name for finding in imported.bonesetter.findings)
 
 
 def test_results_go_out_of_date(ext, scene, imported):

@@ -20,6 +20,7 @@ from model.actors.actor import Actor
 from model.files.bvh import TO_Y_UP
 from model.markers.cleaning import clean
 from model.marker_sets.marker_set import MarkerSet, load_marker_set
+from model.core.findings import Finding
 from model.core.motion import Motion, quaternions
 from model.actors.prior import bundled
 from model.core.settings import Settings
@@ -133,14 +134,14 @@ def solved(synthetic: SyntheticTake, marker_set: MarkerSet) -> Callable[[Axis], 
         turn = np.eye(3) if up_axis == "Z" else TO_Y_UP["Z"]
         actor = bundled().mean_actor()
         motion = synthetic.motion.turned(turn)
-        take = replace(synthetic.take, positions=synthetic.take.positions @ turn.T, up_axis=up_axis, warnings=("Said.",))
+        take = replace(synthetic.take, positions=synthetic.take.positions @ turn.T, up_axis=up_axis, findings=(Finding("file", "Said."),))
         return Solution(
             clean=clean(take, marker_set, Settings()),
             actor=actor,
             rotations=quaternions(motion.rotations),
             positions=motion.forward()[0],
             markers_model=marker_positions(actor, motion),
-            warnings=take.warnings,
+            findings=take.findings,
             seconds={"pose": 0.5},
         )
 

@@ -59,7 +59,7 @@ def test_a_written_take_is_read_back(small_take: Take, tmp_path: Path) -> None:
     read = read_c3d(tmp_path / "small.c3d")
     np.testing.assert_allclose(read.positions, given.positions, atol=1e-6)
     assert (read.name, read.labels, read.rate_hz, read.first_frame, read.up_axis) == ("small", given.labels, 100.0, 40, "Y")
-    assert read.warnings == ()
+    assert read.findings == ()
 
 
 @pytest.mark.parametrize(("unit", "metres"), [("mm", 1e-3), ("cm", 1e-2), ("M", 1.0), ("in", 0.0254)])
@@ -67,7 +67,7 @@ def test_units(unit: str, metres: float, tmp_path: Path) -> None:
     points, labels = standing()
     take = read_c3d(write(tmp_path / "a.c3d", points / (1000 * metres), labels, {"UNITS": [unit]}))
     np.testing.assert_allclose(take.positions, points.transpose(2, 1, 0) / 1000, rtol=1e-6)
-    assert take.warnings == ()
+    assert take.findings == ()
 
 
 def test_an_unknown_unit_is_refused(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_a_missing_unit_is_told_from_the_size_of_the_figure(scale: float, unit: 
     points, labels = standing()
     take = read_c3d(write(tmp_path / "a.c3d", points * scale, labels, {"UNITS": [""]}))
     assert take.positions[..., 2].max() == pytest.approx(1.7, rel=1e-5)
-    assert f"{unit} is assumed" in take.warnings[0]
+    assert f"{unit} is assumed" in take.findings[0].text
 
 
 def test_missing_samples_are_nan(tmp_path: Path) -> None:
@@ -121,8 +121,8 @@ def test_model_outputs_and_segment_axes_are_left_out(tmp_path: Path) -> None:
     parameters = {"ANGLES": ["LKneeAngles"], "FORCES": ["LKneeForce"]}
     take = read_c3d(write(tmp_path / "a.c3d", points, labels + extra, parameters))
     assert take.labels == (*labels, "NOTO")
-    assert len(take.warnings) == 1
-    assert take.warnings[0].startswith("6 points are outputs of a model")
+    assert len(take.findings) == 1
+    assert take.findings[0].text.startswith("6 points are outputs of a model")
 
 
 def test_labels_that_repeat_or_lack_become_unique(tmp_path: Path) -> None:
@@ -227,7 +227,7 @@ def test_every_processor_and_kind_of_number(processor: int, scale: float, analog
     # the high byte is the residual, the low one the cameras'
     residuals = np.array([[0, 3, 0, 0], [127, 0, 0, 0], [0, 0, 0, 1]]) * abs(scale) / 1000
     np.testing.assert_allclose(take.residuals, residuals, rtol=1e-6)
-    assert (take.labels, take.rate_hz, take.up_axis, take.warnings) == (LABELS, 100.0, "Z", ())
+    assert (take.labels, take.rate_hz, take.up_axis, take.findings) == (LABELS, 100.0, "Z", ())
 
 
 @pytest.mark.parametrize(("processor", "scale"), list(itertools.product([INTEL, DEC], [-0.05, 0.1])))
@@ -373,14 +373,14 @@ def test_a_rate_that_cannot_be_is_named(rate: float, tmp_path: Path) -> None:
 def test_rates_that_differ_are_said(tmp_path: Path) -> None:
     take = read_bytes(tmp_path, C3D(header={"rate": 50.0}).bytes())
     assert take.rate_hz == 100.0
-    assert take.warnings == ("POINT:RATE says 100 Hz, the header 50 Hz: 100 Hz is taken.",)
+    assert [each.text for each in take.findings] == ["POINT:RATE says 100 Hz, the header 50 Hz: 100 Hz is taken."]
 
 
 @pytest.mark.parametrize(("unit", "metres"), [("mete", 1.0), ("METE", 1.0), ("cent", 0.01), ("mill", 0.001), ("Meters", 1.0)])
 def test_units_that_were_cut_off(unit: str, metres: float, tmp_path: Path) -> None:
     take = read_bytes(tmp_path, C3D(figure() / 1000 / metres, parameters={"POINT": {"UNITS": unit}}).bytes())
     np.testing.assert_allclose(take.positions, figure() / 1000, rtol=1e-5)
-    assert take.warnings == ()
+    assert take.findings == ()
 
 
 @pytest.mark.parametrize(("said", "meant"), list(itertools.permutations(["mm", "cm", "m"], 2)))
@@ -388,15 +388,15 @@ def test_a_unit_that_makes_a_giant_or_a_dwarf_is_put_right(said: str, meant: str
     factor = {"mm": 1.0, "cm": 0.1, "m": 0.001}[meant]
     take = read_bytes(tmp_path, C3D(figure() * factor, parameters={"POINT": {"UNITS": said}}).bytes())
     np.testing.assert_allclose(take.positions, figure() / 1000, rtol=1e-5)
-    assert len(take.warnings) == 1
-    assert f"its unit is {said}," in take.warnings[0]
-    assert f"{meant} is assumed" in take.warnings[0]
+    assert len(take.findings) == 1
+    assert f"its unit is {said}," in take.findings[0].text
+    assert f"{meant} is assumed" in take.findings[0].text
 
 
 def test_a_face_is_no_dwarf(tmp_path: Path) -> None:
     """Without known labels a figure of 20 cm may be a face or a hand: its unit is believed."""
     take = read_bytes(tmp_path, C3D(figure() * 0.1, ["A", "B", "C", "D"]).bytes())
-    assert take.warnings == ()
+    assert take.findings == ()
     np.testing.assert_allclose(take.positions, figure() / 10_000, rtol=1e-5)
 
 
@@ -410,7 +410,7 @@ def test_samples_from_another_planet_are_left_out(tmp_path: Path) -> None:
     points[2, 1], points[3, 0, 2], points[4, 0] = 1e30, np.nan, -1e12
     take = read_bytes(tmp_path, C3D(points).bytes())
     assert sorted(zip(*np.nonzero(~take.present), strict=True)) == [(2, 1), (3, 0), (4, 0)]
-    assert "2 samples are more than 10 km away" in take.warnings[0]
+    assert "2 samples are more than 10 km away" in take.findings[0].text
 
 
 def test_a_scale_of_nothing_is_refused(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from model.actors.actor import Actor
 from model.actors.prior import bundled
 from model.core.skeleton import Skeleton
 from model.core.take import Axis, FloatArray
-from model.feet.contacts import Sole, find_contacts, find_soles, follow
+from model.feet.contacts import find_contacts, find_soles, follow
+from model.result.contacts import Sole
 
 RATE = 120.0
 SOLE = Sole("LeftFoot", "heel", (0,))

@@ -12,25 +12,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from model.core.findings import Finding
 from model.core.take import BonesetterError, Take
 from model.files.c3d import read_c3d
 from model.marker_sets.marker_set import BUNDLED, load_marker_set
 from model.markers.matching import choose_marker_set, match, match_all
 
 CMU = load_marker_set()
+READ = Finding("file", "Read.")
+
+
+def texts(take: Take) -> tuple[str, ...]:
+    return tuple(finding.text for finding in take.findings)
 
 
 def take_of(labels: list[str], frames: int = 6) -> Take:
     """Each marker stands still at its own place."""
     positions = np.tile(np.arange(len(labels), dtype=float)[None, :, None], (frames, 1, 3))
-    return Take("walk", tuple(labels), positions, np.zeros(positions.shape[:2]), 100.0, warnings=("Read.",))
+    return Take("walk", tuple(labels), positions, np.zeros(positions.shape[:2]), 100.0, findings=(READ,))
 
 
 @given(st.permutations(CMU.labels), st.sampled_from(["", "Male:", "Takeo Monday:", "a:b:", "John_", "Skeleton 001_"]), st.booleans())
 def test_prefix_case_and_order_do_not_matter(labels: list[str], prefix: str, lower: bool) -> None:
     matched = match(take_of([prefix + (label.lower() if lower else label) for label in labels]), CMU)
     assert matched.labels == CMU.labels
-    assert matched.warnings == ("Read.",)
+    assert matched.findings == (READ,)
     np.testing.assert_array_equal(matched.positions[0, :, 0], [labels.index(label) for label in CMU.labels])
 
 
@@ -39,7 +45,7 @@ def test_aliases_give_way_to_the_label_itself() -> None:
     assert "LFWT" in match(take_of(labels), CMU).labels
     both = match(take_of([*CMU.labels, "LASI"]), CMU)
     assert both.positions[0, both.labels.index("LFWT"), 0] == CMU.labels.index("LFWT")
-    assert "LASI" in both.warnings[-1]
+    assert "LASI" in both.findings[-1].text
 
 
 def test_what_is_left_out_or_absent_is_said() -> None:
@@ -47,7 +53,7 @@ def test_what_is_left_out_or_absent_is_said() -> None:
     take.positions[:, 3] = np.nan
     matched = match(take, CMU)
     assert matched.labels == CMU.labels[1:-2]
-    assert matched.warnings == (
+    assert texts(matched) == (
         "Read.",
         "2 unlabelled points are left out where they fit no gap.",
         "Solved without these markers of the set, which the file lacks: LFHD, RTOE, RMT5.",
@@ -60,8 +66,8 @@ def test_of_two_subjects_the_fuller_one_is_taken() -> None:
     take.positions[0, : len(CMU.labels)] = np.nan
     matched = match(take, CMU)
     assert matched.positions[0, 0, 0] == len(CMU.labels)
-    assert "'Bob' is solved" in matched.warnings[1]
-    assert "'Ann' left out" in matched.warnings[1]
+    assert "'Bob' is solved" in matched.findings[1].text
+    assert "'Ann' left out" in matched.findings[1].text
 
 
 SEGMENT_OF = {"L": "Left", "R": "Right"}
@@ -82,14 +88,14 @@ def test_prefixes_of_segments_are_one_persons(prefix: Callable[[str], str]) -> N
     matched, unknown = match_all(take, CMU)
     assert matched.labels == CMU.labels
     assert unknown.labels == ()
-    assert matched.warnings == ("Read.",)
+    assert matched.findings == (READ,)
 
 
 def test_two_people_with_prefixes_of_segments_stay_two() -> None:
     one = [f"{SEGMENT_OF.get(label[0], 'Trunk')}:{label}" for label in CMU.labels]
     matched = match(take_of([*one, *(f"Bob:{label}" for label in CMU.labels)]), CMU)
     assert matched.labels == CMU.labels
-    assert any("The file holds 2 subjects" in warning for warning in matched.warnings)
+    assert any("The file holds 2 subjects" in warning for warning in texts(matched))
 
 
 def test_a_duplicate_fills_the_gaps_that_it_continues() -> None:
@@ -101,7 +107,7 @@ def test_a_duplicate_fills_the_gaps_that_it_continues() -> None:
     matched = match(take, CMU)
     assert np.flatnonzero(~matched.present[:, marker]).tolist() == [8]
     assert matched.positions[4, marker, 0] == marker
-    assert matched.warnings[-1] == "RBAC-1 fills 3 missing samples of RBAC, its other 1 are left out."
+    assert matched.findings[-1].text == "RBAC-1 fills 3 missing samples of RBAC, its other 1 are left out."
 
 
 def test_a_duplicate_elsewhere_is_left_out() -> None:
@@ -111,7 +117,7 @@ def test_a_duplicate_elsewhere_is_left_out() -> None:
     take.positions[:, -1] = marker + 1.0
     matched = match(take, CMU)
     assert not matched.present[5:9, marker].any()
-    assert matched.warnings[-1] == "RBAC-1 is left out: none of its 20 samples continues RBAC where that is missing."
+    assert matched.findings[-1].text == "RBAC-1 is left out: none of its 20 samples continues RBAC where that is missing."
 
 
 @pytest.mark.parametrize("labels", [["A", "B"], list(CMU.labels[:11]), [label for label in CMU.labels if label not in CMU.core]])
@@ -150,7 +156,7 @@ def test_the_legs_alone_are_enough() -> None:
     for labels in (legs(), ["LASI", "RASI", "SACR", *legs(("KNE", "ANK", "HEE", "TOE"))]):
         matched = match(take_of(labels), choose_marker_set(take_of(labels)))
         assert set(matched.labels) == set(labels)
-        assert matched.warnings == ("Read.",)
+        assert matched.findings == (READ,)
     with pytest.raises(BonesetterError, match="too few to solve"):
         match(take_of(legs()[2:]), choose_marker_set(take_of(legs())))
 
@@ -184,7 +190,7 @@ def test_unknown_markers_of_the_subject_are_kept_apart() -> None:
     assert known.labels == CMU.labels
     assert unknown.labels == ("Hat", "Wand")
     np.testing.assert_array_equal(unknown.positions[0, :, 0], [41, 42])
-    assert known.warnings[-1] == "Left out, as they are computed points, not markers: CentreOfMass, LHJC."
+    assert known.findings[-1].text == "Left out, as they are computed points, not markers: CentreOfMass, LHJC."
     scored = match_all(take_of([*(f"Ann_{label}" for label in CMU.labels), "Ann_Hat", "Ball"]), CMU)[1]
     assert scored.labels == ("Hat",)
 

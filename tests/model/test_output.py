@@ -80,7 +80,6 @@ def test_the_report_has_exactly_its_keys(solved: Solve) -> None:
         "marker_residual_mm",
         "marker_sigma_mm",
         "flagged",
-        "corrections",
         "contacts",
         "findings",
         "warnings",

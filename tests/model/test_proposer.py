@@ -18,7 +18,7 @@ from model.files.asf_amc import ASF_TO_C3D
 from model.marker_sets.marker_set import load_marker_set
 from model.proposer.features import Figure, into_frames
 from model.proposer.network import Proposer, Size, read_proposer, write_proposer
-from model.proposer.propose import BUNDLED, EVERY, FITTED_M, Proposal, acquaintance, as_proposed, propose, propose_poses, stranger
+from model.proposer.propose import BUNDLED, EVERY, FITTED_M, Proposal, as_proposed, fitted_actor, propose, propose_poses, unknown_actor
 from model.solver import fit
 from model.solver.fit import Observations, find_poses
 from model.solver.kinematics import Body
@@ -67,7 +67,7 @@ def some(actor: Actor, rows: list[int]) -> Actor:
 
 
 def proposed(network: Proposer, prior: Prior, walk: SyntheticTake, rows: list[int]) -> Proposal:
-    return propose(network, acquaintance(some(prior.mean_actor(), rows)), coarse(walk, rows))
+    return propose(network, fitted_actor(some(prior.mean_actor(), rows)), coarse(walk, rows))
 
 
 @pytest.mark.parametrize("count", [20, 41, 68])
@@ -103,7 +103,7 @@ def test_where_nothing_is_seen_nothing_is_read(network: Proposer, prior: Prior, 
     confidence = seen.confidence.clone()
     confidence[10:14] = 0
     confidence[:, :8] = 0
-    known = stranger(prior, prior.actor.placement)
+    known = unknown_actor(prior, prior.actor.placement)
     elsewhere = torch.where(confidence[..., None] > 0, seen.points, torch.full_like(seen.points, 3.0))
     one = propose(network, known, Observations(seen.points, confidence, seen.seconds))
     other = propose(network, known, Observations(elsewhere, confidence, seen.seconds))
@@ -118,7 +118,7 @@ def test_where_the_take_is_does_not_matter(network: Proposer, prior: Prior, walk
     seen = coarse(walk, list(range(41)))
     turn = torch.from_numpy(ASF_TO_C3D).float()
     moved = Observations(seen.points @ turn.T + torch.tensor([1.0, -2.0, 0.5]), seen.confidence, seen.seconds)
-    known = stranger(prior, prior.actor.placement)
+    known = unknown_actor(prior, prior.actor.placement)
     one, other = propose(network, known, seen), propose(network, known, moved)
     torch.testing.assert_close(one.pose.q, other.pose.q, atol=2e-3, rtol=1e-2)
     torch.testing.assert_close(turn @ one.pose.turn, other.pose.turn, atol=2e-3, rtol=1e-2)
@@ -135,15 +135,15 @@ def test_an_actor_is_known_as_well_as_it_says_and_no_better_than_a_fit_knows(pri
     actor = prior.mean_actor()
     sigma = np.full_like(actor.marker_offsets, np.nan)
     sigma[:2] = [[0.03, 0.02, 0.001], [0.001] * 3]
-    spread = acquaintance(replace(actor, offset_sigma=sigma)).spread[0]
+    spread = fitted_actor(replace(actor, offset_sigma=sigma)).spread[0]
     torch.testing.assert_close(spread[0], torch.tensor([0.03, 0.02, FITTED_M]))
     torch.testing.assert_close(spread[1:], torch.full((40, 3), FITTED_M))
-    torch.testing.assert_close(acquaintance(actor).spread[0], torch.full((41, 3), FITTED_M))
+    torch.testing.assert_close(fitted_actor(actor).spread[0], torch.full((41, 3), FITTED_M))
 
 
 def test_a_wild_marker_of_the_trunk_leaves_the_body_frame(prior: Prior, walk: SyntheticTake) -> None:
     seen = coarse(walk, list(range(41)))
-    known = acquaintance(prior.mean_actor(), 0.0, 0.0)
+    known = fitted_actor(prior.mean_actor(), 0.0, 0.0)
     figure = Figure(prior)
     wild = seen.points.clone()
     wild[:, prior.actor.labels.index("STRN")] += 0.6
@@ -246,7 +246,7 @@ def test_bundled_weights_are_small_and_see_the_pose(prior: Prior) -> None:
     network = read_proposer(BUNDLED, prior)
     walk = synthesise(seconds=10.0, seed=2)
     truth = network.figure.coordinates_of(torch.from_numpy(walk.motion.rotations[::8]).float())
-    proposal = propose(network, acquaintance(prior.mean_actor(), 0.0, 0.0), coarse(walk, list(range(41))))
+    proposal = propose(network, fitted_actor(prior.mean_actor(), 0.0, 0.0), coarse(walk, list(range(41))))
     # nearer than the mean pose, whose q is 0, wherever anything moves
     moving = truth.square().mean(0) > 0.03
     assert moving.sum() > 3
@@ -256,7 +256,7 @@ def test_bundled_weights_are_small_and_see_the_pose(prior: Prior) -> None:
 
 def test_proposed_poses_come_where_the_samples_are(network: Proposer, prior: Prior, walk: SyntheticTake) -> None:
     seen = coarse(walk, list(range(41)))[slice(0, 5 * EVERY + 1)]
-    known = acquaintance(prior.mean_actor())
+    known = fitted_actor(prior.mean_actor())
     begun, advice, _ = propose_poses(network, known, replace(seen, points=seen.points.double(), confidence=seen.confidence.double()))
     assert begun.q.dtype == advice.q.dtype == advice.reliability.dtype == torch.float64
     looked = Observations(seen.points[::EVERY], seen.confidence[::EVERY], EVERY * seen.seconds)
@@ -267,7 +267,7 @@ def test_proposed_poses_come_where_the_samples_are(network: Proposer, prior: Pri
 def test_advice_is_what_the_network_says(network: Proposer, prior: Prior, walk: SyntheticTake) -> None:
     seen = coarse(walk, list(range(41)))[slice(0, 5 * EVERY + 1)]
     seen.confidence[EVERY, 3] = 0.0
-    known = acquaintance(prior.mean_actor())
+    known = fitted_actor(prior.mean_actor())
     _, advice, said = propose_poses(network, known, seen)
     assert said.reliability[1, 3] == 0
     torch.testing.assert_close(advice.precision[::EVERY], said.sigma[:, 6:] ** -2)
@@ -277,7 +277,7 @@ def test_advice_is_what_the_network_says(network: Proposer, prior: Prior, walk: 
 
 
 def test_the_actor_that_is_proposed_is_nearer_than_the_mean(prior: Prior) -> None:
-    """By the bundled network, of a stranger who is larger and marked otherwise."""
+    """By the bundled network, of a unknown_actor who is larger and marked otherwise."""
     made = draw_bodies(prior.actor, 1, np.random.default_rng(3))
     larger = Prior(prior.pose, replace(prior.actor, bone_mean=1.15 * prior.actor.bone_mean, offset_mean=1.15 * made.offsets[0]))
     take = synthesise(seconds=4.0, seed=2, prior=larger)
@@ -286,7 +286,7 @@ def test_the_actor_that_is_proposed_is_nearer_than_the_mean(prior: Prior) -> Non
     points = torch.from_numpy(np.nan_to_num(take.take.positions[::12])).float()
     seen = Observations(points, torch.ones(points.shape[:2]), 12 / take.take.rate_hz)
     network = read_proposer(BUNDLED, prior)
-    actor = as_proposed(network, mean, propose(network, stranger(prior, placement), seen))
+    actor = as_proposed(network, mean, propose(network, unknown_actor(prior, placement), seen))
     truth = larger.mean_actor()
     lengths = [np.linalg.norm(one.skeleton.bones, axis=1).sum() for one in (actor, mean, truth)]
     assert abs(lengths[0] - lengths[2]) < 0.5 * abs(lengths[1] - lengths[2])

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from model.actors.prior import bundled
+from model.core.findings import sentences
 from model.core.settings import Settings
 from model.core.take import Take
 from model.engine.pipeline import solve_take
 from model.marker_sets.marker_set import load_marker_set
-from model.markers.corrections import Correction, sentences
+from model.markers.corrections import Correction
 from model.markers.matching import match, unlabelled
 from model.markers.relabelling import relabel
 from model.markers.sides import put_sides_right
@@ -214,10 +215,19 @@ def test_sides_that_change_without_a_jump_are_only_reported(clean):
 
 
 def test_warnings_number_frames_as_the_file_does():
-    found = [Correction("swapped back", ("LWRA", "LWRB"), 4, 9), Correction("filled", ("*0", "RSHN"), 0, 0)]
-    assert sentences(found, lambda frame: frame + 101) == [
-        "Labels that had been swapped were swapped back (frames): LWRA and LWRB in 105 to 110.",
-        "Unlabelled points were taken where they continue a missing marker (frames): *0 for RSHN in 101 to 101.",
+    found = [
+        Correction("swapped back", ("LWRA", "LWRB"), 4, 9),
+        Correction("filled", ("*0", "RSHN"), 0, 0),
+        Correction("swapped back", ("RWRA", "RWRB"), 14, 19),
+    ]
+    findings = [each.finding(lambda frame: frame + 101) for each in found]
+    assert [each.text for each in findings[:2]] == [
+        "Labels that had been swapped were swapped back: LWRA and LWRB in frames 105 to 110.",
+        "Unlabelled points were taken where they continue a missing marker: *0 for RSHN in frame 101.",
+    ]
+    assert sentences(findings, lambda frame: frame + 101) == [
+        "Labels that had been swapped were swapped back (frames): LWRA and LWRB in 105 to 110; RWRA and RWRB in 115 to 120.",
+        findings[1].text,
     ]
 
 
@@ -233,7 +243,7 @@ def test_a_whole_solve_puts_mistakes_right_and_reports_them(clean):
     solution = solve_take(take, Settings(), None, lambda _stage, _part: None)
     np.testing.assert_array_equal(solution.clean.take.positions, clean.take.positions)
     report = build_report(solution, solution.seconds)
-    found = {(each["kind"], tuple(sorted(each["labels"])), *each["frames"]) for each in report["corrections"]}
+    found = {(each["kind"], tuple(sorted(each["labels"])), *each["frames"][0]) for each in report["findings"]}
     legs = tuple(sorted(side + left[1:] for left in LEFT_LEG for side in "LR"))
     assert found == {
         ("swapped back", ("LWRA", "LWRB"), 41, 80),
@@ -246,5 +256,5 @@ def test_a_whole_solve_puts_mistakes_right_and_reports_them(clean):
 
 def test_a_whole_solve_of_a_clean_take_corrects_nothing(clean):
     solution = solve_take(clean.take, Settings(), None, lambda _stage, _part: None)
-    assert solution.corrections == ()
+    assert solution.findings == ()
     np.testing.assert_array_equal(solution.clean.take.positions, clean.take.positions)

@@ -24,7 +24,6 @@ from model.solver.fit import (
     find_poses,
     fit_poses,
     found_again,
-    marker_jitter,
     normal_equations,
     place_root,
     prior_terms,
@@ -36,6 +35,7 @@ from model.solver.fit import (
 )
 from model.solver.frames import Between
 from model.solver.kinematics import ROOT, Body, Pose
+from model.solver.observations import marker_jitter
 from model.synthetic.bodies import draw_bodies
 from model.synthetic.synthesis import Noise, synthesise
 

@@ -82,7 +82,7 @@ def test_the_engine_loads_nothing_heavy_and_leaves_no_temporary_file(tmp_path: P
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     code = (
-        "from model import worker\n"
+        "from model.engine import worker\n"
         "worker.warm_up(lambda: False)\n"
         "from model.proposer.propose import bundled\n"
         "assert bundled.cache_info().currsize == 1, 'it solved nobody'\n"
@@ -152,7 +152,7 @@ def test_the_dummy_take_goes_through_every_stage_as_a_good_one() -> None:
     solution = solve_take(rehearsal.dummy_take(), Settings(), None, lambda stage, _part: stages.append(stage))
     assert set(stages) == set(PROGRESS_AFTER)
     assert {contact.sole.foot for contact in solution.contacts} == {"LeftFoot", "RightFoot"}
-    assert solution.warnings == ()
+    assert solution.findings == ()
     assert np.nanmean(np.linalg.norm(solution.markers_model - solution.clean.take.positions, axis=-1)) < 2e-3
 
 

@@ -34,7 +34,6 @@ from model.marker_sets.marker_set import load_marker_set
 from model.shell.cli import main
 from model.study import predict as prediction
 from model.study import train as command
-from model.study import trainer as training
 from model.study.joint_network import JointNetwork, read_network
 from model.study.losses import Answer, weighed
 from model.study.outputs import OUTPUTS
@@ -42,6 +41,7 @@ from model.study.predict import predict
 from model.study.run_file import Run, read_run, read_table
 from model.study.train import STUDY, still_improved
 from model.study.trainer import Epoch, Trainer
+from model.synthetic import markers
 from model.synthetic.corruptions import corrupt
 from model.synthetic.synthesis import SyntheticTake, marker_positions
 from model.training.curve import read_log
@@ -193,10 +193,10 @@ def library(synthetic: SyntheticTake, monkeypatch: pytest.MonkeyPatch) -> Iterat
         parts = [slice(0, 200), slice(300, 700)] if split == "train" else [slice(700, 1000)]
         return [Clip(f"{split}_{row}", split, nodding(synthetic, NODS[split], part)) for row, part in enumerate(parts)]
 
-    training.footage_of.cache_clear()
-    monkeypatch.setattr(training, "read_split", read)
+    markers.footage_of.cache_clear()
+    monkeypatch.setattr(markers, "read_split", read)
     yield asked
-    training.footage_of.cache_clear()
+    markers.footage_of.cache_clear()
 
 
 def nods(local: Tensor) -> np.ndarray:
@@ -568,19 +568,19 @@ def data(tmp_path: Path, write_asf: Callable[[Path], Path], monkeypatch: pytest.
             (folder / f"{clip}.amc").write_text("".join(frames))
     monkeypatch.setenv("BONESETTER_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("BONESETTER_CACHE", str(tmp_path / "cache"))
-    training.footage_of.cache_clear()
+    markers.footage_of.cache_clear()
     yield tmp_path / "data"
-    training.footage_of.cache_clear()
+    markers.footage_of.cache_clear()
 
 
 #: The command, killed while it writes its third checkpoint.
 KILLED = """
 import os, signal, sys
-from model.threads import share_the_machine
+from model.core.threads import share_the_machine
 share_the_machine()
 import torch
-from model.cli import main
-from model.training import train
+from model.shell.cli import main
+from model.study import train
 train.draw_curve = lambda history, title, path: None
 whole, saved = torch.save, []
 def save(state, stream):
@@ -618,13 +618,13 @@ WITNESS = """
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from model.threads import share_the_machine
+from model.core.threads import share_the_machine
 share_the_machine()
 import torch
 from model.actors.prior import bundled
-from model.training import train
-from model.training.run_file import read_run
-from model.training.trainer import Trainer, processes
+from model.study import train
+from model.study.run_file import read_run
+from model.study.trainer import Trainer, processes
 
 class Killed(Exception):
     pass

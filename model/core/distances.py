@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..core.parallel import run_each
-from ..core.take import FloatArray
+from .parallel import run_each
+from .take import FloatArray
 
 #: Frames at once, so that what is made on the way stays small however long the take is.
 AT_ONCE = 4096

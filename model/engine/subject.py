@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whom a take shows: chosen once, before anything is fitted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..actors import prior as priors
+from ..actors.actor import Actor
+from ..actors.hierarchy import same_hierarchy
+from ..actors.placement import Placement
+from ..actors.prior import Prior
+from ..core.findings import Finding
+from ..core.take import Take
+from ..marker_sets.marker_set import MarkerSet
+from ..markers.matching import choose_marker_set
+from ..proposer.propose import InitialGuess, as_proposed, bundled, fitted_actor, propose_poses, unknown_actor
+from ..proposer.starts import Initialise, other_hierarchy
+from ..solver.attachment import attach
+from ..solver.kinematics import Body
+from ..solver.observations import Observations
+from ..solver.take_actor import fit_to_take, on_labels_of_take
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """What is known of the person of a take beforehand.
+
+    Attributes:
+        prior: Of poses, and, of the bundled hierarchy, of bones and marker offsets.
+        marker_set: Of the take's labels.
+        actor: Fitted before, or None.
+        initialise: Where poses of the actor's hierarchy begin, if the network does not know that; else None.
+    """
+
+    prior: Prior
+    marker_set: MarkerSet
+    actor: Actor | None
+    initialise: Initialise | None = None
+
+    def on_labels_of(self, placement: Placement, others: tuple[str, ...]) -> tuple[Actor | None, tuple[Finding, ...]]:
+        """The given actor, if any, on a take's labels; see `on_labels_of_take`."""
+        return (None, ()) if self.actor is None else on_labels_of_take(self.actor, placement, others)
+
+    def initial_guess(self, actor: Actor | None, placement: Placement, labels: tuple[str, ...], few: Observations) -> InitialGuess:
+        """Poses at the coarse rate to begin from, and whose: by the markers whose places are known.
+
+        Args:
+            actor: The given one on the take's labels, or None.
+            placement: Of the take's labels that the marker set knows.
+            labels: Of all markers.
+            few: Of all markers, at the coarse rate.
+        """
+        known = placement.labels if actor is None else actor.labels
+        seen = few.only([labels.index(label) for label in known])
+        if actor is not None and self.initialise is not None:
+            body = Body(actor, self.prior.pose, few.points.device, few.points.dtype)
+            return InitialGuess(self.initialise(body, seen), None, actor)
+        network = bundled()
+        what = unknown_actor(self.prior, placement) if actor is None else fitted_actor(actor)
+        pose, advice, proposal = propose_poses(network, what, seen)
+        whose = as_proposed(network, self.prior.mean_actor(placement), proposal) if actor is None else actor
+        return InitialGuess(pose, advice.on(known, labels), whose)
+
+    def calibrated(
+        self,
+        guess: InitialGuess,
+        placement: Placement,
+        labels: tuple[str, ...],
+        few: Observations,
+        progress: Callable[[float], None] | None,
+    ) -> tuple[Actor, tuple[Finding, ...]]:
+        """The actor with all of the take's markers that belong to a bone: the given one, or one that is fitted to the take."""
+        if self.actor is None:
+            return fit_to_take(guess.actor, placement, self.prior, labels, few, guess.pose, progress)
+        if len(guess.actor.labels) == len(labels):
+            return guess.actor, ()
+        return attach(guess.actor, None, self.prior, labels, few, guess.pose)
+
+
+def choose_subject(take: Take, actor: Actor | None, prior: Prior | None, marker_set: MarkerSet | None) -> Subject:
+    """Whom a take shows.
+
+    Args:
+        take: As read.
+        actor: Fitted before, on any hierarchy, or None.
+        prior: Of the bundled hierarchy; None for the bundled one.
+        marker_set: None for the bundled one that knows most of the labels.
+    """
+    known, labels = prior or priors.bundled(), marker_set or choose_marker_set(take)
+    if actor is None or same_hierarchy(actor, known):
+        return Subject(known.centred(labels), labels, actor)
+    own, of_actor, initialise = other_hierarchy(actor, known, labels)
+    return Subject(own, of_actor, actor, initialise)

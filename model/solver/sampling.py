@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Poses as arrays of positions, rotations and markers, window by window."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..core.curves import hermite, spline_slopes
+from ..core.motion import steady
+from ..core.parallel import each, run_each
+from ..core.take import FloatArray
+from .fit import Found
+from .frames import Window, windows
+from .kinematics import Body, Pose, to_array
+from .rotations import rotmat_to_unitquat
+
+
+def marker_places(body: Body, found: Found, frames: int) -> FloatArray:
+    """(frames, labels, 3) in metres: the markers of the poses that were found, on a smooth curve in between."""
+    here = (window.frames for window in windows(found.pose.frames))
+    markers = np.concatenate(list(each(lambda frames: to_array(body.posed(found.pose[frames]).markers), here)))
+    if frames < 2:
+        return markers
+    at, places = found.at.cpu().numpy(), np.empty((frames, *markers.shape[1:]))
+    slopes = spline_slopes(at, markers)
+
+    def work(window: Window) -> None:
+        places[window.frames] = hermite(at, markers, slopes, np.arange(window.frames.start, window.frames.stop))
+
+    run_each(work, windows(frames))
+    return places
+
+
+def as_arrays(body: Body, pose: Pose) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Positions (frames, joints, 3), local quaternions w x y z (frames, joints, 4) and markers (frames, labels, 3) of poses."""
+    frames, joints = pose.frames, len(body.joints)
+    positions, rotations, markers = np.empty((frames, joints, 3)), np.empty((frames, joints, 4)), np.empty((frames, len(body.labels), 3))
+
+    def work(window: Window) -> None:
+        here = window.frames
+        posed = body.posed(pose[here])
+        positions[here], markers[here] = to_array(posed.positions), to_array(posed.markers)
+        rotations[here] = to_array(rotmat_to_unitquat(posed.local))
+
+    run_each(work, windows(frames))
+    return positions, steady(rotations), markers

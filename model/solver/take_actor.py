@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The actor of a take, given or fitted, with every marker of the take that belongs to a bone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..actors.actor import Actor
+from ..actors.placement import Placement
+from ..actors.prior import Prior
+from ..core.findings import Finding
+from .attachment import attach
+from .calibration import fit_actor
+from .fit import part_of
+from .kinematics import Body, Pose
+from .observations import Observations
+
+
+def on_labels_of_take(actor: Actor, placement: Placement, others: tuple[str, ...]) -> tuple[Actor, tuple[Finding, ...]]:
+    """A given actor on a take's labels, and what is said of those that it lacks.
+
+    Args:
+        actor: Fitted before.
+        placement: Of the take's labels that the marker set knows: where the actor lacks one, its usual place is taken.
+        others: The take's other labels: those stay that the actor has.
+    """
+    labels = placement.labels + tuple(label for label in others if label in actor.labels)
+    findings: tuple[Finding, ...] = ()
+    if unknown := tuple(label for label in placement.labels if label not in actor.labels):
+        said = f"The actor has no place for {', '.join(unknown)}: the usual one is taken."
+        findings = (Finding("usual place", said, unknown),)
+        actor = actor.beside(placement.only([placement.labels.index(label) for label in unknown]))
+    return actor.only([actor.labels.index(label) for label in labels]), findings
+
+
+def fit_to_take(
+    start: Actor,
+    placement: Placement,
+    prior: Prior,
+    labels: tuple[str, ...],
+    few: Observations,
+    pose: Pose,
+    progress: Callable[[float], None] | None = None,
+) -> tuple[Actor, tuple[Finding, ...]]:
+    """Fit an actor to a take, then attach the markers that no set knows.
+
+    Args:
+        start: To begin from, with the markers that the set knows.
+        placement: Of these markers.
+        prior: Of poses and bones.
+        labels: Of all markers, those of the placement first.
+        few: Of all markers, at the coarse rate.
+        pose: Of these frames, to begin from.
+        progress: Called with the part that is done.
+
+    Returns:
+        The actor, and what was attached and what was left out.
+    """
+    known = len(placement.labels)
+    body = Body(start, prior.pose, few.points.device, few.points.dtype)
+    if known == len(labels):
+        return fit_actor(body, prior, placement, few, pose, progress), ()
+
+    actor = fit_actor(body, prior, placement, few.only(range(known)), pose, part_of(progress, 0.0, 0.5))
+    return attach(actor, placement, prior, labels, few, pose, part_of(progress, 0.5, 1.0))

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the engine found out about a take, kept on its collection: the panel lists it, and a click goes to the frames and the markers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import bpy
+from bpy.props import IntProperty
+
+from ..model.core.findings import Finding, finding_of
+from ..model.core.take import BonesetterError
+from .takes import JOINT, active_take, markers
+from .view import redraw, select
+
+
+def keep_findings(collection: bpy.types.Collection, documents: Iterable[Mapping[str, Any]], *, read: bool = False) -> None:
+    """Replace what is kept of a take, but not what was found as its file was read.
+
+    Args:
+        collection: The take.
+        documents: As `Finding.document` makes them, their frames those of the scene.
+        read: Whether these were found as the file was read, so that every solve tells them again.
+    """
+    kept = collection.bonesetter.findings
+    before = [] if read else [json.loads(item.document) for item in kept if item.read]
+    kept.clear()
+    for document in before:
+        _add(kept, document).read = True
+    for document in documents:
+        if document not in before:
+            _add(kept, document).read = read
+    collection.bonesetter.finding = min(collection.bonesetter.finding, max(0, len(kept) - 1))
+
+
+def findings_of_file(collection: bpy.types.Collection) -> tuple[Finding, ...]:
+    """What was found as the take's file was read."""
+    return tuple(finding_of(json.loads(item.document)) for item in collection.bonesetter.findings if item.read)
+
+
+def _add(kept: Any, document: Mapping[str, Any]) -> Any:
+    item = kept.add()
+    item.name, item.kind = document["text"], document["kind"]
+    item.document = json.dumps(document)
+    item.somewhere = bool(document["labels"] or document["bones"] or document["frames"])
+    return item
+
+
+def next_frame(stretches: Iterable[tuple[int, int]], current: int) -> int | None:
+    """The first frame of the next stretch behind the current frame, of the first one where there is none; None without stretches."""
+    firsts = sorted(first for first, _ in stretches)
+    return next((first for first in firsts if first > current), firsts[0] if firsts else None)
+
+
+class BONESETTER_OT_show_finding(bpy.types.Operator):
+    """Go to the next frames that this is about, and select its markers and bones"""
+
+    bl_idname = "bonesetter.show_finding"
+    bl_label = "Show"
+    bl_options = {"INTERNAL", "UNDO"}
+
+    index: IntProperty(options={"SKIP_SAVE"}, description="Row in the take's list of findings")
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        take = active_take(context)
+        if take is None or not 0 <= self.index < len(take.bonesetter.findings):
+            self.report({"ERROR"}, "The finding is gone: solve the take again.")
+            return {"CANCELLED"}
+        take.bonesetter.finding = self.index
+        finding = finding_of(json.loads(take.bonesetter.findings[self.index].document))
+        frame = next_frame(finding.frames, context.scene.frame_current)
+        if frame is not None:
+            context.scene.frame_set(frame)
+        try:
+            select_finding(context, take, finding)
+        except BonesetterError as error:
+            self.report({"WARNING"}, str(error))
+        redraw(context)
+        return {"FINISHED"}
+
+
+def select_finding(context: bpy.types.Context, take: bpy.types.Collection, finding: Finding) -> None:
+    """Select the markers of a finding, or the bones of one that is about bones alone.
+
+    Raises:
+        BonesetterError: They are gone, or cannot be selected now.
+    """
+    there = markers(take)
+    chosen = [there[label] for label in finding.labels if label in there]
+    if finding.labels and not chosen:
+        raise BonesetterError(f"{take.name} has none of these markers any more.")
+    armature = take.bonesetter.armature
+    if chosen:
+        if context.mode != "OBJECT":
+            raise BonesetterError("Markers are selected in Object Mode: leave the armature's mode first.")
+        select(context, chosen)
+        context.view_layer.objects.active = chosen[0]
+    elif finding.bones and armature is not None:
+        for bone in armature.pose.bones:
+            _select_bone(bone, bone.get(JOINT, bone.name) in finding.bones)
+
+
+def _select_bone(bone: bpy.types.PoseBone, chosen: bool) -> None:
+    # Blender 5.0 moved the flag from the armature's bones to the pose's
+    owner = bone if hasattr(bone, "select") else bone.bone
+    owner.select = chosen
+
+
+CLASSES = (BONESETTER_OT_show_finding,)

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the engine found out, in the scene: kept, listed, and gone to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+import pytest
+
+
+@pytest.fixture
+def finding(ext):
+    return ext("model.core.findings").Finding
+
+
+@pytest.fixture
+def load(ext, scene):
+    """Put a take as it was read into the scene."""
+
+    def put(take):
+        empties, space = ext("operators.empties"), ext("operators.space")
+        return empties.build_take(scene, take, space.Timing(1, 1, take.frames), empties.ImportOptions(), Path("/nowhere/walk.c3d"))
+
+    return put
+
+
+def test_what_was_found_as_the_file_was_read_is_kept_over_solves(ext, load, make_take, finding):
+    read = finding("file", "The file names no unit: mm is assumed.")
+    take = load(make_take(findings=(read,)))
+    module = ext("operators.findings")
+    assert module.findings_of_file(take) == (read,)
+    solved = [finding("dropped", "Dropped.", ("A",), frames=((3, 4),)), read]
+    module.keep_findings(take, [one.document(int) for one in solved])
+    assert [item.name for item in take.bonesetter.findings] == [read.text, "Dropped."]
+    module.keep_findings(take, [])
+    assert [item.name for item in take.bonesetter.findings] == [read.text]
+
+
+def test_findings_of_a_file_go_to_the_engine(ext, scene, load, make_take, finding):
+    read = finding("file", "The file names no unit: mm is assumed.", numbers={"scale": 0.001})
+    assert ext("operators.gather").gather_take(scene, load(make_take(findings=(read,)))).findings == (read,)
+
+
+def test_show_goes_from_stretch_to_stretch_and_selects(ext, scene, load, make_take, finding):
+    take = load(make_take(labels=("A", "B", "C")))
+    module = ext("operators.findings")
+    module.keep_findings(take, [finding("swapped back", "Swapped.", ("A", "C"), frames=((4, 9), (20, 30))).document(int)])
+    scene.frame_set(1)
+    visited = []
+    for _ in range(3):
+        assert bpy.ops.bonesetter.show_finding(index=0) == {"FINISHED"}
+        visited.append(scene.frame_current)
+    assert visited == [4, 20, 4]
+    selected = {one.name.partition(".")[0] for one in bpy.context.view_layer.objects.selected}
+    assert selected == {"A", "C"}
+    with pytest.raises(RuntimeError, match="solve the take again"):
+        bpy.ops.bonesetter.show_finding(index=1)
+
+
+def test_show_says_what_is_gone(ext, load, make_take, finding):
+    take = load(make_take(labels=("A", "B", "C")))
+    with pytest.raises(ext("model.core.take").BonesetterError, match="has none of these markers any more"):
+        ext("operators.findings").select_finding(bpy.context, take, finding("dropped", "Dropped.", ("Z",)))
