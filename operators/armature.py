@@ -23,7 +23,7 @@ from .keyframes import bind, bound_channelbag, write_keys
 from .space import Y_UP_TO_Z_UP, Space, Timing
 from .takes import JOINT, space_of, timing_of
 
-#: Bones that the ASF's zero pose spreads and a T-pose has straight down. All that hangs from them is turned with them. Another hierarchy
+#: Bones that the ASF's zero pose spreads and a T-pose has straight down. All that hangs from them is rotated with them. Another hierarchy
 #: rests in the zero pose that its file gives it.
 LEGS = ("LeftUpLeg", "LeftLeg", "RightUpLeg", "RightLeg")
 

@@ -38,7 +38,7 @@ SPEED_PER_DEVIATION = 4.0
 INSTANT = 1e-3
 #: Deviations below this hold a joint still about an axis, in radians.
 STILL_RAD = np.radians(0.1)
-#: Zero poses whose bones point into directions with a smaller cosine are not turned into each other: which way round is not known.
+#: Zero poses whose bones point into directions with a smaller cosine are not rotated into each other: which way round is not known.
 OPPOSITE = -0.9
 #: The offsets of a given actor's markers are sure to this, in metres.
 OFFSET_DEVIATION_M = 0.008
@@ -60,13 +60,13 @@ class Carrying:
     align: FloatArray
     still: FloatArray
 
-    def local(self, turned: FloatArray) -> FloatArray:
+    def local(self, global_rotations: FloatArray) -> FloatArray:
         """(frames, joints, 3, 3) local rotations of the other hierarchy, from global ones (frames, bundled joints, 3, 3)."""
-        carried = np.empty((len(turned), len(self.parents), 3, 3))
+        carried = np.empty((len(global_rotations), len(self.parents), 3, 3))
         local = np.empty_like(carried)
         for joint, (parent, like) in enumerate(zip(self.parents, self.like, strict=True)):
             if like >= 0:
-                carried[:, joint] = turned[:, like] @ self.align[joint]
+                carried[:, joint] = global_rotations[:, like] @ self.align[joint]
                 local[:, joint] = carried[:, parent].swapaxes(-1, -2) @ carried[:, joint] if parent >= 0 else carried[:, joint]
             else:
                 local[:, joint] = self.still[joint]
@@ -118,7 +118,7 @@ def prior_of(actor: Actor, prior: Prior, carry: Carrying) -> Prior:
 
 def _pose_prior(actor: Actor, prior: Prior, carry: Carrying) -> PosePrior:
     """The Gaussian through the poses that are carried over, and what the actor's file says."""
-    now, soon = (carry.local(turned) for turned in _drawn(prior))
+    now, soon = (carry.local(global_rotations) for global_rotations in _drawn(prior))
     means = nearest_rotations(now.mean(axis=0))
     freedoms = _freedoms(actor)
     for joint, freedom in enumerate(freedoms):
@@ -155,10 +155,10 @@ def _drawn(prior: Prior) -> tuple[FloatArray, FloatArray]:
     half = random.standard_normal((DRAWN // 2, len(pose.speed))) @ spread.T
     q = np.concatenate([half, -half])
     moved = q + INSTANT * pose.speed * random.standard_normal(q.shape)
-    return _turned(pose, skeleton, q), _turned(pose, skeleton, moved)
+    return _global_rotations(pose, skeleton, q), _global_rotations(pose, skeleton, moved)
 
 
-def _turned(pose: PosePrior, skeleton: Skeleton, q: FloatArray) -> FloatArray:
+def _global_rotations(pose: PosePrior, skeleton: Skeleton, q: FloatArray) -> FloatArray:
     """Global rotations (frames, joints, 3, 3) of coordinates (frames, coordinates), the root's identity."""
     vectors = np.zeros((len(q), len(skeleton.joints), 3))
     for coordinate, joint in enumerate(pose.joints_of):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..actors import prior as priors
 from ..core.settings import Settings
-from ..datasets.lab_takes import ROOT
+from ..datasets.lab_takes import PROJECT
 from ..shell.terminal import progress_bar
 from ..storage.atomic import replacing
 from .cases import all_cases, synthetic_cases
@@ -17,7 +17,7 @@ from .cases import all_cases, synthetic_cases
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
-    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "ablation.md", metavar="FILE.md")
+    parser.add_argument("--out", type=Path, default=PROJECT / "docs" / "ablation.md", metavar="FILE.md")
     parser.add_argument("--seed", type=int, default=0)
 
 

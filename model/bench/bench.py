@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ..actors import prior as priors
-from ..datasets.lab_takes import ROOT
+from ..datasets.lab_takes import PROJECT
 from ..shell.cli import UsageError
 from ..shell.terminal import progress_bar
 from ..storage.atomic import replacing
@@ -34,8 +34,8 @@ NOT_COMPARED = ("frames_per_second", "flips_per_1000", "failed_frames", "unplace
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
-    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "benchmark.md", metavar="FILE.md")
-    parser.add_argument("--work", type=Path, default=ROOT / "out" / "bench", metavar="FOLDER", help="for takes and results")
+    parser.add_argument("--out", type=Path, default=PROJECT / "docs" / "benchmark.md", metavar="FILE.md")
+    parser.add_argument("--work", type=Path, default=PROJECT / "out" / "bench", metavar="FOLDER", help="for takes and results")
     parser.add_argument("--runs", type=Path, default=RUNS, metavar="FOLDER", help="trained networks (default: runs/)")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="run these again and take the others' results from the last time")
     parser.add_argument("--seed", type=int, default=0)

@@ -81,7 +81,7 @@ def synthetic_cases(prior: Prior, seed: int, split: splits.Split = "test", condi
 
     cases = []
     for clip in read_split(split):
-        motion = clip.motion.turned(ASF_TO_C3D)
+        motion = clip.motion.on_axes(ASF_TO_C3D)
         truth = Motion(motion.skeleton, motion.rotations.astype(float), motion.root.astype(float), motion.rate_hz)
         for condition in conditions:
             soft, recipe = SYNTHETIC[condition]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ..datasets.lab_takes import ROOT
+from ..datasets.lab_takes import PROJECT
 from .peers import PEERS
 
 OURS = "bonesetter"
@@ -51,4 +51,4 @@ def all_contestants(runs: Path) -> Iterator[Contestant]:
 
 def peers_python() -> Path:
     """The interpreter of the environment that has the peers; `tools/environment bench` makes it."""
-    return ROOT / ".venv" / "bench" / "bin" / "python"
+    return PROJECT / ".venv" / "bench" / "bin" / "python"

@@ -63,8 +63,8 @@ def score(name: str, take: Take, lab: LabTake | None, settings: Settings, recipe
         solution = solve_take(shown, settings, None, progress, priors.bundled(without=(name,)))
     error = None
     if lab is not None:
-        positions, turned = forward(solution.actor.skeleton, matrices(solution.rotations), solution.positions[:, 0])
-        error = pose_error(positions, turned, *lab.motion.forward())
+        positions, global_rotations = forward(solution.actor.skeleton, matrices(solution.rotations), solution.positions[:, 0])
+        error = pose_error(positions, global_rotations, *lab.motion.forward())
     # a moved sample is nobody's marker: residual and jitter are those of the samples as the lab has them
     real = match(take, load_marker_set())
     markers = solution.markers_model[:, [solution.actor.labels.index(label) for label in real.labels]]

@@ -18,7 +18,7 @@ from ..core.metrics import Figures, score
 from ..core.motion import Motion, matrices
 from ..core.skeleton import Skeleton
 from ..core.take import BonesetterError
-from ..datasets.lab_takes import ROOT
+from ..datasets.lab_takes import PROJECT
 from ..files.exchange import save_take
 from .cases import Case, excerpt
 from .contest import EXCERPT
@@ -118,7 +118,7 @@ def _answers(contestant: Contestant, actors: Actors, folder: Path, runs: Path, e
     command = [str(contestant.python), "-m", "model.bench.contest", contestant.key, actors, str(folder), str(runs)]
     with errors.open("w") as log:
         try:
-            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, cwd=ROOT)
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, cwd=PROJECT)
         except OSError as error:
             log.write(f"{contestant.python}: {error.strerror}: tools/environment bench makes the peers' environment\n")
             return

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from ..core.take import BonesetterError
-from ..datasets.lab_takes import ROOT
+from ..datasets.lab_takes import PROJECT
 from ..files.c3d_writer import write_c3d
 from ..shell.terminal import progress_bar
 from ..synthetic.synthesis import synthesise
@@ -69,7 +69,7 @@ def seconds(code: list[str]) -> float:
     """
     begin = time.perf_counter()
     environment = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, "-c", *code], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", *code], cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         why = (done.stderr.strip().splitlines() or ["no reason was given"])[-1]
         raise BonesetterError(f"The start could not be timed ({why}): install what pyproject.toml lists.")

@@ -114,9 +114,9 @@ def score(
             f"There is no scoring this solve: {scored.sum()} of its {known.sum()} frames have a pose, and at least half of them must."
         )
     estimate, truth = _only(estimate, scored), _only(truth, scored)
-    (positions, turned), (true_positions, true_turned) = estimate.forward(), truth.forward()
-    error = pose_error(positions, turned, true_positions, true_turned)
-    local_deg, motion_local_deg = local_error(turned, true_turned, parents)
+    (positions, global_rotations), (true_positions, true_global_rotations) = estimate.forward(), truth.forward()
+    error = pose_error(positions, global_rotations, true_positions, true_global_rotations)
+    local_deg, motion_local_deg = local_error(global_rotations, true_global_rotations, parents)
     # from one frame the constants take everything
     moves = 1.0 if scored.sum() > 1 else np.nan
     motion_mm = moves * error.motion_mm
@@ -164,7 +164,9 @@ class PoseError:
     motion_deg: FloatArray
 
 
-def pose_error(positions: FloatArray, turned: FloatArray, true_positions: FloatArray, true_turned: FloatArray) -> PoseError:
+def pose_error(
+    positions: FloatArray, global_rotations: FloatArray, true_positions: FloatArray, true_global_rotations: FloatArray
+) -> PoseError:
     """Compare two solves of one take.
 
     Position error is JPE and rotation error global JOE as MoCap-Solver (Chen et al. 2021) and OpenMoCap (arXiv 2508.12610) define
@@ -176,24 +178,24 @@ def pose_error(positions: FloatArray, turned: FloatArray, true_positions: FloatA
 
     Args:
         positions, true_positions: (frames, joints, 3) in metres; the longer take is cut to the shorter.
-        turned, true_turned: (frames, joints, 3, 3) global rotations.
+        global_rotations, true_global_rotations: (frames, joints, 3, 3) global rotations.
     """
     positions, true_positions = _cut(positions, true_positions)
-    turned, true_turned = _cut(turned, true_turned)
+    global_rotations, true_global_rotations = _cut(global_rotations, true_global_rotations)
     apart = true_positions - positions
-    known = np.isfinite(apart).all(axis=(1, 2)) & np.isfinite(turned).all(axis=(1, 2, 3))
+    known = np.isfinite(apart).all(axis=(1, 2)) & np.isfinite(global_rotations).all(axis=(1, 2, 3))
     # the least squares of an offset are met by the mean in the bone's frame
-    offset = np.einsum("fjki,fjk->ji", turned[known], apart[known]) / max(known.sum(), 1)
-    moved = apart - np.einsum("fjik,jk->fji", turned, offset)
+    offset = np.einsum("fjki,fjk->ji", global_rotations[known], apart[known]) / max(known.sum(), 1)
+    moved = apart - np.einsum("fjik,jk->fji", global_rotations, offset)
     return PoseError(
         np.linalg.norm(apart, axis=-1) * 1000,
-        rotation_angles_deg(turned, true_turned),
+        rotation_angles_deg(global_rotations, true_global_rotations),
         np.linalg.norm(moved, axis=-1) * 1000,
-        rotation_angles_deg(turned @ bone_constants(turned, true_turned), true_turned),
+        rotation_angles_deg(global_rotations @ bone_constants(global_rotations, true_global_rotations), true_global_rotations),
     )
 
 
-def local_error(turned: FloatArray, true_turned: FloatArray, parents: Sequence[int]) -> tuple[FloatArray, FloatArray]:
+def local_error(global_rotations: FloatArray, true_global_rotations: FloatArray, parents: Sequence[int]) -> tuple[FloatArray, FloatArray]:
     """Angles between two solves' joint-local rotations (JOE as DAMO's evaluation has it), raw and of the motion.
 
     Motion: axes of bone j that lie otherwise by a constant C_j make R_j C_j of its global rotation R_j, and so, with p its parent,
@@ -203,39 +205,39 @@ def local_error(turned: FloatArray, true_turned: FloatArray, parents: Sequence[i
     A root's local rotation is its global one.
 
     Args:
-        turned, true_turned: (frames, joints, 3, 3) global rotations; the longer take is cut to the shorter.
+        global_rotations, true_global_rotations: (frames, joints, 3, 3) global rotations; the longer take is cut to the shorter.
         parents: Index of each joint's parent, -1 for a root.
 
     Returns:
         Raw and motion error, each (frames, joints) in degrees.
     """
-    turned, true_turned = _cut(turned, true_turned)
-    true_local = local_rotations(true_turned, parents)
-    corrected = turned @ bone_constants(turned, true_turned)
+    global_rotations, true_global_rotations = _cut(global_rotations, true_global_rotations)
+    true_local = local_rotations(true_global_rotations, parents)
+    corrected = global_rotations @ bone_constants(global_rotations, true_global_rotations)
     return (
-        rotation_angles_deg(local_rotations(turned, parents), true_local),
+        rotation_angles_deg(local_rotations(global_rotations, parents), true_local),
         rotation_angles_deg(local_rotations(corrected, parents), true_local),
     )
 
 
-def local_rotations(turned: FloatArray, parents: Sequence[int]) -> FloatArray:
+def local_rotations(global_rotations: FloatArray, parents: Sequence[int]) -> FloatArray:
     """Local rotations (frames, joints, 3, 3) of global ones, of any hierarchy (-1 is a root's parent)."""
-    above = turned[:, list(parents)]
+    above = global_rotations[:, list(parents)]
     above[:, np.array(parents) < 0] = np.eye(3)
-    return np.swapaxes(above, -1, -2) @ turned
+    return np.swapaxes(above, -1, -2) @ global_rotations
 
 
-def bone_constants(turned: FloatArray, true_turned: FloatArray) -> FloatArray:
-    """The rotation (joints, 3, 3) of each bone that brings `turned @ constant` closest to the truth over a take.
+def bone_constants(global_rotations: FloatArray, true_global_rotations: FloatArray) -> FloatArray:
+    """The rotation (joints, 3, 3) of each bone that brings `global_rotations @ constant` closest to the truth over a take.
 
     Closest in the sum of squared differences of the matrices: the chordal mean of R̂^T R, which is the rotation nearest to their
     sum (Hartley et al. 2013, Rotation Averaging), by its singular value decomposition (Umeyama 1991).
 
     Args:
-        turned, true_turned: (frames, joints, 3, 3) global rotations; the longer take is cut to the shorter.
+        global_rotations, true_global_rotations: (frames, joints, 3, 3) global rotations; the longer take is cut to the shorter.
     """
-    turned, true_turned = _cut(turned, true_turned)
-    between = np.swapaxes(turned, -1, -2) @ true_turned
+    global_rotations, true_global_rotations = _cut(global_rotations, true_global_rotations)
+    between = np.swapaxes(global_rotations, -1, -2) @ true_global_rotations
     return nearest_rotations(between[np.isfinite(between).all(axis=(1, 2, 3))].sum(axis=0))
 
 

@@ -39,7 +39,7 @@ class Motion:
         """Positions (frames, joints, 3) in metres and global rotations (frames, joints, 3, 3)."""
         return forward(self.skeleton, self.rotations, self.root)
 
-    def turned(self, turn: FloatArray) -> Motion:
+    def on_axes(self, turn: FloatArray) -> Motion:
         """The same motion on other world axes: `turn` (3, 3) takes the old ones to the new ones."""
         rotations = self.rotations.copy()
         rotations[:, 0] = turn @ rotations[:, 0]
@@ -57,16 +57,16 @@ def forward(skeleton: Skeleton, rotations: FloatArray, root: FloatArray) -> tupl
     Returns:
         Positions (frames, J, 3) in metres and global rotations (frames, J, 3, 3).
     """
-    turned = np.empty_like(rotations)
+    global_rotations = np.empty_like(rotations)
     positions = np.empty(rotations.shape[:-1])
     for joint, parent in enumerate(skeleton.parents):
         if parent < 0:
-            turned[:, joint] = rotations[:, joint]
+            global_rotations[:, joint] = rotations[:, joint]
             positions[:, joint] = root
         else:
-            turned[:, joint] = turned[:, parent] @ rotations[:, joint]
-            positions[:, joint] = positions[:, parent] + turned[:, parent] @ skeleton.offsets[joint]
-    return positions, turned
+            global_rotations[:, joint] = global_rotations[:, parent] @ rotations[:, joint]
+            positions[:, joint] = positions[:, parent] + global_rotations[:, parent] @ skeleton.offsets[joint]
+    return positions, global_rotations
 
 
 def nearest_rotations(matrices: FloatArray) -> FloatArray:

@@ -12,7 +12,7 @@ from ..core.take import BonesetterError, Take
 from ..files.asf_amc import ASF_TO_C3D, read_amc, read_asf
 from ..files.c3d import read_c3d
 
-ROOT = Path(__file__).resolve().parents[2]
+PROJECT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +25,7 @@ class LabTake:
 
 def data_folder() -> Path:
     """Where the data is: BONESETTER_DATA, or ../shared/data beside the project."""
-    return Path(os.environ.get("BONESETTER_DATA") or ROOT.parent / "shared" / "data")
+    return Path(os.environ.get("BONESETTER_DATA") or PROJECT.parent / "shared" / "data")
 
 
 def find_c3d(folder: Path) -> Path:
@@ -45,7 +45,7 @@ def read_lab_take(folder: Path) -> LabTake:
     """
     asf = read_asf(_only(folder, "*.asf"))
     take = read_c3d(find_c3d(folder))
-    return LabTake(take, read_amc(_only(folder, "*.amc"), asf, take.rate_hz).turned(ASF_TO_C3D))
+    return LabTake(take, read_amc(_only(folder, "*.amc"), asf, take.rate_hz).on_axes(ASF_TO_C3D))
 
 
 def _only(folder: Path, pattern: str) -> Path:

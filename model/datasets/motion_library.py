@@ -22,7 +22,7 @@ from ..files.asf_amc import AsfSkeleton, read_amc, read_asf
 from ..files.bvh import read_bvh
 from ..storage.atomic import replacing
 from . import splits
-from .lab_takes import ROOT, data_folder
+from .lab_takes import PROJECT, data_folder
 from .retarget import onto_cmu, repaired
 from .splits import Split
 
@@ -57,7 +57,7 @@ class Clip:
 
 def cache_folder() -> Path:
     """Where caches are: BONESETTER_CACHE, or out/cache in the project."""
-    return Path(os.environ.get("BONESETTER_CACHE") or ROOT / "out" / "cache")
+    return Path(os.environ.get("BONESETTER_CACHE") or PROJECT / "out" / "cache")
 
 
 def read_split(split: Split, data: Path | None = None, cache: Path | None = None) -> list[Clip]:

@@ -92,27 +92,29 @@ def onto_cmu(motion: Motion, skeleton: Skeleton | None = None) -> Motion:
     if missing:
         raise BonesetterError(f"The BVH lacks the joint {missing[0]}: choose one of cgspeed's daz-friendly release.")
     _check_frames(motion, FADING_FRAMES)
-    turned = _global_rotations(motion.forward()[1][FADING_FRAMES:], motion.skeleton.joints)
-    local = turned.copy()
+    global_rotations = _global_rotations(motion.forward()[1][FADING_FRAMES:], motion.skeleton.joints)
+    local = global_rotations.copy()
     for joint, parent in enumerate(CMU_PARENTS[1:], start=1):
-        local[:, joint] = turned[:, parent].swapaxes(-1, -2) @ turned[:, joint]
+        local[:, joint] = global_rotations[:, parent].swapaxes(-1, -2) @ global_rotations[:, joint]
     scale = _leg(skeleton, ("LeftLeg", "LeftFoot")) / _leg(motion.skeleton, ("lShin", "lFoot"))
     return _standing(Motion(skeleton, local, motion.root[FADING_FRAMES:] * scale, motion.rate_hz))
 
 
 def _global_rotations(theirs: FloatArray, joints: tuple[str, ...]) -> FloatArray:
     """(frames, 31, 3, 3) of the CMU joints from the (frames, joints, 3, 3) of the retargeted ones."""
-    turned = np.empty((len(theirs), len(CMU_JOINTS), 3, 3))
+    global_rotations = np.empty((len(theirs), len(CMU_JOINTS), 3, 3))
     for name, (joint, axis, degrees) in COPIED.items():
-        turned[:, CMU_JOINTS.index(name)] = theirs[:, joints.index(joint)] @ Rotation.from_euler(axis, degrees, degrees=True).as_matrix()
+        global_rotations[:, CMU_JOINTS.index(name)] = (
+            theirs[:, joints.index(joint)] @ Rotation.from_euler(axis, degrees, degrees=True).as_matrix()
+        )
     for name, (below, above, part) in SHARED.items():
-        first, last = (Rotation.from_matrix(turned[:, CMU_JOINTS.index(end)]) for end in (below, above))
-        turned[:, CMU_JOINTS.index(name)] = (first * (first.inv() * last) ** part).as_matrix()
+        first, last = (Rotation.from_matrix(global_rotations[:, CMU_JOINTS.index(end)]) for end in (below, above))
+        global_rotations[:, CMU_JOINTS.index(name)] = (first * (first.inv() * last) ** part).as_matrix()
     usual = bundled().pose.mean_rotations
     for joint, name in enumerate(CMU_JOINTS):
         if name not in COPIED and name not in SHARED:
-            turned[:, joint] = turned[:, CMU_PARENTS[joint]] @ usual[joint]
-    return turned
+            global_rotations[:, joint] = global_rotations[:, CMU_PARENTS[joint]] @ usual[joint]
+    return global_rotations
 
 
 def _leg(skeleton: Skeleton, joints: tuple[str, str]) -> float:

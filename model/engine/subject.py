@@ -15,7 +15,7 @@ from ..core.findings import Finding
 from ..core.take import Take
 from ..marker_sets.marker_set import MarkerSet
 from ..markers.matching import choose_marker_set
-from ..proposer.propose import InitialGuess, as_proposed, bundled, fitted_actor, propose_poses, unknown_actor
+from ..proposer.propose import InitialGuess, as_proposed, bundled_network, fitted_actor, propose_poses, unknown_actor
 from ..proposer.starts import Initialise, other_hierarchy
 from ..solver.attachment import attach
 from ..solver.kinematics import Body
@@ -57,7 +57,7 @@ class Subject:
         if actor is not None and self.initialise is not None:
             body = Body(actor, self.prior.pose, few.points.device, few.points.dtype)
             return InitialGuess(self.initialise(body, seen), None, actor)
-        network = bundled()
+        network = bundled_network()
         what = unknown_actor(self.prior, placement) if actor is None else fitted_actor(actor)
         pose, advice, proposal = propose_poses(network, what, seen)
         whose = as_proposed(network, self.prior.mean_actor(placement), proposal) if actor is None else actor

@@ -49,7 +49,7 @@ class Footing:
 
 def calm_footing(tracks: Sequence[Track], contacts: Sequence[Sequence[Contact]], rate_hz: float, up_axis: Axis) -> list[Footing]:
     """The soles of one foot as still as their markers: each without jitter, and all of them moved alike by what the solver drifts
-    from the markers, because the solver knows better than two points how a foot is turned.
+    from the markers, because the solver knows better than two points how a foot is rotated.
 
     Args:
         tracks: Of the foot's soles.

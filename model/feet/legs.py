@@ -26,7 +26,7 @@ from ..core.parallel import each
 from ..core.skeleton import Skeleton
 from ..core.take import CleanTake
 from ..solver.frames import joined, windows
-from ..solver.kinematics import ROOT, Body, Pose, Posed, to_array
+from ..solver.kinematics import ROOT_DOF, Body, Pose, Posed, to_array
 from .contacts import Contact, Sole, find_contacts, find_soles, follow
 from .footing import Footing, calm_footing, locked_footing
 
@@ -86,7 +86,7 @@ class Legs:
         apart = (wanted - self.means @ posed.markers).flatten(1).double()
         jacobian = torch.einsum("sm,fmic->fsic", self.means, self.body.marker_jacobian(pose, posed)).flatten(1, 2).double()
         gives = torch.full_like(jacobian[0, 0], JOINTS_GIVE_RAD)
-        gives[:3], gives[3:ROOT] = ROOT_GIVES_M, 0.0
+        gives[:3], gives[3:ROOT_DOF] = ROOT_GIVES_M, 0.0
         eased = jacobian * gives
         effort = eased @ eased.mT
         effort.diagonal(dim1=1, dim2=2).add_((give.double() ** 2).repeat_interleave(3, dim=1))

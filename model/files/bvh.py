@@ -90,7 +90,7 @@ def _offset(bone: FloatArray) -> str:
 
 
 def _angles(rotations: FloatArray, turn: FloatArray) -> FloatArray:
-    """(frames, joints, 3) in degrees, z y x, of local quaternions w x y z, the root's turned onto the file's axes."""
+    """(frames, joints, 3) in degrees, z y x, of local quaternions w x y z, the root's rotated onto the file's axes."""
     local = rotations.copy()
     local[:, 0] = unitquat_product(rotmat_to_unitquat(turn), local[:, 0])
     return np.degrees(unitquat_to_euler_zyx(local))

@@ -13,7 +13,7 @@ from ..core.findings import Finding, Frames, Kind, in_words, listed_frames
 from ..core.stretches import stretches
 from ..core.take import BoolArray, CleanTake
 
-#: So many markers tell where a body is and how it is turned.
+#: So many markers tell where a body is and how it is rotated.
 FEWEST_MARKERS = 3
 #: A part that is unseen for longer than this, in s, has been guessed: its neighbours in time tell nothing any more.
 LONG_SECONDS = 1.0

@@ -47,7 +47,7 @@ class Span:
 
 
 @dataclass(frozen=True, eq=False)
-class Evidence:
+class Distances:
     """What the spans are decided by.
 
     Attributes:
@@ -107,7 +107,7 @@ def relabel(take: Take, spare: Take, places: FloatArray) -> tuple[Take, tuple[Co
     return replace(take, positions=positions, residuals=np.where(nobody, 0.0, residuals[frames, source])), corrections
 
 
-def _evidence(take: Take, spare: Take, places: FloatArray) -> Evidence:
+def _evidence(take: Take, spare: Take, places: FloatArray) -> Distances:
     own = _bounded(take)
     points = np.concatenate([own, _bounded(spare)], axis=1) if spare.labels else own
     apart = distances(own, places)
@@ -115,7 +115,7 @@ def _evidence(take: Take, spare: Take, places: FloatArray) -> Evidence:
     usual = np.zeros(len(take.labels))
     usual[known] = np.nanmedian(apart[:, known], axis=0)
     limits = np.maximum(DOUBT_M, DOUBT_RATIO * usual)
-    return Evidence(points, places, apart, limits, take.rate_hz)
+    return Distances(points, places, apart, limits, take.rate_hz)
 
 
 def _bounded(take: Take) -> FloatArray:
@@ -126,7 +126,7 @@ def _bounded(take: Take) -> FloatArray:
     return np.where(take.present[..., None], positions.clip(-FARTHEST_M, FARTHEST_M), np.nan)
 
 
-def _claims(evidence: Evidence, doubtful: BoolArray) -> list[Span]:
+def _claims(evidence: Distances, doubtful: BoolArray) -> list[Span]:
     """The spans in which a doubtful or unlabelled trajectory lies where the marker of another label should be."""
     frames, points, labels = _claiming(evidence, doubtful)
     order = np.lexsort((frames, labels, points))
@@ -143,7 +143,7 @@ def _claims(evidence: Evidence, doubtful: BoolArray) -> list[Span]:
     return [*spans, *_returns(evidence, spans)]
 
 
-def _returns(evidence: Evidence, spans: list[Span]) -> list[Span]:
+def _returns(evidence: Distances, spans: list[Span]) -> list[Span]:
     """What the owners of the places claimed do meanwhile, if they make no claims themselves: the other half of a swap."""
     claimed = {(span.point, span.label) for span in spans}
     halves = [span for span in spans if span.point < evidence.places.shape[1] and (span.label, span.point) not in claimed]
@@ -151,7 +151,7 @@ def _returns(evidence: Evidence, spans: list[Span]) -> list[Span]:
     return [other for other in others if _continues(evidence, other)]
 
 
-def _claiming(evidence: Evidence, doubtful: BoolArray) -> tuple[IntArray, IntArray, IntArray]:
+def _claiming(evidence: Distances, doubtful: BoolArray) -> tuple[IntArray, IntArray, IntArray]:
     """Frame, trajectory and label of every claim: the nearest free place of another label, if it is nearer than its own."""
     count = doubtful.shape[1]
     frames, points = np.nonzero(np.concatenate([doubtful, np.isfinite(evidence.points[:, count:, 0])], axis=1))
@@ -171,7 +171,7 @@ def _claiming(evidence: Evidence, doubtful: BoolArray) -> tuple[IntArray, IntArr
     return frames[samples[first]], points[samples[first]], labels[first]
 
 
-def _between_jumps(evidence: Evidence, span: Span) -> list[Span]:
+def _between_jumps(evidence: Distances, span: Span) -> list[Span]:
     """The span with its ends put where its trajectory jumps, begins or ends; none where it goes on smoothly."""
     ends = []
     reach = evidence.frames(SNAP)
@@ -185,12 +185,12 @@ def _between_jumps(evidence: Evidence, span: Span) -> list[Span]:
     return [replace(span, start=ends[0], end=ends[1])] if ends[1] > ends[0] else []
 
 
-def _near(evidence: Evidence, span: Span) -> bool:
+def _near(evidence: Distances, span: Span) -> bool:
     """Whether the trajectory lies as near to the place as the label's own usually does."""
     return _off(evidence, span, slice(span.start, span.end)) <= evidence.limits[span.label]
 
 
-def _continues(evidence: Evidence, span: Span) -> bool:
+def _continues(evidence: Distances, span: Span) -> bool:
     """Whether the trajectory goes on where the label's own stops, and that where it stops, the place's own way apart."""
     points, places = evidence.points, evidence.places[:, span.label]
     for before in (span.start - 1, span.end - 1):
@@ -203,14 +203,14 @@ def _continues(evidence: Evidence, span: Span) -> bool:
     return True
 
 
-def _off(evidence: Evidence, span: Span, stretch: slice) -> float:
+def _off(evidence: Distances, span: Span, stretch: slice) -> float:
     """Mean distance in m of the span's trajectory from the place that it claims, in a stretch; 0 where it has no sample."""
     distance = np.linalg.norm(evidence.points[stretch, span.point] - evidence.places[stretch, span.label], axis=-1)
     known = np.isfinite(distance)
     return float(distance[known].mean()) if known.any() else 0.0
 
 
-def _jumps(evidence: Evidence, span: Span, frames: IntArray) -> FloatArray:
+def _jumps(evidence: Distances, span: Span, frames: IntArray) -> FloatArray:
     """(frames): how far the span's trajectory jumps into each frame; 1 is just enough, and is given where it begins or ends.
 
     A jump is what neither the movement of the place nor going on as before explains: the first solve may be what jumps.
@@ -231,7 +231,7 @@ def _jumps(evidence: Evidence, span: Span, frames: IntArray) -> FloatArray:
     return np.nan_to_num(np.where(begins_or_ends, 1.0, jumps), nan=0.0)
 
 
-def _assigned(evidence: Evidence, spans: list[Span]) -> IntArray:
+def _assigned(evidence: Distances, spans: list[Span]) -> IntArray:
     """(frames, labels): the trajectory that is each label's, -1 where none is."""
     count = evidence.places.shape[1]
     source = np.repeat(np.arange(count)[None], len(evidence.places), axis=0)
@@ -251,7 +251,7 @@ def _assigned(evidence: Evidence, spans: list[Span]) -> IntArray:
     return source
 
 
-def _moves(evidence: Evidence, spans: list[Span], stretch: slice) -> dict[int, int]:
+def _moves(evidence: Distances, spans: list[Span], stretch: slice) -> dict[int, int]:
     """{trajectory: label} of those claims that together fit a stretch of frames best."""
     points = sorted({span.point for span in spans})
     labels = sorted({span.label for span in spans})
@@ -265,7 +265,7 @@ def _moves(evidence: Evidence, spans: list[Span], stretch: slice) -> dict[int, i
     return {points[row]: labels[column] for row, column in zip(rows, columns, strict=True) if gain[row, column] > 0}
 
 
-def _ghosts(evidence: Evidence, doubtful: BoolArray) -> list[Span]:
+def _ghosts(evidence: Distances, doubtful: BoolArray) -> list[Span]:
     """Stretches of a label's own samples that are nobody's: far from their place throughout, and with a jump there or back."""
     far = doubtful & (evidence.apart > GHOST_M)
     ghosts = []

@@ -109,9 +109,9 @@ def _template(actor: Actor, mean: FloatArray) -> FloatArray:
     """(labels, 3) in metres: the markers in the mean pose, left at +x."""
     rotations = mean.copy()
     rotations[0] = np.eye(3)
-    positions, turned = Motion(actor.skeleton, rotations[None], np.zeros((1, 3)), 1.0).forward()
+    positions, global_rotations = Motion(actor.skeleton, rotations[None], np.zeros((1, 3)), 1.0).forward()
     carriers = list(actor.marker_joints)
-    return positions[0, carriers] + np.einsum("lij,lj->li", turned[0, carriers], actor.marker_offsets)
+    return positions[0, carriers] + np.einsum("lij,lj->li", global_rotations[0, carriers], actor.marker_offsets)
 
 
 def _segments(pairs: list[tuple[int, int]], actor: Actor, template: FloatArray) -> list[Segment]:

@@ -96,11 +96,11 @@ class Figure(nn.Module):
         ):
             self.register_buffer(name, torch.as_tensor(values, dtype=torch.float32), persistent=False)
         self.register_buffer("of", torch.as_tensor(pose.joints_of, dtype=torch.long), persistent=False)
-        places, turned = self.forward(torch.zeros(1, len(covariance)), self.bone_mean[None])
-        self.register_buffer("still_turned", turned[0], persistent=False)
-        places, turned = self.forward(self.drawn, self.bone_mean[None].expand(WANDERINGS, -1, -1))
+        places, global_rotations = self.forward(torch.zeros(1, len(covariance)), self.bone_mean[None])
+        self.register_buffer("still_global_rotations", global_rotations[0], persistent=False)
+        places, global_rotations = self.forward(self.drawn, self.bone_mean[None].expand(WANDERINGS, -1, -1))
         self.register_buffer("drawn_places", places, persistent=False)
-        self.register_buffer("drawn_turned", turned, persistent=False)
+        self.register_buffer("drawn_global_rotations", global_rotations, persistent=False)
 
     mean: Tensor
     axes: Tensor
@@ -109,9 +109,9 @@ class Figure(nn.Module):
     bone_basis: Tensor
     drawn: Tensor
     of: Tensor
-    still_turned: Tensor
+    still_global_rotations: Tensor
     drawn_places: Tensor
-    drawn_turned: Tensor
+    drawn_global_rotations: Tensor
 
     @property
     def joints(self) -> int:
@@ -125,13 +125,13 @@ class Figure(nn.Module):
         """Joint places (N, J, 3) and global rotations (N, J, 3, 3) in the root's frame, of q (N, C) and bones (N, J, 3)."""
         u = q.new_zeros(len(q), self.joints, 3).index_add_(1, self.of, q[..., None] * self.axes)
         local = self.mean @ rotvec_to_rotmat(u)
-        turned = torch.empty_like(local)
-        turned[:, 0] = torch.eye(3)
+        global_rotations = torch.empty_like(local)
+        global_rotations[:, 0] = torch.eye(3)
         places = q.new_zeros(len(q), self.joints, 3)
         for children, parents in self.levels:
-            turned[:, children] = turned[:, parents] @ local[:, children]
-            places[:, children] = places[:, parents] + (turned[:, parents] @ bones[:, parents, :, None])[..., 0]
-        return places, turned
+            global_rotations[:, children] = global_rotations[:, parents] @ local[:, children]
+            places[:, children] = places[:, parents] + (global_rotations[:, parents] @ bones[:, parents, :, None])[..., 0]
+        return places, global_rotations
 
     def coordinates_of(self, local: Tensor) -> Tensor:
         """q (..., C) of local rotations (..., J, 3, 3): what of a rotation has no coordinate is dropped."""
@@ -141,8 +141,8 @@ class Figure(nn.Module):
     def template(self, known: Known) -> Tensor:
         """Markers (B, K, 3) of the mean pose."""
         zero = known.bones.new_zeros(len(known.bones), self.coordinates)
-        places, turned = self(zero, known.bones)
-        return markers_of(places, turned, known.carriers, known.offsets)
+        places, global_rotations = self(zero, known.bones)
+        return markers_of(places, global_rotations, known.carriers, known.offsets)
 
     def zero_places(self, known: Known) -> Tensor:
         """Markers (B, K, 3) of the zero pose, in which all bones lie on the same axes."""
@@ -153,14 +153,14 @@ class Figure(nn.Module):
 
     def wander(self, known: Known, template: Tensor) -> Tensor:
         """(B, K) in metres: how far the pose prior lets each marker go from its place in the mean pose."""
-        places, turned = self.drawn_places, self.drawn_turned
-        moved = places[:, known.carriers] + (turned[:, known.carriers] @ known.offsets[..., None])[..., 0]
+        places, global_rotations = self.drawn_places, self.drawn_global_rotations
+        moved = places[:, known.carriers] + (global_rotations[:, known.carriers] @ known.offsets[..., None])[..., 0]
         return ((moved - template) ** 2).sum(-1).mean(0).sqrt().clamp_min(LEAST_WANDER_M)
 
 
-def markers_of(places: Tensor, turned: Tensor, carriers: Tensor, offsets: Tensor) -> Tensor:
+def markers_of(places: Tensor, global_rotations: Tensor, carriers: Tensor, offsets: Tensor) -> Tensor:
     """Markers (N, K, 3) on joints (N, J, 3) and (N, J, 3, 3), their carriers (N, K) and offsets (N, K, 3)."""
-    return picked(places, carriers) + (picked(turned, carriers) @ offsets[..., None])[..., 0]
+    return picked(places, carriers) + (picked(global_rotations, carriers) @ offsets[..., None])[..., 0]
 
 
 def picked(values: Tensor, rows: Tensor) -> Tensor:

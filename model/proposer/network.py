@@ -65,7 +65,7 @@ class Estimate:
 
 
 @dataclass(frozen=True, eq=False)
-class Answer:
+class NetworkOutput:
     """What is said of windows.
 
     Attributes:
@@ -76,11 +76,11 @@ class Answer:
 
     estimates: list[Estimate]
     reliability: Tensor
-    evidence: Evidence
+    evidence: MarkerSums
 
 
 @dataclass(frozen=True, eq=False)
-class Evidence:
+class MarkerSums:
     """Sums over frames of what tells about the actor: of markers (B, K, ...), their weights (B, K), of frames (B, ...), how many (B,)."""
 
     markers: Tensor
@@ -88,23 +88,23 @@ class Evidence:
     frames: Tensor
     frame_count: Tensor
 
-    def __add__(self, other: Evidence) -> Evidence:
-        return Evidence(
+    def __add__(self, other: MarkerSums) -> MarkerSums:
+        return MarkerSums(
             self.markers + other.markers,
             self.marker_weight + other.marker_weight,
             self.frames + other.frames,
             self.frame_count + other.frame_count,
         )
 
-    def gathered(self, together: int) -> Evidence:
+    def gathered(self, together: int) -> MarkerSums:
         """Every `together` windows that follow on one another are one actor's."""
-        return Evidence(
+        return MarkerSums(
             *(part.unflatten(0, (-1, together)).sum(1) for part in (self.markers, self.marker_weight, self.frames, self.frame_count))
         )
 
 
 @dataclass(frozen=True, eq=False)
-class Sizes:
+class SizeCorrections:
     """Corrections of what is known of actors, in units of its spread, each with the logarithm of what spread remains.
 
     Attributes:
@@ -140,9 +140,11 @@ class Round(nn.Module):
         nn.init.zeros_(self.step.weight)
         nn.init.zeros_(self.step.bias)
 
-    def forward(self, markers: Tensor, lying: Tensor, seen: Tensor, state: Tensor, estimate: Estimate) -> tuple[Tensor, Tensor, Estimate]:
+    def forward(
+        self, markers: Tensor, residual_features: Tensor, seen: Tensor, state: Tensor, estimate: Estimate
+    ) -> tuple[Tensor, Tensor, Estimate]:
         """Markers (B, T, K, d), how they lie (B, T, K, LYING), which are seen (B, T, K), state (B, T, frame)."""
-        markers = markers + self.lying(lying)
+        markers = markers + self.lying(residual_features)
         markers = markers + self.inner(markers)
         found = self._attend(markers, seen)
         state = state + self.found(found) + self.so_far(torch.cat([estimate.pose, estimate.log_sigma], -1))
@@ -191,7 +193,7 @@ class Proposer(nn.Module):
         self.frame_tell = nn.Sequential(nn.GELU(), nn.Linear(size.frame, size.frame), nn.GELU())
         self.bone_head = nn.Sequential(nn.Linear(size.frame + d + 1, size.frame), nn.GELU(), nn.Linear(size.frame, 2 * self.components))
 
-    def forward(self, known: Known, framed: Framed) -> Answer:
+    def forward(self, known: Known, framed: Framed) -> NetworkOutput:
         """Poses, reliabilities and evidence of windows."""
         seen = framed.confidence > 0
         figure = self.figure
@@ -203,45 +205,45 @@ class Proposer(nn.Module):
         )
         estimates = []
         for step in self.rounds:
-            lying, _ = self._lying(known, framed, estimate)
-            markers, state, estimate = step(markers, lying, seen, state, estimate)
+            residual_features, _ = self._residual_features(known, framed, estimate)
+            markers, state, estimate = step(markers, residual_features, seen, state, estimate)
             estimates.append(estimate)
-        lying, residual = self._lying(known, framed, estimate)
-        judged = self.judge(markers + self.judge_lying(lying) + self.judge_frame(state)[:, :, None])
+        residual_features, residual = self._residual_features(known, framed, estimate)
+        judged = self.judge(markers + self.judge_lying(residual_features) + self.judge_frame(state)[:, :, None])
         reliability, tells = judged[..., 0], judged[..., 1:]
         weight = torch.sigmoid(reliability) * seen
         evidence = torch.cat([tells, residual], -1)
-        gathered = Evidence(
+        gathered = MarkerSums(
             (evidence * weight[..., None]).sum(1),
             weight.sum(1),
             self.frame_tell(state).sum(1),
             weight.new_full((len(weight),), state.shape[1]),
         )
-        return Answer(estimates, reliability, gathered)
+        return NetworkOutput(estimates, reliability, gathered)
 
     @torch.no_grad()
-    def _lying(self, known: Known, framed: Framed, estimate: Estimate) -> tuple[Tensor, Tensor]:
+    def _residual_features(self, known: Known, framed: Framed, estimate: Estimate) -> tuple[Tensor, Tensor]:
         """How the markers lie to the estimate: (B, T, K, LYING), and the residual in the carriers' axes (B, T, K, 3) in `RESIDUAL_M`."""
         rows, frames, places, _ = framed.points.shape
         each = torch.arange(rows).repeat_interleave(frames)
         root, turn, q = self.decoded(estimate)
-        where, turned = self.figure(q.flatten(0, 1), known.bones[each])
-        turned = turn.flatten(0, 1)[:, None] @ turned
+        where, global_rotations = self.figure(q.flatten(0, 1), known.bones[each])
+        global_rotations = turn.flatten(0, 1)[:, None] @ global_rotations
         where = (turn.flatten(0, 1)[:, None] @ where[..., None])[..., 0] + root.flatten(0, 1)[:, None]
         carriers = known.carriers[each]
-        away = framed.points.flatten(0, 1) - markers_of(where, turned, carriers, known.offsets[each])
+        away = framed.points.flatten(0, 1) - markers_of(where, global_rotations, carriers, known.offsets[each])
         away = (away / RESIDUAL_M * (framed.confidence.flatten(0, 1) > 0)[..., None]).clamp(-LARGEST, LARGEST)
-        own = (picked(turned, carriers).transpose(-1, -2) @ away[..., None])[..., 0]
+        own = (picked(global_rotations, carriers).transpose(-1, -2) @ away[..., None])[..., 0]
         length = away.norm(dim=-1, keepdim=True)
-        lying = torch.cat([own, away, length, length.sqrt()], -1)
-        return lying.view(rows, frames, places, LYING), own.view(rows, frames, places, 3)
+        residual_features = torch.cat([own, away, length, length.sqrt()], -1)
+        return residual_features.view(rows, frames, places, LYING), own.view(rows, frames, places, 3)
 
     def decoded(self, estimate: Estimate) -> tuple[Tensor, Tensor, Tensor]:
         """The root's place (B, T, 3) in metres and rotation (B, T, 3, 3) in the body frame, and q (B, T, C) in radians."""
         pose = estimate.pose
         return pose[..., :3] * ROOT_M, rotvec_to_rotmat(pose[..., 3:6] * ROOT_RAD), pose[..., 6:] * self.figure.deviation
 
-    def sizes(self, known: Known, evidence: Evidence) -> Sizes:
+    def sizes(self, known: Known, evidence: MarkerSums) -> SizeCorrections:
         """What the evidence of some frames says of A actors."""
         share = evidence.markers / evidence.marker_weight[..., None].clamp_min(1.0)
         much = torch.log1p(evidence.marker_weight)[..., None]
@@ -252,7 +254,7 @@ class Proposer(nn.Module):
         offsets, offset_log = self.offset_head(about).chunk(2, -1)
         of_frames = torch.cat([frames, everywhere, torch.log(evidence.frame_count)[:, None] / 4], -1)
         bones, bone_log = self.bone_head(of_frames).chunk(2, -1)
-        return Sizes(offsets, bounded(offset_log), bones, bounded(bone_log))
+        return SizeCorrections(offsets, bounded(offset_log), bones, bounded(bone_log))
 
 
 def bounded(log_sigma: Tensor) -> Tensor:

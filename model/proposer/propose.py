@@ -19,10 +19,10 @@ from ..actors.prior import Prior
 from ..core.parallel import each
 from ..solver.advice import Advice
 from ..solver.frames import Between, Window, windows
-from ..solver.kinematics import ROOT, Pose
+from ..solver.kinematics import ROOT_DOF, Pose
 from ..solver.observations import Observations
 from .features import Known, into_frames
-from .network import LEAST_SPREAD, ROOT_M, ROOT_RAD, Estimate, Evidence, Proposer, read_proposer
+from .network import LEAST_SPREAD, ROOT_M, ROOT_RAD, Estimate, MarkerSums, Proposer, read_proposer
 
 BUNDLED = Path(__file__).parents[1] / "weights" / "proposer.safetensors"
 #: Frames that are looked at together, and how many more on either side, so that every frame has a past and a future.
@@ -57,7 +57,7 @@ class Proposal:
 
 
 @lru_cache(maxsize=1)
-def bundled() -> Proposer:
+def bundled_network() -> Proposer:
     """The network that comes with Bonesetter, for the hierarchy and the coordinates of the bundled prior."""
     return read_proposer(BUNDLED, priors.bundled())
 
@@ -100,7 +100,7 @@ def propose(network: Proposer, known: Known, seen: Observations) -> Proposal:
     framed = into_frames(network.figure, known, seen.points[None], seen.confidence[None])
 
     @torch.no_grad()
-    def work(window: Window) -> tuple[Estimate, Tensor, Evidence]:
+    def work(window: Window) -> tuple[Estimate, Tensor, MarkerSums]:
         answer = network(known, framed.part(window.whole.start, window.whole.stop))
         latest, own = answer.estimates[-1], window.own
         return Estimate(latest.pose[:, own], latest.log_sigma[:, own]), answer.reliability[0, own], answer.evidence
@@ -162,12 +162,12 @@ def propose_poses(network: Proposer, known: Known, seen: Observations) -> tuple[
     pose = between.pose(said.pose)
     # missing samples count as believed, so that a frame in between goes by the neighbour that has one
     reliability = torch.where(few.confidence > 0, said.reliability, 1.0)
-    advice = Advice(said.pose.q, said.sigma[:, ROOT:] ** -2, reliability).of_all(between)
+    advice = Advice(said.pose.q, said.sigma[:, ROOT_DOF:] ** -2, reliability).of_all(between)
     return Pose(*(part.to(seen.points) for part in (pose.root, pose.turn, pose.q))), advice.to(seen.points), said
 
 
-def _per_frames(evidence: Evidence) -> Evidence:
+def _per_frames(evidence: MarkerSums) -> MarkerSums:
     """As if there were as many frames as in training: more would be numbers that the network has never met."""
     most = 72.0
     part = torch.clamp(most / evidence.frame_count, max=1.0)
-    return Evidence(evidence.markers * part, evidence.marker_weight * part, evidence.frames * part, evidence.frame_count * part)
+    return MarkerSums(evidence.markers * part, evidence.marker_weight * part, evidence.frames * part, evidence.frame_count * part)

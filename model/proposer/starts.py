@@ -25,8 +25,7 @@ from ..solver.fit import Terms, place_root, pose_costs, prior_terms, refined
 from ..solver.kinematics import Body, Pose, to_array
 from ..solver.observations import MARKER_SIGMA_M, SECONDS_APART, Observations
 from ..solver.rotations import rigid_points_registration
-from .propose import bundled as bundled_proposer
-from .propose import propose_poses, unknown_actor
+from .propose import bundled_network, propose_poses, unknown_actor
 
 #: Scales of the robust kernel in metres while beginnings are tried.
 TRIAL_SCALES_M = (0.3, 0.3, 0.2, 0.2, 0.1, 0.1, 0.05)
@@ -92,9 +91,9 @@ def carried_proposal(prior: Prior, pose_prior: PosePrior, carry: Carrying, known
         labels = [label for label in body.labels if label in known]
         rows = [body.labels.index(label) for label in labels]
         placed = replace(prior.placement(marker_set, tuple(known[label] for label in labels)), labels=tuple(labels))
-        theirs, _, _ = propose_poses(bundled_proposer(), unknown_actor(prior, placed), seen.only(rows))
+        theirs, _, _ = propose_poses(bundled_network(), unknown_actor(prior, placed), seen.only(rows))
         there = Body(prior.mean_actor(placed), prior.pose, seen.points.device, seen.points.dtype)
-        local = carry.local(to_array(there.posed(theirs).turned))
+        local = carry.local(to_array(there.posed(theirs).global_rotations))
         q = _coordinates(local, pose_prior)
         turn = torch.as_tensor(local[:, 0]).to(seen.points)
         return _placed(body, Pose(theirs.root, turn, torch.as_tensor(q).to(seen.points)), seen)
@@ -158,7 +157,7 @@ def _registered(body: Body, pose: Pose, seen: Observations) -> Pose:
 
 
 def _placed(body: Body, pose: Pose, seen: Observations) -> Pose:
-    """The poses with their roots moved to where most markers want them, not turned."""
+    """The poses with their roots moved to where most markers want them, not rotated."""
     away = seen.points - body.posed(pose).markers
     away = torch.where((seen.confidence > 0)[..., None], away, torch.nan)
     return Pose(pose.root + away.nanmedian(1).values.nan_to_num(), pose.turn, pose.q)

@@ -19,7 +19,7 @@ Read = TypeVar("Read")
 
 
 @dataclass(frozen=True)
-class Job:
+class TakeJob:
     """One take and where everything that comes of it goes."""
 
     take: Path
@@ -31,10 +31,10 @@ class Job:
     def outputs(self) -> list[Path]:
         return [*self.exports.values(), self.report, *([self.save_actor] if self.save_actor else [])]
 
-    def staged(self, beside: Callable[[Path], Path]) -> Job:
+    def staged(self, beside: Callable[[Path], Path]) -> TakeJob:
         """The same with everything written where that function says, see `atomic.staged`."""
         exports = {name: beside(path) for name, path in self.exports.items()}
-        return Job(self.take, exports, beside(self.report), beside(self.save_actor) if self.save_actor else None)
+        return TakeJob(self.take, exports, beside(self.report), beside(self.save_actor) if self.save_actor else None)
 
     def check_free(self) -> None:
         """Nothing is overwritten without --force.
@@ -84,7 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser, formats: Sequence[str], usual
     parser.add_argument("--lock-feet", action="store_true", default=usual.lock_feet, help="hold feet at one place while they stand")
 
 
-def plan(arguments: argparse.Namespace) -> list[Job]:
+def plan(arguments: argparse.Namespace) -> list[TakeJob]:
     """One job per take.
 
     Raises:
@@ -103,7 +103,7 @@ def plan(arguments: argparse.Namespace) -> list[Job]:
     if arguments.out.exists() and not arguments.out.is_dir():
         raise UsageError(f"--out {arguments.out} is not a folder.")
     jobs = [
-        Job(
+        TakeJob(
             take,
             {name: arguments.out / f"{take.stem}.{name}" for name in dict.fromkeys(arguments.format)},
             arguments.out / f"{take.stem}.json",
@@ -131,7 +131,7 @@ def settings_from(arguments: argparse.Namespace) -> Settings:
         raise UsageError(f"--{setting.replace('_', '-')} {rest}") from error
 
 
-def make_folders(jobs: list[Job]) -> None:
+def make_folders(jobs: list[TakeJob]) -> None:
     """Make the folders that the jobs write to.
 
     Raises:
@@ -145,7 +145,12 @@ def make_folders(jobs: list[Job]) -> None:
 
 
 def run_each(
-    jobs: Sequence[Job], read: Callable[[Job], Read], prepare: Callable[[], None], solve: Callable[[Job, Read], None], *, force: bool
+    jobs: Sequence[TakeJob],
+    read: Callable[[TakeJob], Read],
+    prepare: Callable[[], None],
+    solve: Callable[[TakeJob, Read], None],
+    *,
+    force: bool,
 ) -> int:
     """Solve every take; one that fails does not stop the others.
 
@@ -181,7 +186,7 @@ def run_each(
     return FAILED if failed else 0
 
 
-def _say(job: Job, error: Exception) -> None:
+def _say(job: TakeJob, error: Exception) -> None:
     """What went wrong with a take: a bug in one must not cost the user the others."""
     bug = f"failed unexpectedly ({type(error).__name__}: {one_line(error)}): please report it."
     print(f"{job.take}: {error if isinstance(error, BonesetterError) else bug}", file=sys.stderr)

@@ -14,7 +14,7 @@ from ..files.c3d import read_c3d
 from ..files.output import WRITERS, write_outputs
 from ..marker_sets.marker_set import MarkerSet, load_marker_set
 from .cli import UsageError
-from .runs import Job, make_folders, one_line, plan, run_each, settings_from, summary
+from .runs import TakeJob, make_folders, one_line, plan, run_each, settings_from, summary
 from .runs import add_arguments as add_run_arguments
 from .terminal import progress_bar
 
@@ -50,24 +50,24 @@ def _load_solver(device: str) -> None:
     try:
         from ..actors.prior import bundled as bundled_prior
         from ..engine.pipeline import find_device
-        from ..proposer.propose import bundled as bundled_proposer
+        from ..proposer.propose import bundled_network
     except ImportError as error:
         raise BonesetterError(f"The solver cannot be loaded ({one_line(error)}): install what pyproject.toml lists.") from error
     bundled_prior()
-    bundled_proposer()
+    bundled_network()
     try:
         find_device(device)
     except BonesetterError as error:
         raise UsageError(str(error)) from error
 
 
-def _read(job: Job) -> tuple[Take, float]:
+def _read(job: TakeJob) -> tuple[Take, float]:
     """A take, and the seconds that reading it took."""
     begin = time.perf_counter()
     return read_c3d(job.take), time.perf_counter() - begin
 
 
-def _solve(job: Job, read: tuple[Take, float], settings: Settings, actor: Actor | None, marker_set: MarkerSet | None) -> None:
+def _solve(job: TakeJob, read: tuple[Take, float], settings: Settings, actor: Actor | None, marker_set: MarkerSet | None) -> None:
     from ..engine.pipeline import solve_take  # not above: it brings torch
 
     take, seconds = read

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from .frames import Between
-from .kinematics import ROOT, Body
+from .kinematics import ROOT_DOF, Body
 
 #: How much of the network's precision is believed of a coordinate whose markers are all hidden, and the power with which that falls as
 #: more of them are seen. Its errors go on from frame to frame, and it has seen the samples that the fit sees.
@@ -53,8 +53,8 @@ class Advice:
 
     def where_hidden(self, body: Body, visible: Tensor) -> Advice:
         """Believed as far as a coordinate's markers are hidden; `visible` (F, 6 + coordinates) is the part of them that is seen."""
-        moves_some = (body.moved_part.sum(1) > 0)[body.coordinate_joints]
-        hidden = (1 - visible[:, ROOT:]) ** ADVICE_POWER * moves_some
+        moves_some = (body.joint_influence.sum(1) > 0)[body.coordinate_joints]
+        hidden = (1 - visible[:, ROOT_DOF:]) ** ADVICE_POWER * moves_some
         return replace(self, precision=ADVICE_WEIGHT * hidden * self.precision)
 
     def of_all(self, between: Between) -> Advice:

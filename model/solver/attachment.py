@@ -124,19 +124,21 @@ def attach(
     return longer, (*findings, Finding("attached", text, tuple(places), bones))
 
 
-def still_place(points: FloatArray, seen: BoolArray, positions: FloatArray, turned: FloatArray, bones: FloatArray) -> StillPlace | None:
+def still_place(
+    points: FloatArray, seen: BoolArray, positions: FloatArray, global_rotations: FloatArray, bones: FloatArray
+) -> StillPlace | None:
     """The joint in whose frame a marker stays stillest; None if it has too few samples.
 
     Args:
         points: (frames, 3) in metres, of the marker.
         seen: (frames,): where it has a sample.
         positions: (frames, joints, 3) in metres.
-        turned: (frames, joints, 3, 3), global.
+        global_rotations: (frames, joints, 3, 3).
         bones: (joints, 3) in metres, in the zero pose.
     """
     if seen.sum() < FEWEST_SAMPLES:
         return None
-    local = np.einsum("fjba,fjb->fja", turned[seen], points[seen, None] - positions[seen])
+    local = np.einsum("fjba,fjb->fja", global_rotations[seen], points[seen, None] - positions[seen])
     offsets, spreads = settled_place(local)
     along = np.clip((offsets * bones).sum(axis=-1) / np.maximum((bones**2).sum(axis=-1), 1e-9), 0.0, 1.0)
     distances = np.linalg.norm(offsets - along[:, None] * bones, axis=-1)
@@ -147,9 +149,12 @@ def still_place(points: FloatArray, seen: BoolArray, positions: FloatArray, turn
 def _still_places(body: Body, pose: Pose, seen: Observations) -> list[StillPlace | None]:
     """One for each observed marker."""
     posed = body.posed(pose)
-    positions, turned, points = (to_array(tensor) for tensor in (posed.positions, posed.turned, seen.points))
+    positions, global_rotations, points = (to_array(tensor) for tensor in (posed.positions, posed.global_rotations, seen.points))
     sampled = seen.confidence.cpu().numpy() >= 1
-    return [still_place(points[:, row], sampled[:, row], positions, turned, body.actor.skeleton.bones) for row in range(points.shape[1])]
+    return [
+        still_place(points[:, row], sampled[:, row], positions, global_rotations, body.actor.skeleton.bones)
+        for row in range(points.shape[1])
+    ]
 
 
 def _placement(places: dict[str, StillPlace]) -> Placement:

@@ -24,7 +24,7 @@ from ..actors.placement import Placement
 from ..actors.prior import Prior
 from ..core.take import FloatArray
 from .fit import Progress, prior_terms, sample_weights
-from .kinematics import ROOT, Body, Pose
+from .kinematics import ROOT_DOF, Body, Pose
 from .observations import Observations
 
 #: Frames that are fitted together: enough to see every joint bend, few enough to be quick.
@@ -169,17 +169,17 @@ class ActorFit:
         components, *_ = np.linalg.lstsq(self.bone_basis.flatten(0, 1).cpu().double().numpy(), away, rcond=1e-6)
         return Sizes(torch.as_tensor(components).to(self.bone_basis), self.body.marker_offsets)
 
-    def bone_jacobian(self, turned: Tensor) -> Tensor:
+    def bone_jacobian(self, global_rotations: Tensor) -> Tensor:
         """d markers / d components: (frames, labels, 3, components), from global rotations (frames, joints, 3, 3)."""
-        by_bone = torch.einsum("fbij,bjc->fbic", turned, self.bone_basis)
+        by_bone = torch.einsum("fbij,bjc->fbic", global_rotations, self.bone_basis)
         jacobian = (self.hangs.T @ by_bone.flatten(2)).unflatten(-1, (3, -1))
         if self.body.shared:
-            jacobian = jacobian + self.body.gathered(turned[:, self.body.attached_joints] @ self.places)
+            jacobian = jacobian + self.body.gathered(global_rotations[:, self.body.attached_joints] @ self.places)
         return jacobian
 
-    def offset_jacobian(self, turned: Tensor) -> Tensor:
+    def offset_jacobian(self, global_rotations: Tensor) -> Tensor:
         """d marker / d its own offset: (frames, labels, 3, 3), from global rotations (frames, joints, 3, 3)."""
-        return self.body.gathered(turned[:, self.body.attached_joints])
+        return self.body.gathered(global_rotations[:, self.body.attached_joints])
 
     def step(self, pose: Pose, sizes: Sizes, scale_m: float, *, fit_sizes: bool) -> tuple[Pose, Sizes]:
         """One Gauss-Newton step."""
@@ -191,7 +191,7 @@ class ActorFit:
         by_pose = body.marker_jacobian(pose, posed).flatten(1, 2).contiguous()
         weighted = by_pose * weights.repeat_interleave(3, dim=1)
         pull = weighted.mT @ residuals.flatten(1, 2)[..., None]
-        pull[:, ROOT:, 0] += INDEPENDENCE * pose.q @ self.terms.precision[ROOT:, ROOT:]
+        pull[:, ROOT_DOF:, 0] += INDEPENDENCE * pose.q @ self.terms.precision[ROOT_DOF:, ROOT_DOF:]
         # the first rows are free of prior: a little of the diagonal keeps frames with few markers solvable
         hessian = weighted.mT @ by_pose + INDEPENDENCE * self.terms.precision
         self.terms.add_limits(pose.q, hessian, pull[..., 0], INDEPENDENCE)
@@ -199,7 +199,7 @@ class ActorFit:
         factor = torch.linalg.cholesky(hessian)
         if not fit_sizes:
             return pose.stepped(-torch.cholesky_solve(pull, factor)[..., 0]), sizes
-        by_bones, by_offset = self.bone_jacobian(posed.turned), self.offset_jacobian(posed.turned)
+        by_bones, by_offset = self.bone_jacobian(posed.global_rotations), self.offset_jacobian(posed.global_rotations)
         # a marker's own offset moves no other marker, so that most of the product with all offsets need not be made
         with_offsets = (by_offset.mT @ weighted.unflatten(1, (-1, 3))).flatten(1, 2)
         coupling = torch.cat([by_bones.flatten(1, 2).mT @ weighted, with_offsets, pull.mT], dim=1).mT
@@ -252,7 +252,7 @@ class ActorFit:
         posed = self.sized(sizes).posed(pose)
         residuals = self.seen.points - posed.markers
         weights = sample_weights(residuals, self.seen, SETTLING_SCALE_M)[..., None, None]
-        by_offset = self.offset_jacobian(posed.turned)
+        by_offset = self.offset_jacobian(posed.global_rotations)
         weighted = by_offset.transpose(2, 3) * weights
         expected = self.offset_mean + self.drawn @ sizes.components
         matrix = (weighted @ by_offset).sum(0) + torch.diag_embed(self.offset_precision)

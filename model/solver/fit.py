@@ -6,13 +6,13 @@ Per frame t, with markers m, the cost is
     sum_m w_m rho_s(|x_m(pose_t) - y_m,t|) / (2 sigma^2) + q_t' P q_t / 2 + sum_c (dx_c,t / (speed_c dt))^2 kappa_c,t / 2
         + sum_c beyond_c,t^2 / (2 lambda^2) + sum_c h_c,t (q_c,t - n_c,t)^2 / (2 tau_c,t^2)
 
-rho_s is Geman and McClure's kernel rho(r) = r^2 s^2 / (r^2 + s^2), its scale s shrinking from step to step (graduated
-non-convexity: Yang et al. 2020, arXiv 1909.08605), so that samples far from every sensible pose lose their say. w is a sample's
-confidence, and its reliability while s is wide (`advice.py`). P is `POSE_WEIGHT` times the pose prior's precision; beyond what is usual
-a pose counts less, as `usual` says. beyond is by how much a coordinate is past its limit, 0 within. n is what a network says, tau how
-sure it is, and h how far a coordinate is hidden (`advice.py`). dx is the change from the frame before; kappa is small where markers are
-seen and larger where they are not, so that a limb glides through a gap. The change couples neighbours only, coordinate by coordinate:
-the normal matrix is banded with the width of one frame, and LAPACK factors it in time linear in the frames.
+rho_s is Geman and McClure's kernel rho(r) = r^2 s^2 / (r^2 + s^2), its scale s shrinking from step to step (graduated non-convexity: Yang
+et al. 2020, arXiv 1909.08605), so that samples far from every sensible pose are down-weighted. w is a sample's confidence, and its
+reliability while s is wide (`advice.py`). P is `POSE_WEIGHT` times the pose prior's precision; beyond what is usual a pose counts less,
+as `student_t_weight` says. beyond is by how much a coordinate is past its limit, 0 within. n is what a network says, tau how sure it is,
+and h how far a coordinate is hidden (`advice.py`). dx is the change from the frame before; kappa is small where markers are seen and
+larger where they are not, so that a limb glides through a gap. The change couples neighbours only, coordinate by coordinate: the normal
+matrix is banded with the width of one frame, and LAPACK factors it in time linear in the frames.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from ..core.stretches import stretches
 from .advice import WIDE_SCALE_M, Advice
 from .banded import scratch, solve_banded
 from .frames import Between, Window, joined, windows
-from .kinematics import ROOT, Body, Pose, to_array
+from .kinematics import ROOT_DOF, Body, Pose, to_array
 from .observations import MARKER_SIGMA_M, Observations, coarse
 from .robust import kernel_cost, kernel_weight
 from .rotations import rigid_points_registration, rotmat_to_rotvec
-from .spatial import pulls, twists, write_upper
+from .spatial import marker_gradient, twists, write_upper
 
 #: Scales of the robust kernel in metres, one step each: wide while poses are far off, then a few marker deviations.
 COARSE_SCALES_M = (0.3, 0.2, 0.1, 0.05, 0.04)
@@ -79,15 +79,15 @@ class Terms:
         """Add the cost of what is past its limit, of q (frames, coordinates), to hessian (frames, n, n) and gradient (frames, n)."""
         beyond = q - q.clamp(self.limits[0], self.limits[1])
         precision = weight / LIMIT_SIGMA_RAD**2
-        hessian.diagonal(dim1=1, dim2=2)[:, ROOT:] += precision * (beyond != 0)
-        gradient[:, ROOT:] += precision * beyond
+        hessian.diagonal(dim1=1, dim2=2)[:, ROOT_DOF:] += precision * (beyond != 0)
+        gradient[:, ROOT_DOF:] += precision * beyond
 
 
 def prior_terms(prior: PosePrior, seconds: float, like: Tensor) -> Terms:
     """The prior terms for frames that are `seconds` apart."""
-    count = ROOT + len(prior.speed)
+    count = ROOT_DOF + len(prior.speed)
     precision = like.new_zeros(count, count)
-    precision[ROOT:, ROOT:] = POSE_WEIGHT * torch.as_tensor(prior.precision, dtype=like.dtype, device=like.device)
+    precision[ROOT_DOF:, ROOT_DOF:] = POSE_WEIGHT * torch.as_tensor(prior.precision, dtype=like.dtype, device=like.device)
     speed = np.concatenate([np.repeat(ROOT_SPEED, 3), prior.speed])
     change_precision, limits = (
         torch.as_tensor(values, dtype=like.dtype, device=like.device) for values in ((speed * seconds) ** -2.0, prior.limits)
@@ -98,8 +98,8 @@ def prior_terms(prior: PosePrior, seconds: float, like: Tensor) -> Terms:
 def visible_part(body: Body, seen: Observations) -> Tensor:
     """(frames, n): how many of the markers that a coordinate moves are seen, or filled, of all that it moves; 0 where it moves none."""
     seen_at = (seen.confidence > 0).to(seen.points.dtype)
-    moves = seen_at.new_ones(ROOT + body.coordinates, len(body.labels))
-    moves[ROOT:] = body.moved_part[body.coordinate_joints]
+    moves = seen_at.new_ones(ROOT_DOF + body.coordinates, len(body.labels))
+    moves[ROOT_DOF:] = body.joint_influence[body.coordinate_joints]
     return seen_at @ moves.T / moves.sum(1).clamp_min(1e-6)
 
 
@@ -114,14 +114,14 @@ def sample_weights(residuals: Tensor, seen: Observations, scale_m: float) -> Ten
     return seen.confidence * kernel_weight((residuals * residuals).sum(-1), scale_m * scale_m) / seen.sigma_m**2
 
 
-def usual(pose: Pose, terms: Terms) -> Tensor:
+def student_t_weight(pose: Pose, terms: Terms) -> Tensor:
     """(frames, 1): how much of the pose prior counts in each frame: all of it up to what is usual, less the farther a pose is beyond.
 
     Someone who rolls on the floor is where a Gaussian allows nobody: its pull would outweigh the markers, whose own say is limited.
     Student's t has the weight (nu + n) / (nu + d^2) instead, where d^2 = q' P q with the prior's whole precision P, of which a pose that
     is likelier than the average one keeps 1.
     """
-    away = ((pose.q @ terms.precision[ROOT:, ROOT:]) * pose.q).sum(-1, keepdim=True) / POSE_WEIGHT
+    away = ((pose.q @ terms.precision[ROOT_DOF:, ROOT_DOF:]) * pose.q).sum(-1, keepdim=True) / POSE_WEIGHT
     return ((TAIL + pose.q.shape[1]) / (TAIL + away)).clamp_max(1.0)
 
 
@@ -133,7 +133,7 @@ def normal_equations(
     The matrices lie in the thread's scratch memory, which the next call in the same thread overwrites. The advice is as far believed as
     it says: see `Advice.where_hidden`.
     """
-    count = ROOT + body.coordinates
+    count = ROOT_DOF + body.coordinates
     band = scratch(pose.frames * count * (count + 1), seen.points).view(pose.frames, count * (count + 1))
     band[:, count * count :] = 0.0
     posed = body.posed(pose)
@@ -142,14 +142,14 @@ def normal_equations(
     if advice is not None and scale_m >= WIDE_SCALE_M:
         weights = weights * advice.reliability
     by = twists(body, posed, pose)
-    believed = usual(pose, terms)
+    believed = student_t_weight(pose, terms)
     write_upper(body, posed, pose, by, weights, believed[..., None] * torch.triu(terms.precision), upper_triangle(band))
-    gradient = pulls(body, posed, pose, by, (weights[..., None] * residuals).permute(1, 2, 0)).contiguous()
-    gradient[:, ROOT:] += believed * (pose.q @ terms.precision[ROOT:, ROOT:])
+    gradient = marker_gradient(body, posed, pose, by, (weights[..., None] * residuals).permute(1, 2, 0)).contiguous()
+    gradient[:, ROOT_DOF:] += believed * (pose.q @ terms.precision[ROOT_DOF:, ROOT_DOF:])
     terms.add_limits(pose.q, upper_triangle(band), gradient)
     if advice is not None:
-        upper_triangle(band).diagonal(dim1=1, dim2=2)[:, ROOT:] += advice.precision
-        gradient[:, ROOT:] += advice.precision * (pose.q - advice.q)
+        upper_triangle(band).diagonal(dim1=1, dim2=2)[:, ROOT_DOF:] += advice.precision
+        gradient[:, ROOT_DOF:] += advice.precision * (pose.q - advice.q)
     return band, gradient
 
 
@@ -178,7 +178,7 @@ def coupled_step(band: Tensor, gradient: Tensor, pose: Pose, coupling: Tensor) -
     rows = band.view(frames, count, count + 1)
     diagonal = rows[..., 0]
     diagonal *= 1 + DAMPING
-    diagonal[:, :ROOT] += ROOT_DAMPING
+    diagonal[:, :ROOT_DOF] += ROOT_DAMPING
     if frames > 1:
         pull = coupling * changes(pose)
         gradient = gradient.clone()
@@ -199,8 +199,8 @@ def place_root(body: Body, terms: Terms, seen: Observations) -> Pose:
     """
     rest = body.rest(1)
     posed = body.posed(rest)
-    jacobian = body.marker_jacobian(rest, posed)[0, :, :, ROOT:]
-    covariance = torch.linalg.inv(terms.precision[ROOT:, ROOT:])
+    jacobian = body.marker_jacobian(rest, posed)[0, :, :, ROOT_DOF:]
+    covariance = torch.linalg.inv(terms.precision[ROOT_DOF:, ROOT_DOF:])
     wander = torch.einsum("mic,cd,mid->m", jacobian, covariance, jacobian) + MARKER_SIGMA_M**2
     frames = seen.points.shape[0]
     template = posed.markers[0].expand(frames, -1, -1)
@@ -290,7 +290,7 @@ def find_poses(
 def found_again(body: Body, terms: Terms, seen: Observations, pose: Pose, begun: Pose, advice: Advice | None) -> Pose:
     """The poses, those in wrong minima replaced where a second try costs less.
 
-    A forearm that is turned by 60 degrees too much has the elbow and one side of the wrist in place, while the kernel has taken the say
+    A forearm that is rotated by 60 degrees too much has the elbow and one side of the wrist in place, while the kernel has taken the say
     of the other side and of the hand: a few frames of the fastest swings end so. They begin again where the first try began, the
     kernel wide for longer.
 
@@ -332,7 +332,7 @@ def pose_costs(body: Body, terms: Terms, seen: Observations, pose: Pose) -> Tens
     """(frames,): the cost of each frame's pose a marker that is seen, in units of the markers' deviation."""
     squared = ((body.posed(pose).markers - seen.points) ** 2).sum(-1)
     apart = (seen.confidence * kernel_cost(squared, COST_SCALE_M**2)).sum(1) / MARKER_SIGMA_M**2
-    precision = terms.precision[ROOT:, ROOT:]
+    precision = terms.precision[ROOT_DOF:, ROOT_DOF:]
     unusual = torch.einsum("fc,cd,fd->f", pose.q, precision, pose.q)
     return (apart + unusual) / seen.confidence.sum(1).clamp_min(1.0)
 

@@ -27,7 +27,7 @@ from ..actors.prior import PosePrior
 from ..core.take import FloatArray
 from .rotations import rotvec_to_rotmat
 
-ROOT = 6  # columns before the joints' coordinates: translation, then rotation
+ROOT_DOF = 6  # columns before the joints' coordinates: translation, then rotation
 
 
 def to_array(tensor: Tensor) -> FloatArray:
@@ -57,8 +57,8 @@ class Pose:
         """The pose after a step (frames, 6 + coordinates)."""
         return Pose(
             self.root + step[:, :3],
-            rotvec_to_rotmat(step[:, 3:ROOT]) @ self.turn,
-            self.q + step[:, ROOT:],
+            rotvec_to_rotmat(step[:, 3:ROOT_DOF]) @ self.turn,
+            self.q + step[:, ROOT_DOF:],
         )
 
     def __getitem__(self, frames: Tensor | slice) -> Pose:
@@ -72,7 +72,7 @@ class Posed:
     coordinate's axis in the world (frames, coordinates, 3)."""
 
     positions: Tensor
-    turned: Tensor
+    global_rotations: Tensor
     local: Tensor
     markers: Tensor
     attached: Tensor
@@ -114,18 +114,18 @@ class Body:
         self.attached_weights = weights[self.attached_markers, self.attached_joints]
         self.shared = len(self.attached_markers) > len(actor.labels)
         # part of a marker that a joint moves: what is attached to the joint and to those below it
-        self.moved_part = self.below.to(dtype) @ weights.T
-        moved = self.moved_part[self.coordinate_joints] > 0
+        self.joint_influence = self.below.to(dtype) @ weights.T
+        moved = self.joint_influence[self.coordinate_joints] > 0
         self.moved_coordinates, self.moved_markers = moved.nonzero(as_tuple=True)
         self.moved_joints = self.coordinate_joints[self.moved_coordinates]
-        self.moved_weights = self.moved_part[self.moved_joints, self.moved_markers]
+        self.moved_weights = self.joint_influence[self.moved_joints, self.moved_markers]
         self.levers = self._levers(moved)
         self._make_masks(weights, device)
 
     def _make_masks(self, weights: Tensor, device: torch.device) -> None:
         """What hangs below what, for the root's coordinates and the joints' together, as `spatial` needs it."""
         below = self.below.to(weights.dtype)
-        self.all_joints = torch.cat([self.coordinate_joints.new_zeros(ROOT), self.coordinate_joints])
+        self.all_joints = torch.cat([self.coordinate_joints.new_zeros(ROOT_DOF), self.coordinate_joints])
         self.below_attachments = below[:, self.attached_joints]
         alone = (weights > 0).sum(1) == 1
         self.below_markers = below @ weights.T * alone
@@ -179,14 +179,14 @@ class Body:
         local = self.mean[..., None].repeat(1, 1, 1, frames)
         local[self.turning] = (self.mean[self.turning] @ turns.flatten(2)).view(-1, 3, 3, frames)
         local[0] = pose.turn.permute(1, 2, 0)
-        turned, from_root = self._chained(local)
-        attached = rows_of(from_root, of) + _apply(rows_of(turned, of), self.attached_offsets()[..., None])
+        global_rotations, from_root = self._chained(local)
+        attached = rows_of(from_root, of) + _apply(rows_of(global_rotations, of), self.attached_offsets()[..., None])
         body_axes = _apply(rows_of(changes, self.coordinate_rows), self.coordinate_axes[..., None])
-        axes = _apply(rows_of(turned, self.coordinate_joints), body_axes)
+        axes = _apply(rows_of(global_rotations, self.coordinate_joints), body_axes)
         root = pose.root.T
         points = (from_root + root, self.gathered(attached, 0) + root, attached + root, axes)
         positions, markers, attached, axes = (each.permute(2, 0, 1) for each in points)
-        return Posed(positions, turned.permute(3, 0, 1, 2), local.permute(3, 0, 1, 2), markers, attached, axes)
+        return Posed(positions, global_rotations.permute(3, 0, 1, 2), local.permute(3, 0, 1, 2), markers, attached, axes)
 
     def _chained(self, local: Tensor) -> tuple[Tensor, Tensor]:
         """Global rotations (joints, 3, 3, frames) and places from the root (joints, 3, frames) of local rotations, level by level.
@@ -233,7 +233,7 @@ class Body:
     def marker_jacobian(self, pose: Pose, posed: Posed) -> Tensor:
         """d markers / d x: (frames, labels, 3, 6 + coordinates). A turn about the axis a through p moves a point by a x (point - p)."""
         frames, labels = posed.markers.shape[:2]
-        jacobian = posed.markers.new_zeros(ROOT + self.coordinates, labels, 3, frames)
+        jacobian = posed.markers.new_zeros(ROOT_DOF + self.coordinates, labels, 3, frames)
         parts = (posed.markers, posed.positions, posed.axes, posed.attached)
         markers, positions, axes, attached = (values.permute(1, 2, 0) for values in parts)
         arm = markers - pose.root.T
@@ -243,7 +243,7 @@ class Body:
             jacobian[3 + axis, :, after] = -arm[:, last]
             jacobian[3 + axis, :, last] = arm[:, after]
         lever = self._moved_places(markers, attached) - rows_of(positions, self.moved_joints) * self.moved_weights[:, None, None]
-        jacobian[ROOT + self.moved_coordinates, self.moved_markers] = cross(rows_of(axes, self.moved_coordinates), lever)
+        jacobian[ROOT_DOF + self.moved_coordinates, self.moved_markers] = cross(rows_of(axes, self.moved_coordinates), lever)
         return jacobian.permute(3, 1, 2, 0)
 
     def _moved_places(self, markers: Tensor, attached: Tensor) -> Tensor:

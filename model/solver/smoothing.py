@@ -29,7 +29,7 @@ def low_pass(values: FloatArray, rate_hz: float, smooth: float) -> FloatArray:
     if smooth <= 0 or cutoff >= 0.45 * rate_hz or len(values) < 3:
         return values
     padding = min(len(values) - 1, round(3 * rate_hz / cutoff))
-    # turned about its ends, a curve goes on beyond them as it came
+    # rotated about its ends, a curve goes on beyond them as it came
     before, after = 2 * values[:1] - values[padding:0:-1], 2 * values[-1:] - values[-2 : -padding - 2 : -1]
     curve = np.concatenate([before, values, after]).reshape(len(values) + 2 * padding, -1)
     for _ in range(2):

@@ -18,22 +18,22 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from .kinematics import ROOT, Body, Pose, Posed, cross, rows_of
+from .kinematics import ROOT_DOF, Body, Pose, Posed, cross, rows_of
 
 
 def twists(body: Body, posed: Posed, pose: Pose) -> Tensor:
     """(6 + coordinates, 6, frames): each coordinate's angular velocity, then the velocity that it gives the root's place."""
     axes, positions = posed.axes.permute(1, 2, 0), posed.positions.permute(1, 2, 0)
-    all_twists = axes.new_zeros(ROOT + body.coordinates, 6, pose.frames)
+    all_twists = axes.new_zeros(ROOT_DOF + body.coordinates, 6, pose.frames)
     for axis in range(3):
         all_twists[axis, 3 + axis] = 1.0
         all_twists[3 + axis, axis] = 1.0
-    all_twists[ROOT:, :3] = axes
-    all_twists[ROOT:, 3:] = cross(rows_of(positions, body.coordinate_joints) - pose.root.T, axes)
+    all_twists[ROOT_DOF:, :3] = axes
+    all_twists[ROOT_DOF:, 3:] = cross(rows_of(positions, body.coordinate_joints) - pose.root.T, axes)
     return all_twists
 
 
-def pulls(body: Body, posed: Posed, pose: Pose, by: Tensor, forces: Tensor) -> Tensor:
+def marker_gradient(body: Body, posed: Posed, pose: Pose, by: Tensor, forces: Tensor) -> Tensor:
     """J' f, (frames, 6 + coordinates), of forces (labels, 3, frames) on the markers, by the coordinates' twists."""
     arms = posed.attached.permute(1, 2, 0) - pose.root.T
     own = rows_of(forces, body.attached_markers) * body.attached_weights[:, None, None]

@@ -90,7 +90,7 @@ def follow_restuck(
         fitted, pose = trial.body, trial.pose
     if not moved or len(moved) > most:
         return body, found, ()
-    fitted = _no_surer(fitted, prior, moved, displacements(fitted, pose, few).scatter)
+    fitted = _inflate_sigma(fitted, prior, moved, displacements(fitted, pose, few).scatter)
     lengths = (fitted.marker_offsets - body.marker_offsets).norm(dim=-1).tolist()
     restuck = sorted((Restuck(body.labels[marker], lengths[marker]) for marker in moved), key=lambda each: -each.moved_m)
     # the network was told where they sat before: what it thinks of their samples counts no more
@@ -155,7 +155,7 @@ class Displacements:
 def displacements(body: Body, pose: Pose, seen: Observations) -> Displacements:
     """Of every marker, in these poses."""
     posed = body.posed(pose)
-    carried = body.gathered(posed.turned[:, body.attached_joints])
+    carried = body.gathered(posed.global_rotations[:, body.attached_joints])
     local = to_array(torch.linalg.solve(carried, (seen.points - posed.markers)[..., None])[..., 0])
     sampled = seen.confidence.cpu().numpy() >= 1
     away, scatter = np.zeros((len(body.labels), 3)), np.zeros(len(body.labels))
@@ -177,7 +177,7 @@ def _was_moved(body: Body, marker: int, seen: Displacements, far_m: float) -> bo
     return bool(apart.min() > OTHERS_PLACE_M)
 
 
-def _no_surer(body: Body, prior: PosePrior, moved: list[int], scatter: FloatArray) -> Body:
+def _inflate_sigma(body: Body, prior: PosePrior, moved: list[int], scatter: FloatArray) -> Body:
     """The body with new deviations of the offsets that were fitted anew, unknown where none of the others' are known.
 
     The other markers said where those sit: no surer than they know their own places, and with the scatter (labels,) in metres.

@@ -17,7 +17,7 @@ from ..core.take import BonesetterError
 from ..storage.atomic import replacing
 from . import networks
 from .generator import Pool
-from .losses import Answer
+from .losses import Prediction
 from .networks import Shape
 from .outputs import OUTPUTS, Output
 from .preprocessing import reference_of
@@ -72,7 +72,7 @@ class JointNetwork(nn.Module):
         self.shift.copy_(mean.expand_as(self.shift))
         self.factor.copy_((1.0 / spread.clamp(min=LEAST_DEVIATION)).expand_as(self.factor))
 
-    def forward(self, features: Tensor) -> Answer:
+    def forward(self, features: Tensor) -> Prediction:
         """Features (batch, frames, markers, 4) to joints and root."""
         visible = features[..., 3:]
         seen = torch.cat([(features[..., :3] - self.shift) * self.factor * visible, visible], dim=-1)
@@ -81,7 +81,7 @@ class JointNetwork(nn.Module):
             root = self.root_network(seen[:, :, self.root_rows])
             numbers = torch.cat([root[..., 3:], numbers, root[..., :3]], dim=-1)
         rotations, place = numbers[..., :-3], numbers[..., -3:]
-        return Answer(rotations.unflatten(-1, (self.joints, self.output.width)), place, self.output)
+        return Prediction(rotations.unflatten(-1, (self.joints, self.output.width)), place, self.output)
 
 
 def write_network(network: JointNetwork, path: Path, facts: dict[str, object]) -> None:

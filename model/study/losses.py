@@ -41,7 +41,7 @@ class Truth:
 
 
 @dataclass(frozen=True, eq=False)
-class Answer:
+class Prediction:
     """What was answered: numbers (windows, frames, joints, width) and the root's place (windows, frames, 3)."""
 
     numbers: Tensor
@@ -54,7 +54,7 @@ class Answer:
         return self.output.decode(self.numbers)
 
 
-Loss = Callable[[Answer, Truth], Tensor]
+Loss = Callable[[Prediction, Truth], Tensor]
 LOSSES: dict[str, Loss] = {}
 
 
@@ -65,21 +65,21 @@ def loss(function: Loss) -> Loss:
 
 
 @loss
-def mse(answer: Answer, truth: Truth) -> Tensor:
+def mse(answer: Prediction, truth: Truth) -> Tensor:
     """Mean squared difference of the numbers, and of the root's place."""
     numbers = ((answer.numbers - truth.numbers) ** 2 * truth.joint_weights[:, None]).mean()
     return numbers + ((answer.place - truth.pool.place) ** 2).mean()
 
 
 @loss
-def l1(answer: Answer, truth: Truth) -> Tensor:
+def l1(answer: Prediction, truth: Truth) -> Tensor:
     """Mean absolute difference of the numbers, and of the root's place."""
     numbers = ((answer.numbers - truth.numbers).abs() * truth.joint_weights[:, None]).mean()
     return numbers + (answer.place - truth.pool.place).abs().mean()
 
 
 @loss
-def cross_entropy(answer: Answer, truth: Truth) -> Tensor:
+def cross_entropy(answer: Prediction, truth: Truth) -> Tensor:
     """The study's: the numbers of a frame taken for the chances of classes.
 
     Of numbers that may be negative it has no minimum: -t log p grows without limit towards minus infinity where t < 0.
@@ -90,7 +90,7 @@ def cross_entropy(answer: Answer, truth: Truth) -> Tensor:
 
 
 @loss
-def quaternion(answer: Answer, truth: Truth) -> Tensor:
+def quaternion(answer: Prediction, truth: Truth) -> Tensor:
     """1 - (q . q')^2, which does not mind the sign: Huynh 2009, Metrics for 3D Rotations. Quaternions only; the root's place in L1."""
     unit = functional.normalize(answer.numbers, dim=-1, eps=1e-6)
     apart = 1.0 - (unit * truth.numbers).sum(-1) ** 2
@@ -98,21 +98,21 @@ def quaternion(answer: Answer, truth: Truth) -> Tensor:
 
 
 @loss
-def geodesic(answer: Answer, truth: Truth) -> Tensor:
+def geodesic(answer: Prediction, truth: Truth) -> Tensor:
     """Mean angle between rotations in radians; the root's place in L1."""
     angles = roma.rotmat_geodesic_distance(answer.rotations, truth.pool.local)
     return (angles * truth.joint_weights).mean() + (answer.place - truth.pool.place).abs().mean()
 
 
 @loss
-def position(answer: Answer, truth: Truth) -> Tensor:
+def position(answer: Prediction, truth: Truth) -> Tensor:
     """Mean distance of joints by forward kinematics with the true bones, in units of the frame."""
     reached = forward(answer.rotations, answer.place, truth.pool.offsets, truth.parents)[0]
     return ((reached - truth.positions).norm(dim=-1) * truth.joint_weights).mean()
 
 
 @loss
-def smoothness(answer: Answer, truth: Truth) -> Tensor:
+def smoothness(answer: Prediction, truth: Truth) -> Tensor:
     """Mean absolute difference of the numbers' steps from frame to frame. Windows of one frame have none."""
     steps, true_steps = (torch.diff(values, dim=1) for values in (answer.numbers, truth.numbers))
     moves, true_moves = (torch.diff(values, dim=1) for values in (answer.place, truth.pool.place))

@@ -30,7 +30,7 @@ from .run_file import Run
 
 #: The learning rate ends at this part of itself.
 LAST_RATE = 0.01
-#: Frames of a step of validation, and which part of its windows is turned into angles, for speed.
+#: Frames of a step of validation, and which part of its windows is rotated into angles, for speed.
 VALIDATION_BATCH, ANGLE_STEP = 4096, 8
 
 

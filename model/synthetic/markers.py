@@ -83,7 +83,7 @@ def gather_footage(motions: Sequence[Motion], subjects: Sequence[str]) -> Footag
     file's angles flip, the clip is parted, and short parts between flips are left out: their poses are wrong.
     """
     parts = [(part, subject) for motion, subject in zip(motions, subjects, strict=True) for part in sound_parts(motion)]
-    upright, subjects = [part.turned(ASF_TO_C3D) for part, _ in parts], [subject for _, subject in parts]
+    upright, subjects = [part.on_axes(ASF_TO_C3D) for part, _ in parts], [subject for _, subject in parts]
     lengths = np.array([motion.frames for motion in upright])
     frames_of = {subject: sum(lengths[i] for i, s in enumerate(subjects) if s == subject) for subject in set(subjects)}
     chances = np.array([length / np.sqrt(frames_of[subject]) for length, subject in zip(lengths, subjects, strict=True)])
@@ -109,9 +109,9 @@ def footage_of(splits: tuple[str, ...]) -> Footage:
 def sound_parts(motion: Motion) -> list[Motion]:
     """The parts of a clip on the CMU hierarchy in which no joint turns faster than anybody can; toes and fingers may."""
     major = [joint for joint, name in enumerate(motion.skeleton.joints) if not name.endswith(SMALL)]
-    turned = motion.rotations[:, major]
+    global_rotations = motion.rotations[:, major]
     # of the step from frame to frame the trace says the angle: tr = 1 + 2 cos
-    cosine = (np.einsum("fjik,fjik->fj", turned[:-1], turned[1:]) - 1.0) / 2.0
+    cosine = (np.einsum("fjik,fjik->fj", global_rotations[:-1], global_rotations[1:]) - 1.0) / 2.0
     flips = np.flatnonzero((cosine < np.cos(FASTEST_RAD / motion.rate_hz)).any(axis=1)) + 1
     edges = [0, *flips.tolist(), motion.frames]
     whole = [slice(a, b) for a, b in pairwise(edges) if b - a >= min(LEAST_PART, motion.frames)]
@@ -168,7 +168,7 @@ def marked(
     bones = to_tensor(bodies.bones)
     parents = torch.tensor(bodies.parents)
     offsets = torch.where((parents < 0)[:, None], 0.0, bones[:, parents])
-    positions, turned = forward(local, root, offsets, bodies.parents)
+    positions, global_rotations = forward(local, root, offsets, bodies.parents)
     carriers = list(bodies.carriers)
     places = to_tensor(bodies.offsets)[:, None] + soft * to_tensor(_sliding(count, len(carriers), frames, rate_hz, random))
     # of a rotation by the vector u the skew part is u sin|u| / |u|, which is u as long as skin is elastic
@@ -176,7 +176,7 @@ def marked(
     bend[:, :, 0] = 0.0  # the root turns with the person, not under the skin
     bend = bend[:, :, carriers]
     places = places + soft * (to_tensor(bodies.skin)[:, None] @ bend[..., None])[..., 0]
-    markers = positions[:, :, carriers] + (turned[:, :, carriers] @ places[..., None])[..., 0]
+    markers = positions[:, :, carriers] + (global_rotations[:, :, carriers] @ places[..., None])[..., 0]
     return Windows(local, root, offsets, markers)
 
 
@@ -193,16 +193,16 @@ def forward(local: Tensor, root: Tensor, offsets: Tensor, parents: tuple[int, ..
         Positions (windows, frames, joints, 3) and global rotations (windows, frames, joints, 3, 3).
     """
     positions: list[Tensor] = []
-    turned: list[Tensor] = []
+    global_rotations: list[Tensor] = []
     for joint, parent in enumerate(parents):
         own = local[:, :, joint]
         if parent < 0:
-            turned.append(own)
+            global_rotations.append(own)
             positions.append(root)
         else:
-            turned.append(turned[parent] @ own)
-            positions.append(positions[parent] + (turned[parent] @ offsets[:, None, joint, :, None])[..., 0])
-    return torch.stack(positions, dim=2), torch.stack(turned, dim=2)
+            global_rotations.append(global_rotations[parent] @ own)
+            positions.append(positions[parent] + (global_rotations[parent] @ offsets[:, None, joint, :, None])[..., 0])
+    return torch.stack(positions, dim=2), torch.stack(global_rotations, dim=2)
 
 
 def _at(footage: Footage, starts: Tensor, moments: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
@@ -221,8 +221,8 @@ def _mirror(rotations: Tensor, root: Tensor, which: Tensor, mirrored: tuple[int,
     # ASF axes x y z stand on the world's y z x: mirroring the ASF's x is mirroring the world's y
     whole = roma.unitquat_to_rotmat(rotations[:, :, 0][..., [1, 2, 3, 0]])
     sides = rotations.new_tensor([1.0, -1.0, 1.0])
-    turned = sides[:, None] * whole * rotations.new_tensor([-1.0, 1.0, 1.0])
-    other[:, :, 0] = roma.rotmat_to_unitquat(turned)[..., [3, 0, 1, 2]]
+    global_rotations = sides[:, None] * whole * rotations.new_tensor([-1.0, 1.0, 1.0])
+    other[:, :, 0] = roma.rotmat_to_unitquat(global_rotations)[..., [3, 0, 1, 2]]
     chosen = which[:, None, None]
     return torch.where(chosen[..., None], other, rotations), torch.where(chosen, root * sides, root)
 

@@ -88,9 +88,9 @@ def synthesise(
 
 def marker_positions(actor: Actor, motion: Motion) -> FloatArray:
     """(frames, labels, 3) in metres: the actor's markers in a motion of its skeleton."""
-    positions, turned = motion.forward()
+    positions, global_rotations = motion.forward()
     carriers = list(actor.marker_joints)
-    return positions[:, carriers] + np.einsum("flij,lj->fli", turned[:, carriers], actor.marker_offsets)
+    return positions[:, carriers] + np.einsum("flij,lj->fli", global_rotations[:, carriers], actor.marker_offsets)
 
 
 def _motion(actor: Actor, mean: FloatArray, frames: int, rate_hz: float) -> Motion:

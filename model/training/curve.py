@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from ..datasets.lab_takes import ROOT
+from ..datasets.lab_takes import PROJECT
 from ..storage.atomic import replacing
 
 #: Where runs are kept, one folder each.
-RUNS = ROOT / "runs"
+RUNS = PROJECT / "runs"
 
 
 @dataclass(frozen=True)

@@ -190,10 +190,10 @@ ROUNDS = 2
 
 def measured_offsets(points: FloatArray, motion: Motion, carriers: list[int]) -> FloatArray:
     """Mean place (labels, 3) of markers (frames, labels, 3; NaN where missing) on the joints that carry them, in metres."""
-    positions, turned = motion.forward()
+    positions, global_rotations = motion.forward()
     frames = min(len(points), motion.frames)
     from_joint = points[:frames] - positions[:frames, carriers]
-    return np.nanmean(np.einsum("fmji,fmj->fmi", turned[:frames, carriers], from_joint), axis=0)
+    return np.nanmean(np.einsum("fmji,fmj->fmi", global_rotations[:frames, carriers], from_joint), axis=0)
 
 
 def add_free_clavicles(tensors: dict[str, FloatArray]) -> dict[str, FloatArray]:

@@ -32,14 +32,14 @@ SKIN_M = {"UpLeg": 0.075, "Leg": 0.05, "Foot": 0.035, "Arm": 0.045, "ForeArm": 0
 TRUNK_M, LEAST_SPREAD_M, MOST_SPREAD_M = 0.12, 0.012, 0.03
 #: How often an actor is a stranger, and known exactly; else he was fitted: offsets, bones and the turn of a joint's markers are off
 #: by up to this.
-STRANGER, EXACT = 0.45, 0.25
+UNKNOWN, EXACT = 0.45, 0.25
 FITTED_M, FITTED_COMPONENTS, FITTED_RAD = 0.02, 0.6, 0.12
 #: A sample this far from its marker is none of it, in m.
 FALSE_M = 0.02
 
 
 @dataclass(frozen=True, eq=False)
-class Pool:
+class SamplePool:
     """Windows with their truth; B windows, each `together` of one actor.
 
     Attributes:
@@ -63,11 +63,11 @@ class Pool:
     def __len__(self) -> int:
         return len(self.pose)
 
-    def actors(self, rows: Tensor) -> Pool:
+    def actors(self, rows: Tensor) -> SamplePool:
         """All windows of some actors."""
         each = (rows[:, None] * self.together + torch.arange(self.together)).flatten()
         parts = (self.pose[each], self.true[each], self.offsets[each], self.components[each])
-        return Pool(self.known[each], self.framed[each], *parts, self.together)
+        return SamplePool(self.known[each], self.framed[each], *parts, self.together)
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +90,7 @@ class Source:
     frames: int
     seed: Sequence[int]
 
-    def pool(self, number: int) -> Pool:
+    def pool(self, number: int) -> SamplePool:
         """The pool of that number."""
         random = np.random.default_rng([*self.seed, number])
         wider = with_drawn_places(self.prior.actor, random)
@@ -171,15 +171,15 @@ def _known(
     count = len(weights)
     true = bodies.offsets[::together]
     luck = random.random(count)
-    stranger, exact = luck < STRANGER, luck > 1 - EXACT
+    unknown, exact = luck < UNKNOWN, luck > 1 - EXACT
     off_m = np.where(exact, 0.0, random.uniform(0.2, 1.0, count) * FITTED_M)[:, None, None]
     turn = np.where(exact, 0.0, FITTED_RAD)[:, None, None] * random.standard_normal((count, len(actor.joints), 3))
-    turned = np.cross(turn[:, list(actor.carriers)], true)
-    told = true + turned + off_m * random.standard_normal(true.shape)
-    told = np.where(stranger[:, None, None], actor.offset_mean, told)
-    spread = np.where(stranger[:, None, None], actor.offset_deviation, np.sqrt(off_m**2 + (FITTED_RAD * 0.05 * (off_m > 0)) ** 2))
-    bone_spread = np.where(stranger, 1.0, np.where(exact, 0.0, random.uniform(0.1, 1.0, count) * FITTED_COMPONENTS))
-    told_weights = np.where(stranger[:, None], 0.0, weights + bone_spread[:, None] * random.standard_normal(weights.shape))
+    drift = np.cross(turn[:, list(actor.carriers)], true)
+    told = true + drift + off_m * random.standard_normal(true.shape)
+    told = np.where(unknown[:, None, None], actor.offset_mean, told)
+    spread = np.where(unknown[:, None, None], actor.offset_deviation, np.sqrt(off_m**2 + (FITTED_RAD * 0.05 * (off_m > 0)) ** 2))
+    bone_spread = np.where(unknown, 1.0, np.where(exact, 0.0, random.uniform(0.1, 1.0, count) * FITTED_COMPONENTS))
+    told_weights = np.where(unknown[:, None], 0.0, weights + bone_spread[:, None] * random.standard_normal(weights.shape))
     bones = actor.bone_mean + np.einsum("jic,bc->bji", actor.bone_basis, told_weights)
     columns = np.maximum(labels, 0)
     rows = np.arange(len(labels))[:, None]
@@ -197,11 +197,11 @@ def _known(
 
 def _framed(
     figure: Figure, known: Known, windows: Windows, shown: FloatArray, true: FloatArray, offsets: Tensor, components: Tensor, together: int
-) -> Pool:
+) -> SamplePool:
     present = np.asarray(np.isfinite(shown).all(axis=-1), dtype=np.float32)
     framed = into_frames(figure, known, torch.from_numpy(np.nan_to_num(shown)), to_tensor(present))
     back = framed.turn.transpose(-1, -2)
     root = (back @ (windows.root - framed.root)[..., None])[..., 0]
     turn = roma.rotmat_to_rotvec(back @ windows.local[:, :, 0])
     pose = torch.cat([root, turn, figure.coordinates_of(windows.local)], -1)
-    return Pool(known, framed, pose, torch.from_numpy(true), offsets, components, together)
+    return SamplePool(known, framed, pose, torch.from_numpy(true), offsets, components, together)

@@ -20,11 +20,11 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from ..actors.prior import Prior
 from ..core.take import BonesetterError
-from ..proposer.network import LEAST_SPREAD, ROOT_M, ROOT_RAD, Answer, Estimate, Proposer, Size, write_proposer
+from ..proposer.network import LEAST_SPREAD, ROOT_M, ROOT_RAD, Estimate, NetworkOutput, Proposer, Size, write_proposer
 from ..synthetic.markers import footage_of
 from .checkpoint import read_checkpoint, write_checkpoint
 from .curve import Epoch
-from .proposer_samples import Pool, Source
+from .proposer_samples import SamplePool, Source
 from .schedule import LARGEST_GRADIENT, VALIDATION_SEED, cosine
 
 #: The learning rate rises over this part of the run and ends at this part of itself.
@@ -106,12 +106,12 @@ def read_run(path: Path) -> ProposerRun:
         raise BonesetterError(f"{path} is no run of the proposing network ({error}): see proposer.toml.") from error
 
 
-def unlikelihood(mean: Tensor, log_sigma: Tensor, truth: Tensor) -> Tensor:
+def beta_nll(mean: Tensor, log_sigma: Tensor, truth: Tensor) -> Tensor:
     """Negative log likelihood of a Gaussian, up to a constant, weighed by sigma to the power 2 BETA."""
     return (0.5 * ((truth - mean) * torch.exp(-log_sigma)) ** 2 + log_sigma) * torch.exp(2 * BETA * log_sigma.detach())
 
 
-def targets(network: Proposer, pool: Pool) -> Tensor:
+def targets(network: Proposer, pool: SamplePool) -> Tensor:
     """The true pose (B, T, 6 + C) in the network's units."""
     units = torch.cat([pool.pose.new_tensor([ROOT_M] * 3 + [ROOT_RAD] * 3), network.figure.deviation])
     return pool.pose / units
@@ -120,11 +120,11 @@ def targets(network: Proposer, pool: Pool) -> Tensor:
 def pose_loss(estimate: Estimate, truth: Tensor) -> Tensor:
     """Of one round."""
     sound = (truth.abs() < GLITCH).to(truth.dtype)
-    each = unlikelihood(estimate.pose, estimate.log_sigma, truth) * sound
+    each = beta_nll(estimate.pose, estimate.log_sigma, truth) * sound
     return each[..., 6:].mean() + ROOT_LOSS * each[..., :6].mean()
 
 
-def loss_of(network: Proposer, pool: Pool) -> tuple[Tensor, Answer]:
+def loss_of(network: Proposer, pool: SamplePool) -> tuple[Tensor, NetworkOutput]:
     """The whole loss of some windows, and the answer."""
     answer = network(pool.known, pool.framed)
     truth = targets(network, pool)
@@ -135,9 +135,9 @@ def loss_of(network: Proposer, pool: Pool) -> tuple[Tensor, Answer]:
     known = pool.known[one]
     sizes = network.sizes(known, answer.evidence.gathered(pool.together))
     looked = seen.unflatten(0, (-1, pool.together)).any(2).any(1)[..., None] & (known.spread > LEAST_SPREAD)
-    offsets = unlikelihood(sizes.offsets, sizes.offset_log, pool.offsets[one] / known.spread.clamp_min(LEAST_SPREAD))
+    offsets = beta_nll(sizes.offsets, sizes.offset_log, pool.offsets[one] / known.spread.clamp_min(LEAST_SPREAD))
     strange = (known.bone_spread > LEAST_SPREAD)[:, None].to(truth.dtype)
-    bones = unlikelihood(sizes.bones, sizes.bone_log, pool.components[one] / known.bone_spread.clamp_min(LEAST_SPREAD)[:, None])
+    bones = beta_nll(sizes.bones, sizes.bone_log, pool.components[one] / known.bone_spread.clamp_min(LEAST_SPREAD)[:, None])
     return (
         rounds[-1]
         + EARLIER_ROUNDS * torch.stack([*rounds[:-1], truth.new_zeros(())]).sum()
@@ -221,10 +221,10 @@ class ProposerTrainer:
             pool = self.validation.actors(rows)
             value, answer = loss_of(self.network, pool)
             root, turn, q = self.network.decoded(answer.estimates[-1])
-            turned = roma.rotmat_geodesic_distance(turn, roma.rotvec_to_rotmat(pool.pose[..., 3:6]))
+            rotated = roma.rotmat_geodesic_distance(turn, roma.rotvec_to_rotmat(pool.pose[..., 3:6]))
             joints = _joint_angles(figure.of, figure.axes, figure.joints, q, pool.pose[..., 6:])
             losses.append(float(value) * len(rows))
-            angles.append(float((joints[..., 1:].sum(-1) + turned).mean() / figure.joints) * len(rows))
+            angles.append(float((joints[..., 1:].sum(-1) + rotated).mean() / figure.joints) * len(rows))
             roots.append(float((root - pool.pose[..., :3]).norm(dim=-1).mean()) * len(rows))
         loss, angle, root = (sum(values) / self.run.validation_actors for values in (losses, angles, roots))
         return loss, math.degrees(angle), root * 1000
@@ -250,11 +250,11 @@ class ProposerTrainer:
 def _joint_angles(of: Tensor, axes: Tensor, joints: int, q: Tensor, true: Tensor) -> Tensor:
     """(B, T, J) angles in radians between the joints' rotations."""
 
-    def turned(values: Tensor) -> Tensor:
+    def rotated(values: Tensor) -> Tensor:
         u = values.new_zeros(values[..., 0].numel(), joints, 3)
         return roma.rotvec_to_rotmat(u.index_add_(1, of, values.flatten(0, -2)[..., None] * axes))
 
-    return roma.rotmat_geodesic_distance(turned(q), turned(true)).view(*q.shape[:2], joints)
+    return roma.rotmat_geodesic_distance(rotated(q), rotated(true)).view(*q.shape[:2], joints)
 
 
 def _rate(done: float) -> float:

@@ -52,10 +52,10 @@ def make_pose(ext, skeleton):
         q *= rng.choice([-1.0, 1.0], size=(frames, joints, 1))
         local = matrices(q)
         root = np.array([1.0, -2.0, 0.9]) + np.cumsum(rng.normal(size=(frames, 3)) * 0.01, axis=0)
-        turned, positions = [], []
+        global_rotations, positions = [], []
         for joint, parent in enumerate(skeleton.parents):
-            turned.append(local[:, joint] if parent < 0 else turned[parent] @ local[:, joint])
-            positions.append(root if parent < 0 else positions[parent] + turned[parent] @ skeleton.offsets[joint])
+            global_rotations.append(local[:, joint] if parent < 0 else global_rotations[parent] @ local[:, joint])
+            positions.append(root if parent < 0 else positions[parent] + global_rotations[parent] @ skeleton.offsets[joint])
         return ext("model.files.exchange").SolvedPose(skeleton, q, np.stack(positions, axis=1))
 
     return make

@@ -53,7 +53,7 @@ def motion_folder() -> Path:
 
 @pytest.fixture
 def write_asf() -> Callable[[Path], Path]:
-    """Writes an ASF: every bone 2 units along x; the left knee turns about the ASF's x by an axis turned 90 degrees about z."""
+    """Writes an ASF: every bone 2 units along x; the left knee turns about the ASF's x by an axis rotated 90 degrees about z."""
 
     def write(path: Path) -> Path:
         bones = []
@@ -133,7 +133,7 @@ def solved(synthetic: SyntheticTake, marker_set: MarkerSet) -> Callable[[Axis], 
     def make(up_axis: Axis) -> Solution:
         turn = np.eye(3) if up_axis == "Z" else TO_Y_UP["Z"]
         actor = bundled().mean_actor()
-        motion = synthetic.motion.turned(turn)
+        motion = synthetic.motion.on_axes(turn)
         take = replace(synthetic.take, positions=synthetic.take.positions @ turn.T, up_axis=up_axis, findings=(Finding("file", "Said."),))
         return Solution(
             clean=clean(take, marker_set, Settings()),

@@ -98,10 +98,10 @@ def person() -> Actor:
 
 def skinned(actor: Actor, motion: Motion) -> np.ndarray:
     """(frames, labels, 3) in metres: the weighted mean of every marker's places on its joints, by numpy alone."""
-    positions, turned = motion.forward()
+    positions, global_rotations = motion.forward()
     joints = forward(motion.skeleton, np.tile(np.eye(3), (1, len(motion.skeleton.joints), 1, 1)), np.zeros((1, 3)))[0][0]
     places = joints[list(actor.marker_joints)] + actor.marker_offsets
-    on_each = positions[:, None] + np.einsum("fjab,mjb->fmja", turned, places[:, None] - joints)
+    on_each = positions[:, None] + np.einsum("fjab,mjb->fmja", global_rotations, places[:, None] - joints)
     return np.einsum("mj,fmja->fma", actor.weights, on_each)
 
 

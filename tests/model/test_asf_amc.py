@@ -29,7 +29,7 @@ def test_a_hand_made_skeleton_moves_as_worked_out(asf_file, tmp_path):
     bone = 2 * INCH / 0.5
     hips = np.array([1, 2, 3]) * INCH / 0.5
     np.testing.assert_allclose(positions[0, 0], hips)
-    # the root is turned by 90 degrees about z: x points along y
+    # the root is rotated by 90 degrees about z: x points along y
     np.testing.assert_allclose(positions[0, joints.index("LeftLeg")], hips + np.array([0, 2 * bone, 0]), atol=1e-12)
     # C = Rz(90) takes the dof's x to y: the tibia, along x, turns by 90 degrees about y to -z, which the root leaves alone
     np.testing.assert_allclose(positions[0, joints.index("LeftFoot")], hips + np.array([0, 2 * bone, -bone]), atol=1e-12)
@@ -96,14 +96,14 @@ def test_no_whole_frame_is_one_sentence(asf_file, tmp_path):
 def test_the_labs_skeletons_lie_inside_their_markers(takes_folder, name):
     lab = read_lab_take(takes_folder / name)
     take = match(lab.take, load_marker_set())
-    positions, turned = lab.motion.forward()
+    positions, global_rotations = lab.motion.forward()
     frames = min(take.frames, lab.motion.frames)
     for label, joint in (("LANK", "LeftFoot"), ("RKNE", "RightLeg"), ("LWRA", "LeftHand"), ("RELB", "RightForeArm")):
         index = lab.motion.skeleton.joints.index(joint)
         apart = take.positions[:frames, take.labels.index(label)] - positions[:frames, index]
         # at most a marker's ball, skin and half a joint away, and fixed to the bone within soft tissue
         assert np.nanmean(np.linalg.norm(apart, axis=-1)) < 0.16
-        own = np.einsum("fji,fj->fi", turned[:frames, index], apart)
+        own = np.einsum("fji,fj->fi", global_rotations[:frames, index], apart)
         assert np.sqrt(np.nanvar(own, axis=0).sum()) < 0.04
 
 
@@ -113,10 +113,10 @@ def test_every_marker_is_near_the_bone_that_carries_it(takes_folder, name):
     lab = read_lab_take(takes_folder / name)
     marker_set = load_marker_set()
     take = match(lab.take, marker_set)
-    positions, turned = lab.motion.forward()
+    positions, global_rotations = lab.motion.forward()
     skeleton = lab.motion.skeleton
     frames = min(take.frames, lab.motion.frames)
-    ends = positions + np.einsum("fjab,jb->fja", turned, skeleton.bones)
+    ends = positions + np.einsum("fjab,jb->fja", global_rotations, skeleton.bones)
     for label, joint in zip(marker_set.labels, marker_set.joints, strict=True):
         own, other = (skeleton.joints.index(name) for name in (joint, mirrored(joint)))
         marker = take.positions[:frames, take.labels.index(label)]

@@ -67,8 +67,8 @@ def solution(strange: Strange) -> Solution:
 
 
 def motion_mm(solution: Solution, motion: Motion) -> float:
-    positions, turned = forward(solution.actor.skeleton, matrices(solution.rotations), solution.positions[:, 0])
-    return float(pose_error(positions, turned, *motion.forward()).motion_mm.mean())
+    positions, global_rotations = forward(solution.actor.skeleton, matrices(solution.rotations), solution.positions[:, 0])
+    return float(pose_error(positions, global_rotations, *motion.forward()).motion_mm.mean())
 
 
 def test_unknown_markers_are_attached_where_they_are(solution: Solution) -> None:
@@ -138,9 +138,9 @@ def moving() -> Motion:
 
 
 def place_of(motion: Motion, points: np.ndarray, seen: np.ndarray | None = None):
-    positions, turned = motion.forward()
+    positions, global_rotations = motion.forward()
     seen = np.ones(len(points), dtype=bool) if seen is None else seen
-    return still_place(points, seen, positions, turned, motion.skeleton.bones)
+    return still_place(points, seen, positions, global_rotations, motion.skeleton.bones)
 
 
 def test_a_third_of_strays_does_not_move_the_place(moving: Motion) -> None:

@@ -61,15 +61,15 @@ def test_a_hand_made_file_moves_as_worked_out(tmp_path: Path) -> None:
     # two children of one parent at different places: no bone of the parent has both at its end
     np.testing.assert_allclose(skeleton.offsets, [[0, 0, 0], [0.1, 0, 0], [-0.1, 0.025, 0]])
     np.testing.assert_allclose(skeleton.bones, [[0, 0, 0], [0.1, 0, 0], [0, 0, -0.005]])
-    positions, turned = motion.forward()
+    positions, global_rotations = motion.forward()
     # the root's offset is not added to its position
     np.testing.assert_allclose(positions[0], [[0, 1, 0], [0.1, 1, 0], [-0.1, 1.025, 0]])
     # the root turns x to y, so (-10, 2.5) goes to (-2.5, -10)
     np.testing.assert_allclose(positions[1], [[0.01, 0.02, 0.03], [0.01, 0.12, 0.03], [-0.015, -0.08, 0.03]], atol=1e-12)
     # z by 90 degrees twice turns x to -x
-    np.testing.assert_allclose(turned[1, 1] @ [1, 0, 0], [-1, 0, 0], atol=1e-12)
-    # y first, then z, about the axes that have turned: Ry(90) Rz(90) takes y to -x to z, and the root leaves z alone
-    np.testing.assert_allclose(turned[1, 2] @ [0, 1, 0], [0, 0, 1], atol=1e-12)
+    np.testing.assert_allclose(global_rotations[1, 1] @ [1, 0, 0], [-1, 0, 0], atol=1e-12)
+    # y first, then z, about the axes that have rotated: Ry(90) Rz(90) takes y to -x to z, and the root leaves z alone
+    np.testing.assert_allclose(global_rotations[1, 2] @ [0, 1, 0], [0, 0, 1], atol=1e-12)
 
 
 def test_unit_and_rate_are_the_callers(tmp_path: Path) -> None:

@@ -41,9 +41,9 @@ def motion(actor, synthetic):
 
 
 def error_of(solution, motion):
-    positions, turned = forward(solution.actor.skeleton, matrices(solution.rotations), solution.positions[:, 0])
+    positions, global_rotations = forward(solution.actor.skeleton, matrices(solution.rotations), solution.positions[:, 0])
     np.testing.assert_allclose(positions, solution.positions, atol=1e-5)
-    return pose_error(positions, turned, *motion.forward())
+    return pose_error(positions, global_rotations, *motion.forward())
 
 
 def nameless(actor):

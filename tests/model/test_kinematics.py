@@ -8,7 +8,7 @@ import torch
 
 from model.actors.prior import bundled
 from model.core.motion import Motion, forward
-from model.solver.kinematics import ROOT, Body, Pose
+from model.solver.kinematics import ROOT_DOF, Body, Pose
 
 FRAMES = 4
 
@@ -32,9 +32,9 @@ def pose(body: Body) -> Pose:
 def test_positions_are_those_of_numpys_kinematics(body, pose):
     posed = body.posed(pose)
     motion = Motion(bundled().mean_actor().skeleton, posed.local.numpy(), pose.root.numpy(), 120.0)
-    positions, turned = motion.forward()
+    positions, global_rotations = motion.forward()
     np.testing.assert_allclose(posed.positions, positions, atol=1e-12)
-    np.testing.assert_allclose(posed.turned, turned, atol=1e-12)
+    np.testing.assert_allclose(posed.global_rotations, global_rotations, atol=1e-12)
 
 
 def test_markers_are_the_weighted_mean_of_their_places_on_their_joints(body, pose):
@@ -42,13 +42,15 @@ def test_markers_are_the_weighted_mean_of_their_places_on_their_joints(body, pos
     posed = body.posed(pose)
     joints, _ = forward(skeleton, np.tile(np.eye(3), (1, len(body.joints), 1, 1)), np.zeros((1, 3)))
     places = joints[0, list(actor.marker_joints)] + actor.marker_offsets
-    on_each = posed.positions[:, None].numpy() + np.einsum("fjab,mjb->fmja", posed.turned.numpy(), places[:, None] - joints)
+    on_each = posed.positions[:, None].numpy() + np.einsum("fjab,mjb->fmja", posed.global_rotations.numpy(), places[:, None] - joints)
     np.testing.assert_allclose(posed.markers, np.einsum("mj,fmja->fma", actor.weights, on_each), atol=1e-9)
 
 
 def test_rotations_are_rotations(body, pose):
-    turned = body.posed(pose).turned
-    torch.testing.assert_close(turned @ turned.transpose(-1, -2), torch.eye(3, dtype=torch.float64).expand_as(turned))
+    global_rotations = body.posed(pose).global_rotations
+    torch.testing.assert_close(
+        global_rotations @ global_rotations.transpose(-1, -2), torch.eye(3, dtype=torch.float64).expand_as(global_rotations)
+    )
 
 
 @pytest.mark.parametrize("length", [0.0, 1e-7, 1e-4, 9.9e-4, 1.1e-3, 0.1, 1.5, 3.1, 4.0])
@@ -62,16 +64,16 @@ def test_a_joint_turns_by_its_rotation_vector_in_single_precision(length):
     rows = body.coordinate_joints == hip
     q[0, rows] = torch.linalg.solve(body.coordinate_axes[rows].double().T, u[0]).float()
     pose = Pose(torch.zeros(1, 3), torch.eye(3)[None], q)
-    turned = body.mean[hip].double().T @ body.posed(pose).local[0, hip].double()
-    torch.testing.assert_close(turned, roma.rotvec_to_rotmat(u)[0], atol=1e-6, rtol=0)
+    global_rotations = body.mean[hip].double().T @ body.posed(pose).local[0, hip].double()
+    torch.testing.assert_close(global_rotations, roma.rotvec_to_rotmat(u)[0], atol=1e-6, rtol=0)
 
 
 def test_marker_jacobian_is_the_derivative(body, pose):
     jacobian = body.marker_jacobian(pose, body.posed(pose))
     numeric = torch.zeros_like(jacobian)
     width = 1e-6
-    for column in range(ROOT + body.coordinates):
-        step = torch.zeros(FRAMES, ROOT + body.coordinates, dtype=torch.float64)
+    for column in range(ROOT_DOF + body.coordinates):
+        step = torch.zeros(FRAMES, ROOT_DOF + body.coordinates, dtype=torch.float64)
         step[:, column] = width
         numeric[..., column] = (body.posed(pose.stepped(step)).markers - body.posed(pose.stepped(-step)).markers) / (2 * width)
     torch.testing.assert_close(jacobian, numeric, atol=1e-7, rtol=0)

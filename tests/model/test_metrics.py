@@ -60,7 +60,7 @@ def wild(seed: int, frames: int = 12) -> Motion:
 
 
 def swinging(motion: Motion, joint: int, degrees: np.ndarray) -> Motion:
-    """A joint turned further about x, by so many degrees in each frame."""
+    """A joint rotated further about x, by so many degrees in each frame."""
     rotations = motion.rotations.copy()
     rotations[:, joint] = rotations[:, joint] @ Rotation.from_euler("x", degrees[:, None], degrees=True).as_matrix()
     return replace(motion, rotations=rotations)
@@ -87,10 +87,10 @@ def truth():
 
 
 def test_a_constant_offset_and_rotation_are_no_motion_error(truth):
-    positions, turned = truth
+    positions, global_rotations = truth
     offset = np.array([0.01, 0.02, -0.03])
     constant = Rotation.from_rotvec([0.2, 0, 0.1]).as_matrix()
-    error = pose_error(positions - turned @ offset, turned @ constant.T, positions, turned)
+    error = pose_error(positions - global_rotations @ offset, global_rotations @ constant.T, positions, global_rotations)
     np.testing.assert_allclose(error.position_mm, 1000 * np.linalg.norm(offset))
     np.testing.assert_allclose(error.rotation_deg, np.degrees(np.linalg.norm([0.2, 0, 0.1])))
     np.testing.assert_allclose(error.motion_mm, 0, atol=1e-9)
@@ -107,8 +107,8 @@ def test_motion_stays_motion(truth):
 
 
 def test_the_longer_take_is_cut(truth):
-    positions, turned = truth
-    assert pose_error(positions[:40], turned[:40], positions, turned).motion_mm.shape == (40, 3)
+    positions, global_rotations = truth
+    assert pose_error(positions[:40], global_rotations[:40], positions, global_rotations).motion_mm.shape == (40, 3)
 
 
 def test_a_constant_shift_of_a_still_body():
@@ -124,12 +124,12 @@ def test_a_constant_shift_of_a_still_body():
 def test_an_offset_is_constant_in_the_bone_that_turns():
     # the arm turns half a circle, then rests: an offset along it is no motion, one along the world is
     swung = swinging(still(41), ARM, np.minimum(np.arange(41.0) * 6, 180))
-    positions, turned = swung.forward()
+    positions, global_rotations = swung.forward()
     along_bone, along_world = positions.copy(), positions.copy()
-    along_bone[:, ARM] += turned[:, ARM] @ [0, 0.01, 0]
+    along_bone[:, ARM] += global_rotations[:, ARM] @ [0, 0.01, 0]
     along_world[:, ARM] += [0, 0.01, 0]
-    assert pose_error(along_bone, turned, positions, turned).motion_mm.max() == pytest.approx(0, abs=1e-9)
-    of_world = pose_error(along_world, turned, positions, turned)
+    assert pose_error(along_bone, global_rotations, positions, global_rotations).motion_mm.max() == pytest.approx(0, abs=1e-9)
+    of_world = pose_error(along_world, global_rotations, positions, global_rotations)
     np.testing.assert_allclose(of_world.position_mm[:, ARM], 10)
     assert of_world.motion_mm[:, ARM].mean() > 3
 
@@ -140,7 +140,7 @@ def test_a_longer_parent_bone_is_motion_of_a_child_that_turns():
     for motion, motion_mm in ((rigid, 0), (bending, 10)):
         figures = scored(replace(motion, skeleton=longer), motion)
         assert figures.jpe_mm == pytest.approx(10 / 4)
-        # the best offset of a joint that is turned half and half by half a circle is none
+        # the best offset of a joint that is rotated half and half by half a circle is none
         assert figures.motion_max_mm == pytest.approx(motion_mm, abs=1e-9)
 
 
@@ -170,10 +170,10 @@ def test_a_joint_that_wobbles_is_motion():
 
 def test_axes_that_lie_otherwise_are_in_two_local_rotations_and_in_no_motion():
     truth = wild(3, 30)
-    turned = truth.forward()[1]
-    twisted = turned.copy()
+    global_rotations = truth.forward()[1]
+    twisted = global_rotations.copy()
     twisted[:, ARM] = twisted[:, ARM] @ turns(20, 0, 0)
-    raw, motion = local_error(twisted, turned, LIMBS.parents)
+    raw, motion = local_error(twisted, global_rotations, LIMBS.parents)
     np.testing.assert_allclose(raw.mean(axis=0), [0, 20, 20, 0], atol=1e-9)
     np.testing.assert_allclose(motion, 0, atol=1e-9)
 
@@ -210,16 +210,21 @@ def test_constants_are_never_reflections():
 @given(st.integers(0, 10_000))
 def test_no_convention_is_a_motion_error(seed):
     truth, solve, random = wild(seed), wild(seed + 1), np.random.default_rng(seed)
-    (true_positions, true_turned), (positions, turned) = truth.forward(), solve.forward()
+    (true_positions, true_global_rotations), (positions, global_rotations) = truth.forward(), solve.forward()
     constants = Rotation.from_rotvec(random.normal(size=(4, 3))).as_matrix()
-    shifted = positions + np.einsum("fjik,jk->fji", turned, random.normal(size=(4, 3)))
-    before = pose_error(positions, turned, true_positions, true_turned)
-    after = pose_error(shifted, turned @ constants, true_positions, true_turned)
+    shifted = positions + np.einsum("fjik,jk->fji", global_rotations, random.normal(size=(4, 3)))
+    before = pose_error(positions, global_rotations, true_positions, true_global_rotations)
+    after = pose_error(shifted, global_rotations @ constants, true_positions, true_global_rotations)
     np.testing.assert_allclose(after.motion_mm, before.motion_mm, atol=1e-6)
     np.testing.assert_allclose(after.motion_deg, before.motion_deg, atol=1e-6)
-    local = [local_error(rotations, true_turned, LIMBS.parents)[1] for rotations in (turned, turned @ constants)]
+    local = [
+        local_error(rotations, true_global_rotations, LIMBS.parents)[1] for rotations in (global_rotations, global_rotations @ constants)
+    ]
     np.testing.assert_allclose(local[1], local[0], atol=1e-6)
-    flips = [flips_per_1000(local_rotations(rotations, LIMBS.parents), truth.rotations) for rotations in (turned, turned @ constants)]
+    flips = [
+        flips_per_1000(local_rotations(rotations, LIMBS.parents), truth.rotations)
+        for rotations in (global_rotations, global_rotations @ constants)
+    ]
     assert flips[0] == flips[1]
 
 
@@ -228,10 +233,10 @@ def test_no_convention_is_a_motion_error(seed):
 def test_a_turned_world_changes_nothing_but_the_roots_rotation(seed):
     truth, solve = wild(seed), wild(seed + 1)
     turn = Rotation.random(rng=seed).as_matrix()
-    turned, true_turned = solve.forward()[1], truth.forward()[1]
-    raw = local_error(turned, true_turned, LIMBS.parents)[0]
-    np.testing.assert_allclose(local_error(turn @ turned, turn @ true_turned, LIMBS.parents)[0], raw, atol=1e-6)
-    np.testing.assert_allclose(local_error(turn @ turned, true_turned, LIMBS.parents)[0][:, 1:], raw[:, 1:], atol=1e-6)
+    global_rotations, true_global_rotations = solve.forward()[1], truth.forward()[1]
+    raw = local_error(global_rotations, true_global_rotations, LIMBS.parents)[0]
+    np.testing.assert_allclose(local_error(turn @ global_rotations, turn @ true_global_rotations, LIMBS.parents)[0], raw, atol=1e-6)
+    np.testing.assert_allclose(local_error(turn @ global_rotations, true_global_rotations, LIMBS.parents)[0][:, 1:], raw[:, 1:], atol=1e-6)
 
 
 # Movement

@@ -134,8 +134,8 @@ def test_all_real_motion(motion_folder: Path) -> None:
             assert clip.motion.rate_hz == (60.0 if clip.subject == "salsa" else pytest.approx(120.0, rel=1e-4))
             assert np.isfinite(clip.motion.rotations).all()
             step = slice(None, None, 50)
-            turned = clip.motion.rotations[step].astype(float)
-            assert np.abs(turned @ turned.swapaxes(-1, -2) - np.eye(3)).max() < 1e-5
+            global_rotations = clip.motion.rotations[step].astype(float)
+            assert np.abs(global_rotations @ global_rotations.swapaxes(-1, -2) - np.eye(3)).max() < 1e-5
 
 
 def test_the_cache_holds_what_the_file_does(motion_folder: Path) -> None:

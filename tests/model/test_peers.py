@@ -69,7 +69,7 @@ def test_peer_bears_gaps_other_axes_and_another_order_of_labels(peer, second):
     take = excerpt(peer, replace(second.take, labels=second.take.labels[::-1], positions=positions, up_axis="Y"))
     solved = peer.solve(ACTOR, take)
     assert np.isfinite(solved.motion.rotations).all()
-    check(solved, second.motion.turned(turn))
+    check(solved, second.motion.on_axes(turn))
 
 
 def test_articulation_stands_where_the_take_begins(second):
@@ -85,10 +85,10 @@ def test_articulation_turns_joints_about_the_prior_s_axes(second):
     knee = ACTOR.skeleton.joints.index("LeftLeg")
     angles = np.zeros((1, 3 + len(body.names)))
     angles[0, 3 + body.names.index("LeftLeg_x")] = 0.5
-    turned = body.motion(angles, body.start[None], 120.0).rotations[0]
+    global_rotations = body.motion(angles, body.start[None], 120.0).rotations[0]
     axis = pose.axes[pose.joints_of == knee][0]
-    np.testing.assert_allclose(turned[knee], pose.mean_rotations[knee] @ Rotation.from_rotvec(0.5 * axis).as_matrix(), atol=1e-6)
-    assert np.count_nonzero(rotation_angles_deg(turned[1:], pose.mean_rotations[1:]) > 1e-3) == 1
+    np.testing.assert_allclose(global_rotations[knee], pose.mean_rotations[knee] @ Rotation.from_rotvec(0.5 * axis).as_matrix(), atol=1e-6)
+    assert np.count_nonzero(rotation_angles_deg(global_rotations[1:], pose.mean_rotations[1:]) > 1e-3) == 1
 
 
 def test_articulation_locks_what_no_marker_tells(second):

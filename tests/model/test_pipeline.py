@@ -35,9 +35,9 @@ def solution(synthetic):
 
 
 def error_mm(solution, motion):
-    positions, turned = forward(solution.actor.skeleton, matrices(solution.rotations), solution.positions[:, 0])
+    positions, global_rotations = forward(solution.actor.skeleton, matrices(solution.rotations), solution.positions[:, 0])
     np.testing.assert_allclose(positions, solution.positions, atol=1e-5)
-    return pose_error(positions, turned, *motion.forward())
+    return pose_error(positions, global_rotations, *motion.forward())
 
 
 def test_a_noisy_synthetic_take_is_solved(solution, synthetic):
@@ -109,8 +109,8 @@ LEGS = ("LFWT", "RFWT", "LBWT", "RBWT", *(side + part for side in "LR" for part 
 
 def leg_error_mm(solution, motion):
     legs = [joint for joint, name in enumerate(solution.actor.skeleton.joints) if name.endswith(("UpLeg", "Leg", "Foot"))]
-    positions, turned = forward(solution.actor.skeleton, matrices(solution.rotations), solution.positions[:, 0])
-    return pose_error(positions, turned, *motion.forward()).motion_mm[:, legs].mean()
+    positions, global_rotations = forward(solution.actor.skeleton, matrices(solution.rotations), solution.positions[:, 0])
+    return pose_error(positions, global_rotations, *motion.forward()).motion_mm[:, legs].mean()
 
 
 @pytest.mark.parametrize("lost", [(), ("LBWT", "RBWT")])

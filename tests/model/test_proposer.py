@@ -157,16 +157,16 @@ def test_coordinates_say_what_the_kinematics_say(prior: Prior) -> None:
     pose = body.rest(5)
     q = torch.randn(5, figure.coordinates, generator=torch.Generator().manual_seed(0)) * 0.3
     posed = body.posed(replace(pose, q=q))
-    places, turned = figure(q, figure.bone_mean[None].expand(5, -1, -1))
+    places, global_rotations = figure(q, figure.bone_mean[None].expand(5, -1, -1))
     torch.testing.assert_close(places, posed.positions, atol=1e-5, rtol=1e-4)
-    torch.testing.assert_close(turned, posed.turned, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(global_rotations, posed.global_rotations, atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(figure.coordinates_of(posed.local), q, atol=1e-4, rtol=1e-3)
 
 
 @pytest.fixture
 def synthetic_footage(monkeypatch: pytest.MonkeyPatch) -> None:
     """Training without the data: on the procedural motion."""
-    motion = synthesise(seconds=6.0).motion.turned(ASF_TO_C3D.T)
+    motion = synthesise(seconds=6.0).motion.on_axes(ASF_TO_C3D.T)
     small = replace(motion, rotations=motion.rotations.astype(np.float32), root=motion.root.astype(np.float32))
     footage = gather_footage([small], ["nobody"])
     monkeypatch.setattr(training, "footage_of", lambda _splits: footage)
@@ -207,12 +207,12 @@ def test_a_pool_knows_its_truth(synthetic_footage: None, prior: Prior) -> None:
     figure = Figure(prior)
     # put the true actor into the true pose: the samples that are true lie there, skin and jitter apart
     bones = pool.known.bones + torch.einsum("jic,bc->bji", figure.bone_basis, pool.components)
-    places, turned = figure(pool.pose[..., 6:].flatten(0, 1), bones.repeat_interleave(8, 0))
+    places, global_rotations = figure(pool.pose[..., 6:].flatten(0, 1), bones.repeat_interleave(8, 0))
     turn = samples.roma.rotvec_to_rotmat(pool.pose[..., 3:6].flatten(0, 1))[:, None]
     carriers = pool.known.carriers.repeat_interleave(8, 0)
     offsets = (pool.known.offsets + pool.offsets).repeat_interleave(8, 0)
     row = torch.arange(len(carriers))[:, None]
-    markers = places[row, carriers] + (turned[row, carriers] @ offsets[..., None])[..., 0]
+    markers = places[row, carriers] + (global_rotations[row, carriers] @ offsets[..., None])[..., 0]
     markers = (turn @ markers[..., None])[..., 0] + pool.pose[..., :3].flatten(0, 1)[:, None]
     away = (markers.view_as(pool.framed.points) - pool.framed.points).norm(dim=-1)
     seen, true = pool.framed.confidence > 0, pool.true > 0

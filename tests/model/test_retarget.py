@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""cgspeed's two releases on the CMU hierarchy: the exact one repaired, the retargeted one turned back."""
+"""cgspeed's two releases on the CMU hierarchy: the exact one repaired, the retargeted one rotated back."""
 
 from __future__ import annotations
 
@@ -104,12 +104,15 @@ def test_the_wrong_asf_is_one_sentence(motion_folder: Path) -> None:
 @pytest.fixture
 def retargeted(synthetic: SyntheticTake) -> tuple[Motion, Motion]:
     """CMU motion (y up) and what the retargeted release would make of it, its T-pose fading for some frames."""
-    exact = synthetic.motion.turned(np.array([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]))
-    turned = exact.forward()[1]
+    exact = synthetic.motion.on_axes(np.array([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]))
+    global_rotations = exact.forward()[1]
     # what the release does not carry stands still, and what it has one joint for is shared as the module shares it
     names = tuple(name for name, _, _ in COPIED.values())
     globals_ = np.stack(
-        [turned[:, joint(cmu)] @ Rotation.from_euler(axis, -angle, degrees=True).as_matrix() for cmu, (_, axis, angle) in COPIED.items()],
+        [
+            global_rotations[:, joint(cmu)] @ Rotation.from_euler(axis, -angle, degrees=True).as_matrix()
+            for cmu, (_, axis, angle) in COPIED.items()
+        ],
         axis=1,
     )
     parents = {"abdomen": "hip", "chest": "abdomen", "neck": "chest", "head": "neck"}
@@ -166,14 +169,14 @@ def test_dancers_are_dancers(motion_folder: Path, clip: str) -> None:
         index = joint(f"{side}Leg")
         bend = Rotation.from_matrix(asf.axes[index].T @ motion.rotations[:, index] @ asf.axes[index]).as_euler("xyz", degrees=True)[:, 0]
         assert np.median(bend) > 5, "knees bend backwards"
-    positions, turned = motion.forward()
+    positions, global_rotations = motion.forward()
     heights = dict(zip(CMU_JOINTS, np.median(positions[..., 1], axis=0), strict=True))
     assert heights["Head"] > heights["Spine1"] > heights["Hips"] > heights["LeftLeg"] > heights["LeftFoot"] > 0.02
     assert 1.3 < heights["Head"] < 1.65
     # nothing is mirrored: in the pelvis' own frame the left thigh is on the left, and thighs and toes mostly point forward
-    own = np.einsum("fba,fjb->fja", turned[:, 0], positions - positions[:, :1])
+    own = np.einsum("fba,fjb->fja", global_rotations[:, 0], positions - positions[:, :1])
     assert (own[:, joint("LeftUpLeg"), 0] > own[:, joint("RightUpLeg"), 0]).all()
     assert np.median(own[:, joint("LeftLeg"), 0]) > np.median(own[:, joint("RightLeg"), 0])
     assert np.median(own[:, joint("LeftToeBase"), 2] - own[:, joint("LeftFoot"), 2]) > 0.05
     # the head looks about where the pelvis does
-    assert np.median((turned[:, joint("Head"), :, 2] * turned[:, 0, :, 2]).sum(axis=-1)) > 0.7
+    assert np.median((global_rotations[:, joint("Head"), :, 2] * global_rotations[:, 0, :, 2]).sum(axis=-1)) > 0.7

@@ -28,13 +28,13 @@ from model.solver.fit import (
     place_root,
     prior_terms,
     sample_weights,
+    student_t_weight,
     upper_triangle,
-    usual,
     visible_part,
     wrong_frames,
 )
 from model.solver.frames import Between
-from model.solver.kinematics import ROOT, Body, Pose
+from model.solver.kinematics import ROOT_DOF, Body, Pose
 from model.solver.observations import marker_jitter
 from model.synthetic.bodies import draw_bodies
 from model.synthetic.synthesis import Noise, synthesise
@@ -79,14 +79,14 @@ def test_coupled_step_solves_the_dense_system():
     pose = Pose(
         torch.randn(frames, 3, generator=random, dtype=torch.float64),
         torch.eye(3, dtype=torch.float64).expand(frames, 3, 3),
-        torch.randn(frames, count - ROOT, generator=random, dtype=torch.float64),
+        torch.randn(frames, count - ROOT_DOF, generator=random, dtype=torch.float64),
     )
     dense = torch.zeros(frames, count, frames, count, dtype=torch.float64)
     right = -gradient.clone()
     pull = coupling * changes(pose)
     for t in range(frames):
         dense[t, :, t, :] = hessian[t] + DAMPING * torch.diag(hessian[t].diagonal())
-        dense[t, :ROOT, t, :ROOT] += ROOT_DAMPING * torch.eye(ROOT)
+        dense[t, :ROOT_DOF, t, :ROOT_DOF] += ROOT_DAMPING * torch.eye(ROOT_DOF)
     for t in range(frames - 1):
         for a, b, sign in ((t, t, 1), (t + 1, t + 1, 1), (t, t + 1, -1), (t + 1, t, -1)):
             dense[a, :, b, :] += sign * torch.diag(coupling[t])
@@ -105,7 +105,7 @@ def test_normal_matrix_is_that_of_the_jacobian(any_body, clean):
     terms = prior_terms(bundled().pose, seen.seconds, seen.points)
     random = torch.Generator().manual_seed(3)
     pose = place_root(any_body, terms, seen).stepped(
-        0.3 * torch.randn(frames, ROOT + any_body.coordinates, generator=random, dtype=torch.float64)
+        0.3 * torch.randn(frames, ROOT_DOF + any_body.coordinates, generator=random, dtype=torch.float64)
     )
     band, gradient = normal_equations(any_body, pose, seen, terms, 0.05)
     posed = any_body.posed(pose)
@@ -113,13 +113,13 @@ def test_normal_matrix_is_that_of_the_jacobian(any_body, clean):
     weights = sample_weights(residuals, seen, 0.05)
     jacobian = any_body.marker_jacobian(pose, posed)
     dense = torch.einsum("fmic,fm,fmid->fcd", jacobian, weights, jacobian)
-    believed = usual(pose, terms)
+    believed = student_t_weight(pose, terms)
     dense += believed[..., None] * terms.precision
     over = torch.zeros_like(gradient)
     terms.add_limits(pose.q, dense, over)
     torch.testing.assert_close(upper_triangle(band), torch.triu(dense), rtol=1e-9, atol=1e-6)
     pull = torch.einsum("fmic,fm,fmi->fc", jacobian, weights, residuals)
-    pull[:, ROOT:] += believed * (pose.q @ terms.precision[ROOT:, ROOT:])
+    pull[:, ROOT_DOF:] += believed * (pose.q @ terms.precision[ROOT_DOF:, ROOT_DOF:])
     pull += over
     torch.testing.assert_close(gradient, pull, rtol=1e-9, atol=1e-6)
 
@@ -131,7 +131,7 @@ def test_gradient_is_the_derivative_of_the_cost(any_body, clean, scale):
     terms = prior_terms(bundled().pose, seen.seconds, seen.points)
     random = torch.Generator().manual_seed(2)
     pose = place_root(any_body, terms, seen).stepped(
-        0.05 * torch.randn(3, ROOT + any_body.coordinates, generator=random, dtype=torch.float64)
+        0.05 * torch.randn(3, ROOT_DOF + any_body.coordinates, generator=random, dtype=torch.float64)
     )
 
     said = [torch.rand(3, n, generator=random, dtype=torch.float64) for n in (any_body.coordinates, any_body.coordinates, 41)]
@@ -142,7 +142,7 @@ def test_gradient_is_the_derivative_of_the_cost(any_body, clean, scale):
         squared = ((any_body.posed(at).markers - seen.points) ** 2).sum(-1)
         robust = (believed * squared * scale**2 / (squared + scale**2)).sum(-1) / (2 * seen.sigma_m**2)
         pulled = 0.5 * (advice.precision * (at.q - advice.q) ** 2).sum(-1)
-        return robust + pulled + 0.5 * torch.einsum("fi,ij,fj->f", at.q, terms.precision[ROOT:, ROOT:], at.q)
+        return robust + pulled + 0.5 * torch.einsum("fi,ij,fj->f", at.q, terms.precision[ROOT_DOF:, ROOT_DOF:], at.q)
 
     _, gradient = normal_equations(any_body, pose, seen, terms, scale, advice)
     numeric = torch.zeros_like(gradient)
@@ -289,8 +289,8 @@ def test_bone_jacobian_is_the_derivative(any_body, clean):
     fit = ActorFit(any_body, bundled(), bundled().actor.placement, seen)
     sizes = fit.start()
     pose = place_root(any_body, fit.terms, seen)
-    turned = fit.sized(sizes).posed(pose).turned
-    jacobian = fit.bone_jacobian(turned)
+    global_rotations = fit.sized(sizes).posed(pose).global_rotations
+    jacobian = fit.bone_jacobian(global_rotations)
     for column in (0, 3, len(sizes.components) - 1):
         step = torch.zeros_like(sizes.components)
         step[column] = 1e-6
@@ -309,7 +309,7 @@ def test_a_step_of_poses_and_sizes_solves_the_dense_system(any_body, clean):
     moved_pose, moved = fit.step(pose, sizes, 0.3, fit_sizes=True)
 
     posed = any_body.posed(pose)
-    by_offsets, by_bones = fit.offset_jacobian(posed.turned), fit.bone_jacobian(posed.turned)
+    by_offsets, by_bones = fit.offset_jacobian(posed.global_rotations), fit.bone_jacobian(posed.global_rotations)
     residuals = posed.markers - seen.points
     weights = INDEPENDENCE * sample_weights(residuals, seen, 0.3)
     by_pose = any_body.marker_jacobian(pose, posed)
@@ -330,12 +330,12 @@ def test_a_step_of_poses_and_sizes_solves_the_dense_system(any_body, clean):
         block = whole[own, own]
         block += INDEPENDENCE * fit.terms.precision
         block.diagonal().mul_(1 + 1e-4).add_(1e-6)
-        pull[own][ROOT:] += INDEPENDENCE * fit.terms.precision[ROOT:, ROOT:] @ pose.q[frame]
+        pull[own][ROOT_DOF:] += INDEPENDENCE * fit.terms.precision[ROOT_DOF:, ROOT_DOF:] @ pose.q[frame]
     whole[2 * count :, 2 * count :] += fit.precision
     step = torch.linalg.solve(whole, -pull)
     torch.testing.assert_close(moved.components, step[2 * count : 2 * count + split], rtol=1e-5, atol=1e-8)
     torch.testing.assert_close((moved.offsets - sizes.offsets).flatten(), step[2 * count + split :], rtol=1e-5, atol=1e-8)
-    torch.testing.assert_close(moved_pose.q - pose.q, step[: 2 * count].view(2, count)[:, ROOT:], rtol=1e-5, atol=1e-8)
+    torch.testing.assert_close(moved_pose.q - pose.q, step[: 2 * count].view(2, count)[:, ROOT_DOF:], rtol=1e-5, atol=1e-8)
     # how sure the sizes are is told with all that the poses could make up for
     covariance = torch.linalg.inv(whole)[2 * count :, 2 * count :]
     bone_sigma, offset_sigma = fit.sigmas(moved)
@@ -401,7 +401,7 @@ def test_the_prior_says_less_of_poses_beyond_the_usual(body):
     pose = body.rest(3)
     pose.q[1, 0] = 2 * variances[0] ** 0.5
     pose.q[2] = 10 * variances**0.5
-    believed = usual(pose, terms)[:, 0]
+    believed = student_t_weight(pose, terms)[:, 0]
     assert believed[0] == believed[1] == 1
     away = pose.q[2] @ precision @ pose.q[2]
     assert believed[2] == pytest.approx(float((TAIL + body.coordinates) / (TAIL + away)))

@@ -84,8 +84,8 @@ def test_the_engine_loads_nothing_heavy_and_leaves_no_temporary_file(tmp_path: P
     code = (
         "from model.engine import worker\n"
         "worker.warm_up(lambda: False)\n"
-        "from model.proposer.propose import bundled\n"
-        "assert bundled.cache_info().currsize == 1, 'it solved nobody'\n"
+        "from model.proposer.propose import bundled_network\n"
+        "assert bundled_network.cache_info().currsize == 1, 'it solved nobody'\n"
     )
     assert finished(python(code + SAY_WHAT_IS_LOADED, temporary=temporary)) == "loaded []\n"
     assert list(temporary.iterdir()) == []

@@ -25,17 +25,17 @@ def silent(_stage, _part):
 
 def with_moved(synthetic, moved):
     """The synthetic take with markers moved on their bones: {label: metres on the axes of the label's joint}."""
-    actor, turned = bundled().mean_actor(), synthetic.motion.forward()[1]
+    actor, global_rotations = bundled().mean_actor(), synthetic.motion.forward()[1]
     positions = synthetic.take.positions.copy()
     for label, by in moved.items():
         row = actor.labels.index(label)
-        positions[:, row] += turned[:, actor.marker_joints[row]] @ np.array(by)
+        positions[:, row] += global_rotations[:, actor.marker_joints[row]] @ np.array(by)
     return replace(synthetic.take, positions=positions)
 
 
 def error_of(solution, motion):
-    turned = forward(solution.actor.skeleton, matrices(solution.rotations), solution.positions[:, 0])[1]
-    return pose_error(solution.positions, turned, *motion.forward())
+    global_rotations = forward(solution.actor.skeleton, matrices(solution.rotations), solution.positions[:, 0])[1]
+    return pose_error(solution.positions, global_rotations, *motion.forward())
 
 
 def restuck(solution):

@@ -48,7 +48,7 @@ def prior() -> Prior:
 
 @pytest.fixture(scope="module")
 def footage(synthetic: SyntheticTake) -> Footage:
-    return gather_footage([synthetic.motion.turned(ASF_TO_C3D.T)], ["somebody"])
+    return gather_footage([synthetic.motion.on_axes(ASF_TO_C3D.T)], ["somebody"])
 
 
 def standing(frames: int, rate_hz: float = RATE_HZ) -> Motion:
@@ -59,7 +59,7 @@ def standing(frames: int, rate_hz: float = RATE_HZ) -> Motion:
     return Motion(prior.mean_actor().skeleton, rotations, np.tile([0.0, 0.9, 0.0], (frames, 1)), rate_hz)
 
 
-def turned(motion: Motion, joint: str, degrees: Sequence[float] | np.ndarray, axis: str = "x") -> Motion:
+def rotated(motion: Motion, joint: str, degrees: Sequence[float] | np.ndarray, axis: str = "x") -> Motion:
     """A motion whose joint turns further, by an angle in each frame."""
     rotations = motion.rotations.copy()
     further = Rotation.from_euler(axis, np.asarray(degrees)[:, None], degrees=True).as_matrix()
@@ -144,17 +144,17 @@ def test_a_clip_is_parted_where_an_angle_flips():
     angles = np.zeros(200)
     angles[100:] = 170.0
     angles[100] = 90.0  # over two steps, so that one frame lies between
-    parts = sound_parts(turned(standing(200), "LeftLeg", angles))
+    parts = sound_parts(rotated(standing(200), "LeftLeg", angles))
     assert [part.frames for part in parts] == [100, 99]
     np.testing.assert_array_equal(parts[1].root, standing(99).root)
-    whole = turned(standing(200), "LeftLeg", angles).rotations
+    whole = rotated(standing(200), "LeftLeg", angles).rotations
     np.testing.assert_array_equal(np.concatenate([parts[0].rotations, parts[1].rotations]), np.delete(whole, 100, axis=0))
 
 
 def test_short_parts_between_flips_are_left_out_but_short_clips_are_not():
     angles = np.zeros(200)
     angles[100 : 100 + LEAST_PART - 1] = 90.0
-    assert [part.frames for part in sound_parts(turned(standing(200), "RightArm", angles))] == [100]
+    assert [part.frames for part in sound_parts(rotated(standing(200), "RightArm", angles))] == [100]
     assert [part.frames for part in sound_parts(standing(5))] == [5]
     assert [part.frames for part in sound_parts(standing(1))] == [1]
 
@@ -164,11 +164,11 @@ def test_only_what_nobody_can_do_is_a_flip(rate_hz):
     fastest = np.degrees(FASTEST_RAD / rate_hz)
     for step, parts in ((0.98 * fastest, 1), (1.02 * fastest, 2)):
         angles = np.where(np.arange(160) < 80, 0.0, step)
-        assert len(sound_parts(turned(standing(160, rate_hz), "LeftArm", angles))) == parts
+        assert len(sound_parts(rotated(standing(160, rate_hz), "LeftArm", angles))) == parts
     # fingers and toes are noisy everywhere
     wild = np.where(np.arange(160) < 80, 0.0, 120.0)
-    assert len(sound_parts(turned(standing(160), "LThumb", wild))) == 1
-    assert len(sound_parts(turned(standing(160), "RightToeBase", wild))) == 1
+    assert len(sound_parts(rotated(standing(160), "LThumb", wild))) == 1
+    assert len(sound_parts(rotated(standing(160), "RightToeBase", wild))) == 1
 
 
 # Forward kinematics and markers
@@ -261,11 +261,11 @@ def test_mirroring_twice_is_the_identity(footage):
 
 def test_a_left_handed_wave_becomes_a_right_handed_one():
     wave = 60.0 * np.sin(np.arange(30) / 5.0)
-    motion = turned(turned(standing(30), "LeftArm", 80 + wave, "z"), "LeftForeArm", wave, "y")
-    slanted = replace(motion.turned(Rotation.from_euler("y", 35, degrees=True).as_matrix()), root=motion.root + np.array([0.3, 0.0, 0.7]))
+    motion = rotated(rotated(standing(30), "LeftArm", 80 + wave, "z"), "LeftForeArm", wave, "y")
+    slanted = replace(motion.on_axes(Rotation.from_euler("y", 35, degrees=True).as_matrix()), root=motion.root + np.array([0.3, 0.0, 0.7]))
     footage = gather_footage([slanted], ["left-handed"])
     rotations, root = mirrored(footage, footage.rotations[None], footage.root[None])
-    upright = slanted.turned(ASF_TO_C3D)
+    upright = slanted.on_axes(ASF_TO_C3D)
     there = replace(upright, rotations=matrices(rotations[0].numpy()), root=root[0].double().numpy()).forward()[0]
     here = upright.forward()[0]
     np.testing.assert_allclose(there[:, list(footage.mirrored)], here * SIDES, atol=2e-4)
@@ -282,7 +282,7 @@ def test_only_the_chosen_windows_are_mirrored(footage):
 
 
 def test_half_of_the_windows_are_mirrored(prior):
-    footage = gather_footage([turned(standing(10), "LeftForeArm", np.full(10, 90.0))], ["a"])
+    footage = gather_footage([rotated(standing(10), "LeftForeArm", np.full(10, 90.0))], ["a"])
     windows = cut_windows(footage, mean_bodies(prior, 400), 1, np.random.default_rng(0))
     elbows = [JOINT["LeftForeArm"], JOINT["RightForeArm"]]
     mean = torch.from_numpy(prior.pose.mean_rotations[elbows]).float()
@@ -313,7 +313,7 @@ def test_people_face_anywhere_and_stand_anywhere(prior):
 def test_windows_play_near_the_recorded_speed(prior, rate_hz):
     walk = standing(600, rate_hz)
     walk.root[:, 2] += np.arange(600) / rate_hz  # 1 m/s ahead
-    footage = gather_footage([turned(walk, "Neck1", np.arange(600) / rate_hz * 20)], ["a"])
+    footage = gather_footage([rotated(walk, "Neck1", np.arange(600) / rate_hz * 20)], ["a"])
     windows = cut_windows(footage, mean_bodies(prior, 300), 24, np.random.default_rng(0))
     steps = (windows.root[:, 1:] - windows.root[:, :-1]).norm(dim=-1).numpy() * RATE_HZ
     assert np.ptp(steps, axis=1).max() < 1e-3, "a window has one speed"
@@ -334,7 +334,7 @@ def test_windows_begin_at_any_moment_and_end_within_their_clip(prior):
     way = (windows.root - windows.root[:, :1]).norm(dim=-1)
     assert way.max() < 0.01 * 39 * FASTEST + 1e-4, "it jumps from clip to clip"
     assert 0.4 < (windows.root[:, 0, 2] > 5).float().mean() < 0.6
-    neck = gather_footage([turned(standing(100), "Neck1", np.linspace(0, 99, 100))], ["a"])
+    neck = gather_footage([rotated(standing(100), "Neck1", np.linspace(0, 99, 100))], ["a"])
     cut = cut_windows(neck, mean_bodies(prior, 300), 40, np.random.default_rng(0)).local[:, :, JOINT["Neck1"]].numpy().astype(float)
     mean = prior.pose.mean_rotations[JOINT["Neck1"]]
     moments = np.degrees(Rotation.from_matrix((mean.T @ cut).reshape(-1, 3, 3)).magnitude()).reshape(300, 40)
@@ -364,7 +364,7 @@ def test_windows_of_hardly_anything(prior, recorded, wanted):
 
 def test_feet_stay_on_the_floor_whatever_the_legs(prior):
     recorded = standing(100)
-    feet = recorded.turned(ASF_TO_C3D).forward()[0][0, [JOINT["LeftFoot"], JOINT["RightFoot"]], 2].mean()
+    feet = recorded.on_axes(ASF_TO_C3D).forward()[0][0, [JOINT["LeftFoot"], JOINT["RightFoot"]], 2].mean()
     hips = recorded.root[0, 1]
     for size in (0.8, 1.0, 1.25):
         windows = cut_windows(gather_footage([recorded], ["a"]), mean_bodies(prior, 2, size), 3, np.random.default_rng(0))

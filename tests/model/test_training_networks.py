@@ -23,7 +23,7 @@ from model.core.take import BonesetterError
 from model.study import networks
 from model.study.generator import Pool
 from model.study.joint_network import JointNetwork, read_network, write_network
-from model.study.losses import LOSSES, Answer, Truth, weighed
+from model.study.losses import LOSSES, Prediction, Truth, weighed
 from model.study.networks import Shape
 from model.study.networks.registry import NETWORKS
 from model.study.outputs import OUTPUTS
@@ -411,18 +411,18 @@ def truth_of(output: str, local: Tensor | None = None, weights: tuple[float, ...
     return Truth(pool, OUTPUTS[output].encode(local, usual), PARENTS, torch.tensor(weights))
 
 
-def answer_of(truth: Truth, output: str, numbers: Tensor | None = None, place: Tensor | None = None) -> Answer:
-    return Answer(truth.numbers if numbers is None else numbers, truth.pool.place if place is None else place, OUTPUTS[output])
+def answer_of(truth: Truth, output: str, numbers: Tensor | None = None, place: Tensor | None = None) -> Prediction:
+    return Prediction(truth.numbers if numbers is None else numbers, truth.pool.place if place is None else place, OUTPUTS[output])
 
 
-def turned(truth: Truth, output: str, joint: int, degrees: float, axis: str = "x") -> Answer:
-    """The truth with one joint turned further."""
+def rotated(truth: Truth, output: str, joint: int, degrees: float, axis: str = "x") -> Prediction:
+    """The truth with one joint rotated further."""
     local = truth.pool.local.clone()
     local[:, :, joint] = local[:, :, joint] @ about(axis, [degrees])[0]
     return answer_of(truth, output, OUTPUTS[output].encode(local, torch.eye(3).expand(3, 3, 3)))
 
 
-def value(name: str, answer: Answer, truth: Truth) -> float:
+def value(name: str, answer: Prediction, truth: Truth) -> float:
     return LOSSES[name](answer, truth).item()
 
 
@@ -449,7 +449,7 @@ def test_losses_can_be_followed_downhill_from_anywhere(name, output):
     random = torch.Generator().manual_seed(0)
     for numbers in (truth.numbers, torch.randn(truth.numbers.shape, generator=random)):
         numbers, place = numbers.clone().requires_grad_(), truth.pool.place.clone().requires_grad_()
-        gradients = torch.autograd.grad(LOSSES[name](Answer(numbers, place, OUTPUTS[output]), truth), (numbers, place))
+        gradients = torch.autograd.grad(LOSSES[name](Prediction(numbers, place, OUTPUTS[output]), truth), (numbers, place))
         assert all(gradient.isfinite().all() for gradient in gradients)
 
 
@@ -471,7 +471,7 @@ def test_cross_entropy_falls_without_limit():
 
 def test_geodesic_is_the_angle():
     truth = truth_of("matrix")
-    assert value("geodesic", turned(truth, "matrix", 1, 30), truth) == pytest.approx(np.radians(30) / 3, abs=1e-3)
+    assert value("geodesic", rotated(truth, "matrix", 1, 30), truth) == pytest.approx(np.radians(30) / 3, abs=1e-3)
     moved = answer_of(truth, "matrix", place=truth.pool.place + 0.3)
     assert value("geodesic", moved, truth) == pytest.approx(0.3, abs=2e-3)
 
@@ -482,18 +482,18 @@ def test_the_quaternion_loss_minds_neither_sign_nor_length():
     assert value("quaternion", answer_of(truth, "quaternion", 3.0 * signs * truth.numbers), truth) == pytest.approx(0, abs=1e-6)
     assert value("l1", answer_of(truth, "quaternion", signs * truth.numbers), truth) > 0.1
     # 1 - cos²(half the angle)
-    assert value("quaternion", turned(truth, "quaternion", 2, 60), truth) == pytest.approx(0.25 / 3, abs=1e-5)
+    assert value("quaternion", rotated(truth, "quaternion", 2, 60), truth) == pytest.approx(0.25 / 3, abs=1e-5)
 
 
 @pytest.mark.parametrize("output", OUTPUT_NAMES)
 def test_position_is_the_distance_by_forward_kinematics(output):
     truth = truth_of(output, torch.eye(3).expand(1, 2, 3, 3, 3))
     same(truth.positions[0, 0], torch.tensor([[0.0, 1.0, 2.0], [0.0, 2.0, 2.0], [0.0, 3.0, 2.0]]))
-    # the root turned by 90 degrees swings the joints a and b, 1 m and 2 m away
+    # the root rotated by 90 degrees swings the joints a and b, 1 m and 2 m away
     chord = 2**0.5
-    assert value("position", turned(truth, output, 0, 90), truth) == pytest.approx((1 + 2) * chord / 3, abs=1e-5)
-    assert value("position", turned(truth, output, 1, 90), truth) == pytest.approx(chord / 3, abs=1e-5)
-    assert value("position", turned(truth, output, 2, 90), truth) == pytest.approx(0, abs=1e-5), "its own bone has no joint at its end"
+    assert value("position", rotated(truth, output, 0, 90), truth) == pytest.approx((1 + 2) * chord / 3, abs=1e-5)
+    assert value("position", rotated(truth, output, 1, 90), truth) == pytest.approx(chord / 3, abs=1e-5)
+    assert value("position", rotated(truth, output, 2, 90), truth) == pytest.approx(0, abs=1e-5), "its own bone has no joint at its end"
     moved = answer_of(truth, output, place=truth.pool.place + torch.tensor([0.0, 3.0, 4.0]))
     assert value("position", moved, truth) == pytest.approx(5, abs=1e-5)
 
@@ -526,7 +526,7 @@ def test_joints_count_as_much_as_they_weigh(name):
 
 def test_position_weighs_joints_by_where_they_get():
     truth = replace(truth_of("matrix", torch.eye(3).expand(1, 2, 3, 3, 3)), joint_weights=torch.tensor([0.5, 0.0, 2.5]))
-    assert value("position", turned(truth, "matrix", 0, 90), truth) == pytest.approx(2.5 * 2 * 2**0.5 / 3, abs=1e-5)
+    assert value("position", rotated(truth, "matrix", 0, 90), truth) == pytest.approx(2.5 * 2 * 2**0.5 / 3, abs=1e-5)
     everywhere = answer_of(truth, "matrix", place=truth.pool.place + torch.tensor([0.0, 3.0, 4.0]))
     assert value("position", everywhere, truth) == pytest.approx(5, abs=1e-5), "their mean is 1"
 

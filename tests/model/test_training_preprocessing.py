@@ -61,7 +61,7 @@ def gappy(true: np.ndarray) -> np.ndarray:
     return markers
 
 
-def turned(markers: np.ndarray, turn: np.ndarray, shift: np.ndarray) -> np.ndarray:
+def rotated(markers: np.ndarray, turn: np.ndarray, shift: np.ndarray) -> np.ndarray:
     return (markers @ turn.T + shift).astype(np.float32)
 
 
@@ -143,26 +143,26 @@ def test_the_input_stays_as_it_is(reference, gappy):
 def test_body_coordinates_do_not_see_where_the_world_is(reference, gappy, scale, turn):
     switches = Preprocessing(scale=scale)
     here = prepare(gappy, reference, switches, RATE_HZ)
-    there = prepare(turned(gappy, turn, SHIFT), reference, switches, RATE_HZ)
+    there = prepare(rotated(gappy, turn, SHIFT), reference, switches, RATE_HZ)
     np.testing.assert_allclose(there.features, here.features, atol=1e-4)
     np.testing.assert_allclose(there.turn, turn @ here.turn.numpy(), atol=1e-4)
-    np.testing.assert_allclose(there.origin, turned(here.origin.numpy(), turn, SHIFT), atol=1e-4)
+    np.testing.assert_allclose(there.origin, rotated(here.origin.numpy(), turn, SHIFT), atol=1e-4)
     world = Preprocessing("world", scale)
-    apart = prepare(turned(gappy, turn, SHIFT), reference, world, RATE_HZ).features - prepare(gappy, reference, world, RATE_HZ).features
+    apart = prepare(rotated(gappy, turn, SHIFT), reference, world, RATE_HZ).features - prepare(gappy, reference, world, RATE_HZ).features
     assert apart.abs().max() > 0.3
 
 
 def test_height_needs_to_know_where_up_is(reference, true):
     height = Preprocessing(scale="height")
     here = prepare(true, reference, height, RATE_HZ).features
-    np.testing.assert_allclose(prepare(turned(true, ABOUT_Z, SHIFT), reference, height, RATE_HZ).features, here, atol=1e-4)
-    lying = prepare(turned(true, Rotation.from_euler("x", 90, degrees=True).as_matrix(), SHIFT), reference, height, RATE_HZ).features
+    np.testing.assert_allclose(prepare(rotated(true, ABOUT_Z, SHIFT), reference, height, RATE_HZ).features, here, atol=1e-4)
+    lying = prepare(rotated(true, Rotation.from_euler("x", 90, degrees=True).as_matrix(), SHIFT), reference, height, RATE_HZ).features
     assert (lying - here).abs().max() > 0.3
 
 
 def test_the_mean_person_is_found_where_it_stands(reference):
-    """The reference itself, turned and moved: the frame is that turn, the origin its root, and features are the reference."""
-    markers = np.stack([turned(reference.markers, turn, SHIFT) for turn in (ABOUT_Z @ ASF_TO_C3D, ANYHOW)])[:, None]
+    """The reference itself, rotated and moved: the frame is that turn, the origin its root, and features are the reference."""
+    markers = np.stack([rotated(reference.markers, turn, SHIFT) for turn in (ABOUT_Z @ ASF_TO_C3D, ANYHOW)])[:, None]
     turn, origin = body_frames(markers[:, :, reference.body], np.ones((2, 1, 6), dtype=bool), reference)
     np.testing.assert_allclose(turn[:, 0], [ABOUT_Z @ ASF_TO_C3D, ANYHOW], atol=1e-5)
     np.testing.assert_allclose(origin[:, 0], [SHIFT, SHIFT], atol=1e-5)
@@ -175,7 +175,7 @@ def test_the_mean_person_is_found_where_it_stands(reference):
 def test_three_body_markers_are_enough_whichever(reference, seen):
     visible = np.zeros((1, 1, 6), dtype=bool)
     visible[..., seen] = True
-    points = np.where(visible[..., None], turned(reference.markers[reference.body], ANYHOW, SHIFT), 99.0)
+    points = np.where(visible[..., None], rotated(reference.markers[reference.body], ANYHOW, SHIFT), 99.0)
     turn, origin = body_frames(points.astype(np.float32), visible, reference)
     np.testing.assert_allclose(turn[0, 0], ANYHOW, atol=1e-3)
     np.testing.assert_allclose(origin[0, 0], SHIFT, atol=1e-3)

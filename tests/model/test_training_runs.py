@@ -35,7 +35,7 @@ from model.shell.cli import main
 from model.study import predict as prediction
 from model.study import train as command
 from model.study.joint_network import JointNetwork, read_network
-from model.study.losses import Answer, weighed
+from model.study.losses import Prediction, weighed
 from model.study.outputs import OUTPUTS
 from model.study.predict import predict
 from model.study.run_file import Run, read_run, read_table
@@ -172,8 +172,8 @@ def test_a_run_is_found_by_its_path_or_its_name(tmp_path, monkeypatch):
 
 
 def nodding(synthetic: SyntheticTake, degrees: float, frames: slice) -> Motion:
-    """A part of the synthetic motion on the ASF's axes with the neck turned by always the same angle, to be known by."""
-    motion = synthetic.motion.turned(ASF_TO_C3D.T)
+    """A part of the synthetic motion on the ASF's axes with the neck rotated by always the same angle, to be known by."""
+    motion = synthetic.motion.on_axes(ASF_TO_C3D.T)
     rotations = motion.rotations[frames].copy()
     rotations[:, CMU_JOINTS.index("Neck1")] = Rotation.from_euler("x", degrees, degrees=True).as_matrix()
     return replace(motion, rotations=rotations, root=motion.root[frames])
@@ -402,10 +402,10 @@ def test_the_errors_that_are_told_are_degrees_and_millimetres(prior, tmp_path):
     off = torch.from_numpy(Rotation.from_rotvec([0.0, angle, 0.0]).as_matrix()).float()
     given = iter(pool.cut(1)[rows] for rows in torch.arange(pool.frames).split(4096))
 
-    def answer(features: Tensor) -> Answer:
+    def answer(features: Tensor) -> Prediction:
         piece = next(given)
         assert torch.equal(piece.features, features)
-        return Answer((piece.local @ off).flatten(-2), piece.place + torch.tensor([0.0, root, 0.0]), OUTPUTS["matrix"])
+        return Prediction((piece.local @ off).flatten(-2), piece.place + torch.tensor([0.0, root, 0.0]), OUTPUTS["matrix"])
 
     fixed = Mock(side_effect=answer, output=OUTPUTS["matrix"], usual=trainer.network.usual)
     trainer.network = fixed
@@ -773,7 +773,7 @@ def test_who_faces_another_way_is_solved_the_same(prior, actor, take):
     network = network_of(prior)
     turn = Rotation.from_euler("z", 75, degrees=True).as_matrix()
     shift = np.array([3.0, -2.0, 0.0])
-    here = predict(network, prior, actor, take)[0].turned(turn)
+    here = predict(network, prior, actor, take)[0].on_axes(turn)
     there = predict(network, prior, actor, replace(take, positions=take.positions @ turn.T + shift))[0]
     np.testing.assert_allclose(there.rotations, here.rotations, atol=2e-3)
     np.testing.assert_allclose(there.root, here.root + shift, atol=2e-3)
@@ -791,10 +791,10 @@ def test_frames_at_once_make_no_difference(prior, actor, take, monkeypatch):
 def test_every_frame_is_answered_once_with_a_past_and_a_future(window):
     """A network that answers with the frame's number and how far it is from the ends of what was seen at once."""
 
-    def number(features: Tensor) -> Answer:
+    def number(features: Tensor) -> Prediction:
         at = torch.arange(features.shape[1], dtype=torch.float32).expand(features.shape[:2])
         place = torch.stack([features[..., 0, 0], at, features.shape[1] - 1 - at], dim=-1)
-        return Answer(torch.eye(3).flatten().expand(*features.shape[:2], 31, 9), place, OUTPUTS["matrix"])
+        return Prediction(torch.eye(3).flatten().expand(*features.shape[:2], 31, 9), place, OUTPUTS["matrix"])
 
     for frames in (*range(1, 20), 63, 64, 65, 66, 95, 257):
         features = torch.zeros(frames, 6, 4)

@@ -110,12 +110,14 @@ def test_weights_of_another_version(name: str, change: Callable[[Tensors, Header
     refused(name, tmp_path / "other.safetensors")
 
 
-@pytest.mark.parametrize("module", [priors, propose], ids=["prior", "proposer"])
-def test_a_solve_says_it_once(module: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(("module", "read"), [(priors, priors.bundled), (propose, propose.bundled_network)], ids=["prior", "proposer"])
+def test_a_solve_says_it_once(
+    module: Any, read: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     for name in ("a", "b"):
         write_c3d(synthesise(seconds=0.5).take, tmp_path / f"{name}.c3d")
     monkeypatch.setattr(module, "BUNDLED", tmp_path / "gone.safetensors")
-    module.bundled.cache_clear()
+    read.cache_clear()
     try:
         assert main(["solve", str(tmp_path / "a.c3d"), str(tmp_path / "b.c3d"), "--out", str(tmp_path / "out")]) == 1
         error = capsys.readouterr().err
@@ -123,7 +125,7 @@ def test_a_solve_says_it_once(module: Any, tmp_path: Path, monkeypatch: pytest.M
         assert error.count("\n") == 1
         assert list((tmp_path / "out").iterdir()) == []
     finally:
-        module.bundled.cache_clear()
+        read.cache_clear()
 
 
 def test_the_engine_says_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,11 +133,11 @@ def test_the_engine_says_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
     save_take(synthesise(seconds=0.5).take, tmp_path / "take.npz")
     monkeypatch.setattr(propose, "BUNDLED", tmp_path / "gone.safetensors")
-    propose.bundled.cache_clear()
+    propose.bundled_network.cache_clear()
     answers: list[dict[str, Any]] = []
     try:
         serve({"id": 1, "take": str(tmp_path / "take.npz"), "out": str(tmp_path / "pose.npz")}, answers.append)
     finally:
-        propose.bundled.cache_clear()
+        propose.bundled_network.cache_clear()
     assert answers[-1]["error"].startswith(f"The weights {tmp_path / 'gone.safetensors'} cannot be read")
     assert "detail" not in answers[-1]

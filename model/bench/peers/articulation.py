@@ -64,12 +64,12 @@ class Articulation:
         return Motion(self.actor.skeleton, rotations, root, rate_hz)
 
 
-def localised(turned: FloatArray, parents: tuple[int, ...]) -> FloatArray:
+def localised(global_rotations: FloatArray, parents: tuple[int, ...]) -> FloatArray:
     """Local rotations of global ones, both (frames, joints, 3, 3)."""
-    local = turned.copy()
+    local = global_rotations.copy()
     for joint, parent in enumerate(parents):
         if parent >= 0:
-            local[:, joint] = np.swapaxes(turned[:, parent], -1, -2) @ turned[:, joint]
+            local[:, joint] = np.swapaxes(global_rotations[:, parent], -1, -2) @ global_rotations[:, joint]
     return local
 
 
@@ -124,9 +124,9 @@ def _told(actor: Actor, prior: PosePrior, moved: BoolArray) -> BoolArray:
         moved: (coordinates, labels) whether a coordinate moves a marker at all.
     """
     standing = _standing(actor, prior.mean_rotations)
-    positions, turned = (part[0] for part in standing.forward())
+    positions, global_rotations = (part[0] for part in standing.forward())
     markers = marker_positions(actor, standing)[0]
-    axes = np.einsum("cij,cj->ci", turned[prior.joints_of], prior.axes)
+    axes = np.einsum("cij,cj->ci", global_rotations[prior.joints_of], prior.axes)
     moves = np.cross(axes[:, None], markers - positions[prior.joints_of][:, None]) * moved[..., None]
     root = [np.tile(axis, len(markers)) for axis in np.eye(3)] + [np.cross(axis, markers).ravel() for axis in np.eye(3)]
     basis = np.linalg.qr(np.stack(root, axis=1))[0]

@@ -46,15 +46,15 @@ def solve(actor: Actor, take: Take) -> Solved:
     posture.set_target(configuration.q)
     tasks = [mink.FrameTask(label, "site", position_cost=1.0, orientation_cost=0.0, lm_damping=DAMPING) for label in take.labels]
     nodes = [model.body(name).id for name in actor.skeleton.joints]
-    turned = np.empty((take.frames, len(nodes), 3, 3))
+    global_rotations = np.empty((take.frames, len(nodes), 3, 3))
     root = np.empty((take.frames, 3))
     present = take.present
     for frame in range(take.frames):
         pull = [(tasks[marker], take.positions[frame, marker]) for marker in np.flatnonzero(present[frame])]
         follow(configuration, posture, pull, STEPS if frame > body.first else FIRST_STEPS)
-        turned[frame] = configuration.data.xmat[nodes].reshape(-1, 3, 3)
+        global_rotations[frame] = configuration.data.xmat[nodes].reshape(-1, 3, 3)
         root[frame] = configuration.data.xpos[nodes[0]]
-    motion = Motion(actor.skeleton, localised(turned, actor.skeleton.parents), root, take.rate_hz)
+    motion = Motion(actor.skeleton, localised(global_rotations, actor.skeleton.parents), root, take.rate_hz)
     return Solved(motion, marker_positions(body.actor, motion))
 
 

@@ -74,10 +74,10 @@ def fitter_of(
 
 def observations(body: Articulation, take: Take) -> Observations:
     """The markers of each frame that has them, as if the body began at the origin on the zero pose's axes."""
-    turned = (take.positions - body.start) @ body.rest[0]
+    global_rotations = (take.positions - body.start) @ body.rest[0]
     return [
         {label: point for label, point, there in zip(take.labels, points, present, strict=True) if there}
-        for points, present in zip(turned, take.present, strict=True)
+        for points, present in zip(global_rotations, take.present, strict=True)
     ]
 
 
@@ -96,14 +96,14 @@ def moved(
 ) -> Solved:
     """The fitted poses (coordinates, frames), on the take's axes."""
     hierarchy, turn = body.actor.skeleton, body.rest[0]
-    turned = np.empty((take.frames, len(nodes), 3, 3))
+    global_rotations = np.empty((take.frames, len(nodes), 3, 3))
     root = np.empty((take.frames, 3))
     for frame, pose in enumerate(poses.T):
         skeleton.setPositions(pose)
         transforms = [node.getWorldTransform() for node in nodes]
-        turned[frame] = [transform.rotation() for transform in transforms]
+        global_rotations[frame] = [transform.rotation() for transform in transforms]
         root[frame] = transforms[0].translation()
-    motion = Motion(hierarchy, localised(turn @ turned, hierarchy.parents), root @ turn.T + body.start, take.rate_hz)
+    motion = Motion(hierarchy, localised(turn @ global_rotations, hierarchy.parents), root @ turn.T + body.start, take.rate_hz)
     return Solved(motion, marker_positions(body.actor, motion))
 
 
