@@ -1,42 +1,27 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What each half of the solver and each of its terms is worth, and docs/ablation.md.
 
-A variant changes one thing of the solver as it is, by putting another value or another function in the place of one of a module's
-names for as long as its takes are solved.
+A variant differs from the solver as it is in one thing, by the options or the settings of its solves.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
-from types import ModuleType
-from unittest.mock import patch
 
 import numpy as np
 
-from ..actors.actor import Actor
-from ..actors.placement import Placement
-from ..actors.prior import PosePrior, Prior
 from ..core.metrics import Figures, score
 from ..core.motion import Motion, matrices
 from ..core.settings import Settings
 from ..core.take import BonesetterError
-from ..engine import pipeline
-from ..proposer.propose import InitialGuess
-from ..solver import advice, calibration, fit
-from ..solver.fit import Found, Observations
-from ..solver.frames import Between
-from ..solver.kinematics import Body, Pose
+from ..engine.pipeline import solve_take
+from ..solver.options import EVERYTHING, KernelScales, SolverOptions
 from .cases import CONDITIONS, Case
 
 #: Clean takes of whole clips with harder poses than the tests have: of subjects that train, though not of clips that do.
 VALIDATION = "validation clips"
-#: Of a robust kernel that believes everything, in metres.
-WIDE_M = 1e3
-#: A weight that is next to none.
-NONE = 1e-6
 
 HEAD = """# What each part is worth
 
@@ -54,112 +39,41 @@ class Variant:
     Attributes:
         name: What is missing.
         meaning: What is there instead.
-        instead: (module or class, name, value) of what is replaced.
+        options: Of the solver.
         settings: Of the solve.
     """
 
     name: str
     meaning: str
-    instead: Sequence[tuple[object, str, object]] = ()
+    options: SolverOptions = EVERYTHING
     settings: Settings = field(default_factory=Settings)
 
 
-def mean_beginning(
-    actor: Actor | None, placement: Placement, prior: Prior, labels: tuple[str, ...], few: Observations, _begin: object = None
-) -> InitialGuess:
-    """The mean pose, laid on the trunk, of the mean person, in the place of the network's; see `pipeline.proposed`."""
-    actor = actor or prior.mean_actor(placement)
-    body = Body(actor, prior.pose, few.points.device, few.points.dtype)
-    rows = [labels.index(label) for label in actor.labels]
-    seen = Observations(few.points[:, rows], few.confidence[:, rows], few.seconds)
-    return InitialGuess(fit.place_root(body, fit.prior_terms(prior.pose, few.seconds, few.points), seen), None, actor)
-
-
-def network_alone(_body: Body, _prior: PosePrior, seen: Observations, begun: Pose, *_others: object) -> Found:
-    """The network's poses as those that are found; see `fit.find_poses`."""
-    return Found(begun, fit.coarse(seen)[0], fit.MARKER_SIGMA_M)
-
-
-def in_between(_body: Body, _prior: PosePrior, seen: Observations, found: Found, _progress: object = None) -> Pose:
-    """What was found, straight in between; see `fit.fit_poses`."""
-    return Between(found.at, slice(0, len(seen.points))).pose(found.pose)
-
-
-def mean_actor(given: Actor | None, placement: Placement, prior: Prior, *_others: object) -> Actor:
-    """The mean person with the markers where they usually are; see `pipeline.calibrated`."""
-    return given or prior.mean_actor(placement)
-
-
-def as_labelled(take: object, *_others: object) -> tuple[object, tuple[()]]:
-    """No correction; see `relabelling.relabel` and `sides.put_sides_right`."""
-    return take, ()
-
-
-def free_feet(pose: Pose, *_others: object, lock: bool) -> tuple[Pose, tuple[()]]:
-    """Feet as the markers have them; see `legs.hold_feet`."""
-    assert not lock
-    return pose, ()
-
-
-def unjudged(_body: Body, seen: Observations, _pose: Pose) -> Observations:
-    """One deviation for all takes; see `fit.judged`."""
-    return seen
-
-
-def no_own_offsets(_fit: calibration.ActorFit, _pose: Pose, sizes: calibration.Sizes) -> calibration.Sizes:
-    """No offsets of their own at the end; see `calibration.ActorFit.with_own_offsets`."""
-    return sizes
-
-
-def _in_every_step(module: ModuleType, name: str, scale_m: float) -> tuple[object, str, tuple[float, ...]]:
-    """The same scale of the kernel in every step that has one by that name."""
-    return module, name, (scale_m,) * len(getattr(module, name))
-
-
-#: The scales of the kernel, and the last of each solve: the poses that a calibration begins with end where its sizes do.
-SCALES = (
-    (fit, "COARSE_SCALES_M", fit.COARSE_SCALES_M[-1]),
-    (fit, "SETTLING_SCALES_M", fit.SETTLING_SCALES_M[-1]),
-    (fit, "FINE_SCALES_M", fit.FINE_SCALES_M[-1]),
-    (calibration, "POSE_SCALES_M", calibration.SETTLING_SCALE_M),
-    (calibration, "SCALES_M", calibration.SCALES_M[-1]),
-)
-
-UNHEARD = (fit, "WIDE_SCALE_M", np.inf)
-LEAST_SQUARES = [*(_in_every_step(module, name, WIDE_M) for module, name, _ in SCALES), (calibration, "SETTLING_SCALE_M", WIDE_M), UNHEARD]
-UNGRADUATED = [_in_every_step(module, name, last) for module, name, last in SCALES]
+#: Reliabilities count while the kernel is wide, which without one is always.
+LEAST_SQUARES = SolverOptions(scales=KernelScales().least_squares(), reliabilities=False)
+NOT_GRADUATED = KernelScales().not_graduated()
 UNCLEANED = Settings(max_speed=np.inf, rigid_tolerance=np.inf, max_residual=np.inf, max_gap=0.0)
 
 WHOLE = Variant("-", "the solver as it is")
 VARIANTS = (
     WHOLE,
-    Variant("network", "all begins from the mean person in the mean pose, unadvised", [(pipeline, "proposed", mean_beginning)]),
-    Variant(
-        "fit of poses",
-        "the network's poses, straight in between",
-        [(pipeline, "find_poses", network_alone), (pipeline, "fit_poses", in_between)],
-    ),
-    Variant("calibration", "the mean person, markers where they usually are", [(pipeline, "calibrated", mean_actor)]),
-    Variant(
-        "offsets of their own", "marker offsets as fitted with the bones", [(calibration.ActorFit, "with_own_offsets", no_own_offsets)]
-    ),
+    Variant("network", "all begins from the mean person in the mean pose, unadvised", SolverOptions(network=False)),
+    Variant("fit of poses", "the network's poses, straight in between", SolverOptions(fit=False)),
+    Variant("calibration", "the mean person, markers where they usually are", SolverOptions(calibrate=False)),
+    Variant("offsets of their own", "marker offsets as fitted with the bones", SolverOptions(own_offsets=False)),
     Variant("robust kernel", "least squares", LEAST_SQUARES),
-    Variant("graduation", "the kernel's last scale in every step, too narrow for reliabilities", UNGRADUATED),
-    Variant("network, graduation", "both", [(pipeline, "proposed", mean_beginning), *UNGRADUATED]),
-    Variant("reliabilities", "every sample counts alike while the kernel is wide", [UNHEARD]),
-    Variant("pull to the network", "hidden limbs by prior and neighbours alone", [(advice, "ADVICE_WEIGHT", 0.0)]),
-    Variant("joint limits", "none", [(fit, "LIMIT_SIGMA_RAD", 1e3)]),
-    Variant("pose prior", "no pose is likelier than another", [(fit, "POSE_WEIGHT", 1e-3)]),
-    Variant(
-        "coupling in time",
-        "every frame by itself",
-        [(fit, "SPEED_WEIGHT", NONE), (fit, "GAP_SPEED_WEIGHT", NONE)],
-    ),
-    Variant("closeness by the take", "12 mm for all takes", [(fit, "judged", unjudged)]),
+    Variant("graduation", "the kernel's last scale in every step, too narrow for reliabilities", SolverOptions(scales=NOT_GRADUATED)),
+    Variant("network, graduation", "both", SolverOptions(scales=NOT_GRADUATED, network=False)),
+    Variant("reliabilities", "every sample counts alike while the kernel is wide", SolverOptions(reliabilities=False)),
+    Variant("pull to the network", "hidden limbs by prior and neighbours alone", SolverOptions(advice=False)),
+    Variant("joint limits", "none", SolverOptions(limits=False)),
+    Variant("pose prior", "no pose is likelier than another", SolverOptions(pose_prior=False)),
+    Variant("coupling in time", "every frame by itself", SolverOptions(coupling=False)),
+    Variant("closeness by the take", "12 mm for all takes", SolverOptions(noise_of_take=False)),
     Variant("cleaning", "samples as they are, no gap filled", settings=UNCLEANED),
     Variant("cleaning, robust kernel", "both", LEAST_SQUARES, UNCLEANED),
-    Variant("relabelling", "labels as they are", [(pipeline, "relabel", as_labelled), (pipeline, "put_sides_right", as_labelled)]),
-    Variant("feet held", "feet as they are solved", [(pipeline, "hold_feet", free_feet)]),
+    Variant("relabelling", "labels as they are", SolverOptions(relabel=False)),
+    Variant("feet held", "feet as they are solved", SolverOptions(hold_feet=False)),
     Variant("smoothing", "every wiggle of the poses", settings=Settings(smooth=0.0)),
 )
 
@@ -174,11 +88,11 @@ class Row:
     frames_per_second: float
 
 
-def solved(case: Case, settings: Settings) -> tuple[Figures | None, float]:
+def solved(case: Case, settings: Settings, options: SolverOptions = EVERYTHING) -> tuple[Figures | None, float]:
     """The figures of a take, None where the solve failed, and the seconds that it took."""
     begin = time.perf_counter()
     try:
-        solution = pipeline.solve_take(case.take, settings, None, lambda _stage, _part: None)
+        solution = solve_take(case.take, settings, options=options)
     except (BonesetterError, np.linalg.LinAlgError):
         return None, time.perf_counter() - begin
     seconds = time.perf_counter() - begin
@@ -190,14 +104,11 @@ def measure(variant: Variant, cases: Sequence[Case], done: Callable[[], None]) -
     """Solve all cases in a variant; a condition one of whose takes fails has NaN."""
     figures: dict[str, list[Figures | None]] = {}
     seconds = 0.0
-    with ExitStack() as stack:
-        for module, name, value in variant.instead:
-            stack.enter_context(patch.object(module, name, value))
-        for case in cases:
-            one, took = solved(case, variant.settings)
-            figures.setdefault(case.condition, []).append(one)
-            seconds += took
-            done()
+    for case in cases:
+        one, took = solved(case, variant.settings, variant.options)
+        figures.setdefault(case.condition, []).append(one)
+        seconds += took
+        done()
 
     def means(name: str) -> dict[str, float]:
         return {

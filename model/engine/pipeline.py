@@ -28,6 +28,7 @@ from ..solver.device import find_device, one_torch_thread
 from ..solver.fit import find_poses, fit_poses
 from ..solver.kinematics import Body
 from ..solver.observations import coarse
+from ..solver.options import EVERYTHING, SolverOptions
 from ..solver.sampling import as_arrays, marker_places
 from ..solver.smoothing import smoothed
 from ..solver.sticking import follow_restuck
@@ -78,6 +79,7 @@ def solve_take(
     progress: Progress | None = None,
     prior: Prior | None = None,
     marker_set: MarkerSet | None = None,
+    options: SolverOptions = EVERYTHING,
 ) -> Solution:
     """Solve a take.
 
@@ -88,6 +90,7 @@ def solve_take(
         progress: Called with a stage and the part of the whole that is done, 0 to 1.
         prior: What is known beforehand; None for the bundled one.
         marker_set: Of the take's labels; None for the bundled one that knows most of them.
+        options: What the solver uses: all of it, but in a study of its parts.
 
     Raises:
         BonesetterError: The take cannot be solved; the text says what to do.
@@ -97,7 +100,7 @@ def solve_take(
     workers = settings.workers or (usable_cores() if device.type == "cpu" else 1)
     try:
         with one_torch_thread(), side_by_side(workers), torch.no_grad():
-            return _solve(take, settings, actor, Stopwatch(progress), prior, marker_set, device)
+            return _solve(take, settings, actor, Stopwatch(progress), prior, marker_set, device, options)
     except (np.linalg.LinAlgError, torch.linalg.LinAlgError) as error:  # pyright: ignore[reportPrivateImportUsage]
         # far from everything that people do, single precision does not suffice
         raise BonesetterError(
@@ -113,10 +116,11 @@ def _solve(
     prior: Prior | None,
     marker_set: MarkerSet | None,
     device: torch.device,
+    options: SolverOptions,
 ) -> Solution:
     """See `solve_take`."""
     with watch.stage("match"):
-        subject = choose_subject(take, given, prior, marker_set)
+        subject = choose_subject(take, given, prior, marker_set, options)
         matched = match_take(take, subject)
     with watch.stage("clean"):
         cleaned = clean_markers(matched.take, subject, settings, device)
@@ -129,19 +133,23 @@ def _solve(
         tracked = cleaned.only(actor.labels)
     with watch.stage("find") as part:
         calibrated = Body(actor, subject.prior.pose, device, few.points.dtype)
-        advice = guess.advice.on(labels, actor.labels) if guess.advice else None
-        first = find_poses(calibrated, subject.prior.pose, tracked.observations, guess.pose, advice, part)
+        advice = options.advised(guess.advice.on(labels, actor.labels) if guess.advice else None)
+        first = find_poses(calibrated, subject.prior.pose, tracked.observations, guess.pose, advice, part, options)
         judged = () if given is None else given.labels
         body, found, restuck = follow_restuck(calibrated, subject.prior.pose, tracked.observations, first, judged)
     with watch.stage("relabel"):
-        relabelled, swaps = relabel(tracked.take, unlabelled(take), marker_places(body, found, take.frames))
+        relabelled, swaps = (tracked.take, ())
+        if options.relabel:
+            relabelled, swaps = relabel(tracked.take, unlabelled(take), marker_places(body, found, take.frames))
         final = clean_markers(relabelled, subject, settings, device) if swaps else tracked
     with watch.stage("pose") as part:
-        followed = fit_poses(body, subject.prior.pose, final.observations, found, part)
+        followed = fit_poses(body, subject.prior.pose, final.observations, found, part, options)
     with watch.stage("smooth"):
         smooth = smoothed(followed, take.rate_hz, settings.smooth)
     with watch.stage("feet"):
-        pose, contacts = hold_feet(smooth, body.actor, subject.prior.pose, final.cleaned, lock=settings.lock_feet)
+        pose, contacts = smooth, ()
+        if options.hold_feet:
+            pose, contacts = hold_feet(smooth, body.actor, subject.prior.pose, final.cleaned, lock=settings.lock_feet)
     with watch.stage("results"):
         positions, rotations, markers = as_arrays(body, pose)
         corrections = [each.finding(take.number) for each in in_order((*matched.sides, *swaps))]

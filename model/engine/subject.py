@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..actors import prior as priors
 from ..actors.actor import Actor
@@ -18,8 +18,10 @@ from ..markers.matching import choose_marker_set
 from ..proposer.propose import InitialGuess, as_proposed, bundled_network, fitted_actor, propose_poses, unknown_actor
 from ..proposer.starts import Initialise, other_hierarchy
 from ..solver.attachment import attach
+from ..solver.fit import place_root, prior_terms
 from ..solver.kinematics import Body
 from ..solver.observations import Observations
+from ..solver.options import EVERYTHING, SolverOptions
 from ..solver.take_actor import fit_to_take, on_labels_of_take
 
 
@@ -32,12 +34,14 @@ class Subject:
         marker_set: Of the take's labels.
         actor: Fitted before, or None.
         initialise: Where poses of the actor's hierarchy begin, if the network does not know that; else None.
+        options: What the solver uses.
     """
 
     prior: Prior
     marker_set: MarkerSet
     actor: Actor | None
     initialise: Initialise | None = None
+    options: SolverOptions = EVERYTHING
 
     def on_labels_of(self, placement: Placement, others: tuple[str, ...]) -> tuple[Actor | None, tuple[Finding, ...]]:
         """The given actor, if any, on a take's labels; see `on_labels_of_take`."""
@@ -57,11 +61,19 @@ class Subject:
         if actor is not None and self.initialise is not None:
             body = Body(actor, self.prior.pose, few.points.device, few.points.dtype)
             return InitialGuess(self.initialise(body, seen), None, actor)
+        if not self.options.network:
+            return self._mean_pose(actor or self.prior.mean_actor(placement), seen)
         network = bundled_network()
         what = unknown_actor(self.prior, placement) if actor is None else fitted_actor(actor)
         pose, advice, proposal = propose_poses(network, what, seen)
         whose = as_proposed(network, self.prior.mean_actor(placement), proposal) if actor is None else actor
         return InitialGuess(pose, advice.on(known, labels), whose)
+
+    def _mean_pose(self, actor: Actor, seen: Observations) -> InitialGuess:
+        """The mean pose, laid on the trunk."""
+        body = Body(actor, self.prior.pose, seen.points.device, seen.points.dtype)
+        terms = prior_terms(self.prior.pose, seen.seconds, seen.points)
+        return InitialGuess(place_root(body, terms, seen), None, actor)
 
     def calibrated(
         self,
@@ -72,14 +84,18 @@ class Subject:
         progress: Callable[[float], None] | None,
     ) -> tuple[Actor, tuple[Finding, ...]]:
         """The actor with all of the take's markers that belong to a bone: the given one, or one that is fitted to the take."""
+        if self.actor is None and not self.options.calibrate:
+            return self.prior.mean_actor(placement), ()
         if self.actor is None:
-            return fit_to_take(guess.actor, placement, self.prior, labels, few, guess.pose, progress)
+            return fit_to_take(guess.actor, placement, self.prior, labels, few, guess.pose, progress, self.options)
         if len(guess.actor.labels) == len(labels):
             return guess.actor, ()
         return attach(guess.actor, None, self.prior, labels, few, guess.pose)
 
 
-def choose_subject(take: Take, actor: Actor | None, prior: Prior | None, marker_set: MarkerSet | None) -> Subject:
+def choose_subject(
+    take: Take, actor: Actor | None, prior: Prior | None, marker_set: MarkerSet | None, options: SolverOptions = EVERYTHING
+) -> Subject:
     """Whom a take shows.
 
     Args:
@@ -87,9 +103,11 @@ def choose_subject(take: Take, actor: Actor | None, prior: Prior | None, marker_
         actor: Fitted before, on any hierarchy, or None.
         prior: Of the bundled hierarchy; None for the bundled one.
         marker_set: None for the bundled one that knows most of the labels.
+        options: What the solver uses.
     """
     known, labels = prior or priors.bundled(), marker_set or choose_marker_set(take)
     if actor is None or same_hierarchy(actor, known):
-        return Subject(known.centred(labels), labels, actor)
+        centred = known.centred(labels)
+        return Subject(replace(centred, pose=options.prior(centred.pose)), labels, actor, options=options)
     own, of_actor, initialise = other_hierarchy(actor, known, labels)
-    return Subject(own, of_actor, actor, initialise)
+    return Subject(replace(own, pose=options.prior(own.pose)), of_actor, actor, initialise, options)

@@ -48,7 +48,7 @@ def match_take(take: Take, subject: Subject) -> Matched:
     """
     known, unknown = match_all(take, subject.marker_set)
     placement = subject.prior.placement(subject.marker_set, known.labels)
-    righted, sides = put_sides_right(known, subject.marker_set, placement, subject.prior)
+    righted, sides = put_sides_right(known, subject.marker_set, placement, subject.prior) if subject.options.relabel else (known, ())
     others, findings = enough_samples(unknown)
     whole = righted.beside(others) if others.labels else righted
     return Matched(whole, placement, others.labels, sides, known.findings + findings)

@@ -22,20 +22,17 @@ from torch import Tensor
 from ..actors.actor import Actor
 from ..actors.placement import Placement
 from ..actors.prior import Prior
+from ..core.parallel import Steps
 from ..core.take import FloatArray
 from .fit import Progress, prior_terms, sample_weights
 from .kinematics import ROOT_DOF, Body, Pose
 from .observations import Observations
+from .options import EVERYTHING, SolverOptions
 
 #: Frames that are fitted together: enough to see every joint bend, few enough to be quick.
 SUBSET = 48
 #: They are chosen among no more than this, evenly spread: choosing takes longer than fitting otherwise.
 CANDIDATES = 2000
-#: The robust kernel's scale in each step, in metres: in those in which only poses move, since sizes fitted to poses that are far
-#: off would have to find their way back, then in those of poses and sizes.
-POSE_SCALES_M, SCALES_M = (0.1,), (0.05, 0.04)
-#: Steps after these, in which the markers' own deviations show how closely they may be followed, and the kernel's scale in them.
-SETTLING_STEPS, SETTLING_SCALE_M = 3, 0.04
 #: Sizes never follow the markers more closely than this standard deviation: no person's joints turn about just the prior's axes, and
 #: what that misses would otherwise be made up for by bones.
 LEAST_SIGMA_M = 0.0025
@@ -243,7 +240,7 @@ class ActorFit:
         gradient[split:] += (by_offset.transpose(2, 3) @ pull).sum(0).flatten()
         return matrix, gradient
 
-    def with_own_offsets(self, pose: Pose, sizes: Sizes) -> Sizes:
+    def with_own_offsets(self, pose: Pose, sizes: Sizes, scale_m: float) -> Sizes:
         """The sizes with the marker offsets that the poses ask for, every frame with its whole say.
 
         While poses and bones are sought, offsets are held near their usual places, because a ring of markers can turn about its
@@ -251,7 +248,7 @@ class ActorFit:
         """
         posed = self.sized(sizes).posed(pose)
         residuals = self.seen.points - posed.markers
-        weights = sample_weights(residuals, self.seen, SETTLING_SCALE_M)[..., None, None]
+        weights = sample_weights(residuals, self.seen, scale_m)[..., None, None]
         by_offset = self.offset_jacobian(posed.global_rotations)
         weighted = by_offset.transpose(2, 3) * weights
         expected = self.offset_mean + self.drawn @ sizes.components
@@ -260,19 +257,15 @@ class ActorFit:
         return replace(sizes, offsets=sizes.offsets + torch.linalg.solve(matrix, pull))
 
 
-class Steps:
-    """Tells a progress how many of its steps are done."""
-
-    def __init__(self, progress: Progress | None, count: int) -> None:
-        self._progress, self._count, self._done = progress, count, 0
-
-    def advance(self) -> None:
-        self._done += 1
-        if self._progress:
-            self._progress(self._done / self._count)
-
-
-def fit_actor(body: Body, prior: Prior, placement: Placement, seen: Observations, begun: Pose, progress: Progress | None = None) -> Actor:
+def fit_actor(
+    body: Body,
+    prior: Prior,
+    placement: Placement,
+    seen: Observations,
+    begun: Pose,
+    progress: Progress | None = None,
+    options: SolverOptions = EVERYTHING,
+) -> Actor:
     """Fit bones and marker offsets to a take.
 
     Args:
@@ -281,19 +274,22 @@ def fit_actor(body: Body, prior: Prior, placement: Placement, seen: Observations
         placement: Of the same markers: the prior of their offsets.
         seen: Frames to choose from.
         begun: The poses that they begin from.
+        progress: Called with the part that is done.
+        options: The kernel's scales. Only poses move in the first steps, since sizes fitted to poses that are far off would have to
+            find their way back; in the last the noise of the take shows how closely markers may be followed.
     """
-    chosen = spread_subset(seen, SUBSET)
-    steps = Steps(progress, len(POSE_SCALES_M) + len(SCALES_M) + SETTLING_STEPS)
+    chosen, scales = spread_subset(seen, SUBSET), options.scales
+    steps = Steps(progress, len(scales.actor_poses) + len(scales.actor_sizes) + len(scales.actor_settling))
     fit = ActorFit(body, prior, placement, seen[chosen])
     sizes, pose = fit.start(), begun[chosen]
-    for scale in POSE_SCALES_M:
+    for scale in scales.actor_poses:
         pose, _ = fit.step(pose, sizes, scale, fit_sizes=False)
-        steps.advance()
-    for scale in SCALES_M:
+        steps.done()
+    for scale in scales.actor_sizes:
         pose, sizes = fit.step(pose, sizes, scale, fit_sizes=True)
-        steps.advance()
-    for _ in range(SETTLING_STEPS):
+        steps.done()
+    for scale in scales.actor_settling:
         fit.seen = fit.seen.judged_by(fit.sized(sizes).posed(pose).markers - fit.seen.points, LEAST_SIGMA_M)
-        pose, sizes = fit.step(pose, sizes, SETTLING_SCALE_M, fit_sizes=True)
-        steps.advance()
-    return fit.actor(fit.with_own_offsets(pose, sizes))
+        pose, sizes = fit.step(pose, sizes, scale, fit_sizes=True)
+        steps.done()
+    return fit.actor(fit.with_own_offsets(pose, sizes, scales.actor_settling[-1]) if options.own_offsets else sizes)

@@ -34,17 +34,13 @@ from .banded import scratch, solve_banded
 from .frames import Between, Window, joined, windows
 from .kinematics import ROOT_DOF, Body, Pose, to_array
 from .observations import MARKER_SIGMA_M, Observations, coarse
+from .options import EVERYTHING, SolverOptions
 from .robust import kernel_cost, kernel_weight
 from .rotations import rigid_points_registration, rotmat_to_rotvec
 from .spatial import marker_gradient, twists, write_upper
 
-#: Scales of the robust kernel in metres, one step each: wide while poses are far off, then a few marker deviations.
-COARSE_SCALES_M = (0.3, 0.2, 0.1, 0.05, 0.04)
-SETTLING_SCALES_M = (0.04, 0.04)
-FINE_SCALES_M = (0.03,)
-#: ... and in a second try, for frames in which so many samples are farther than this from their places, in m, and for those around them,
-#: in s. If more than this part of the frames is wrong, labels or noise are, and no second try helps.
-AGAIN_SCALES_M = (0.3, 0.3, 0.2, 0.2, 0.1, 0.1, 0.05, 0.04)
+#: Frames begin a second time, in which so many samples are farther than this from their places, in m, and those around them, in s. If
+#: more than this part of the frames is wrong, labels or noise are, and no second try helps.
 WRONG_MARKERS, WRONG_M, AROUND_SECONDS, MOST_WRONG = 2, 0.06, 0.15, 0.05
 #: Scale of the kernel, in m, in the cost by which poses are compared.
 COST_SCALE_M = 0.1
@@ -273,21 +269,27 @@ def find_poses(
     begun: Pose | None = None,
     advice: Advice | None = None,
     progress: Progress | None = None,
+    options: SolverOptions = EVERYTHING,
 ) -> Found:
     """Poses at the coarse rate, found from `begun`, or from the mean pose; it and the advice are of the frames that `coarse` gives."""
     at, few = coarse(seen)
     terms = prior_terms(prior, few.seconds, seen.points)
-    coarse_part = len(COARSE_SCALES_M) / (len(COARSE_SCALES_M) + len(SETTLING_SCALES_M))
+    scales = options.scales
+    coarse_part = len(scales.coarse) / (len(scales.coarse) + len(scales.settling))
     start = begun or place_root(body, terms, few)
-    pose = refined(body, terms, few, start, COARSE_SCALES_M, advice, part_of(progress, 0.0, coarse_part))
-    pose = found_again(body, terms, few, pose, start, advice)
-    for scale in SETTLING_SCALES_M:
-        few = judged(body, few, pose)
+    if not options.fit:
+        return Found(start, at, few.sigma_m)
+    pose = refined(body, terms, few, start, scales.coarse, advice, part_of(progress, 0.0, coarse_part))
+    pose = found_again(body, terms, few, pose, start, advice, scales.again)
+    for scale in scales.settling:
+        few = judged(body, few, pose) if options.noise_of_take else few
         pose = refined(body, terms, few, pose, (scale,), advice)
     return Found(pose, at, few.sigma_m, advice)
 
 
-def found_again(body: Body, terms: Terms, seen: Observations, pose: Pose, begun: Pose, advice: Advice | None) -> Pose:
+def found_again(
+    body: Body, terms: Terms, seen: Observations, pose: Pose, begun: Pose, advice: Advice | None, scales_m: tuple[float, ...]
+) -> Pose:
     """The poses, those in wrong minima replaced where a second try costs less.
 
     A forearm that is rotated by 60 degrees too much has the elbow and one side of the wrist in place, while the kernel has taken the say
@@ -301,6 +303,7 @@ def found_again(body: Body, terms: Terms, seen: Observations, pose: Pose, begun:
         pose: Of the same frames, found from `begun`.
         begun: Where that began.
         advice: Of the same frames.
+        scales_m: Of the robust kernel.
     """
     wrong = wrong_frames(body, seen, pose)
     if not 0 < int(wrong.sum()) <= MOST_WRONG * len(wrong):
@@ -311,7 +314,7 @@ def found_again(body: Body, terms: Terms, seen: Observations, pose: Pose, begun:
     for start, end in stretches(near).tolist():
         part = slice(start, end)
         there = seen[part]
-        again = refined(body, terms, there, begun[part], AGAIN_SCALES_M, advice[part] if advice else None)
+        again = refined(body, terms, there, begun[part], scales_m, advice[part] if advice else None)
         if pose_costs(body, terms, there, again).sum() < pose_costs(body, terms, there, pose[part]).sum():
             kept.root[part], kept.turn[part], kept.q[part] = again.root, again.turn, again.q
     return kept
@@ -337,17 +340,26 @@ def pose_costs(body: Body, terms: Terms, seen: Observations, pose: Pose) -> Tens
     return (apart + unusual) / seen.confidence.sum(1).clamp_min(1.0)
 
 
-def fit_poses(body: Body, prior: PosePrior, seen: Observations, found: Found, progress: Progress | None = None) -> Pose:
+def fit_poses(
+    body: Body,
+    prior: PosePrior,
+    seen: Observations,
+    found: Found,
+    progress: Progress | None = None,
+    options: SolverOptions = EVERYTHING,
+) -> Pose:
     """Poses of all frames: those that were found, refined at the take's own rate."""
+    if not options.fit:
+        return Between(found.at, slice(0, len(seen.points))).pose(found.pose)
     seen = replace(seen, sigma_m=found.sigma_m)
     terms = prior_terms(prior, seen.seconds, seen.points)
     cuts = windows(len(seen.points))
-    steps = Steps(progress, len(cuts) * len(FINE_SCALES_M))
+    steps = Steps(progress, len(cuts) * len(options.scales.fine))
 
     def work(window: Window) -> Pose:
         between = Between(found.at, window.whole)
         advice = found.advice.of_all(between) if found.advice else None
-        part = refined_window(body, terms, seen[window.whole], between.pose(found.pose), FINE_SCALES_M, advice, steps)
+        part = refined_window(body, terms, seen[window.whole], between.pose(found.pose), options.scales.fine, advice, steps)
         return part[window.own]
 
     return joined(list(each(work, cuts)))

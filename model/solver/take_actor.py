@@ -14,6 +14,7 @@ from .calibration import fit_actor
 from .fit import part_of
 from .kinematics import Body, Pose
 from .observations import Observations
+from .options import EVERYTHING, SolverOptions
 
 
 def on_labels_of_take(actor: Actor, placement: Placement, others: tuple[str, ...]) -> tuple[Actor, tuple[Finding, ...]]:
@@ -41,6 +42,7 @@ def fit_to_take(
     few: Observations,
     pose: Pose,
     progress: Callable[[float], None] | None = None,
+    options: SolverOptions = EVERYTHING,
 ) -> tuple[Actor, tuple[Finding, ...]]:
     """Fit an actor to a take, then attach the markers that no set knows.
 
@@ -52,6 +54,7 @@ def fit_to_take(
         few: Of all markers, at the coarse rate.
         pose: Of these frames, to begin from.
         progress: Called with the part that is done.
+        options: Of the fit.
 
     Returns:
         The actor, and what was attached and what was left out.
@@ -59,7 +62,7 @@ def fit_to_take(
     known = len(placement.labels)
     body = Body(start, prior.pose, few.points.device, few.points.dtype)
     if known == len(labels):
-        return fit_actor(body, prior, placement, few, pose, progress), ()
+        return fit_actor(body, prior, placement, few, pose, progress, options), ()
 
-    actor = fit_actor(body, prior, placement, few.only(range(known)), pose, part_of(progress, 0.0, 0.5))
+    actor = fit_actor(body, prior, placement, few.only(range(known)), pose, part_of(progress, 0.0, 0.5), options)
     return attach(actor, placement, prior, labels, few, pose, part_of(progress, 0.5, 1.0))

@@ -36,6 +36,7 @@ from model.solver.fit import (
 from model.solver.frames import Between
 from model.solver.kinematics import ROOT_DOF, Body, Pose
 from model.solver.observations import marker_jitter
+from model.solver.options import KernelScales
 from model.synthetic.bodies import draw_bodies
 from model.synthetic.synthesis import Noise, synthesise
 
@@ -214,13 +215,13 @@ def test_a_wrong_minimum_is_tried_again(body, clean):
     wrong.q[40:43, arm] += 1.0
     assert wrong_frames(body, few, wrong).nonzero()[:, 0].tolist() == [40, 41, 42]
     terms = prior_terms(bundled().pose, few.seconds, few.points)
-    again = found_again(body, terms, few, wrong, found, None)
+    again = found_again(body, terms, few, wrong, found, None, KernelScales().again)
     assert not wrong_frames(body, few, again).any()
     torch.testing.assert_close(body.posed(again[40:43]).markers, few.points[40:43], atol=0.01, rtol=0.0)
     torch.testing.assert_close(again.q[:30], found.q[:30], atol=0.0, rtol=0.0)
     # where much is wrong it is left to those who mend labels
     wrong.q[20:80, arm] += 1.0
-    assert found_again(body, terms, few, wrong, found, None) is wrong
+    assert found_again(body, terms, few, wrong, found, None, KernelScales().again) is wrong
 
 
 def test_a_long_gap_of_every_marker_is_bridged(body, clean):

@@ -177,7 +177,7 @@ def test_a_ping_is_answered_by_a_warm_engine_and_anything_else_before_that(tmp_p
     """The engine's process with a rehearsal that goes on until it is interrupted, or for half a second."""
     code = (
         "import time\n"
-        "from model import rehearsal, worker\n"
+        "from model.engine import rehearsal, worker\n"
         "def rehearse(wanted):\n"
         "    end = time.monotonic() + 0.5\n"
         "    while time.monotonic() < end and not wanted():\n"
