@@ -22,7 +22,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent
 
 #: Written by the engine; the others by Blender.
-ENGINE_FORMATS = ("bvh",)
+ENGINE_FORMATS = ("bvh", "c3d", "trc")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str]) -> int:
     """
     with _extension() as load:
         runs, cli = load("model.shell.runs"), load("model.shell.cli")
-        parser = argparse.ArgumentParser(prog="batch.py", description="Solve takes (C3D) in Blender.", allow_abbrev=False)
+        parser = argparse.ArgumentParser(prog="batch.py", description="Solve takes in Blender.", allow_abbrev=False)
         runs.add_arguments(parser, sorted([*ENGINE_FORMATS, *WRITERS]), ["blend", "bvh"])
         parsed = parser.parse_args(arguments)
         try:
@@ -68,7 +68,7 @@ def _read(job: Any, load: Callable[[str], Any]) -> tuple[Any, dict[str, float]]:
     """A take, and the seconds that reading it took."""
     seconds: dict[str, float] = {}
     with _timed(seconds, "read"):
-        take = load("model.files.c3d").read_c3d(job.take)
+        take = load("model.files.readers").read_take(job.take)
     return take, seconds
 
 
