@@ -8,6 +8,7 @@ from typing import Any
 
 import bpy
 
+from ..model.core.settings import SETTINGS
 from ..operators import solve_markers
 from ..operators.engine import interpreter, verdicts
 from ..operators.freshness import out_of_date
@@ -88,11 +89,11 @@ class BONESETTER_PT_filter(_Sidebar, bpy.types.Panel):
         layout.enabled = solve_markers.current is None
         settings = context.scene.bonesetter
         column = layout.column(align=True)
-        for name in ("max_speed", "rigid_tolerance", "max_residual", "max_gap"):
+        shown = [(name, setting) for name, setting in SETTINGS.items() if setting.shown]
+        for (name, setting), (_, before) in zip(shown, [shown[0], *shown], strict=False):
+            if setting.group != before.group:
+                column.separator()
             column.prop(settings, name)
-        column.separator()
-        column.prop(settings, "smooth")
-        column.prop(settings, "lock_feet")
 
 
 class BONESETTER_PT_result(_Sidebar, bpy.types.Panel):
