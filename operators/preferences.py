@@ -7,7 +7,8 @@ from typing import Any
 
 import bpy
 
-from .. import __package__ as base_package
+#: The add-on as Blender knows it, `bl_ext.<repository>.bonesetter`: the package around `operators`.
+ADDON = __package__.rpartition(".")[0]
 
 
 def engine_python() -> str:
@@ -23,6 +24,6 @@ def starts_engine() -> bool:
 
 
 def _preferences() -> Any:
-    addon = bpy.context.preferences.addons.get(base_package)
+    addon = bpy.context.preferences.addons.get(ADDON)
     # Loaded as a plain package (batch.py) there are no preferences.
     return addon.preferences if addon else None

@@ -6,12 +6,12 @@ from __future__ import annotations
 import bpy
 from bpy.props import BoolProperty, StringProperty
 
-from .. import __package__ as base_package
 from ..operators.engine import interpreter
+from ..operators.preferences import ADDON
 
 
 class BONESETTER_AP_preferences(bpy.types.AddonPreferences):
-    bl_idname = base_package or ""
+    bl_idname = ADDON
 
     python_path: StringProperty(
         name="Engine's Python",

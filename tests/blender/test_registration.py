@@ -58,6 +58,18 @@ def test_properties_are_as_the_settings_are_described(ext):
     assert (feet.type, feet.default, feet.description) == ("BOOLEAN", False, described["lock_feet"].help)
 
 
+def test_the_preferences_are_the_extensions_own(ext):
+    preferences = ext("operators.preferences")
+    own = bpy.context.preferences.addons[preferences.ADDON].preferences
+    assert ext("ui.preferences").BONESETTER_AP_preferences.bl_idname == preferences.ADDON == "bl_ext.dev.bonesetter"
+    assert (preferences.engine_python(), preferences.starts_engine()) == ("", True)
+    own.python_path, own.start_on_import = "/some/python", False
+    try:
+        assert (preferences.engine_python(), preferences.starts_engine()) == ("/some/python", False)
+    finally:
+        own.python_path, own.start_on_import = "", True
+
+
 def test_a_setting_of_any_kind_becomes_a_property(ext):
     setting, make = ext("model.core.settings").Setting, ext("operators.properties").property_of
     choices = (("near", "Near", "The nearest"), ("far", "Far", "The farthest"))
