@@ -7,7 +7,7 @@ from typing import Any
 
 import bpy
 
-#: The extension as Blender knows it: the package around this one. Importing that here would be a circle.
+#: The add-on as Blender knows it, `bl_ext.<repository>.bonesetter`: the package around `operators`.
 ADDON = __package__.rpartition(".")[0]
 
 

@@ -23,6 +23,7 @@ COMMANDS = {
     "ablate": ("bench.ablate", "solve without each part of the solver in turn, and write docs/ablation.md"),
     "time-start": ("bench.start", "time the engine's start beside importing torch, numpy and ezc3d alone"),
     "synthesise": ("synthetic.synthesis", "write a take of a synthetic person, with noise and gaps"),
+    "settings": ("shell.settings", "print the manual's page of all settings"),
     "picture": ("shell.picture", "draw a solved take: the skeleton inside the markers"),
 }
 
