@@ -17,7 +17,7 @@ import bpy
 from ..model.actors.actor_file import read_actor
 from ..model.core.settings import Settings
 from ..model.core.take import BonesetterError, Take
-from ..model.files.c3d import read_c3d
+from ..model.files.readers import read_take
 from ..model.marker_sets.marker_set import load_marker_set
 from ..model.result.report import write_report
 from ..model.shell.cli import FAILED, UsageError
@@ -32,7 +32,7 @@ from .solve_markers import begin, finish
 from .space import Timing
 
 #: Written by the engine; the others by Blender.
-ENGINE_FORMATS = ("bvh",)
+ENGINE_FORMATS = ("bvh", "c3d", "trc")
 
 #: Seconds by stage.
 Seconds = dict[str, float]
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
     Returns:
         The exit code: 0 when all were solved, 1 when some failed; wrong usage exits with 2.
     """
-    parser = argparse.ArgumentParser(prog="batch.py", description="Solve takes (C3D) in Blender.", allow_abbrev=False)
+    parser = argparse.ArgumentParser(prog="batch.py", description="Solve takes in Blender.", allow_abbrev=False)
     add_arguments(parser, sorted([*ENGINE_FORMATS, *WRITERS]), ["blend", "bvh"])
     given = parser.parse_args(arguments)
     try:
@@ -74,7 +74,7 @@ def _read(job: TakeJob) -> tuple[Take, Seconds]:
     """A take, and the seconds that reading it took."""
     seconds: Seconds = {}
     with _timed(seconds, "read"):
-        take = read_c3d(job.take)
+        take = read_take(job.take)
     return take, seconds
 
 

@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser, formats: Sequence[str], usual
         formats: What can be written.
         usual_formats: What is written unless told otherwise.
     """
-    parser.add_argument("takes", nargs="+", type=Path, metavar="TAKE.c3d")
+    parser.add_argument("takes", nargs="+", type=Path, metavar="TAKE", help="C3D, TRC, CSV of Motive or TSV of Qualisys")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for DIR/<stem>.<format> and DIR/<stem>.json")
     parser.add_argument("--format", nargs="+", choices=formats, default=usual_formats, help=f"default: {' '.join(usual_formats)}")
     parser.add_argument("--actor", type=Path, metavar="ACTOR.json", help="solve with this actor instead of fitting one")
