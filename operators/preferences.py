@@ -7,7 +7,7 @@ from typing import Any
 
 import bpy
 
-#: The add-on as Blender knows it, `bl_ext.<repository>.bonesetter`: the package around `operators`.
+#: The extension as Blender knows it: the package around this one. Importing that here would be a circle.
 ADDON = __package__.rpartition(".")[0]
 
 
