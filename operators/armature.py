@@ -15,7 +15,9 @@ from typing import Any
 import bpy
 import numpy as np
 
-from ..model.core.skeleton import CMU_JOINTS, Skeleton, turn_between
+from ..model.core.rigid import steady, turn_between
+from ..model.core.rotations import rotmat_to_unitquat, unitquat_product
+from ..model.core.skeleton import CMU_JOINTS, Skeleton
 from ..model.core.take import FloatArray
 from ..model.files.exchange import SolvedPose
 from .freshness import curves_digest
@@ -257,62 +259,28 @@ def bone_channels(armature: bpy.types.Object, pose: SolvedPose, space: Space) ->
     rest = np.array([armature.data.bones[names[joint]].matrix_local for joint in skeleton.joints], dtype=float)
     matrices, rest_heads = rest[:, :3, :3], rest[:, :3, 3]
     # A bone's posed orientation is turn R inverse(S) inverse(T) M. All but R is constant: one quaternion per bone.
-    constant = _quaternions(rest_rotations(skeleton).transpose(0, 2, 1) @ Y_UP_TO_Z_UP.T @ matrices)
-    turn = _quaternions(space.turn[None])[0]
+    constant = rotmat_to_unitquat(rest_rotations(skeleton).transpose(0, 2, 1) @ Y_UP_TO_Z_UP.T @ matrices)
+    turn = rotmat_to_unitquat(space.turn[None])[0]
     posed: list[FloatArray] = []
     solved: list[FloatArray] = []
     channels = np.empty_like(pose.rotations)
     for joint, parent in enumerate(skeleton.parents):
         local = pose.rotations[:, joint]
-        solved.append(local if parent < 0 else _multiply(solved[parent], local))
-        posed.append(_multiply(_multiply(turn, solved[joint]), constant[joint]))
+        solved.append(local if parent < 0 else unitquat_product(solved[parent], local))
+        posed.append(unitquat_product(unitquat_product(turn, solved[joint]), constant[joint]))
         if parent < 0:
-            relative = _multiply(_conjugate(_quaternions(matrices[joint : joint + 1])[0]), posed[joint])
+            relative = unitquat_product(_conjugate(rotmat_to_unitquat(matrices[joint : joint + 1])[0]), posed[joint])
         else:
-            at_rest = _quaternions((matrices[parent].T @ matrices[joint])[None])[0]
-            relative = _multiply(_conjugate(at_rest), _multiply(_conjugate(posed[parent]), posed[joint]))
+            at_rest = rotmat_to_unitquat((matrices[parent].T @ matrices[joint])[None])[0]
+            relative = unitquat_product(_conjugate(at_rest), unitquat_product(_conjugate(posed[parent]), posed[joint]))
         channels[:, joint] = relative
     channels /= np.linalg.norm(channels, axis=-1, keepdims=True)
+    channels[:1] *= np.where(channels[:1, :, :1] < 0, -1.0, 1.0)
     root = skeleton.parents.index(-1)
     location = (space.to_blender(pose.positions[:, root]) - rest_heads[root]) @ matrices[root]
-    return location, _continuous(channels)
-
-
-def _continuous(quaternions: FloatArray) -> FloatArray:
-    """The same rotations, each quaternion on the side of the one before: Blender interpolates them number by number."""
-    flips = np.einsum("fjk,fjk->fj", quaternions[1:], quaternions[:-1]) < 0
-    signs = np.ones(quaternions.shape[:2])
-    signs[0] = np.where(quaternions[0, :, 0] < 0, -1.0, 1.0)
-    signs[1:] = signs[0] * np.where(np.cumsum(flips, axis=0) % 2, -1.0, 1.0)
-    return quaternions * signs[..., None]
-
-
-def _multiply(a: FloatArray, b: FloatArray) -> FloatArray:
-    """Hamilton product of (..., 4) quaternions w x y z."""
-    aw, ax, ay, az = np.moveaxis(a, -1, 0)
-    bw, bx, by, bz = np.moveaxis(b, -1, 0)
-    return np.stack(
-        (
-            aw * bw - ax * bx - ay * by - az * bz,
-            aw * bx + ax * bw + ay * bz - az * by,
-            aw * by - ax * bz + ay * bw + az * bx,
-            aw * bz + ax * by - ay * bx + az * bw,
-        ),
-        axis=-1,
-    )
+    # Blender interpolates them number by number
+    return location, steady(channels)
 
 
 def _conjugate(quaternion: FloatArray) -> FloatArray:
     return quaternion * np.array([1.0, -1.0, -1.0, -1.0])
-
-
-def _quaternions(matrices: FloatArray) -> FloatArray:
-    """(n, 4) unit quaternions w x y z of (n, 3, 3) rotations: the eigenvector of Bar-Itzhack's matrix, sound at every angle."""
-    m = matrices
-    trace = np.trace(m, axis1=1, axis2=2)
-    k = np.empty((len(m), 4, 4))
-    k[:, 1:, 1:] = m + m.transpose(0, 2, 1) - trace[:, None, None] * np.eye(3)
-    k[:, 0, 0] = trace
-    k[:, 0, 1:] = k[:, 1:, 0] = np.stack((m[:, 2, 1] - m[:, 1, 2], m[:, 0, 2] - m[:, 2, 0], m[:, 1, 0] - m[:, 0, 1]), axis=-1)
-    _, vectors = np.linalg.eigh(k)
-    return vectors[:, :, -1]

@@ -17,9 +17,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..core.motion import forward, nearest_rotations
+from ..core.motion import forward
+from ..core.rigid import nearest_rotations, turn_between
 from ..core.rotations import rotmat_to_rotvec, rotvec_to_rotmat, unitquat_to_rotmat
-from ..core.skeleton import Skeleton, turn_between
+from ..core.skeleton import Skeleton
 from ..core.take import FloatArray
 from .actor import Actor, Freedom
 from .joint_names import counterparts

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..core.metrics import Figures, score
-from ..core.motion import Motion, matrices
+from ..core.motion import Motion
+from ..core.rotations import unitquat_to_rotmat
+from ..core.scores import Figures, score
 from ..core.settings import Settings
 from ..core.take import BonesetterError
 from ..engine.pipeline import solve_take
@@ -96,7 +97,7 @@ def solved(case: Case, settings: Settings, options: SolverOptions = EVERYTHING) 
     except (BonesetterError, np.linalg.LinAlgError):
         return None, time.perf_counter() - begin
     seconds = time.perf_counter() - begin
-    motion = Motion(solution.actor.skeleton, matrices(solution.rotations), solution.positions[:, 0], case.take.rate_hz)
+    motion = Motion(solution.actor.skeleton, unitquat_to_rotmat(solution.rotations), solution.positions[:, 0], case.take.rate_hz)
     return score(motion, case.truth), seconds
 
 

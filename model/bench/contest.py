@@ -27,7 +27,9 @@ import numpy as np
 
 from ..actors.actor import Actor
 from ..actors.actor_file import read_actor, write_actor
-from ..core.motion import Motion, matrices, quaternions
+from ..core.motion import Motion
+from ..core.rigid import quaternions
+from ..core.rotations import unitquat_to_rotmat
 from ..core.take import BonesetterError, FloatArray, Take
 from ..files.exchange import load_take
 from .contestants import OURS
@@ -50,7 +52,7 @@ def ours() -> tuple[Solve, str]:
 
     def solve(actor: Actor | None, take: Take) -> tuple[Motion, FloatArray | None, Actor | None]:
         solution = solve_take(take, Settings(), actor, lambda _stage, _part: None)
-        motion = Motion(solution.actor.skeleton, matrices(solution.rotations), solution.positions[:, 0], take.rate_hz)
+        motion = Motion(solution.actor.skeleton, unitquat_to_rotmat(solution.rotations), solution.positions[:, 0], take.rate_hz)
         return motion, in_order(solution.markers_model, solution.clean.take.labels, take.labels), solution.actor
 
     return solve, "this"

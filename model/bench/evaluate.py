@@ -11,7 +11,8 @@ import numpy as np
 
 from ..actors import prior as priors
 from ..core.metrics import PoseError, jitter, pose_error
-from ..core.motion import forward, matrices
+from ..core.motion import forward
+from ..core.rotations import unitquat_to_rotmat
 from ..core.settings import Settings
 from ..core.take import BonesetterError, Take
 from ..datasets.lab_takes import LabTake, data_folder, find_c3d, read_lab_take
@@ -63,7 +64,7 @@ def score(name: str, take: Take, lab: LabTake | None, settings: Settings, recipe
         solution = solve_take(shown, settings, None, progress, priors.bundled(without=(name,)))
     error = None
     if lab is not None:
-        positions, global_rotations = forward(solution.actor.skeleton, matrices(solution.rotations), solution.positions[:, 0])
+        positions, global_rotations = forward(solution.actor.skeleton, unitquat_to_rotmat(solution.rotations), solution.positions[:, 0])
         error = pose_error(positions, global_rotations, *lab.motion.forward())
     # a moved sample is nobody's marker: residual and jitter are those of the samples as the lab has them
     real = match(take, load_marker_set())

@@ -14,8 +14,9 @@ from typing import Any, Literal
 import numpy as np
 
 from ..actors.actor_file import write_actor
-from ..core.metrics import Figures, score
-from ..core.motion import Motion, matrices
+from ..core.motion import Motion
+from ..core.rotations import unitquat_to_rotmat
+from ..core.scores import Figures, score
 from ..core.skeleton import Skeleton
 from ..core.take import BonesetterError
 from ..datasets.lab_takes import PROJECT
@@ -162,7 +163,7 @@ def _figures(case: Case, path: Path) -> dict[str, float]:
         markers = solved["markers"] if solved["markers"].size else None
     lost = ~np.isfinite(quats).all(axis=-1)
     # scipy refuses what is no number; the frame is marked as failed again afterwards
-    rotations = matrices(np.where(lost[..., None], [1.0, 0.0, 0.0, 0.0], quats))
+    rotations = unitquat_to_rotmat(np.where(lost[..., None], [1.0, 0.0, 0.0, 0.0], quats))
     rotations[lost] = np.nan
     truth = case.truth
     estimate = Motion(Skeleton(truth.skeleton.joints, truth.skeleton.parents, bones), rotations, root, truth.rate_hz)

@@ -2,18 +2,19 @@
 """How far a solve is from the truth: raw, with the labs' conventions taken out, and in how it moves.
 
 Wherever two takes are compared, frame by frame, the longer one is cut to the shorter. A sample with a NaN in it has no error: it
-takes no part in a mean. `score` gathers every figure of one solve and counts the frames that had none.
+takes no part in a mean. `scores.score` gathers every figure of one solve and counts
+the frames that had none.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from .motion import Motion, nearest_rotations
-from .take import Axis, BonesetterError, BoolArray, FloatArray
+from .rigid import local_rotations, nearest_rotations, rotation_angles_deg
+from .take import Axis, BoolArray, FloatArray
 
 #: A CMU length unit in metres: 1 / 0.45 inch, 5.6444 cm, as the ASF files of CMU scale theirs and the CMU BVH release keeps it.
 CMU_UNIT = 0.0254 / 0.45
@@ -27,124 +28,6 @@ CONTACT_HEIGHT, FLOOR_PERCENTILE = 0.05, 1.0
 CONTACT_SPEED = 0.3
 #: A joint flips where it turns by more than the first between two frames and by less than the second in truth, in degrees.
 FLIP_DEG, NO_FLIP_DEG = 60.0, 30.0
-
-
-@dataclass(frozen=True)
-class Figures:
-    """One solve against the truth. NaN is a figure that the input does not give.
-
-    All are of the frames that both the solve and the truth have, and what needs two or three frames of those that follow on one
-    another; motion errors and all that needs two frames are NaN where there is one.
-
-    Attributes:
-        frames: How many were compared, failed ones included.
-        failed_frames: How many of them the solve has no finite pose for, and the truth has one; they are in no other figure.
-        distance_units: Distance, in CMU units; see `distance_units`.
-        smoothness_units: Smoothness, in CMU units per frame; see `smoothness_units`.
-        jpe_mm: Mean position error of the joints, see `pose_error`.
-        p95_mm, max_mm: Its 95th percentile and maximum over frames and joints.
-        joe_global_deg: Mean error of global rotations, see `pose_error`.
-        joe_local_deg: Mean error of local rotations, see `local_error`.
-        motion_jpe_mm, motion_p95_mm, motion_max_mm: Of the position error with a constant offset per joint taken out.
-        motion_joe_global_deg, motion_joe_local_deg: Of the rotation errors with a constant rotation per bone taken out.
-        mpe_mm: Mean error of the solver's own markers against the clean ones, see `marker_error_mm`; NaN without markers.
-        unplaced_samples: Clean samples, in the frames scored, that the solver has no marker for; they are not in `mpe_mm`.
-        jitter_ratio: Mean acceleration of the joints, solve / truth; 1 is right.
-        foot_skate_mm_s: Mean horizontal speed of feet that truly stand, see `foot_skate_mm_s`; NaN where none does.
-        true_foot_skate_mm_s: The same of the truth itself: what a perfect solve would have.
-        flips_per_1000: See `flips_per_1000`.
-        wrist_speed_ratio: See `speed_ratio`; below 1 is smeared.
-    """
-
-    frames: int
-    failed_frames: int
-    distance_units: float
-    smoothness_units: float
-    jpe_mm: float
-    p95_mm: float
-    max_mm: float
-    joe_global_deg: float
-    joe_local_deg: float
-    motion_jpe_mm: float
-    motion_p95_mm: float
-    motion_max_mm: float
-    motion_joe_global_deg: float
-    motion_joe_local_deg: float
-    mpe_mm: float
-    unplaced_samples: int
-    jitter_ratio: float
-    foot_skate_mm_s: float
-    true_foot_skate_mm_s: float
-    flips_per_1000: float
-    wrist_speed_ratio: float
-
-
-def score(
-    estimate: Motion,
-    truth: Motion,
-    markers: FloatArray | None = None,
-    true_markers: FloatArray | None = None,
-    up_axis: Axis = "Z",
-    *,
-    feet: Sequence[str] = FEET,
-    wrists: Sequence[str] = WRISTS,
-) -> Figures:
-    """Every figure of one solve.
-
-    Args:
-        estimate: The solve; a frame with anything not finite in it has failed. Its bones need not be the truth's.
-        truth: On the same joints, axes and frames; its own frames that are not finite are left out and are nobody's failure.
-        markers: (frames, markers, 3) in metres: where the solver puts them; NaN where it does not.
-        true_markers: (frames, markers, 3) in metres: where the same markers truly were, without noise; NaN where unknown.
-        up_axis: The axis that points up, in both.
-        feet: Names of the joints whose skating counts.
-        wrists: Names of the joints whose speed counts.
-
-    Raises:
-        BonesetterError: The skeletons or rates differ, a joint named is not there, or more than half of the frames failed.
-    """
-    _comparable(estimate, truth)
-    names, parents, rate_hz = truth.skeleton.joints, truth.skeleton.parents, truth.rate_hz
-    foot_rows, wrist_rows = _rows(names, feet), _rows(names, wrists)
-    frames = min(estimate.frames, truth.frames)
-    known, solved = _finite(truth, frames), _finite(estimate, frames)
-    scored = known & solved
-    if 2 * scored.sum() < known.sum() or not scored.any():
-        raise BonesetterError(
-            f"There is no scoring this solve: {scored.sum()} of its {known.sum()} frames have a pose, and at least half of them must."
-        )
-    estimate, truth = _only(estimate, scored), _only(truth, scored)
-    (positions, global_rotations), (true_positions, true_global_rotations) = estimate.forward(), truth.forward()
-    error = pose_error(positions, global_rotations, true_positions, true_global_rotations)
-    local_deg, motion_local_deg = local_error(global_rotations, true_global_rotations, parents)
-    # from one frame the constants take everything
-    moves = 1.0 if scored.sum() > 1 else np.nan
-    motion_mm = moves * error.motion_mm
-    mpe_mm, unplaced = _marker_figures(markers, true_markers, scored)
-    true_feet = true_positions[:, foot_rows]
-    return Figures(
-        frames=frames,
-        failed_frames=int((known & ~solved).sum()),
-        distance_units=distance_units(positions, true_positions),
-        smoothness_units=smoothness_units(positions, true_positions),
-        jpe_mm=_mean(error.position_mm),
-        p95_mm=_percentile(error.position_mm, 95),
-        max_mm=_percentile(error.position_mm, 100),
-        joe_global_deg=_mean(error.rotation_deg),
-        joe_local_deg=_mean(local_deg),
-        motion_jpe_mm=_mean(motion_mm),
-        motion_p95_mm=_percentile(motion_mm, 95),
-        motion_max_mm=_percentile(motion_mm, 100),
-        motion_joe_global_deg=moves * _mean(error.motion_deg),
-        motion_joe_local_deg=moves * _mean(motion_local_deg),
-        mpe_mm=mpe_mm,
-        unplaced_samples=unplaced,
-        jitter_ratio=_ratio(jitter(positions, rate_hz), jitter(true_positions, rate_hz)),
-        foot_skate_mm_s=foot_skate_mm_s(positions[:, foot_rows], true_feet, rate_hz, up_axis),
-        true_foot_skate_mm_s=foot_skate_mm_s(true_feet, true_feet, rate_hz, up_axis),
-        flips_per_1000=flips_per_1000(estimate.rotations, truth.rotations),
-        wrist_speed_ratio=speed_ratio(positions[:, wrist_rows], true_positions[:, wrist_rows]),
-    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,8 +63,8 @@ def pose_error(
         positions, true_positions: (frames, joints, 3) in metres; the longer take is cut to the shorter.
         global_rotations, true_global_rotations: (frames, joints, 3, 3) global rotations.
     """
-    positions, true_positions = _cut(positions, true_positions)
-    global_rotations, true_global_rotations = _cut(global_rotations, true_global_rotations)
+    positions, true_positions = cut(positions, true_positions)
+    global_rotations, true_global_rotations = cut(global_rotations, true_global_rotations)
     apart = true_positions - positions
     known = np.isfinite(apart).all(axis=(1, 2)) & np.isfinite(global_rotations).all(axis=(1, 2, 3))
     # the least squares of an offset are met by the mean in the bone's frame
@@ -211,20 +94,13 @@ def local_error(global_rotations: FloatArray, true_global_rotations: FloatArray,
     Returns:
         Raw and motion error, each (frames, joints) in degrees.
     """
-    global_rotations, true_global_rotations = _cut(global_rotations, true_global_rotations)
+    global_rotations, true_global_rotations = cut(global_rotations, true_global_rotations)
     true_local = local_rotations(true_global_rotations, parents)
     corrected = global_rotations @ bone_constants(global_rotations, true_global_rotations)
     return (
         rotation_angles_deg(local_rotations(global_rotations, parents), true_local),
         rotation_angles_deg(local_rotations(corrected, parents), true_local),
     )
-
-
-def local_rotations(global_rotations: FloatArray, parents: Sequence[int]) -> FloatArray:
-    """Local rotations (frames, joints, 3, 3) of global ones, of any hierarchy (-1 is a root's parent)."""
-    above = global_rotations[:, list(parents)]
-    above[:, np.array(parents) < 0] = np.eye(3)
-    return np.swapaxes(above, -1, -2) @ global_rotations
 
 
 def bone_constants(global_rotations: FloatArray, true_global_rotations: FloatArray) -> FloatArray:
@@ -236,21 +112,9 @@ def bone_constants(global_rotations: FloatArray, true_global_rotations: FloatArr
     Args:
         global_rotations, true_global_rotations: (frames, joints, 3, 3) global rotations; the longer take is cut to the shorter.
     """
-    global_rotations, true_global_rotations = _cut(global_rotations, true_global_rotations)
+    global_rotations, true_global_rotations = cut(global_rotations, true_global_rotations)
     between = np.swapaxes(global_rotations, -1, -2) @ true_global_rotations
     return nearest_rotations(between[np.isfinite(between).all(axis=(1, 2, 3))].sum(axis=0))
-
-
-def rotation_angles_deg(a: FloatArray, b: FloatArray) -> FloatArray:
-    """Angle between rotations (..., 3, 3), in degrees; NaN where either is.
-
-    It is acos((tr(A^T B) - 1) / 2), which MoCap-Solver and OpenMoCap clamp because rounding leaves [-1, 1], OpenMoCap so far
-    inside that nothing is below 0.256 degrees. Got from sine and cosine it needs no clamp, and is exact at 0 and 180.
-    """
-    between = np.swapaxes(a, -1, -2) @ b
-    axis = [between[..., i, j] - between[..., j, i] for i, j in ((2, 1), (0, 2), (1, 0))]
-    twice_sine = np.sqrt(axis[0] ** 2 + axis[1] ** 2 + axis[2] ** 2)
-    return np.degrees(np.arctan2(twice_sine, np.trace(between, axis1=-2, axis2=-1) - 1))
 
 
 def distance_units(positions: FloatArray, true_positions: FloatArray) -> float:
@@ -261,8 +125,8 @@ def distance_units(positions: FloatArray, true_positions: FloatArray) -> float:
     Args:
         positions, true_positions: (frames, joints, 3) in metres.
     """
-    positions, true_positions = _cut(positions, true_positions)
-    return _mean(np.linalg.norm(positions - true_positions, axis=-1)) / CMU_UNIT
+    positions, true_positions = cut(positions, true_positions)
+    return mean_of(np.linalg.norm(positions - true_positions, axis=-1)) / CMU_UNIT
 
 
 def smoothness_units(positions: FloatArray, true_positions: FloatArray) -> float:
@@ -275,8 +139,8 @@ def smoothness_units(positions: FloatArray, true_positions: FloatArray) -> float
     Args:
         positions, true_positions: (frames, joints, 3) in metres.
     """
-    positions, true_positions = _cut(positions, true_positions)
-    return _mean(np.linalg.norm(np.diff(positions - true_positions, axis=0), axis=-1)) / CMU_UNIT
+    positions, true_positions = cut(positions, true_positions)
+    return mean_of(np.linalg.norm(np.diff(positions - true_positions, axis=0), axis=-1)) / CMU_UNIT
 
 
 def marker_error_mm(markers: FloatArray, true_markers: FloatArray) -> float:
@@ -285,13 +149,13 @@ def marker_error_mm(markers: FloatArray, true_markers: FloatArray) -> float:
     Args:
         markers, true_markers: (frames, markers, 3) in metres.
     """
-    markers, true_markers = _cut(markers, true_markers)
-    return _mean(np.linalg.norm(markers - true_markers, axis=-1)) * 1000
+    markers, true_markers = cut(markers, true_markers)
+    return mean_of(np.linalg.norm(markers - true_markers, axis=-1)) * 1000
 
 
 def jitter(positions: FloatArray, rate_hz: float) -> float:
     """Mean acceleration of points (frames, points, 3) in m/s^2."""
-    return _mean(np.linalg.norm(np.diff(positions, n=2, axis=0), axis=-1)) * rate_hz**2
+    return mean_of(np.linalg.norm(np.diff(positions, n=2, axis=0), axis=-1)) * rate_hz**2
 
 
 def foot_skate_mm_s(feet: FloatArray, true_feet: FloatArray, rate_hz: float, up_axis: Axis) -> float:
@@ -306,10 +170,10 @@ def foot_skate_mm_s(feet: FloatArray, true_feet: FloatArray, rate_hz: float, up_
         rate_hz: Frames per second.
         up_axis: The axis that points up.
     """
-    feet, true_feet = _cut(feet, true_feet)
+    feet, true_feet = cut(feet, true_feet)
     level = [axis for axis in range(3) if axis != _up(up_axis)]
     speeds = np.linalg.norm(np.diff(feet[..., level], axis=0), axis=-1) * rate_hz
-    return _mean(speeds[foot_contact(true_feet, rate_hz, up_axis)]) * 1000
+    return mean_of(speeds[foot_contact(true_feet, rate_hz, up_axis)]) * 1000
 
 
 def foot_contact(feet: FloatArray, rate_hz: float, up_axis: Axis) -> BoolArray:
@@ -341,11 +205,11 @@ def flips_per_1000(rotations: FloatArray, true_rotations: FloatArray) -> float:
     Args:
         rotations, true_rotations: (frames, joints, 3, 3) local.
     """
-    rotations, true_rotations = _cut(rotations, true_rotations)
+    rotations, true_rotations = cut(rotations, true_rotations)
     turns = rotation_angles_deg(rotations[:-1], rotations[1:])
     true_turns = rotation_angles_deg(true_rotations[:-1], true_rotations[1:])
     flips = (turns > FLIP_DEG) & (true_turns < NO_FLIP_DEG)
-    return _ratio(1000.0 * flips.sum(), np.isfinite(turns + true_turns).all(axis=1).sum())
+    return ratio_of(1000.0 * flips.sum(), np.isfinite(turns + true_turns).all(axis=1).sum())
 
 
 def speed_ratio(positions: FloatArray, true_positions: FloatArray) -> float:
@@ -356,54 +220,13 @@ def speed_ratio(positions: FloatArray, true_positions: FloatArray) -> float:
     Args:
         positions, true_positions: (frames, points, 3).
     """
-    speeds, true_speeds = (np.linalg.norm(np.diff(points, axis=0), axis=-1) for points in _cut(positions, true_positions))
+    speeds, true_speeds = (np.linalg.norm(np.diff(points, axis=0), axis=-1) for points in cut(positions, true_positions))
     known = np.isfinite(speeds + true_speeds)
-    return _ratio(_percentile(speeds[known], 99), _percentile(true_speeds[known], 99))
+    return ratio_of(percentile_of(speeds[known], 99), percentile_of(true_speeds[known], 99))
 
 
-def _comparable(estimate: Motion, truth: Motion) -> None:
-    a, b = estimate.skeleton, truth.skeleton
-    if a.joints != b.joints or a.parents != b.parents:
-        raise BonesetterError("The solve and the truth have different joints: bring them onto one skeleton before scoring.")
-    if not np.isclose(estimate.rate_hz, truth.rate_hz, rtol=0.01):
-        raise BonesetterError(
-            f"The solve has {estimate.rate_hz:g} frames per second and the truth {truth.rate_hz:g}: resample one before scoring."
-        )
-
-
-def _rows(joints: tuple[str, ...], names: Sequence[str]) -> list[int]:
-    missing = [name for name in names if name not in joints]
-    if missing:
-        raise BonesetterError(f"The skeleton has no joint {missing[0]}: name its own feet and wrists for scoring.")
-    return [joints.index(name) for name in names]
-
-
-def _finite(motion: Motion, frames: int) -> BoolArray:
-    """(frames,): True where the whole pose is finite."""
-    rotations, root = np.isfinite(motion.rotations[:frames]), np.isfinite(motion.root[:frames])
-    return np.asarray(rotations.all(axis=(1, 2, 3)) & root.all(axis=1))
-
-
-def _only(motion: Motion, scored: BoolArray) -> Motion:
-    """The motion with NaN in all other frames, so that none follows on another that it does not."""
-    frames = len(scored)
-    rotations = np.where(scored[:, None, None, None], motion.rotations[:frames], np.nan)
-    return replace(motion, rotations=rotations, root=np.where(scored[:, None], motion.root[:frames], np.nan))
-
-
-def _marker_figures(markers: FloatArray | None, true_markers: FloatArray | None, scored: BoolArray) -> tuple[float, int]:
-    """MPE in mm over the frames scored, and how many samples the solver has no marker for."""
-    if markers is None or true_markers is None:
-        return float("nan"), 0
-    if markers.shape[1:] != true_markers.shape[1:]:
-        raise ValueError(f"markers of the shapes {markers.shape} and {true_markers.shape} are not the same ones")
-    markers, true_markers = _cut(markers[: len(scored)], true_markers[: len(scored)])
-    counted = np.isfinite(true_markers).all(axis=-1) & scored[: len(true_markers), None]
-    placed = np.isfinite(markers).all(axis=-1)
-    return marker_error_mm(markers, np.where(counted[..., None], true_markers, np.nan)), int((counted & ~placed).sum())
-
-
-def _cut(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
+def cut(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Both as long as the shorter one."""
     frames = min(len(a), len(b))
     return a[:frames], b[:frames]
 
@@ -412,16 +235,18 @@ def _up(axis: Axis) -> int:
     return "XYZ".index(axis)
 
 
-def _mean(values: FloatArray) -> float:
+def mean_of(values: FloatArray) -> float:
+    """Mean of the finite values; NaN where there is none."""
     known = values[np.isfinite(values)]
     return float(known.mean()) if known.size else float("nan")
 
 
-def _percentile(values: FloatArray, percent: float) -> float:
+def percentile_of(values: FloatArray, percent: float) -> float:
+    """Percentile of the finite values; NaN where there is none."""
     known = values[np.isfinite(values)]
     return float(np.percentile(known, percent)) if known.size else float("nan")
 
 
-def _ratio(a: float, b: float) -> float:
+def ratio_of(a: float, b: float) -> float:
     """a / b, NaN where there is nothing to compare with."""
     return float(a / b) if b > 0 else float("nan")

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .rotations import rotmat_to_unitquat, unitquat_to_rotmat
 from .skeleton import Skeleton
 from .take import FloatArray
 
@@ -67,32 +66,3 @@ def forward(skeleton: Skeleton, rotations: FloatArray, root: FloatArray) -> tupl
             global_rotations[:, joint] = global_rotations[:, parent] @ rotations[:, joint]
             positions[:, joint] = positions[:, parent] + global_rotations[:, parent] @ skeleton.offsets[joint]
     return positions, global_rotations
-
-
-def nearest_rotations(matrices: FloatArray) -> FloatArray:
-    """The rotations nearest to matrices (..., 3, 3), of the same type, no reflection among them (Kabsch 1976, Umeyama 1991).
-
-    Of the sum of a b' over points b and where they went, a, both about their middles, that is the turn that takes them there best;
-    of a sum of rotations it is their chordal mean.
-    """
-    u, _, vt = np.linalg.svd(matrices)
-    # the least singular value's sign is what keeps a reflection out
-    u[..., 2] *= np.sign(np.linalg.det(u) * np.linalg.det(vt))[..., None]
-    return u @ vt
-
-
-def quaternions(rotations: FloatArray) -> FloatArray:
-    """Matrices (frames, ..., 3, 3) as quaternions w x y z (frames, ..., 4) whose sign never flips between frames."""
-    return steady(rotmat_to_unitquat(rotations))
-
-
-def steady(quats: FloatArray) -> FloatArray:
-    """Quaternions (frames, ..., 4) with signs that never flip between frames; in place."""
-    flips = np.einsum("f...k,f...k->f...", quats[1:], quats[:-1]) < 0
-    quats[1:][np.logical_xor.accumulate(flips, axis=0)] *= -1.0
-    return quats
-
-
-def matrices(quats: FloatArray) -> FloatArray:
-    """Quaternions w x y z (..., 4) as matrices (..., 3, 3)."""
-    return unitquat_to_rotmat(quats)

@@ -58,14 +58,6 @@ class Skeleton:
         return below
 
 
-def turn_between(start: FloatArray, end: FloatArray) -> FloatArray:
-    """The smallest rotation, (3, 3), that turns one direction (3,) into another (not its opposite)."""
-    a, b = start / np.linalg.norm(start), end / np.linalg.norm(end)
-    axis = np.cross(a, b)
-    cross = np.array([[0.0, -axis[2], axis[1]], [axis[2], 0.0, -axis[0]], [-axis[1], axis[0], 0.0]])
-    return np.eye(3) + cross + cross @ cross / (1.0 + a @ b)
-
-
 #: Name in the CMU BVH release, name in the ASF, name of the parent (BVH).
 CMU_HIERARCHY: tuple[tuple[str, str, str | None], ...] = (
     ("Hips", "root", None),

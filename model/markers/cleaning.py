@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.curves import akima_slopes, hermite
-from ..core.motion import nearest_rotations
 from ..core.parallel import each, run_each
+from ..core.rigid import nearest_rotations
 from ..core.settings import Settings
 from ..core.take import BoolArray, CleanTake, FloatArray, IntArray, Take
 from ..marker_sets.marker_set import MarkerSet

@@ -15,7 +15,8 @@ import numpy as np
 from ..actors.actor import Actor
 from ..actors.placement import Placement
 from ..actors.prior import Prior
-from ..core.motion import Motion, nearest_rotations
+from ..core.motion import Motion
+from ..core.rigid import nearest_rotations
 from ..core.stretches import stretches
 from ..core.take import BoolArray, FloatArray, IntArray, Take
 from ..marker_sets.marker_set import MarkerSet

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..core.motion import nearest_rotations
+from ..core.rigid import nearest_rotations
 
 #: Squares of angles below this are 0 beside 1, in double precision too, once they are squared again: the first terms of a series suffice.
 SMALL = 1e-8

@@ -6,8 +6,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..core.curves import hermite, spline_slopes
-from ..core.motion import steady
 from ..core.parallel import each, run_each
+from ..core.rigid import steady
 from ..core.take import FloatArray
 from .fit import Found
 from .frames import Window, windows

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from scipy.linalg.lapack import dtbtrs  # pyright: ignore[reportAttributeAccessIssue]  # compiled, without stubs
 
-from ..core.motion import matrices, quaternions
+from ..core.rigid import quaternions
+from ..core.rotations import unitquat_to_rotmat
 from ..core.take import FloatArray
 from .kinematics import Pose, to_array
 
@@ -61,7 +62,7 @@ def butterworth(values: FloatArray, cutoff_hz: float, rate_hz: float) -> FloatAr
 
 def smooth_rotations(rotations: FloatArray, rate_hz: float, smooth: float) -> FloatArray:
     """Filter rotations (frames, 3, 3) that turn little within the filter's reach: their quaternions, brought back to length 1."""
-    return matrices(low_pass(quaternions(rotations), rate_hz, smooth))
+    return unitquat_to_rotmat(low_pass(quaternions(rotations), rate_hz, smooth))
 
 
 def smoothed(pose: Pose, rate_hz: float, smooth: float) -> Pose:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..actors.prior import Prior
-from ..core.motion import Motion, nearest_rotations
+from ..core.motion import Motion
+from ..core.rigid import nearest_rotations
 from ..core.take import BonesetterError, BoolArray, FloatArray
 from ..files.asf_amc import ASF_TO_C3D
 from ..marker_sets.marker_set import load_marker_set

@@ -137,7 +137,7 @@ def test_range_may_be_left_alone(scene, load, make_take):
     assert (scene.frame_start, scene.frame_end) == (7, 9)
 
 
-def test_y_up_takes_are_global_rotations(ext, scene, load, make_take):
+def test_y_up_takes_are_rotated(ext, scene, load, make_take):
     take = make_take(labels=("LFHD", "LANK"), up_axis="Y")
     take.positions[:, 0] = (0.1, 1.7, 0.3)
     take.positions[:, 1] = (0.1, 0.1, 0.3)

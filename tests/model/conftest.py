@@ -21,7 +21,8 @@ from model.files.bvh import TO_Y_UP
 from model.markers.cleaning import clean
 from model.marker_sets.marker_set import MarkerSet, load_marker_set
 from model.core.findings import Finding
-from model.core.motion import Motion, quaternions
+from model.core.motion import Motion
+from model.core.rigid import quaternions
 from model.actors.prior import bundled
 from model.core.settings import Settings
 from model.core.skeleton import CMU_HIERARCHY

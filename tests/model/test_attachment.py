@@ -11,7 +11,8 @@ import pytest
 from model.actors.actor import Actor
 from model.actors.prior import bundled
 from model.core.metrics import pose_error
-from model.core.motion import Motion, forward, matrices
+from model.core.motion import Motion, forward
+from model.core.rotations import unitquat_to_rotmat
 from model.core.settings import Settings
 from model.core.skeleton import CMU_JOINTS
 from model.core.take import Take
@@ -67,7 +68,7 @@ def solution(strange: Strange) -> Solution:
 
 
 def motion_mm(solution: Solution, motion: Motion) -> float:
-    positions, global_rotations = forward(solution.actor.skeleton, matrices(solution.rotations), solution.positions[:, 0])
+    positions, global_rotations = forward(solution.actor.skeleton, unitquat_to_rotmat(solution.rotations), solution.positions[:, 0])
     return float(pose_error(positions, global_rotations, *motion.forward()).motion_mm.mean())
 
 

@@ -12,7 +12,8 @@ from model.actors.hierarchy import carrying, prior_of, same_hierarchy
 from model.actors.joint_names import counterparts
 from model.actors.prior import bundled
 from model.core.metrics import pose_error
-from model.core.motion import Motion, forward, matrices
+from model.core.motion import Motion, forward
+from model.core.rotations import unitquat_to_rotmat
 from model.core.settings import Settings
 from model.core.skeleton import CMU_JOINTS, CMU_PARENTS
 from model.core.take import BonesetterError
@@ -41,7 +42,7 @@ def motion(actor, synthetic):
 
 
 def error_of(solution, motion):
-    positions, global_rotations = forward(solution.actor.skeleton, matrices(solution.rotations), solution.positions[:, 0])
+    positions, global_rotations = forward(solution.actor.skeleton, unitquat_to_rotmat(solution.rotations), solution.positions[:, 0])
     np.testing.assert_allclose(positions, solution.positions, atol=1e-5)
     return pose_error(positions, global_rotations, *motion.forward())
 

@@ -14,7 +14,6 @@ from model.core.metrics import (
     CMU_UNIT,
     FEET,
     WRISTS,
-    Figures,
     bone_constants,
     distance_units,
     flips_per_1000,
@@ -22,15 +21,14 @@ from model.core.metrics import (
     foot_skate_mm_s,
     jitter,
     local_error,
-    local_rotations,
     marker_error_mm,
     pose_error,
-    rotation_angles_deg,
-    score,
     smoothness_units,
     speed_ratio,
 )
 from model.core.motion import Motion
+from model.core.rigid import local_rotations, rotation_angles_deg
+from model.core.scores import Figures, score
 from model.core.skeleton import CMU_JOINTS, CMU_PARENTS, Skeleton
 from model.core.take import BonesetterError
 from model.result.report import marker_residuals_mm

@@ -4,8 +4,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from model.core.motion import nearest_rotations
-from model.core.skeleton import CMU_PARENTS, Skeleton, turn_between
+from model.core.rigid import nearest_rotations, turn_between
+from model.core.skeleton import CMU_PARENTS, Skeleton
 from model.core.stretches import frames_from, stretches
 
 

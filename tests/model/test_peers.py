@@ -12,8 +12,9 @@ from scipy.spatial.transform import Rotation
 from model.actors.prior import bundled
 from model.bench.peers import PEERS, Peer, Solved, load
 from model.bench.peers.articulation import articulate
-from model.core.metrics import pose_error, rotation_angles_deg
+from model.core.metrics import pose_error
 from model.core.motion import Motion
+from model.core.rigid import rotation_angles_deg
 from model.core.take import BonesetterError, Take
 from model.synthetic.synthesis import Noise, SyntheticTake, marker_positions, synthesise
 

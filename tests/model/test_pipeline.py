@@ -11,7 +11,8 @@ from model.actors.actor_file import read_actor, write_actor
 from model.actors.prior import bundled
 from model.bench.evaluate import CORRUPTED
 from model.core.metrics import pose_error
-from model.core.motion import Motion, forward, matrices
+from model.core.motion import Motion, forward
+from model.core.rotations import unitquat_to_rotmat
 from model.core.settings import Settings
 from model.core.take import BonesetterError, Take
 from model.datasets.lab_takes import read_lab_take
@@ -35,7 +36,7 @@ def solution(synthetic):
 
 
 def error_mm(solution, motion):
-    positions, global_rotations = forward(solution.actor.skeleton, matrices(solution.rotations), solution.positions[:, 0])
+    positions, global_rotations = forward(solution.actor.skeleton, unitquat_to_rotmat(solution.rotations), solution.positions[:, 0])
     np.testing.assert_allclose(positions, solution.positions, atol=1e-5)
     return pose_error(positions, global_rotations, *motion.forward())
 
@@ -109,7 +110,7 @@ LEGS = ("LFWT", "RFWT", "LBWT", "RBWT", *(side + part for side in "LR" for part 
 
 def leg_error_mm(solution, motion):
     legs = [joint for joint, name in enumerate(solution.actor.skeleton.joints) if name.endswith(("UpLeg", "Leg", "Foot"))]
-    positions, global_rotations = forward(solution.actor.skeleton, matrices(solution.rotations), solution.positions[:, 0])
+    positions, global_rotations = forward(solution.actor.skeleton, unitquat_to_rotmat(solution.rotations), solution.positions[:, 0])
     return pose_error(positions, global_rotations, *motion.forward()).motion_mm[:, legs].mean()
 
 

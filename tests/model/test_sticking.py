@@ -10,7 +10,8 @@ from model.actors.actor_file import read_actor
 from model.actors.prior import bundled
 from model.bench.evaluate import CORRUPTED
 from model.core.metrics import pose_error
-from model.core.motion import forward, matrices
+from model.core.motion import forward
+from model.core.rotations import unitquat_to_rotmat
 from model.core.settings import Settings
 from model.datasets.lab_takes import find_c3d
 from model.engine.pipeline import solve_take
@@ -34,7 +35,7 @@ def with_moved(synthetic, moved):
 
 
 def error_of(solution, motion):
-    global_rotations = forward(solution.actor.skeleton, matrices(solution.rotations), solution.positions[:, 0])[1]
+    global_rotations = forward(solution.actor.skeleton, unitquat_to_rotmat(solution.rotations), solution.positions[:, 0])[1]
     return pose_error(solution.positions, global_rotations, *motion.forward())
 
 

@@ -13,7 +13,8 @@ from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from model.actors.prior import Prior, bundled
-from model.core.motion import FASTEST_RAD, Motion, matrices
+from model.core.motion import FASTEST_RAD, Motion
+from model.core.rotations import unitquat_to_rotmat
 from model.core.skeleton import CMU_JOINTS, CMU_PARENTS, Skeleton
 from model.files.asf_amc import ASF_TO_C3D
 from model.study.generator import Generator, batches, corrupted_windows
@@ -80,7 +81,7 @@ def mean_bodies(prior: Prior, count: int, size: float = 1.0) -> Bodies:
 
 def random_pose(count: int, frames: int, seed: int = 0) -> tuple[Tensor, Tensor]:
     random = np.random.default_rng(seed)
-    local = matrices(random.normal(size=(count, frames, len(CMU_JOINTS), 4)))
+    local = unitquat_to_rotmat(random.normal(size=(count, frames, len(CMU_JOINTS), 4)))
     return torch.from_numpy(local).float(), torch.from_numpy(random.normal(size=(count, frames, 3))).float()
 
 
@@ -124,7 +125,7 @@ def test_a_real_subjects_bones_are_given_to_all(prior):
 
 def test_footage_is_the_motion_turned_upright(synthetic, footage):
     np.testing.assert_allclose(footage.root, synthetic.motion.root, atol=1e-5)
-    np.testing.assert_allclose(matrices(footage.rotations.numpy()), synthetic.motion.rotations, atol=1e-5)
+    np.testing.assert_allclose(unitquat_to_rotmat(footage.rotations.numpy()), synthetic.motion.rotations, atol=1e-5)
     assert (footage.rotations[1:] * footage.rotations[:-1]).sum(-1).min() > 0.9, "a sign flips"
     assert footage.legs[0] == pytest.approx(leg_length(synthetic.motion.skeleton.bones, CMU_JOINTS))
 
@@ -254,8 +255,8 @@ def test_mirroring_twice_is_the_identity(footage):
     rotations, root = footage.rotations[None, ::40], footage.root[None, ::40]
     once = mirrored(footage, rotations, root)
     again = mirrored(footage, *once)
-    assert not np.allclose(matrices(once[0].numpy()), matrices(rotations.numpy()), atol=0.1)
-    np.testing.assert_allclose(matrices(again[0].numpy()), matrices(rotations.numpy()), atol=1e-5)
+    assert not np.allclose(unitquat_to_rotmat(once[0].numpy()), unitquat_to_rotmat(rotations.numpy()), atol=0.1)
+    np.testing.assert_allclose(unitquat_to_rotmat(again[0].numpy()), unitquat_to_rotmat(rotations.numpy()), atol=1e-5)
     np.testing.assert_allclose(again[1], root)
 
 
@@ -266,7 +267,7 @@ def test_a_left_handed_wave_becomes_a_right_handed_one():
     footage = gather_footage([slanted], ["left-handed"])
     rotations, root = mirrored(footage, footage.rotations[None], footage.root[None])
     upright = slanted.on_axes(ASF_TO_C3D)
-    there = replace(upright, rotations=matrices(rotations[0].numpy()), root=root[0].double().numpy()).forward()[0]
+    there = replace(upright, rotations=unitquat_to_rotmat(rotations[0].numpy()), root=root[0].double().numpy()).forward()[0]
     here = upright.forward()[0]
     np.testing.assert_allclose(there[:, list(footage.mirrored)], here * SIDES, atol=2e-4)
     assert np.ptp(here[:, JOINT["LeftHand"], 2]) > 0.3 > 1e-3 > np.ptp(here[:, JOINT["RightHand"], 2])

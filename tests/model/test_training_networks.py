@@ -18,7 +18,7 @@ from scipy.spatial.transform import Rotation
 from torch import Tensor, nn
 
 from model.actors.prior import BUNDLED, Prior, bundled
-from model.core.motion import matrices
+from model.core.rotations import unitquat_to_rotmat
 from model.core.take import BonesetterError
 from model.study import networks
 from model.study.generator import Pool
@@ -50,7 +50,7 @@ def prior() -> Prior:
 
 
 def rotations(*shape: int, seed: int = 0) -> Tensor:
-    return torch.from_numpy(matrices(np.random.default_rng(seed).normal(size=(*shape, 4)))).float()
+    return torch.from_numpy(unitquat_to_rotmat(np.random.default_rng(seed).normal(size=(*shape, 4)))).float()
 
 
 def about(axis: str, degrees: np.ndarray | list[float]) -> Tensor:

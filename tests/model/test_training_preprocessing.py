@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from model.actors.prior import bundled
-from model.core.motion import matrices
+from model.core.rotations import unitquat_to_rotmat
 from model.core.take import BonesetterError
 from model.files.asf_amc import ASF_TO_C3D
 from model.study.noise_filters import FASTEST_M_PER_S, NOISE_FILTERS, drop_strays, hold_jumps
@@ -75,7 +75,7 @@ SHIFT = np.array([2.0, -1.0, 0.4])
 
 @pytest.mark.parametrize("switches", ALL, ids=lambda s: f"{s.coordinates}-{s.scale}-{s.noise_filter}-{s.axes}")
 def test_a_pose_comes_back_from_the_frame_with_every_switch(reference, gappy, switches):
-    local = torch.from_numpy(matrices(np.random.default_rng(0).normal(size=(2, 40, 31, 4)))).float()
+    local = torch.from_numpy(unitquat_to_rotmat(np.random.default_rng(0).normal(size=(2, 40, 31, 4)))).float()
     root = torch.from_numpy(np.random.default_rng(0).normal(size=(2, 40, 3))).float()
     prepared = prepare(gappy * 1.1, reference, switches, RATE_HZ)
     seen, place = to_frame(local, root, prepared)
