@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Solve takes in Blender without a window, each into files of its own.
 
-    blender --background --python batch.py -- TAKE.c3d [TAKE.c3d ...] --out DIR [--format blend bvh fbx glb]
+    blender --background --python batch.py -- TAKE [TAKE ...] --out DIR [--format blend bvh fbx glb]
 
-or, where the bpy wheel is installed, `python batch.py TAKE.c3d ...`. Options and exit codes are those of `python -m model solve`; the
+or, where the bpy wheel is installed, `python batch.py TAKE ...`. Options and exit codes are those of `python -m model solve`; the
 report has Blender's stages too, and blend and bvh are what is written by default.
 """
 
@@ -21,9 +21,6 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent
 
-#: Written by the engine; the others by Blender.
-ENGINE_FORMATS = ("bvh",)
-
 
 def main(arguments: Sequence[str]) -> int:
     """Solve the takes.
@@ -33,8 +30,8 @@ def main(arguments: Sequence[str]) -> int:
     """
     with _extension() as load:
         runs, cli = load("model.shell.runs"), load("model.shell.cli")
-        parser = argparse.ArgumentParser(prog="batch.py", description="Solve takes (C3D) in Blender.", allow_abbrev=False)
-        runs.add_arguments(parser, sorted([*ENGINE_FORMATS, *WRITERS]), ["blend", "bvh"])
+        parser = argparse.ArgumentParser(prog="batch.py", description="Solve takes in Blender.", allow_abbrev=False)
+        runs.add_arguments(parser, sorted([*load("model.files.output").WRITERS, *WRITERS]), ["blend", "bvh"])
         parsed = parser.parse_args(arguments)
         try:
             jobs, settings = runs.plan(parsed), runs.settings_from(parsed)
@@ -68,7 +65,7 @@ def _read(job: Any, load: Callable[[str], Any]) -> tuple[Any, dict[str, float]]:
     """A take, and the seconds that reading it took."""
     seconds: dict[str, float] = {}
     with _timed(seconds, "read"):
-        take = load("model.files.c3d").read_c3d(job.take)
+        take = load("model.files.readers").read_take(job.take)
     return take, seconds
 
 
@@ -98,7 +95,7 @@ def _solve(
         collection = load("operators.empties").build_take(scene, take, timing, options, job.take.resolve())
         importing.set_range(scene, [timing])
     with _timed(seconds, "engine"):
-        exports = {name: str(path.resolve()) for name, path in job.exports.items() if name in ENGINE_FORMATS}
+        exports = {name: str(path.resolve()) for name, path in job.exports.items() if name not in WRITERS}
         named = {"actor": given.actor, "layout": given.layout, "save_actor": job.save_actor}
         files = {name: str(path.resolve()) for name, path in named.items() if path}
         solve = solving.begin(scene, collection, settings, exports=exports, **files)
@@ -159,6 +156,7 @@ def _write_glb(path: Path, armature: Any) -> None:
     )
 
 
+#: What Blender writes; the engine writes the rest.
 WRITERS: dict[str, Callable[[Path, Any], None]] = {"blend": _write_blend, "fbx": _write_fbx, "glb": _write_glb}
 
 

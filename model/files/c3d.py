@@ -16,13 +16,10 @@ import numpy as np
 from ..core.findings import Finding
 from ..core.take import Axis, BonesetterError, BoolArray, FloatArray, Take
 from .c3d_layout import Contents, Layout, find_layout, read_contents, read_samples
-from .figure import drop_absurd, metres_per_unit, unique_labels, up_axis
+from .figure import believable_rate, drop_absurd, metres_per_unit, unique_labels, up_axis
 
 #: Lists of points that a lab's model computed, as named in the C3D manual and by Vicon.
 MODEL_OUTPUTS = ("ANGLES", "FORCES", "MOMENTS", "POWERS", "SCALARS", "REACTIONS")
-
-#: Rates that a camera system has, in Hz.
-LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 1.0, 10_000.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +67,8 @@ def read_source(path: Path) -> Source:
     contents = read_contents(path)
     layout = find_layout(contents)
     findings: list[Finding] = []
-    rate = _rate_hz(contents, findings)
+    rates = (("POINT:RATE", contents.number("POINT", "RATE")), ("the header", contents.header.rate_hz))
+    rate = believable_rate(path.name, "POINT:RATE", rates, findings)
     names = unique_labels(contents.texts("POINT", "LABELS"), layout.points)
     markers = _markers(contents, names, findings)
     labels = tuple(names[marker] for marker in markers)
@@ -92,18 +90,6 @@ def read_source(path: Path) -> Source:
         findings=tuple(findings),
     )
     return Source(contents, layout, tuple(markers), metres, scale, take)
-
-
-def _rate_hz(contents: Contents, findings: list[Finding]) -> float:
-    """POINT:RATE, or the header's rate where that is none."""
-    said = (contents.number("POINT", "RATE"), contents.header.rate_hz)
-    rates = [rate for rate in said if rate is not None and LOWEST_RATE_HZ <= rate <= HIGHEST_RATE_HZ]
-    if not rates:
-        found = next((f"{rate:g} Hz" for rate in said if rate), "no frame rate")
-        raise BonesetterError(f"{contents.path.name} gives {found}, which cannot be true: set POINT:RATE in it to its frames per second.")
-    if len(rates) == 2 and abs(rates[0] - rates[1]) > 0.01 * rates[0]:
-        findings.append(Finding("file", f"POINT:RATE says {rates[0]:g} Hz, the header {rates[1]:g} Hz: {rates[0]:g} Hz is taken."))
-    return rates[0]
 
 
 def _markers(contents: Contents, labels: tuple[str, ...], findings: list[Finding]) -> list[int]:

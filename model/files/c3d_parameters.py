@@ -171,6 +171,16 @@ def floats(data: bytes | memoryview, processor: int) -> np.ndarray:
         return np.ascontiguousarray(words).view("<f4").ravel() / np.float32(4.0)
 
 
+def stored_floats(values: FloatArray, processor: int) -> bytes:
+    """Numbers as the processor stores them: what `floats` reads."""
+    if processor == MIPS:
+        return values.astype(">f4").tobytes()
+    if processor != DEC:
+        return values.astype("<f4").tobytes()
+    words = (values * 4.0).astype("<f4").view("<u2").reshape(-1, 2)
+    return np.ascontiguousarray(words[:, ::-1]).tobytes()
+
+
 def decoded(fields: list[bytes]) -> list[str]:
     """Strings of fields of characters of one parameter: in UTF-8 where all of them are that, else as Windows writes Western languages.
 

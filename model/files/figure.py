@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What every reader of markers asks of the figure in them, whatever the format: its unit, which axis is up, what is no sample.
+"""What every reader of markers asks of the figure in them, whatever the format: its rate and unit, which axis is up, what is no sample.
 
 What a file declares is often wrong or missing, but people are of a known size, and mostly stand on their feet.
 """
@@ -40,6 +40,9 @@ METRES_PER_UNIT: Mapping[str, float] = {
     "feet": 0.3048,
 }
 
+#: Rates that a camera system has, in Hz.
+LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 1.0, 10_000.0
+
 #: A person's markers span about this much in a frame; the unit of a file that names none is the one that comes nearest.
 USUAL_SPAN = 1.8
 
@@ -69,6 +72,29 @@ def unique_labels(given: Sequence[str], points: int) -> tuple[str, ...]:
             label = f"{name}-{repeats[name]}"
         labels[label] = None
     return tuple(labels)
+
+
+def believable_rate(file: str, setting: str, said: Sequence[tuple[str, float | None]], findings: list[Finding]) -> float:
+    """Frames per second, by the first of a file's witnesses that may be right.
+
+    Args:
+        file: Its name.
+        setting: What the rate is called in the file, for the user who has to put it right.
+        said: Who says it, and what it says, in Hz, or None.
+        findings: Get what contradicts it.
+
+    Raises:
+        BonesetterError: None of them is a camera system's.
+    """
+    rates = [(who, rate) for who, rate in said if rate is not None and LOWEST_RATE_HZ <= rate <= HIGHEST_RATE_HZ]
+    if not rates:
+        found = next((f"{rate:g} Hz" for _, rate in said if rate), "no frame rate")
+        raise BonesetterError(f"{file} gives {found}, which cannot be true: set {setting} in it to its frames per second.")
+    (who, rate), *others = rates
+    for other, differs in others:
+        if abs(rate - differs) > 0.01 * rate:
+            findings.append(Finding("file", f"{who} says {rate:g} Hz, {other} {differs:g} Hz: {rate:g} Hz is taken."))
+    return rate
 
 
 def metres_per_unit(file: str, setting: str, unit: str, labels: Sequence[str], positions: FloatArray, findings: list[Finding]) -> float:

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The formats of takes that are read. Another one is a file with a function from path to `Take`, and a line here."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from ..core.take import BonesetterError, Take
+from .formats import Format
+
+#: {how a file's name ends, in small letters: format}.
+READERS: dict[str, Format] = {
+    ".c3d": Format("C3D", "c3d.read_c3d"),
+    ".trc": Format("TRC", "trc.read_trc"),
+    ".csv": Format("CSV of Motive", "motive_csv.read_csv"),
+    ".tsv": Format("TSV of QTM", "qualisys_tsv.read_tsv"),
+}
+
+
+def read_take(path: Path) -> Take:
+    """Read the markers of a take, in any format of `READERS`, told by how the file's name ends.
+
+    Returns:
+        Positions and residuals in metres on the file's own axes; the take knows the file as its source.
+
+    Raises:
+        BonesetterError: No reader knows such files, or the file cannot be read, is damaged, or holds no markers.
+    """
+    path = Path(path)
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        *some, last = READERS
+        raise BonesetterError(f"{path.name} is in no format that is read: choose a {', '.join(some)} or {last} file.")
+    return replace(reader.load()(path), source=path)
