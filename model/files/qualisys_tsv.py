@@ -50,8 +50,9 @@ def read_tsv(path: Path) -> Take:
     # a time code, which may stand third, is no number
     columns = Columns(lead + places, range(min(lead, 2)), range(lead, lead + places, 3))
     leading, positions = read_table(path, lines, first, "\t", columns)
-    numbers = next((column for column in leading.T if _counts(column)), None)
-    times = next((column for column in leading.T if column is not numbers and column[-1] > column[0]), None)
+    numbers = leading[:, 0] if lead and _counts(leading[:, 0]) else None
+    # a number comes before its time
+    times = leading[:, -1] if lead > (numbers is not None) else None
     return take_of(
         Recording(
             path=path,

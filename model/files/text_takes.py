@@ -138,8 +138,10 @@ def read_table(path: Path, lines: Sequence[str], first: int, delimiter: str, col
     """
     values, width, lead = array("d"), columns.width, len(columns.lead)
     chosen = itemgetter(*columns.wanted)
+    # where frames are numbered, a row of nothing is none
+    blank = f" {delimiter}" if lead else " "
     for index in range(first, len(lines)):
-        if not lines[index].strip(" "):
+        if not lines[index].strip(blank):
             continue
         cells = lines[index].split(delimiter)
         if len(cells) < width:

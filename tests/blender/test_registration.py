@@ -33,7 +33,7 @@ def test_everything_is_where_users_look():
     assert bpy.types.BONESETTER_FH_c3d.bl_import_operator == "bonesetter.import_c3d"
     assert bpy.types.BONESETTER_PT_main.bl_category == "Bonesetter"
     assert "REGISTER" not in bpy.types.BONESETTER_OT_solve_markers.bl_options
-    assert bpy.ops.bonesetter.import_c3d.get_rna_type().name == "Import C3D"
+    assert bpy.ops.bonesetter.import_c3d.get_rna_type().name == "Import Markers"
 
 
 def test_import_menu_is_extended_once(ext):
