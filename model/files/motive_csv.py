@@ -85,6 +85,7 @@ def read_csv(path: Path) -> Take:
             positions=positions,
             numbers=numbers[:, 0],
             times=numbers[:, 1] if times else None,
+            frames_said=number(said.get("Total Exported Frames", "")),
             rate_hz=number(said.get("Export Frame Rate", "")) or number(said.get("Capture Frame Rate", "")),
             rate_setting="Export Frame Rate",
             unit=said.get("Length Units", ""),

@@ -60,6 +60,7 @@ def read_tsv(path: Path) -> Take:
             positions=positions,
             numbers=numbers,
             times=times,
+            frames_said=number(next(iter(said.get("NO_OF_FRAMES", [])), "")),
             rate_hz=number(next(iter(said.get("FREQUENCY", [])), "")),
             rate_setting="FREQUENCY",
             unit="mm",

@@ -37,6 +37,7 @@ class Recording:
         positions: (frames, labels, 3) in the file's unit, NaN where missing.
         numbers: (frames,) of the frames, None where the file has none.
         times: (frames,) in seconds, None where the file has none.
+        frames_said: How many there are, as the header says; None where it does not.
         rate_hz: As the header says, None where it does not.
         rate_setting: What the rate is called in the file.
         unit: As the header says, empty where it does not.
@@ -49,6 +50,7 @@ class Recording:
     positions: FloatArray
     numbers: FloatArray | None
     times: FloatArray | None
+    frames_said: float | None
     rate_hz: float | None
     rate_setting: str
     unit: str
@@ -187,12 +189,15 @@ def take_of(recording: Recording) -> Take:
     file = path.name
     positions = recording.positions.copy()
     positions[~np.isfinite(positions).all(axis=-1) | (positions == 0).all(axis=-1)] = np.nan
+    if recording.frames_said is not None and recording.frames_said > len(positions):
+        said = f"The header says {recording.frames_said:.0f} frames, the file holds {len(positions)}: it may be cut off."
+        findings.append(Finding("file", said, numbers={"frames": len(positions)}))
     numbers = _whole(recording.numbers)
     step = _step(file, numbers)
     timed = _timed_rate(recording.times, numbers if step is None else None)
     # of frames of which only every second is there the header may know the cameras' rate
-    said = [("the header", recording.rate_hz), ("the time column", timed)]
-    rate = believable_rate(file, recording.rate_setting, said if step in (None, 1) else said[::-1], findings)
+    rates = [("the header", recording.rate_hz), ("the time column", timed)]
+    rate = believable_rate(file, recording.rate_setting, rates if step in (None, 1) else rates[::-1], findings)
     if numbers is not None and step is None:
         positions = _spread(file, positions, numbers, findings)
     labels = unique_labels(recording.labels, positions.shape[1])

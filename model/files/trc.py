@@ -55,6 +55,7 @@ def read_trc(path: Path) -> Take:
             positions=positions,
             numbers=numbers[:, 0],
             times=numbers[:, 1] if lead == 2 else None,
+            frames_said=number(said.get("numframes", "")),
             rate_hz=number(said.get("datarate", "")) or number(said.get("camerarate", "")),
             rate_setting="DataRate",
             unit=said.get("units", ""),

@@ -167,10 +167,12 @@ def test_what_a_header_claims_takes_no_memory(name: str, old: str, new: str, wri
     path = write(name, SOUND[name].replace(old, new))
     tracemalloc.start()
     try:
-        assert read_take(path).frames == 6
+        take = read_take(path)
         assert tracemalloc.get_traced_memory()[1] < 5e6
     finally:
         tracemalloc.stop()
+    assert take.frames == 6
+    assert [each.text for each in take.findings][-1:] == ["The header says 1000000000 frames, the file holds 6: it may be cut off."]
 
 
 @pytest.mark.parametrize("name", ["a.trc", "a.csv"])
