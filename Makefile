@@ -10,14 +10,14 @@ demo:
 test:
 	@tools/test
 
-# Damaged C3D files: docs/reliability.md.
+# Damaged files: docs/reliability.md.
 fuzz:
 	@python=$$(tools/environment engine) && "$$python" -m tests.fuzz.run $(ARGS)
 	@python=$$(tools/environment bpy-5.2) && "$$python" tests/blender/fuzz.py
 
-# make solve C3D="a.c3d b.c3d" [OUT=dir] [ARGS="--force"]
+# make solve C3D="a.c3d b.trc" [OUT=dir] [ARGS="--force"]
 solve:
-	@test -n "$(C3D)" || { echo 'usage: make solve C3D="a.c3d b.c3d" [OUT=dir] [ARGS=...]' >&2; exit 2; }
+	@test -n "$(C3D)" || { echo 'usage: make solve C3D="a.c3d b.trc" [OUT=dir] [ARGS=...]' >&2; exit 2; }
 	@python=$$(tools/environment engine) && "$$python" -m model solve $(C3D) --out "$(OUT)" $(ARGS)
 
 # Train every network of the study: some hours; what is done is kept, so that it can be stopped at any time.

@@ -17,6 +17,7 @@ import bpy
 from ..model.actors.actor_file import read_actor
 from ..model.core.settings import Settings
 from ..model.core.take import BonesetterError, Take
+from ..model.files.output import WRITERS as ENGINE_WRITERS
 from ..model.files.readers import read_take
 from ..model.marker_sets.marker_set import load_marker_set
 from ..model.result.report import write_report
@@ -31,9 +32,6 @@ from .session import session
 from .solve_markers import begin, finish
 from .space import Timing
 
-#: Written by the engine; the others by Blender.
-ENGINE_FORMATS = ("bvh", "c3d", "trc")
-
 #: Seconds by stage.
 Seconds = dict[str, float]
 
@@ -45,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
         The exit code: 0 when all were solved, 1 when some failed; wrong usage exits with 2.
     """
     parser = argparse.ArgumentParser(prog="batch.py", description="Solve takes in Blender.", allow_abbrev=False)
-    add_arguments(parser, sorted([*ENGINE_FORMATS, *WRITERS]), ["blend", "bvh"])
+    add_arguments(parser, sorted([*ENGINE_WRITERS, *WRITERS]), ["blend", "bvh"])
     given = parser.parse_args(arguments)
     try:
         jobs, settings = plan(given), settings_from(given)
@@ -95,7 +93,7 @@ def _solve(job: TakeJob, take: Take, seconds: Seconds, settings: Settings, given
         collection = build_take(scene, take, timing, ImportOptions(), job.take.resolve())
         set_range(scene, [timing])
     with _timed(seconds, "engine"):
-        exports = {name: str(path.resolve()) for name, path in job.exports.items() if name in ENGINE_FORMATS}
+        exports = {name: str(path.resolve()) for name, path in job.exports.items() if name not in WRITERS}
         named = {"actor": given.actor, "layout": given.layout, "save_actor": job.save_actor}
         files = {name: str(path.resolve()) for name, path in named.items() if path}
         solve = begin(scene, collection, settings, exports=exports, **files)

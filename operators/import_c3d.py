@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""File > Import > Motion Capture (.c3d), and the same by drag and drop."""
+"""File > Import > Motion Capture Markers, in any format that is read, and the same by drag and drop."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bpy.props import BoolProperty, CollectionProperty, EnumProperty, StringProp
 from bpy_extras.io_utils import ImportHelper, poll_file_object_drop
 
 from ..model.core.take import BonesetterError, Take
-from ..model.files.readers import SUFFIXES, read_take
+from ..model.files.readers import READERS, read_take
 from .empties import ImportOptions, build_take
 from .engine import interpreter
 from .preferences import engine_python, starts_engine
@@ -35,7 +35,7 @@ class BONESETTER_OT_import_c3d(bpy.types.Operator, ImportHelper):
     bl_options = {"REGISTER", "UNDO", "PRESET"}
 
     filename_ext = ".c3d"
-    filter_glob: StringProperty(default=";".join(f"*{suffix}" for suffix in SUFFIXES), options={"HIDDEN"})
+    filter_glob: StringProperty(default=";".join(f"*{suffix}" for suffix in READERS), options={"HIDDEN"})
     files: CollectionProperty(type=bpy.types.OperatorFileListElement, options={"HIDDEN", "SKIP_SAVE"})
     directory: StringProperty(subtype="DIR_PATH", options={"HIDDEN", "SKIP_SAVE"})
 
@@ -257,7 +257,7 @@ class BONESETTER_FH_c3d(bpy.types.FileHandler):
     bl_idname = "BONESETTER_FH_c3d"
     bl_label = "Motion Capture Markers"
     bl_import_operator = "bonesetter.import_c3d"
-    bl_file_extensions = ";".join(SUFFIXES)
+    bl_file_extensions = ";".join(READERS)
 
     @classmethod
     def poll_drop(cls, context: bpy.types.Context) -> bool:
@@ -265,4 +265,4 @@ class BONESETTER_FH_c3d(bpy.types.FileHandler):
 
 
 def draw_menu(self: bpy.types.Menu, _context: bpy.types.Context) -> None:
-    self.layout.operator(BONESETTER_OT_import_c3d.bl_idname, text=f"Motion Capture Markers ({', '.join(SUFFIXES)})")
+    self.layout.operator(BONESETTER_OT_import_c3d.bl_idname, text=f"Motion Capture Markers ({', '.join(READERS)})")

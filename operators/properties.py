@@ -43,7 +43,7 @@ class BONESETTER_PG_take(bpy.types.PropertyGroup):
     """A take and the result of its last solve."""
 
     is_take: BoolProperty()
-    path: StringProperty(name="File", description="The C3D file that was imported", subtype="FILE_PATH")
+    path: StringProperty(name="File", description="The file that was imported", subtype="FILE_PATH")
     rate_hz: FloatProperty(name="Rate", description="Samples per second")
     frames: IntProperty(name="Frames", description="Samples in the take")
     up_axis: EnumProperty(name="Up Axis", items=(("Y", "Y", "Y is up in the file"), ("Z", "Z", "Z is up in the file")))

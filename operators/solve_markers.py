@@ -108,7 +108,7 @@ class BONESETTER_OT_solve_markers(bpy.types.Operator):
             cls.poll_message_set("A take is being solved: press Esc to cancel it")
             return False
         if active_take(context) is None:
-            cls.poll_message_set("Import a C3D file first, or select a marker of a take")
+            cls.poll_message_set("Import a take first, or select a marker of a take")
             return False
         return True
 

@@ -91,9 +91,7 @@ def peer(key: str) -> tuple[Solve, str]:
 
 def only(take: Take, labels: tuple[str, ...]) -> Take:
     """A take with those of its markers that are among the labels."""
-    rows = [row for row, label in enumerate(take.labels) if label in labels]
-    kept = tuple(take.labels[row] for row in rows)
-    return replace(take, labels=kept, positions=take.positions[:, rows], residuals=take.residuals[:, rows])
+    return take.only([row for row, label in enumerate(take.labels) if label in labels])
 
 
 def in_order(markers: FloatArray, labels: tuple[str, ...], wanted: tuple[str, ...]) -> FloatArray:

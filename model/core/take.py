@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -45,8 +46,8 @@ class Take:
         frame_step: Between the numbers of two frames: not 1 where Blender plays the take at another rate than its own.
         up_axis: The axis of the take that points up.
         findings: What the user should know of how it was read and matched.
-        names: What the file calls the markers, where that is not their labels; see `in_file`.
-        source: The file that the take was read from, as an absolute path; empty for none.
+        source: The file that it was read from; None where it comes from none.
+        origins: What each marker is called in that file; empty where that is its label.
     """
 
     name: str
@@ -58,13 +59,8 @@ class Take:
     frame_step: float = 1.0
     up_axis: Axis = "Z"
     findings: tuple[Finding, ...] = ()
-    names: tuple[str, ...] = ()
-    source: str = ""
-
-    @property
-    def in_file(self) -> tuple[str, ...]:
-        """What the file calls each marker."""
-        return self.names or self.labels
+    source: Path | None = None
+    origins: tuple[str, ...] = ()
 
     @property
     def frames(self) -> int:
@@ -75,6 +71,11 @@ class Take:
         return round(self.first_frame + self.frame_step * frame)
 
     @property
+    def file_labels(self) -> tuple[str, ...]:
+        """What each marker is called in the file that the take was read from."""
+        return self.origins or self.labels
+
+    @property
     def present(self) -> BoolArray:
         """(frames, labels): True where the file has a sample."""
         return all_finite(self.positions)
@@ -83,17 +84,17 @@ class Take:
         """A copy with these markers only, by their indices and in that order; under other labels where they are given."""
         rows = list(markers)
         named = tuple(self.labels[row] for row in rows) if labels is None else labels
-        names = tuple(self.in_file[row] for row in rows)
-        return replace(self, labels=named, names=names, positions=self.positions[:, rows], residuals=self.residuals[:, rows])
+        origins = tuple(self.file_labels[row] for row in rows)
+        return replace(self, labels=named, positions=self.positions[:, rows], residuals=self.residuals[:, rows], origins=origins)
 
     def beside(self, other: Take) -> Take:
         """With the markers of another take of the same frames behind its own."""
         return replace(
             self,
             labels=self.labels + other.labels,
-            names=self.in_file + other.in_file,
             positions=np.concatenate([self.positions, other.positions], axis=1),
             residuals=np.concatenate([self.residuals, other.residuals], axis=1),
+            origins=self.file_labels + other.file_labels,
         )
 
 

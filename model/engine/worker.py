@@ -96,7 +96,7 @@ def warm_up(wanted: Callable[[], bool]) -> None:
     """
     try:
         # here, because hello comes first: this brings torch
-        from ..files import exchange, output  # noqa: F401  # what a solve reads and writes with
+        from ..files import bvh, exchange, output  # noqa: F401  # what a solve reads and writes with
         from .rehearsal import rehearse
 
         rehearse(wanted)

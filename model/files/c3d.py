@@ -16,33 +16,30 @@ import numpy as np
 from ..core.findings import Finding
 from ..core.take import Axis, BonesetterError, BoolArray, FloatArray, Take
 from .c3d_layout import Contents, Layout, find_layout, read_contents, read_samples
-from .figure import drop_absurd, metres_per_unit, unique_labels, up_axis
+from .figure import believable_rate, drop_absurd, metres_per_unit, unique_labels, up_axis
 
 #: Lists of points that a lab's model computed, as named in the C3D manual and by Vicon.
 MODEL_OUTPUTS = ("ANGLES", "FORCES", "MOMENTS", "POWERS", "SCALARS", "REACTIONS")
 
-#: Rates that a camera system has, in Hz.
-LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 1.0, 10_000.0
-
 
 @dataclass(frozen=True, eq=False)
-class C3D:
-    """A file that was read.
+class Source:
+    """A C3D file as it was read, for whoever writes into a copy of it.
 
     Attributes:
-        contents: Its header and parameters.
-        layout: Of its samples.
-        points: {label of the take: place of its point in a frame}.
-        scale: What integers, and all residuals, are counted in, in the file's unit.
-        metres: Per unit.
+        contents: All of it that is not samples.
+        layout: Where the samples are.
+        points: Of each of the take's markers, its place among the points of a frame.
+        metres: Per unit of the file.
+        scale: What residuals, and positions that are integers, are counted in, in the file's unit.
         take: Its markers.
     """
 
     contents: Contents
     layout: Layout
-    points: dict[str, int]
-    scale: float
+    points: tuple[int, ...]
     metres: float
+    scale: float
     take: Take
 
 
@@ -61,27 +58,24 @@ def read_c3d(path: Path) -> Take:
     Raises:
         BonesetterError: The path cannot be read, is no C3D, is damaged, cut off or contradicts itself, or holds no markers.
     """
-    return open_c3d(path).take
+    return read_source(path).take
 
 
-def open_c3d(path: Path) -> C3D:
-    """The same, with where in the file the samples are.
-
-    Raises:
-        BonesetterError: See `read_c3d`.
-    """
+def read_source(path: Path) -> Source:
+    """Read a C3D file as `read_c3d` does, with where all of it lies."""
     path = Path(path)
     contents = read_contents(path)
     layout = find_layout(contents)
     findings: list[Finding] = []
-    rate = _rate_hz(contents, findings)
+    rates = (("POINT:RATE", contents.number("POINT", "RATE")), ("the header", contents.header.rate_hz))
+    rate = believable_rate(path.name, "POINT:RATE", rates, findings)
     names = unique_labels(contents.texts("POINT", "LABELS"), layout.points)
     markers = _markers(contents, names, findings)
     labels = tuple(names[marker] for marker in markers)
     scale = _scale(contents, layout)
     positions, residuals = _samples(contents, layout, markers, scale)
     unit = next(iter(contents.texts("POINT", "UNITS")), "")
-    metres = metres_per_unit(unit, f"{path.name}: POINT:UNITS", labels, positions, findings)
+    metres = metres_per_unit(path.name, "POINT:UNITS", unit, labels, positions, findings)
     positions *= metres
     residuals *= metres
     drop_absurd(positions, residuals, findings)
@@ -92,23 +86,10 @@ def open_c3d(path: Path) -> C3D:
         residuals=residuals,
         rate_hz=rate,
         first_frame=contents.header.first_frame,
-        up_axis=_up_axis(contents, labels, positions),
+        up_axis=up_axis(labels, positions, _declared_axis(contents)),
         findings=tuple(findings),
-        source=str(path.resolve()),
     )
-    return C3D(contents, layout, dict(zip(labels, markers, strict=True)), scale, metres, take)
-
-
-def _rate_hz(contents: Contents, findings: list[Finding]) -> float:
-    """POINT:RATE, or the header's rate where that is none."""
-    said = (contents.number("POINT", "RATE"), contents.header.rate_hz)
-    rates = [rate for rate in said if rate is not None and LOWEST_RATE_HZ <= rate <= HIGHEST_RATE_HZ]
-    if not rates:
-        found = next((f"{rate:g} Hz" for rate in said if rate), "no frame rate")
-        raise BonesetterError(f"{contents.path.name} gives {found}, which cannot be true: set POINT:RATE in it to its frames per second.")
-    if len(rates) == 2 and abs(rates[0] - rates[1]) > 0.01 * rates[0]:
-        findings.append(Finding("file", f"POINT:RATE says {rates[0]:g} Hz, the header {rates[1]:g} Hz: {rates[0]:g} Hz is taken."))
-    return rates[0]
+    return Source(contents, layout, tuple(markers), metres, scale, take)
 
 
 def _markers(contents: Contents, labels: tuple[str, ...], findings: list[Finding]) -> list[int]:
@@ -179,12 +160,10 @@ def _scale(contents: Contents, layout: Layout) -> float:
     raise BonesetterError(f"{contents.path.name} does not say what its integers are counted in: set POINT:SCALE in it.")
 
 
-def _up_axis(contents: Contents, labels: tuple[str, ...], positions: FloatArray) -> Axis:
-    """Which axis of the file points up.
+def _declared_axis(contents: Contents) -> Axis:
+    """The axis that points up on the screen, which Y_SCREEN names.
 
-    The figure itself is the best witness: where its head stands above its feet, that axis is up. Y_SCREEN, which names the
-    axis that points up on the screen, is only believed when the figure lies or its labels are unknown (of its sign nothing is:
-    labs write -Z into files that are Z up). A file that says nothing is Z up, as most are.
+    Its sign is not believed: labs write -Z into files that are Z up. A file that says nothing is Z up, as most are.
     """
     screen = next(iter(contents.texts("POINT", "Y_SCREEN")), "").upper()
-    return up_axis(labels, positions, "Y" if screen.endswith("Y") else "Z")
+    return "Y" if screen.endswith("Y") else "Z"

@@ -171,14 +171,14 @@ def floats(data: bytes | memoryview, processor: int) -> np.ndarray:
         return np.ascontiguousarray(words).view("<f4").ravel() / np.float32(4.0)
 
 
-def stored(values: np.ndarray, processor: int) -> np.ndarray:
-    """The inverse of `floats`: (..., ) numbers as words of four bytes, of the same shape, whose bytes are the processor's."""
+def stored_floats(values: FloatArray, processor: int) -> bytes:
+    """Numbers as the processor stores them: what `floats` reads."""
     if processor == MIPS:
-        return values.astype(">f4").view("<u4")
+        return values.astype(">f4").tobytes()
     if processor != DEC:
-        return values.astype("<f4").view("<u4")
-    words = np.ascontiguousarray(values.astype("<f4") * np.float32(4.0)).view("<u2").reshape(*values.shape, 2)
-    return np.ascontiguousarray(words[..., ::-1]).view("<u4").reshape(values.shape)
+        return values.astype("<f4").tobytes()
+    words = (values * 4.0).astype("<f4").view("<u2").reshape(-1, 2)
+    return np.ascontiguousarray(words[:, ::-1]).tobytes()
 
 
 def decoded(fields: list[bytes]) -> list[str]:

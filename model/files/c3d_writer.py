@@ -6,7 +6,6 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-import ezc3d
 import numpy as np
 
 from ..core.take import BonesetterError, Take
@@ -24,11 +23,18 @@ def write_c3d(take: Take, path: Path) -> None:
         path: Replaced if it exists.
 
     Raises:
-        BonesetterError: The take is too long for a C3D file, or the file cannot be written.
+        BonesetterError: The take is too long for a C3D file, the file cannot be written, or ezc3d is missing.
     """
-    # a C3D's header counts frames from 1, other formats from 0
+    try:
+        # here, because Blender's engine need not have it
+        import ezc3d
+    except ImportError as error:
+        raise BonesetterError("Writing a new C3D needs ezc3d: install it into the Python that solves.") from error
+    # a C3D counts from 1, Motive from 0
     first = max(1, round(take.first_frame))
     if first - 1 + take.frames > MOST_FRAMES:
+        first = 1
+    if take.frames > MOST_FRAMES:
         raise BonesetterError(f"{take.name} has more than {MOST_FRAMES} frames, more than a C3D file can count: split it.")
     missing = ~take.present.T
     content = ezc3d.c3d()

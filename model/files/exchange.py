@@ -69,8 +69,8 @@ def save_take(take: Take, path: Path) -> None:
         first_frame=take.first_frame,
         frame_step=take.frame_step,
         up_axis=take.up_axis,
-        source=take.source,
         findings=np.array([json.dumps(each.document(int)) for each in take.findings], dtype=str),
+        source=str(take.source or ""),
     )
 
 
@@ -92,7 +92,7 @@ def load_take(path: Path) -> Take:
         frame_step=float(arrays["frame_step"]),
         up_axis="Y" if str(arrays["up_axis"]) == "Y" else "Z",
         findings=findings,
-        source=str(arrays["source"]),
+        source=Path(str(arrays["source"])) if str(arrays["source"]) else None,
     )
 
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a file of markers need not say, or says wrongly: its unit and the axis that points up, told by the figure itself."""
+"""What every reader of markers asks of the figure in them, whatever the format: its rate and unit, which axis is up, what is no sample.
+
+What a file declares is often wrong or missing, but people are of a known size, and mostly stand on their feet.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ import numpy as np
 from ..core.findings import Finding
 from ..core.take import Axis, BonesetterError, FloatArray
 
-#: Metres per unit, by the names that cameras and labs write into POINT:UNITS.
+#: Metres per unit, by the names that camera systems and labs write into their files.
 METRES_PER_UNIT: Mapping[str, float] = {
     "mm": 1e-3,
     "millimeter": 1e-3,
@@ -36,6 +39,9 @@ METRES_PER_UNIT: Mapping[str, float] = {
     "ft": 0.3048,
     "feet": 0.3048,
 }
+
+#: Rates that a camera system has, in Hz.
+LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 1.0, 10_000.0
 
 #: A person's markers span about this much in a frame; the unit of a file that names none is the one that comes nearest.
 USUAL_SPAN = 1.8
@@ -68,18 +74,42 @@ def unique_labels(given: Sequence[str], points: int) -> tuple[str, ...]:
     return tuple(labels)
 
 
-def metres_per_unit(unit: str, where: str, labels: tuple[str, ...], positions: FloatArray, findings: list[Finding]) -> float:
+def believable_rate(file: str, setting: str, said: Sequence[tuple[str, float | None]], findings: list[Finding]) -> float:
+    """Frames per second, by the first of a file's witnesses that may be right.
+
+    Args:
+        file: Its name.
+        setting: What the rate is called in the file, for the user who has to put it right.
+        said: Who says it, and what it says, in Hz, or None.
+        findings: Get what contradicts it.
+
+    Raises:
+        BonesetterError: None of them is a camera system's.
+    """
+    rates = [(who, rate) for who, rate in said if rate is not None and LOWEST_RATE_HZ <= rate <= HIGHEST_RATE_HZ]
+    if not rates:
+        found = next((f"{rate:g} Hz" for _, rate in said if rate), "no frame rate")
+        raise BonesetterError(f"{file} gives {found}, which cannot be true: set {setting} in it to its frames per second.")
+    (who, rate), *others = rates
+    for other, differs in others:
+        if abs(rate - differs) > 0.01 * rate:
+            findings.append(Finding("file", f"{who} says {rate:g} Hz, {other} {differs:g} Hz: {rate:g} Hz is taken."))
+    return rate
+
+
+def metres_per_unit(file: str, setting: str, unit: str, labels: Sequence[str], positions: FloatArray, findings: list[Finding]) -> float:
     """By the unit that a file names, unless the figure would then be no person's size; by that size where it names none.
 
     Args:
-        unit: As the file has it; empty for none.
-        where: The file's name and the field of the unit, for the sentence that tells what to do.
+        file: Its name.
+        setting: What its unit is called in the file, for the user who has to put it right.
+        unit: The unit that it names, empty where it names none.
         labels: Of the markers.
-        positions: (frames, labels, 3) in the file's unit; NaN where missing.
-        findings: Gets what was assumed.
+        positions: (frames, labels, 3) in the file's unit, NaN where missing.
+        findings: Get what is assumed.
 
     Raises:
-        BonesetterError: The unit is unknown.
+        BonesetterError: There is no such unit.
     """
     size = _size(labels, positions)
     if not unit:
@@ -88,8 +118,7 @@ def metres_per_unit(unit: str, where: str, labels: tuple[str, ...], positions: F
         return METRES_PER_UNIT[likely]
     metres = _unit(unit)
     if metres is None:
-        file, _, field = where.rpartition(": ")
-        raise BonesetterError(f"{file} is in the unknown unit {unit!r}: set {field} in it to mm, cm or m.")
+        raise BonesetterError(f"{file} is in the unknown unit {unit!r}: set {setting} in it to mm, cm or m.")
     return _believable(unit, metres, size, _span(positions), findings)
 
 
@@ -119,7 +148,7 @@ def _likely_unit(size: float) -> str | None:
     return min(("mm", "cm", "m"), key=lambda guess: abs(np.log(METRES_PER_UNIT[guess] * size / USUAL_SPAN))) if size else None
 
 
-def _size(labels: tuple[str, ...], positions: FloatArray) -> float:
+def _size(labels: Sequence[str], positions: FloatArray) -> float:
     """The usual distance from a person's head to the feet; 0 where their labels are unknown."""
     apart = _from_feet_to_head(labels, positions)
     return float(np.median(np.linalg.norm(apart, axis=-1))) if len(apart) else 0.0
@@ -142,28 +171,19 @@ def _span(positions: FloatArray) -> float:
     return float(np.median(np.linalg.norm(np.nanmax(some, axis=1) - np.nanmin(some, axis=1), axis=-1)))
 
 
-def up_axis(labels: tuple[str, ...], positions: FloatArray, declared: Axis) -> Axis:
-    """Which axis points up: the figure's own word where it stands and its labels are known, else the file's.
-
-    Args:
-        labels: Of the markers.
-        positions: (frames, labels, 3) in metres.
-        declared: By the file or its format.
-    """
-    return _head_above_feet(labels, positions) or declared
-
-
-def _head_above_feet(labels: tuple[str, ...], positions: FloatArray) -> Axis | None:
+def up_axis(labels: Sequence[str], positions: FloatArray, declared: Axis) -> Axis:
+    """Which axis points up: that along which the head stands above the feet, in metres; where the figure lies or its labels are
+    unknown, the one that the file or its format declares."""
     rise = _from_feet_to_head(labels, positions)
     if not len(rise):
-        return None
+        return declared
     _, y, z = np.median(rise, axis=0)
     if max(y, z) < UPRIGHT:
-        return None
+        return declared
     return "Y" if y > z else "Z"
 
 
-def _from_feet_to_head(labels: tuple[str, ...], positions: FloatArray) -> FloatArray:
+def _from_feet_to_head(labels: Sequence[str], positions: FloatArray) -> FloatArray:
     """(some frames, 3): in those of which head and feet are known."""
     some = positions[:: max(1, len(positions) // 200)]
     head = [index for index, label in enumerate(labels) if HEAD.search(label)]

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""CSV as OptiTrack's Motive exports it.
+"""Read the markers of takes that OptiTrack's Motive exports as CSV, of any version of the format (1.0 to 1.25 are known).
 
-A line of names and values; rows that say of every column what it is (Type, Name, ID and, in later versions, Parent, each named in the
-second column), then what is measured (Position, Rotation, ...); the row with Frame and Time; a row for each frame. Y is up, unless the
-export was told otherwise. Which of these rows there are differs from version to version.
+The first line has pairs of name and value. Some rows describe each column: what it is of (Type), its Name and ID, in newer files its
+Parent, and whether it is a position or a rotation; the last of them, which begins with Frame, has the axes. Which rows there are differs
+between versions, so they are told by their titles and by what is in them.
 """
 
 from __future__ import annotations
@@ -13,99 +13,147 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ..core.findings import Finding
 from ..core.take import BonesetterError, Take
-from .text import in_every_frame, left_out, numbers, rate_of, read_lines, take_of
+from .text_takes import Columns, Recording, number, read_lines, read_table, take_of
 
-#: Types of columns with samples of the cameras, and of points that Motive computed of a solved rigid body or skeleton.
-MEASURED, COMPUTED = ("marker", "unlabeled", "unlabeled marker"), ("rigid body marker", "bone marker")
-#: Rows of a header, at most.
-MOST_ROWS = 12
+#: Lines in which a header may stand; a note of the take may have some.
+HEADER_LINES = 200
+#: Types of columns: what the cameras saw, and where a rigid body or a skeleton that was solved has its markers.
+MEASURED = ("marker", "unlabeled marker", "unlabeled")
+COMPUTED = ("rigid body marker", "bone marker", "skeleton marker")
+TYPES = (*MEASURED, *COMPUTED, "rigid body", "bone", "skeleton")
+QUANTITIES = ("position", "rotation")
+#: How the names and types of points without a label begin.
+UNLABELLED = ("unlabeled", "unlabelled")
 
 
 @dataclass(frozen=True)
-class Columns:
-    """Three columns of a marker's position.
+class Point:
+    """Three columns with the places of a point.
 
     Attributes:
-        name: Of the marker.
-        kind: The type of its columns, in lower case.
-        first: The number of the column of x; y and z follow.
+        column: The first of them.
+        kind: The type, in small letters; empty where the file does not say.
+        name: As in the file.
     """
 
-    name: str
+    column: int
     kind: str
-    first: int
+    name: str
+
+    @property
+    def is_unlabelled(self) -> bool:
+        return any(part.lower().startswith(UNLABELLED) for part in (self.kind, *self.name.split(":")))
+
+    @property
+    def label(self) -> str:
+        """The name; of a point without a label `*` and its number, as other readers have it."""
+        return "*" + "".join(filter(str.isdigit, self.name)) if self.is_unlabelled else self.name
 
 
-def recognises(first_line: str) -> bool:
-    """Whether a text file that begins so is Motive's."""
-    return first_line.lstrip('"').startswith("Format Version")
+def read_csv(path: Path) -> Take:
+    """Read the markers of a take that Motive exported.
 
+    Markers that the cameras saw are taken, those without a label too. Rigid bodies and bones are left out, and so are their own
+    markers, which are computed, unless no others have labels.
 
-def read_motive_csv(path: Path) -> Take:
-    """Read the markers of a CSV file that Motive exported.
+    Args:
+        path: As Motive exports it, with markers.
 
-    Markers that the cameras saw are read, those without a label too. What Motive computed of rigid bodies and skeletons is left out,
-    but where there is nothing else.
+    Returns:
+        Positions in metres on the file's own axes, residuals of 0.
 
     Raises:
-        BonesetterError: The path cannot be read, is not Motive's, is damaged, or holds no markers.
+        BonesetterError: The path cannot be read, is no such file, is damaged or cut off, or holds no markers.
     """
-    lines = read_lines(path)
-    if not recognises(lines[0]):
-        raise BonesetterError(f"{path.name} is not a CSV file of Motive (it does not begin with Format Version): export it from Motive.")
+    path = Path(path)
+    lines = read_lines(path, "a .csv file that Motive exported")
+    delimiter = ";" if lines[0].replace('"', "").startswith("Format Version;") else ","
+    header, first = _header(path, lines, delimiter)
+    findings: list[Finding] = []
+    points = _chosen(path, _points(header), findings)
+    axes = header[-1]
+    times = [column for column, title in enumerate(axes) if title.lower().startswith("time") and "code" not in title.lower()][:1]
+    columns = Columns(len(axes), [0, *times], [point.column for point in points])
+    numbers, positions = read_table(path, lines, first, delimiter, columns)
+    said = dict(zip(header[0][::2], header[0][1::2], strict=False))
+    take = take_of(
+        Recording(
+            path=path,
+            labels=[point.label for point in points],
+            positions=positions,
+            numbers=numbers[:, 0],
+            times=numbers[:, 1] if times else None,
+            frames_said=number(said.get("Total Exported Frames", "")),
+            rate_hz=number(said.get("Export Frame Rate", "")) or number(said.get("Capture Frame Rate", "")),
+            rate_setting="Export Frame Rate",
+            unit=said.get("Length Units", ""),
+            unit_setting="Length Units",
+            up_axis="Y",
+        )
+    )
+    return replace(take, findings=(*findings, *take.findings))
+
+
+def _header(path: Path, lines: Sequence[str], delimiter: str) -> tuple[list[list[str]], int]:
+    """The cells of the header's rows, down to the one that begins with Frame, and the index of the line behind it."""
+    reader = csv.reader((f"{line}\n" for line in lines[:HEADER_LINES]), delimiter=delimiter)
+    rows: list[list[str]] = []
     try:
-        rows = list(csv.reader(lines))
-    except csv.Error as error:
-        raise BonesetterError(f"{path.name} is damaged ({error}): export it again.") from error
-    header = _header(rows[0])
-    if header.get("Coordinate Space", "Global").lower() == "local":
-        raise BonesetterError(f"{path.name} was exported in local coordinates: export it in global ones.")
-    start = next((row for row in range(1, min(len(rows), MOST_ROWS)) if rows[row] and rows[row][0].strip().lower() == "frame"), None)
-    if start is None:
-        raise BonesetterError(f"{path.name} has no row that begins with Frame: export it again.")
-    found = _positions(rows[1 : start + 1])
-    seen = [columns for columns in found if columns.kind in MEASURED]
-    computed = [columns for columns in found if columns.kind in COMPUTED]
-    chosen = seen or computed
-    data = [row for row in rows[start + 1 :] if row and row[0].strip()]
-    table = numbers(path, data, max((columns.first + 3 for columns in chosen), default=2), start + 2)
-    rate = rate_of(path, _rates(header), table[:, 1], "Export Frame Rate")
-    first, whole = in_every_frame(path, table[:, 0], table)
-    cells = [column for columns in chosen for column in range(columns.first, columns.first + 3)]
-    take = take_of(path, [one.name for one in chosen], whole[:, cells], rate, first, header.get("Length Units", ""), "Length Units", "Y")
-    gone = left_out("points that Motive computed of rigid bodies and skeletons", [one.name for one in computed] if seen else ())
-    return replace(take, findings=take.findings + gone)
+        for cells in reader:
+            rows.append([cell.strip() for cell in cells])
+            if not rows[0] or rows[0][0] != "Format Version":
+                break
+            if cells and rows[-1][0].lower().startswith("frame"):
+                return rows, reader.line_num
+    except csv.Error:
+        pass
+    raise BonesetterError(
+        f"{path.name} is no CSV that Motive exported, which begins with Format Version: export the take's markers from Motive as CSV, "
+        "or from another program as C3D."
+    )
 
 
-def _header(row: Sequence[str]) -> dict[str, str]:
-    return {name.strip(): value.strip() for name, value in zip(row[::2], row[1::2], strict=False)}
+def _points(header: Sequence[Sequence[str]]) -> list[Point]:
+    """Every position that the header describes."""
+    axes, above = header[-1], header[1:-1]
+    kinds = _titled(above, "type", TYPES)
+    names = _titled(above, "name", ())
+    if names is None and kinds is not None:
+        # in files without titles the names stand below the types
+        names = above[above.index(kinds) + 1] if above.index(kinds) + 1 < len(above) else None
+    quantities = _titled(above, "", QUANTITIES)
+
+    def cell(row: Sequence[str] | None, column: int) -> str:
+        return row[column] if row is not None and column < len(row) else ""
+
+    return [
+        Point(column, cell(kinds, column).lower(), cell(names, column))
+        for column in range(len(axes) - 2)
+        if [axis.upper() for axis in axes[column : column + 3]] == ["X", "Y", "Z"] and cell(quantities, column).lower() in ("position", "")
+    ]
 
 
-def _rates(header: dict[str, str]) -> list[float]:
-    found = []
-    for name in ("Export Frame Rate", "Capture Frame Rate"):
-        try:
-            found.append(float(header.get(name, "")))
-        except ValueError:
-            continue
-    return found
+def _titled(rows: Sequence[Sequence[str]], title: str, words: Sequence[str]) -> Sequence[str] | None:
+    """The row with a title in front, or else the last one in which such words stand."""
+    for cells in rows:
+        if title and title in (cell.lower() for cell in cells[:2]):
+            return cells
+    return next((cells for cells in reversed(rows) if any(cell.lower() in words for cell in cells)), None)
 
 
-def _positions(rows: Sequence[Sequence[str]]) -> list[Columns]:
-    """The positions that the rows of a header describe, of which the last names the axes, and the one before it what is measured."""
-    said = {row[1].strip().lower(): row for row in rows if len(row) > 1 and row[1].strip()}
-    kinds, names = said.get("type", ()), said.get("name", ())
-    axes = rows[-1]
-    measured = next((row for row in reversed(rows[:-1]) if any(cell.strip() for cell in row)), ())
-    found = []
-    for column in range(2, len(axes) - 2):
-        if [cell.strip().upper() for cell in axes[column : column + 3]] != ["X", "Y", "Z"]:
-            continue
-        if _cell(measured, column).lower() == "position" and _cell(names, column):
-            found.append(Columns(_cell(names, column), _cell(kinds, column).lower(), column))
-    return found
-
-
-def _cell(row: Sequence[str], column: int) -> str:
-    return row[column].strip() if column < len(row) else ""
+def _chosen(path: Path, points: Sequence[Point], findings: list[Finding]) -> list[Point]:
+    """The points that are markers, and what is left out said."""
+    measured = [point for point in points if point.kind in (*MEASURED, "")]
+    computed = [point for point in points if point.kind in COMPUTED]
+    if any(not point.is_unlabelled for point in measured) or not computed:
+        if computed:
+            said = f"{len(computed)} markers of rigid bodies and skeletons, which Motive computes, are left out."
+            findings.append(Finding("left out", said, numbers={"points": len(computed)}))
+        if not measured:
+            raise BonesetterError(f"{path.name} holds no markers: export it from Motive with Markers switched on.")
+        return measured
+    said = "The file holds no labelled markers but those of rigid bodies and skeletons, which Motive computes: these are taken."
+    findings.append(Finding("file", said, numbers={"points": len(computed)}))
+    return [*computed, *measured]

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +12,18 @@ from ..actors.actor_file import write_actor
 from ..result.report import build_report, write_report
 from ..result.solution import Solution
 from ..storage.atomic import staged
-from .bvh import write_bvh
-from .c3d_clean import write_clean_c3d
-from .npz import write_npz
-from .trc import write_trc
+from .formats import Format
 
-#: The formats that need no Blender: a new one is a module beside this and a line here.
-WRITERS: dict[str, Callable[[Solution, Path], None]] = {
-    "bvh": write_bvh,
-    "npz": write_npz,
-    "c3d": write_clean_c3d,
-    "trc": write_trc,
+#: {how a file's name ends: format}, of those that need no Blender. Another one is a file with a function of a solution and a path, and a
+#: line here.
+WRITERS: dict[str, Format] = {
+    "bvh": Format("BVH", "bvh.write_bvh"),
+    "npz": Format("arrays", "npz.write_npz"),
+    "c3d": Format("C3D of the cleaned markers", "c3d_copy.write_cleaned_c3d"),
+    "trc": Format("TRC of the cleaned markers", "trc.write_trc"),
 }
-#: What is written unless told otherwise.
-USUAL = ("bvh", "npz")
+#: What the shell writes unless told otherwise.
+USUAL_FORMATS = ("bvh", "npz")
 
 
 def write_outputs(
@@ -53,7 +51,7 @@ def write_outputs(
     begin = time.perf_counter()
     with staged() as beside:
         for name, path in exports.items():
-            WRITERS[name](solution, beside(path))
+            WRITERS[name].load()(solution, beside(path))
         if actor is not None:
             write_actor(solution.actor, beside(actor))
         seconds = {} if read_seconds is None else {"read": read_seconds}

@@ -1,94 +1,107 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""TSV as Qualisys Track Manager (QTM) exports it.
+"""Read the markers of takes that Qualisys Track Manager (QTM) exports as TSV.
 
-Lines of a name and its values, MARKER_NAMES last or nearly so; in some exports a row that names every column; a row for each frame, with or
-without its number and its time before the coordinates. Positions are in mm, Z is up by QTM's convention.
+Each row of the header has a name and its values; the last ones are MARKER_NAMES and, in newer files, TRAJECTORY_TYPES. The export's
+options say whether each frame begins with its number and its time, and whether a row above names the columns. Millimetres, by default
+z up.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from ..core.take import BonesetterError, Take
-from .text import MISSING, in_every_frame, left_out, numbers, rate_of, read_lines, take_of
+from ..core.take import BonesetterError, FloatArray, Take
+from .text_takes import NO_NUMBER, Columns, Recording, number, read_lines, read_table, take_of
 
-#: Lines of a header, at most.
-MOST_LINES = 40
-#: A kind of trajectory that QTM computed.
-VIRTUAL = "virtual"
-
-
-def recognises(first_line: str) -> bool:
-    """Whether a text file that begins so is Qualisys'."""
-    return first_line.startswith("NO_OF_FRAMES")
+#: How a row of the header begins.
+NAME = re.compile(r"[A-Z][A-Z0-9_]*$")
+#: Columns that may stand before the markers': a number, a time, a time code.
+MOST_LEAD = 3
+#: Rows by which the columns before the markers' are told.
+TELLING_ROWS = 10
 
 
-def read_qualisys_tsv(path: Path) -> Take:
-    """Read the markers of a TSV file that QTM exported.
+def read_tsv(path: Path) -> Take:
+    """Read the markers of a take that QTM exported.
+
+    Args:
+        path: As QTM exports it, with 3D data.
+
+    Returns:
+        Positions in metres on the file's own axes, residuals of 0.
 
     Raises:
-        BonesetterError: The path cannot be read, is not QTM's, holds rigid bodies instead of markers, or is damaged.
+        BonesetterError: The path cannot be read, is no such file, is damaged or cut off, or holds no markers.
     """
-    lines = read_lines(path)
-    if not recognises(lines[0]):
-        raise BonesetterError(f"{path.name} is not a TSV file of Qualisys (it does not begin with NO_OF_FRAMES): export it from QTM.")
-    header, start = _header(lines)
-    if "6D" in header.get("DATA_INCLUDED", ()):
-        raise BonesetterError(f"{path.name} holds rigid bodies (6D): export the 3D data of the markers.")
-    names = header.get("MARKER_NAMES", [])
-    rows = [(number, line.split("\t")) for number, line in enumerate(lines[start:], start=start + 1) if line.strip()]
-    titles = [cell.strip().lower() for cell in rows[0][1]] if rows and not _is_data(rows[0][1]) else []
-    rows = rows[1:] if titles else rows
-    before = _columns_before(titles, len(rows[0][1]) if rows else 0, 3 * len(names))
-    table = numbers(path, [cells for _, cells in rows], before + 3 * len(names), rows[0][0] if rows else 0)
-    unknown = np.full(len(table), np.nan)
-    frames = table[:, 0] if before == 2 or "frame" in titles else unknown
-    seconds = table[:, before - 1] if before == 2 or "time" in titles else unknown
-    rate = rate_of(path, _rates(header), seconds, "FREQUENCY")
-    first, positions = in_every_frame(path, frames, table[:, before:])
-    take = take_of(path, names, positions, rate, first, "mm", "the unit", "Z")
-    kinds = [kind.lower() for kind in header.get("TRAJECTORY_TYPES", [])]
-    virtual = [row for row, kind in enumerate(kinds[: len(names)]) if kind == VIRTUAL]
-    if not virtual or len(virtual) == len(names):
-        return take
-    kept = take.only([row for row in range(len(names)) if row not in virtual])
-    return replace(kept, findings=kept.findings + left_out("trajectories that QTM computed", [take.labels[row] for row in virtual]))
+    path = Path(path)
+    lines = read_lines(path, "a .tsv file that QTM exported")
+    said, first = _header(path, lines)
+    labels = said.get("MARKER_NAMES", [])
+    while labels and not labels[-1]:
+        labels.pop()
+    if not labels:
+        raise BonesetterError(f"{path.name} holds no markers: export its 3D data from QTM.")
+    places = 3 * len(labels)
+    lead = _lead(lines[first:], places)
+    # a time code, which may stand third, is no number
+    columns = Columns(lead + places, range(min(lead, 2)), range(lead, lead + places, 3))
+    leading, positions = read_table(path, lines, first, "\t", columns)
+    numbers = leading[:, 0] if lead and _counts(leading[:, 0]) else None
+    # a number comes before its time
+    times = leading[:, -1] if lead > (numbers is not None) else None
+    return take_of(
+        Recording(
+            path=path,
+            labels=labels,
+            positions=positions,
+            numbers=numbers,
+            times=times,
+            frames_said=number(next(iter(said.get("NO_OF_FRAMES", [])), "")),
+            rate_hz=number(next(iter(said.get("FREQUENCY", [])), "")),
+            rate_setting="FREQUENCY",
+            unit="mm",
+            unit_setting="QTM",
+            up_axis="Z",
+        )
+    )
 
 
-def _header(lines: list[str]) -> tuple[dict[str, list[str]], int]:
-    """{name: values}, and where the rows begin."""
-    header: dict[str, list[str]] = {}
-    for number, line in enumerate(lines[:MOST_LINES]):
+def _header(path: Path, lines: Sequence[str]) -> tuple[dict[str, list[str]], int]:
+    """{name: values} of the header, and the index of the first line of numbers."""
+    said: dict[str, list[str]] = {}
+    for index, line in enumerate(lines):
         name, *values = (cell.strip() for cell in line.split("\t"))
-        if not name.isupper() or not name.replace("_", "").isalnum() or name[0].isdigit():
-            return header, number
-        while values and not values[-1]:
-            values.pop()
-        header[name] = values
-    return header, min(len(lines), MOST_LINES)
+        if index == 0 and name != "NO_OF_FRAMES":
+            raise BonesetterError(
+                f"{path.name} is no TSV that QTM exported, which begins with NO_OF_FRAMES: export the take's 3D data from QTM as TSV, "
+                "or from another program as C3D."
+            )
+        if NAME.match(name) and name.lower() not in NO_NUMBER:
+            said.setdefault(name, values)
+        elif name or any(values):
+            break
+    else:
+        raise BonesetterError(f"{path.name} holds no frames: export it again.")
+    if (kind := next(iter(said.get("DATA_INCLUDED", [])), "3D")).upper() != "3D":
+        raise BonesetterError(f"{path.name} holds {kind} data, no markers: export its 3D data from QTM.")
+    # the row of titles, which need not be there
+    titled = any(cell and cell.lower() not in NO_NUMBER and number(cell) is None and ":" not in cell for cell in [name, *values])
+    return said, index + titled
 
 
-def _rates(header: dict[str, list[str]]) -> list[float]:
-    try:
-        return [float(value) for value in header.get("FREQUENCY", [])[:1]]
-    except ValueError:
-        return []
+def _lead(lines: Sequence[str], places: int) -> int:
+    """How many columns stand before the markers' in rows with so many places."""
+    rows = [line.split("\t") for line in lines[:TELLING_ROWS] if line.strip(" ")]
+    lead = max((len(cells) for cells in rows), default=places) - places
+    # some versions end each row with a tab; a number comes with a time
+    ended = lead in (1, 3) and not any(cells[-1].strip() for cells in rows)
+    return min(max(lead - ended, 0), MOST_LEAD)
 
 
-def _is_data(cells: list[str]) -> bool:
-    """Whether a row holds numbers, and not names."""
-    said = [cell.strip() for cell in cells if cell.strip().lower() not in MISSING]
-    try:
-        return all(isinstance(float(cell), float) for cell in said)
-    except ValueError:
-        return False
-
-
-def _columns_before(titles: list[str], width: int, coordinates: int) -> int:
-    """Columns before the coordinates: by their titles, else by how many are too many."""
-    if titles:
-        return sum(title in ("frame", "time") for title in titles[:2])
-    return min(2, max(0, width - coordinates))
+def _counts(column: FloatArray) -> bool:
+    """Whether a column (frames,) has the frames' numbers."""
+    return bool(np.isfinite(column).all() and (column == np.rint(column)).all() and (np.diff(column) > 0).all())

@@ -1,83 +1,111 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""TRC, the tab-separated markers of OpenSim, Motive and Cortex.
+"""TRC (track row column), the text format of OpenSim, Cortex and many others: read, and written for OpenSim.
 
-Three lines of a header, the second naming the values of the third; a line with the labels, each above three columns; a line that numbers
-these; a row for each frame: its number, its time and the coordinates. Empty cells are missing samples. By OpenSim's convention Y is up.
+Two rows name and give the header's values, one has the markers' labels, one the axes, then there is a row a frame: its number, its
+time, and three cells a marker, empty where it is missing. By convention y is up.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
-from ..core.take import BonesetterError, FloatArray, Take
+from ..core.take import BonesetterError, Take
 from ..result.solution import Solution
-from ..storage.atomic import replacing
-from .text import in_every_frame, numbers, rate_of, read_lines, take_of
+from ..storage.atomic import place_of, replacing
+from .bvh import TO_Y_UP
+from .text_takes import Columns, Recording, number, read_lines, read_table, take_of
 
-#: Columns before the markers': the frame's number and its time.
-BEFORE = 2
-#: Positions are written in mm with so many decimals: a nanometre is less than single precision tells.
-DECIMALS = 5
-
-
-def recognises(first_line: str) -> bool:
-    """Whether a text file that begins so is TRC."""
-    return first_line.startswith("PathFileType")
+#: Lines in which a header may stand.
+HEADER_LINES = 12
+MM_PER_METRE = 1e3
 
 
 def read_trc(path: Path) -> Take:
     """Read the markers of a TRC file.
 
+    Args:
+        path: As OpenSim, Motive, Cortex and others write it.
+
+    Returns:
+        Positions in metres on the file's own axes, residuals of 0.
+
     Raises:
-        BonesetterError: The path cannot be read, is no TRC, or is damaged or without markers.
+        BonesetterError: The path cannot be read, is no TRC, is damaged or cut off, or holds no markers.
     """
-    lines = read_lines(path)
-    if not recognises(lines[0]):
-        raise BonesetterError(f"{path.name} is not a TRC file (it does not begin with PathFileType): choose a .trc file.")
-    if len(lines) < 5:
-        raise BonesetterError(f"{path.name} is cut off within its header: export it again.")
-    header = dict(zip(lines[1].split("\t"), lines[2].split("\t"), strict=False))
-    header = {name.strip(): value.strip() for name, value in header.items()}
-    names = [cell.strip() for cell in lines[3].split("\t")[BEFORE:] if cell.strip()]
-    rows = [(number, line.split("\t")) for number, line in enumerate(lines[4:], start=5) if line.strip()]
-    # the line that numbers the columns, and what Cortex leaves of it
-    rows = [(number, cells) for number, cells in rows if cells[0].strip()]
-    first_line = rows[0][0] if rows else 0
-    table = numbers(path, [cells for _, cells in rows], BEFORE + 3 * len(names), first_line)
-    rate = rate_of(path, _rates(header), table[:, 1], "DataRate")
-    first, positions = in_every_frame(path, table[:, 0], table[:, BEFORE:])
-    return take_of(path, names, positions, rate, first, header.get("Units", ""), "Units", "Y")
+    path = Path(path)
+    lines = read_lines(path, "a .trc file")
+    header = [[cell.strip() for cell in line.split("\t")] for line in lines[:HEADER_LINES]]
+    at = next((row for row, cells in enumerate(header) if cells[0].lower().startswith("frame")), None)
+    if at is None:
+        raise BonesetterError(f"{path.name} is no TRC file: it has no row of labels that begins with Frame#, choose another.")
+    said = _said(header[:at])
+    lead = 2 if len(header[at]) > 1 and header[at][1].lower().startswith("time") else 1
+    labels = _labels(header[at][lead:])
+    axes = header[at + 1] if at + 1 < len(header) and any(cell.upper().startswith("X") for cell in header[at + 1]) else []
+    count = max(len(labels), sum(map(bool, axes)) // 3)
+    if not count:
+        raise BonesetterError(f"{path.name} holds no markers: export it again with them.")
+    columns = Columns(lead + 3 * count, range(lead), range(lead, lead + 3 * count, 3))
+    numbers, positions = read_table(path, lines, at + 1 + bool(axes), "\t", columns)
+    return take_of(
+        Recording(
+            path=path,
+            labels=labels,
+            positions=positions,
+            numbers=numbers[:, 0],
+            times=numbers[:, 1] if lead == 2 else None,
+            frames_said=number(said.get("numframes", "")),
+            rate_hz=number(said.get("datarate", "")) or number(said.get("camerarate", "")),
+            rate_setting="DataRate",
+            unit=said.get("units", ""),
+            unit_setting="Units",
+            up_axis="Y",
+        )
+    )
 
 
-def _rates(header: dict[str, str]) -> list[float]:
-    found = []
-    for name in ("DataRate", "CameraRate"):
-        try:
-            found.append(float(header.get(name, "")))
-        except ValueError:
-            continue
-    return found
+def _said(header: Sequence[Sequence[str]]) -> dict[str, str]:
+    """{name in small letters: value} of the header's two rows."""
+    names = next((row for row, cells in enumerate(header) if "nummarkers" in [cell.lower() for cell in cells]), None)
+    if names is None or names + 1 >= len(header):
+        return {}
+    return {name.lower(): value for name, value in zip(header[names], header[names + 1], strict=False) if name}
+
+
+def _labels(cells: Sequence[str]) -> list[str]:
+    """The labels of a row in which each should stand above the first of its three columns, and in some files follows the one before."""
+    if any(cell for place, cell in enumerate(cells) if place % 3):
+        return [cell for cell in cells if cell]
+    labels = list(cells[::3])
+    while labels and not labels[-1]:
+        labels.pop()
+    return labels
 
 
 def write_trc(solution: Solution, path: Path) -> None:
-    """Write the cleaned markers of a solution in mm, Y up, as OpenSim expects; missing samples are empty cells."""
+    """Write the cleaned markers as TRC, Y up, in millimetres, so that OpenSim reads them.
+
+    A cell is empty where nothing is known of a marker. OpenSim counts the tabs: there is one behind every cell, also the last.
+
+    Args:
+        solution: Of a Y-up or a Z-up take.
+        path: Replaced if it exists, and only once the file is whole.
+    """
     clean = solution.clean
     take = clean.take
-    positions = _y_up(clean.positions, take) * 1e3
-    first, rate = round(take.first_frame), f"{take.rate_hz:g}"
+    positions = clean.positions @ (TO_Y_UP[take.up_axis].T * MM_PER_METRE)
+    # a space ends a label for some readers
+    labels = ["_".join(label.split()) for label in take.labels]
+    rate, first = f"{take.rate_hz:.10g}", take.number(0)
     names = ("DataRate", "CameraRate", "NumFrames", "NumMarkers", "Units", "OrigDataRate", "OrigDataStartFrame", "OrigNumFrames")
-    values = (rate, rate, str(take.frames), str(len(take.labels)), "mm", rate, str(first), str(take.frames))
+    values = (rate, rate, take.frames, len(labels), "mm", rate, first, take.frames)
+    axes = [f"{axis}{marker}" for marker in range(1, len(labels) + 1) for axis in "XYZ"]
+    row = "%d\t%.6f\t" + "%.5f\t" * (3 * len(labels)) + "\n"
     with replacing(path) as stream:
-        stream.write(f"PathFileType\t4\t(X/Y/Z)\t{take.name}.trc\n")
-        stream.write("\t".join(names) + "\n" + "\t".join(values) + "\n")
-        stream.write("Frame#\tTime\t" + "\t\t\t".join(take.labels) + "\t\t\n")
-        stream.write("\t\t" + "\t".join(f"{axis}{marker}" for marker in range(1, len(take.labels) + 1) for axis in "XYZ") + "\n\n")
-        for frame, row in enumerate(positions.reshape(take.frames, -1).tolist()):
-            cells = ["" if value != value else f"{value:.{DECIMALS}f}" for value in row]
-            stream.write(f"{first + frame}\t{frame / take.rate_hz:.6f}\t" + "\t".join(cells) + "\n")
-
-
-def _y_up(positions: FloatArray, take: Take) -> FloatArray:
-    return positions if take.up_axis == "Y" else np.stack([positions[..., 0], positions[..., 2], -positions[..., 1]], axis=-1)
+        stream.write(f"PathFileType\t4\t(X/Y/Z)\t{place_of(path).name}\n")
+        stream.write("\t".join(names) + "\n" + "\t".join(map(str, values)) + "\n")
+        stream.write("Frame#\tTime\t" + "".join(f"{label}\t\t\t" for label in labels) + "\n\t\t" + "".join(f"{axis}\t" for axis in axes))
+        stream.write("\n\n")
+        for frame, places in enumerate(positions.reshape(take.frames, -1).tolist()):
+            stream.write((row % (first + frame, frame / take.rate_hz, *places)).replace("nan", ""))

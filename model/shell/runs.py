@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from ..core.settings import SETTINGS, Setting, Settings
 from ..core.take import BonesetterError
+from ..files.readers import READERS
 from .cli import FAILED, UsageError
 
 #: What reading a take gives.
@@ -55,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser, formats: Sequence[str], usual
         formats: What can be written.
         usual_formats: What is written unless told otherwise.
     """
-    parser.add_argument("takes", nargs="+", type=Path, metavar="TAKE", help="C3D, TRC, CSV of Motive or TSV of Qualisys")
+    parser.add_argument("takes", nargs="+", type=Path, metavar="TAKE", help=f"files of markers: {' '.join(READERS)}")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for DIR/<stem>.<format> and DIR/<stem>.json")
     parser.add_argument("--format", nargs="+", choices=formats, default=usual_formats, help=f"default: {' '.join(usual_formats)}")
     parser.add_argument("--actor", type=Path, metavar="ACTOR.json", help="solve with this actor instead of fitting one")
@@ -123,7 +124,10 @@ def plan(arguments: argparse.Namespace) -> list[TakeJob]:
         )
         for take in arguments.takes
     ]
+    sources = {take.resolve() for take in arguments.takes}
     for job in jobs:
+        if overwritten := [path for path in job.exports.values() if path.resolve() in sources]:
+            raise UsageError(f"{overwritten[0]} is a take itself, which is not overwritten: choose another folder for --out.")
         if job.save_actor and job.save_actor.resolve() in {path.resolve() for path in (*job.exports.values(), job.report)}:
             raise UsageError(f"--save-actor {job.save_actor} is where the take's own files go: choose another name.")
     return jobs

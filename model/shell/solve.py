@@ -10,7 +10,7 @@ from ..actors.actor import Actor
 from ..actors.actor_file import read_actor
 from ..core.settings import Settings
 from ..core.take import BonesetterError, Take
-from ..files.output import USUAL, WRITERS, write_outputs
+from ..files.output import USUAL_FORMATS, WRITERS, write_outputs
 from ..files.readers import read_take
 from ..marker_sets.marker_set import MarkerSet, load_marker_set
 from .cli import UsageError
@@ -21,7 +21,7 @@ from .terminal import progress_bar
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
-    add_run_arguments(parser, sorted(WRITERS), sorted(USUAL))
+    add_run_arguments(parser, sorted(WRITERS), USUAL_FORMATS)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""C3D files to empties and back."""
+"""Files of markers to empties and back."""
 
 import os
 import time
@@ -8,6 +8,8 @@ from pathlib import Path
 import bpy
 import numpy as np
 import pytest
+
+from tests.model.text_files import motive, qualisys, trc
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("BONESETTER_DATA") or ROOT.parent / "shared" / "data")
@@ -237,6 +239,27 @@ def test_several_files_at_once(scene, write, make_take, tmp_path):
     assert {collection.name for collection in scene.collection.children} == {"one", "two"}
     assert scene.render.fps == 100
     assert scene.frame_end == 39  # 20 samples at 50 Hz, seen at 100
+
+
+@pytest.mark.parametrize(("name", "content"), [("a.trc", trc()), ("b.csv", motive()), ("c.tsv", qualisys())])
+def test_other_formats_stand_upright_as_a_c3d_does(scene, ext, tmp_path, name, content):
+    path = tmp_path / name
+    path.write_text(content, encoding="utf-8")
+    assert bpy.ops.bonesetter.import_c3d(filepath=str(path)) == {"FINISHED"}
+    (collection,) = scene.collection.children
+    scene.frame_set(3)
+    heads = [marker for marker in collection.all_objects if marker.name.startswith(("LFHD", "LTOE"))]
+    places = {marker.name: marker.matrix_world.translation for marker in heads}
+    np.testing.assert_allclose(sorted(place.z for place in places.values()), [0.04, 1.7], atol=1e-5)
+    take = ext("operators.gather").gather_take(scene, collection)
+    assert (take.source, take.rate_hz) == (path, 100.0)
+
+
+def test_dialog_and_drop_offer_every_format_that_is_read(ext):
+    suffixes = list(ext("model.files.readers").READERS)
+    assert bpy.types.BONESETTER_FH_c3d.bl_file_extensions.split(";") == suffixes
+    shown = bpy.ops.bonesetter.import_c3d.get_rna_type().properties["filter_glob"].default
+    assert shown.split(";") == [f"*{suffix}" for suffix in suffixes]
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", bytes(1000)])

@@ -76,7 +76,7 @@ def test_active_object_chooses_the_take(ext, scene, make_take, tmp_path):
 
 def test_without_a_take_the_button_is_grey():
     assert not bpy.ops.bonesetter.solve_markers.poll()
-    with pytest.raises(RuntimeError, match="Import a C3D file first"):
+    with pytest.raises(RuntimeError, match="Import a take first"):
         bpy.ops.bonesetter.solve_markers()
 
 

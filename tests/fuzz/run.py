@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`make fuzz`: what comes of many damaged C3D files. Each must give a take or one sentence: no crash, no hang, no traceback.
+"""`make fuzz`: what comes of many damaged files of every format. Each must give a take or one sentence: no crash, no hang, no traceback.
 
 First every byte of a parameter section takes every value, then files of all kinds are damaged at random, the real ones among them where
 there are any. They are read in processes of their own, with a limit of time for each file and one of memory, so that a crash is counted.
@@ -33,14 +33,17 @@ share_the_machine()
 
 import numpy as np
 
-from model.files.c3d import read_c3d
+from model.files.readers import read_take
 from model.core.take import BonesetterError
 from tests.model.c3d_bytes import C3D, DEC, INTEL, MIPS, figure
 from tests.model.damage import damaged, one_byte_changes
+from tests.model.text_files import motive, qualisys, trc
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Seconds that a file may take to be read and to be solved, and bytes that its process may take.
 READ_SECONDS, SOLVE_SECONDS, MOST_BYTES = 5, 120, 2 << 30
+#: How the names of a portion's files end, where they are no C3D.
+SUFFIXES = {"portion_of_trc": ".trc", "portion_of_csv": ".csv", "portion_of_tsv": ".tsv"}
 #: Files that a process is given at once.
 PORTION = 2000
 
@@ -92,6 +95,26 @@ def portion_of_damage(seed: int) -> Iterator[bytes]:
     return (damaged(files[random.integers(len(files))], random) for _ in range(PORTION))
 
 
+def portion_of_trc(seed: int) -> Iterator[bytes]:
+    """TRC files that are damaged at random."""
+    return _damaged_text(seed, [trc(figure(30)), trc(figure(30), numbers=range(100, 130)).replace("\n", "\r\n")])
+
+
+def portion_of_csv(seed: int) -> Iterator[bytes]:
+    """Motive's CSV files that are damaged at random."""
+    return _damaged_text(seed, [motive(figure(30)), motive(figure(30), titles=("Type", "Name", "ID", "Parent"), time_code=True)])
+
+
+def portion_of_tsv(seed: int) -> Iterator[bytes]:
+    """QTM's TSV files that are damaged at random."""
+    return _damaged_text(seed, [qualisys(figure(30)), qualisys(figure(30), lead=2, titled=True, types=False)])
+
+
+def _damaged_text(seed: int, texts: list[str]) -> Iterator[bytes]:
+    random, files = np.random.default_rng(seed), [text.encode() for text in texts]
+    return (damaged(files[random.integers(len(files))], random) for _ in range(PORTION))
+
+
 def portion_of_takes(seed: int) -> Iterator[bytes]:
     """A person's take, damaged where it can still be read."""
     from model.files.c3d_writer import write_c3d
@@ -119,19 +142,19 @@ def judge(portion: str, start: int, solve: bool) -> Tally:
     warnings.simplefilter("error")
     tally = Tally()
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "damaged.c3d"
+        path = Path(folder) / f"damaged{SUFFIXES.get(portion, '.c3d')}"
         for number, content in enumerate(globals()[portion](start)):
             path.write_bytes(content)
             begin = time.perf_counter()
             signal.setitimer(signal.ITIMER_REAL, SOLVE_SECONDS if solve else READ_SECONDS)
             try:
-                take = read_c3d(path)
+                take = read_take(path)
                 if solve:
                     _solve(take)
                 tally.outcomes["take"] += 1
             except BonesetterError as error:
                 tally.outcomes["sentence"] += 1
-                tally.sentences[re.sub(r"[\d.]+|\(.*\)|'.*'", "#", str(error).removeprefix("damaged.c3d"))] += 1
+                tally.sentences[re.sub(r"[\d.]+|\(.*\)|'.*'", "#", str(error).removeprefix(path.name))] += 1
                 if "\n" in str(error):
                     tally.faults.append(f"{portion} {start} {number}: more than one line: {error}")
             except BaseException:
@@ -195,6 +218,8 @@ def main() -> int:
         faults += run("every byte of a parameter section", "portion_of_changes", range(0, changes, PORTION))
     first = arguments.seed * 1_000_000
     faults += run("damaged at random", "portion_of_damage", range(first, first + -(-arguments.files // PORTION)))
+    for portion, suffix in SUFFIXES.items():
+        faults += run(f"{suffix} damaged at random", portion, range(first, first + -(-arguments.files // (10 * PORTION))))
     faults += run("solved", "portion_of_takes", range(first, first + -(-arguments.takes // 25)), solve=True)
     return 1 if faults else 0
 

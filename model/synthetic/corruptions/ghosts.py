@@ -69,9 +69,5 @@ def _with_points(take: Take, paths: list[np.ndarray]) -> Take:
     if not paths:
         return take
     labels = tuple(islice((label for label in (f"*{number}" for number in count()) if label not in take.labels), len(paths)))
-    return replace(
-        take,
-        labels=take.labels + labels,
-        positions=np.concatenate([take.positions, np.stack(paths, axis=1)], axis=1),
-        residuals=np.concatenate([take.residuals, np.zeros((take.frames, len(paths)), take.residuals.dtype)], axis=1),
-    )
+    residuals = np.zeros((take.frames, len(paths)), take.residuals.dtype)
+    return take.beside(replace(take, labels=labels, positions=np.stack(paths, axis=1), residuals=residuals, origins=()))
