@@ -4,12 +4,9 @@
 from __future__ import annotations
 
 import argparse
-import json
-import math
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from ..actors import prior as priors
@@ -22,14 +19,13 @@ from ..training.curve import RUNS
 from .cases import all_cases
 from .contest import EXCERPT
 from .contestants import OURS, Contestant, all_contestants
-from .race import Actors, Entry, Line, race, write_cases
+from .race import race, write_cases
+from .results import Actors, Entry, differences, read_results, write_results
 from .table import benchmark
 
 #: Two runs with one seed agree to this part in every figure of accuracy.
 TOLERANCE = 0.005
 RESULTS = "results.json"
-#: What depends on the machine's mood, and what is too near 0 for a ratio.
-NOT_COMPARED = ("frames_per_second", "flips_per_1000", "failed_frames", "unplaced_samples")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -103,35 +99,3 @@ def actors_of(contestant: Contestant) -> Iterator[Actors]:
 def order(entries: Sequence[Entry], known: Sequence[str]) -> list[Entry]:
     """In the order of the contestants."""
     return sorted(entries, key=lambda entry: (known.index(entry.contestant), entry.actors == "true"))
-
-
-def write_results(entries: Sequence[Entry], path: Path) -> None:
-    """Keep everything as JSON."""
-    with replacing(path) as stream:
-        json.dump([asdict(entry) for entry in entries], stream)
-
-
-def read_results(path: Path) -> list[Entry]:
-    """What `write_results` wrote; nothing where there is none, or one of another version."""
-    try:
-        documents = json.loads(path.read_text())
-        return [Entry(**{**document, "lines": [Line(**line) for line in document["lines"]]}) for document in documents]
-    except (OSError, ValueError, TypeError, KeyError):
-        return []
-
-
-def differences(before: Sequence[Entry], after: Sequence[Entry]) -> dict[tuple[str, Actors, str], float]:
-    """{(contestant, actors, condition): largest relative difference of a figure of accuracy between two runs} of what is in both."""
-    known = {(line.contestant, line.actors, line.case): line.figures for entry in before for line in entry.lines if line.figures}
-    largest: dict[tuple[str, Actors, str], float] = {}
-    for line in (line for entry in after for line in entry.lines):
-        earlier = known.get((line.contestant, line.actors, line.case), {})
-        apart = [
-            abs(value - earlier[name]) / abs(earlier[name])
-            for name, value in (line.figures or {}).items()
-            if name in earlier and name not in NOT_COMPARED and math.isfinite(value) and math.isfinite(earlier[name]) and earlier[name]
-        ]
-        if apart:
-            row = (line.contestant, line.actors, line.condition)
-            largest[row] = max(largest.get(row, 0.0), *apart)
-    return largest

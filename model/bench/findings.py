@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .race import Entry, mean_figures, of_condition
+from .results import Entry, mean_figures, of_condition
 
 #: Where a finding is judged.
 JUDGED_ON = ("clean", "Holden", "cmu_02_05", "hdm05_dg")

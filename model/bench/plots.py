@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from ..storage.atomic import replacing
 from ..training.curve import read_log
 from .cases import CONDITIONS
-from .race import Entry, mean_figures, of_condition
+from .results import Entry, mean_figures, of_condition
 from .table import NAMES, shown
 
 COLOURS = {"ours": "tab:red", "peer": "tab:blue", "network": "tab:gray"}

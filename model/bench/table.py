@@ -12,7 +12,7 @@ from ..training.curve import read_log
 from .cases import CONDITIONS
 from .contestants import OURS
 from .findings import FINDINGS, judged, number
-from .race import Entry, mean_figures, of_condition
+from .results import Entry, mean_figures, of_condition
 
 COLUMNS = {
     "distance_units": "Distance",

@@ -13,12 +13,12 @@ import pytest
 
 from model.actors.actor_file import write_actor
 from model.actors.prior import bundled
-from model.bench import bench, race
+from model.bench import race
 from model.bench.cases import CONDITIONS, SYNTHETIC, Case, all_cases, excerpt
 from model.bench.contest import excerpts, in_order, middle, only
 from model.bench.contestants import OURS, Contestant, all_contestants
 from model.bench.findings import FINDINGS, Finding, judged, number
-from model.bench.race import Entry, Line, mean_figures
+from model.bench.results import Entry, Line, differences, mean_figures, read_results, write_results
 from model.bench.table import benchmark
 from model.datasets import splits
 from model.shell.cli import main
@@ -210,12 +210,12 @@ def test_numbers_have_three_digits(value: float, text: str):
 
 def test_results_are_kept_and_two_runs_compared(tmp_path: Path):
     before = [entry("a", line(jpe_mm=10.0, flips_per_1000=1.0))]
-    bench.write_results(before, tmp_path / "results.json")
-    assert bench.read_results(tmp_path / "results.json") == before
-    assert bench.read_results(tmp_path / "none.json") == []
+    write_results(before, tmp_path / "results.json")
+    assert read_results(tmp_path / "results.json") == before
+    assert read_results(tmp_path / "none.json") == []
     after = [entry("a", line(jpe_mm=10.1, flips_per_1000=9.0))]
-    assert bench.differences(before, after) == {("a", before[0].actors, "clean"): pytest.approx(0.01)}
-    assert bench.differences(before, [entry("b", line("b", jpe_mm=1.0))]) == {}
+    assert differences(before, after) == {("a", before[0].actors, "clean"): pytest.approx(0.01)}
+    assert differences(before, [entry("b", line("b", jpe_mm=1.0))]) == {}
 
 
 def test_an_unknown_contestant_is_wrong_usage(capsys: pytest.CaptureFixture[str], tmp_path: Path):
