@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`python -m model bench`: everybody on the same takes, and docs/benchmark.md."""
+"""`python -m model bench`: everybody on the same takes, docs/benchmark.md, docs/study.md and the tables beside them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,11 @@ from ..training.curve import RUNS
 from .cases import all_cases
 from .contest import EXCERPT
 from .contestants import OURS, Contestant, all_contestants
+from .page import benchmark
 from .race import race, write_cases
 from .results import Actors, Entry, differences, read_results, write_results
-from .table import benchmark
+from .study_page import study
+from .table import TrainedRun, trained_runs, write_tables
 
 #: Two runs with one seed agree to this part in every figure of accuracy.
 TOLERANCE = 0.005
@@ -30,7 +32,7 @@ RESULTS = "results.json"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
-    parser.add_argument("--out", type=Path, default=PROJECT / "docs" / "benchmark.md", metavar="FILE.md")
+    parser.add_argument("--out", type=Path, default=PROJECT / "docs", metavar="FOLDER", help="for the pages, tables and pictures")
     parser.add_argument("--work", type=Path, default=PROJECT / "out" / "bench", metavar="FOLDER", help="for takes and results")
     parser.add_argument("--runs", type=Path, default=RUNS, metavar="FOLDER", help="trained networks (default: runs/)")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="run these again and take the others' results from the last time")
@@ -58,12 +60,21 @@ def run(arguments: argparse.Namespace) -> int:
     write_results(entries, arguments.work / RESULTS)
     from .plots import draw_all  # only pictures need matplotlib
 
-    images = arguments.out.parent / "images"
-    pictures = [(f"images/{file}", caption) for file, caption in draw_all(entries, arguments.runs, images)]
-    with replacing(arguments.out) as stream:
-        stream.write(benchmark(entries, arguments.runs, arguments.seed, EXCERPT, TOLERANCE, pictures))
-    print(arguments.out)
+    draw_all(entries, arguments.runs, arguments.out / "images")
+    for page in write_pages(entries, trained_runs(arguments.runs), arguments.seed, arguments.out):
+        print(page)
     return 1 if any(entry.error for entry in entries) else 0
+
+
+def write_pages(entries: Sequence[Entry], trained: Sequence[TrainedRun], seed: int, folder: Path) -> list[Path]:
+    """Write benchmark.md, study.md and tables/*.csv; returns the pages."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_tables(entries, trained, folder / "tables")
+    pages = {"benchmark.md": benchmark(entries, seed, EXCERPT, TOLERANCE), "study.md": study(entries, trained)}
+    for name, text in pages.items():
+        with replacing(folder / name) as stream:
+            stream.write(text)
+    return [folder / name for name in pages]
 
 
 def run_all(contestants: Sequence[Contestant], work: Path, runs: Path, seed: int, *, fresh: bool) -> list[Entry]:

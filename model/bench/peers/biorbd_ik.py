@@ -14,11 +14,9 @@ import numpy as np
 
 from ...actors.actor import Actor
 from ...core.take import FloatArray, Take
-from ...synthetic.synthesis import marker_positions
 from . import Solved
 from .articulation import Articulation, articulate
 
-NAME = "biorbd EKF"
 SLOW = False
 
 #: Variance of a marker's coordinate in m^2. biorbd's own 1e-10 believes the markers so much that an outlier throws the filter off.
@@ -41,7 +39,7 @@ def solve(actor: Actor, take: Take) -> Solved:
     order = [body.actor.labels.index(name.to_string()) for name in model.technicalMarkerNames()]
     q = filtered(model, take.positions[:, order], take.rate_hz, body.first)
     motion = body.motion(q[:, 3:], body.start + q[:, :3] @ (body.rest[0] @ body.axes[0]).T, take.rate_hz)
-    return Solved(motion, marker_positions(body.actor, motion))
+    return Solved(motion, body.actor.markers(motion))
 
 
 def filtered(model: biorbd.Model, markers: FloatArray, rate_hz: float, first: int) -> FloatArray:

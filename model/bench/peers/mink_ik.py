@@ -15,11 +15,9 @@ from scipy.spatial.transform import Rotation
 from ...actors.actor import Actor
 from ...core.motion import Motion
 from ...core.take import FloatArray, Take
-from ...synthetic.synthesis import marker_positions
 from . import Solved
 from .articulation import Articulation, articulate, localised
 
-NAME = "mink IK (MuJoCo)"
 SLOW = False
 
 #: How much an angle of 1 rad away from the mean pose weighs, against 1 m between a marker and its sample.
@@ -55,7 +53,7 @@ def solve(actor: Actor, take: Take) -> Solved:
         global_rotations[frame] = configuration.data.xmat[nodes].reshape(-1, 3, 3)
         root[frame] = configuration.data.xpos[nodes[0]]
     motion = Motion(actor.skeleton, localised(global_rotations, actor.skeleton.parents), root, take.rate_hz)
-    return Solved(motion, marker_positions(body.actor, motion))
+    return Solved(motion, body.actor.markers(motion))
 
 
 def follow(configuration: mink.Configuration, posture: mink.PostureTask, pull: list[tuple[mink.FrameTask, FloatArray]], steps: int) -> None:
