@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import bpy
 
-from . import freshness, properties, solve_markers
+from . import freshness, properties, session
 from .check_engine import BONESETTER_OT_check_engine
 from .choose_take import BONESETTER_MT_takes, BONESETTER_OT_choose_take
 from .findings import BONESETTER_OT_show_finding
@@ -27,9 +27,8 @@ CLASSES = (
 
 @bpy.app.handlers.persistent
 def forget_solve(*_arguments: object) -> None:
-    """A solve belongs to the file it was started in; the engine stays warm for the next."""
-    solve_markers.forget()
-    freshness.forget()
+    """A solve belongs to the file it was started in."""
+    session.session.forget()
 
 
 def register() -> None:
@@ -42,7 +41,7 @@ def register() -> None:
 
 
 def unregister() -> None:
-    solve_markers.stop()
+    session.session.close()
     freshness.unregister()
     if forget_solve in bpy.app.handlers.load_pre:
         bpy.app.handlers.load_pre.remove(forget_solve)

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import bpy
 
-from .engine import interpreter, probe
+from .engine import interpreter
 from .preferences import engine_python
+from .session import session
 from .view import redraw
 
 
@@ -18,7 +19,7 @@ class BONESETTER_OT_check_engine(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         python = interpreter(engine_python())
-        if verdict := probe(python):
+        if verdict := session.engine.probe(python):
             self.report({"WARNING"}, verdict)
         else:
             self.report({"INFO"}, f"The engine's Python ({python}) has all that a solve needs")

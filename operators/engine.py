@@ -6,7 +6,6 @@ A thread reads the engine's answers into a queue and touches nothing else; whoev
 
 from __future__ import annotations
 
-import atexit
 import json
 import os
 import queue
@@ -21,7 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ..model.core.take import BonesetterError
-from . import session_folder
+from .session_folder import SessionFolder
 
 #: The extension's folder: the engine's interpreter imports `model` from there.
 ROOT = Path(__file__).resolve().parent.parent
@@ -39,9 +38,6 @@ CANCEL_PATIENCE = 15.0
 
 Message = dict[str, Any]
 
-#: What is wrong with an interpreter, by its path; empty where all is well. The panel shows it, and must not ask itself.
-verdicts: dict[str, str] = {}
-
 
 def interpreter(preference: str = "") -> str:
     """The Python that runs the engine: the environment's, else the preference's, else Blender's own."""
@@ -54,32 +50,6 @@ def lacking(python: str, missing: Sequence[str]) -> str:
         f'The engine\'s Python ({python}) lacks {", ".join(missing)}: run "{python}" -m pip install {" ".join(missing)}, '
         "or choose another Python in Bonesetter's preferences."
     )
-
-
-def judge(python: str, hello: Message) -> str:
-    """What an interpreter said of itself, as one sentence on what it lacks, or nothing; remembered for the panel."""
-    verdicts[python] = lacking(python, hello["missing"]) if hello["missing"] else ""
-    return verdicts[python]
-
-
-def probe(python: str) -> str:
-    """Ask an interpreter what it has, without loading any of it.
-
-    Returns:
-        One sentence on what is wrong with it, or nothing.
-    """
-    try:
-        done = subprocess.run(
-            _command(python, "--probe"), capture_output=True, env=_environment(), timeout=PATIENCE, check=False, **_detached()
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        verdicts[python] = _unusable(python, str(error))
-        return verdicts[python]
-    try:
-        return judge(python, json.loads(done.stdout)["hello"])
-    except (ValueError, KeyError):
-        verdicts[python] = _unusable(python, _last_line(done.stderr.decode(errors="replace")))
-    return verdicts[python]
 
 
 @dataclass
@@ -106,7 +76,7 @@ class Job:
             BonesetterError: The engine failed, said why it cannot, or died.
         """
         for message in self.engine.messages(timeout):
-            if "hello" in message and (missing := verdicts[self.engine.python]):
+            if "hello" in message and (missing := self.engine.verdicts[self.engine.python]):
                 self.engine.kill()
                 raise BonesetterError(missing)
             if message.get("id") != self.number:
@@ -144,13 +114,15 @@ class Engine:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._messages: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
-        self._folder: Path | None = None
+        self._folder: SessionFolder | None = None
         self._number = 0
         #: Requests that were cancelled and not answered yet, with the time by which they must be.
         self._cancelled: dict[int, float] = {}
         #: The reader has met the end of the engine's output.
         self.silent = False
         self.python = ""
+        #: What is wrong with an interpreter, by its path; empty where all is well. The panel shows it, and must not ask itself.
+        self.verdicts: dict[str, str] = {}
 
     @property
     def alive(self) -> bool:
@@ -163,9 +135,9 @@ class Engine:
     @property
     def folder(self) -> Path:
         """Where arrays are exchanged, and the log: a folder of this session."""
-        if self._folder is None or not self._folder.is_dir():
-            self._folder = session_folder.make()
-        return self._folder
+        if self._folder is None or not self._folder.path.is_dir():
+            self._folder = SessionFolder()
+        return self._folder.path
 
     @property
     def log(self) -> Path:
@@ -219,9 +191,39 @@ class Engine:
     def _note(self, message: Message) -> None:
         """What the engine says of itself, and that it is done with what was cancelled."""
         if "hello" in message:
-            judge(self.python, message["hello"])
+            self._judge(self.python, message["hello"])
         if "progress" not in message:
             self._cancelled.pop(message.get("id", 0), None)
+
+    def _judge(self, python: str, hello: Message) -> str:
+        """What an interpreter said of itself, as one sentence on what it lacks, or nothing; remembered for the panel."""
+        self.verdicts[python] = lacking(python, hello["missing"]) if hello["missing"] else ""
+        return self.verdicts[python]
+
+    def probe(self, python: str) -> str:
+        """Ask an interpreter what it has, without loading any of it.
+
+        Returns:
+            One sentence on what is wrong with it, or nothing.
+        """
+        try:
+            done = subprocess.run(
+                _command(python, "--probe"), capture_output=True, env=_environment(), timeout=PATIENCE, check=False, **_detached()
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            self.verdicts[python] = _unusable(python, str(error))
+            return self.verdicts[python]
+        try:
+            return self._judge(python, json.loads(done.stdout)["hello"])
+        except (ValueError, KeyError):
+            self.verdicts[python] = _unusable(python, _last_line(done.stderr.decode(errors="replace")))
+        return self.verdicts[python]
+
+    def warm(self, python: str) -> None:
+        """Start the process, if it does not run, while the user still looks at the markers; what is wrong with it Solve Markers says."""
+        if not self.alive:
+            with suppress(BonesetterError):
+                self.start(python)
 
     def kill(self) -> None:
         """End the process now."""
@@ -245,7 +247,7 @@ class Engine:
         """End the process and leave nothing behind."""
         self.kill()
         if self._folder is not None:
-            session_folder.remove(self._folder)
+            self._folder.remove()
             self._folder = None
 
     def obituary(self) -> str:
@@ -321,15 +323,3 @@ def _last_line(text: str) -> str:
 
 def _unusable(python: str, why: str) -> str:
     return f"The engine's Python ({python}) cannot be run ({why}): choose Python 3.11 or newer in Bonesetter's preferences."
-
-
-def warm_engine(python: str) -> None:
-    """Start the engine, if it does not run, while the user still looks at the markers; what is wrong with it Solve Markers says."""
-    if not engine.alive:
-        with suppress(BonesetterError):
-            engine.start(python)
-
-
-#: The one engine of this Blender.
-engine = Engine()
-atexit.register(engine.close)

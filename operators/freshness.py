@@ -11,7 +11,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import bpy
@@ -19,34 +19,13 @@ import numpy as np
 
 from .keyframes import bound_channelbag
 from .properties import settings_of
+from .session import Digest, session
 from .takes import LABEL
-
-#: A digest that took longer than this, in s, is not made again within so many times what it took: whoever drags a key is not to wait.
-QUICK_SECONDS, REST = 0.02, 20
-
-
-@dataclass
-class _Digest:
-    """Of a take's markers: when it was made, how long that took, in s, and whether anything has changed since."""
-
-    text: str
-    made: float
-    seconds: float
-    changed: bool = False
-
-    @property
-    def holds(self) -> bool:
-        """Nothing has changed, or it is too early to look again."""
-        return not self.changed or (self.seconds > QUICK_SECONDS and time.monotonic() < self.made + REST * self.seconds)
-
-
-#: By the session_uid of a take.
-_digests: dict[int, _Digest] = {}
 
 
 def note_solved(scene: bpy.types.Scene, collection: bpy.types.Collection) -> None:
     """Remember what a take was solved from."""
-    _digests.pop(collection.session_uid, None)
+    session.digests.pop(collection.session_uid, None)
     collection.bonesetter.solved_markers = markers_digest(collection)
     collection.bonesetter.solved_settings = _settings(scene)
 
@@ -67,12 +46,12 @@ def out_of_date(scene: bpy.types.Scene, collection: bpy.types.Collection) -> str
 
 def markers_digest(collection: bpy.types.Collection) -> str:
     """A digest of the keys of all markers of a take, and of which there are."""
-    known = _digests.get(collection.session_uid)
+    known = session.digests.get(collection.session_uid)
     if known is None or not known.holds:
         began = time.monotonic()
         text = _read_markers(collection)
         now = time.monotonic()
-        _digests[collection.session_uid] = known = _Digest(text, now, now - began)
+        session.digests[collection.session_uid] = known = Digest(text, now, now - began)
     return known.text
 
 
@@ -102,11 +81,6 @@ def curves_digest(curves: Iterable[Any]) -> bytes:
     return digest.digest()
 
 
-def forget() -> None:
-    """Of another file nothing is known."""
-    _digests.clear()
-
-
 def register() -> None:
     bpy.app.handlers.depsgraph_update_post.append(_note_change)
     bpy.app.handlers.undo_post.append(_note_undo)
@@ -121,7 +95,7 @@ def unregister() -> None:
     ):
         if one in handlers:
             handlers.remove(one)
-    forget()
+    session.digests.clear()
 
 
 def _settings(scene: bpy.types.Scene) -> str:
@@ -131,11 +105,11 @@ def _settings(scene: bpy.types.Scene) -> str:
 @bpy.app.handlers.persistent
 def _note_change(_scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> None:
     # playing frames updates objects, too, but neither actions nor collections
-    if _digests and (depsgraph.id_type_updated("ACTION") or depsgraph.id_type_updated("COLLECTION")):
-        for digest in _digests.values():
+    if session.digests and (depsgraph.id_type_updated("ACTION") or depsgraph.id_type_updated("COLLECTION")):
+        for digest in session.digests.values():
             digest.changed = True
 
 
 @bpy.app.handlers.persistent
 def _note_undo(*_arguments: object) -> None:
-    _digests.clear()
+    session.digests.clear()

@@ -60,6 +60,7 @@ def gather_take(scene: bpy.types.Scene, collection: bpy.types.Collection) -> Tak
         frame_step=timing.step,
         up_axis=properties.up_axis,
         findings=findings_of_file(collection) + findings,
+        source=bpy.path.abspath(properties.path) if properties.path else "",
     )
 
 

@@ -12,10 +12,11 @@ from bpy.props import BoolProperty, CollectionProperty, EnumProperty, StringProp
 from bpy_extras.io_utils import ImportHelper, poll_file_object_drop
 
 from ..model.core.take import BonesetterError, Take
-from ..model.files.c3d import read_c3d
+from ..model.files.readers import SUFFIXES, read_take
 from .empties import ImportOptions, build_take
-from .engine import interpreter, warm_engine
+from .engine import interpreter
 from .preferences import engine_python, starts_engine
+from .session import session
 from .space import Timing
 from .takes import takes_of
 from .view import show_markers
@@ -30,11 +31,11 @@ class BONESETTER_OT_import_c3d(bpy.types.Operator, ImportHelper):
     """Import optical motion capture markers as keyed empties"""
 
     bl_idname = "bonesetter.import_c3d"
-    bl_label = "Import C3D"
+    bl_label = "Import Markers"
     bl_options = {"REGISTER", "UNDO", "PRESET"}
 
     filename_ext = ".c3d"
-    filter_glob: StringProperty(default="*.c3d", options={"HIDDEN"})
+    filter_glob: StringProperty(default=";".join(f"*{suffix}" for suffix in SUFFIXES), options={"HIDDEN"})
     files: CollectionProperty(type=bpy.types.OperatorFileListElement, options={"HIDDEN", "SKIP_SAVE"})
     directory: StringProperty(subtype="DIR_PATH", options={"HIDDEN", "SKIP_SAVE"})
 
@@ -92,7 +93,7 @@ class BONESETTER_OT_import_c3d(bpy.types.Operator, ImportHelper):
         for path in paths:
             before = imported_from(scene, path)
             try:
-                take = read_c3d(path)
+                take = read_take(path)
                 with kept_on_failure(scene):
                     timing = self._timing(scene, take, animated or bool(done), bool(done))
                     collection = build_take(scene, take, timing, ImportOptions(self.keys, self.gaps), path)
@@ -108,7 +109,7 @@ class BONESETTER_OT_import_c3d(bpy.types.Operator, ImportHelper):
                 set_range(scene, [timing for _, timing in done], grow=animated)
             show_markers(context, [collection for collection, _ in done])
             if starts_engine() and not bpy.app.background:
-                warm_engine(interpreter(engine_python()))
+                session.engine.warm(interpreter(engine_python()))
         for failure in failures:
             # An error would also hide that the others were imported.
             self.report({"WARNING" if done else "ERROR"}, failure)
@@ -251,12 +252,12 @@ def set_range(scene: bpy.types.Scene, timings: list[Timing], grow: bool = False)
 
 
 class BONESETTER_FH_c3d(bpy.types.FileHandler):
-    """C3D files dropped on the 3D viewport"""
+    """Files of markers dropped on the 3D viewport"""
 
     bl_idname = "BONESETTER_FH_c3d"
-    bl_label = "C3D Motion Capture"
+    bl_label = "Motion Capture Markers"
     bl_import_operator = "bonesetter.import_c3d"
-    bl_file_extensions = ".c3d"
+    bl_file_extensions = ";".join(SUFFIXES)
 
     @classmethod
     def poll_drop(cls, context: bpy.types.Context) -> bool:
@@ -264,4 +265,4 @@ class BONESETTER_FH_c3d(bpy.types.FileHandler):
 
 
 def draw_menu(self: bpy.types.Menu, _context: bpy.types.Context) -> None:
-    self.layout.operator(BONESETTER_OT_import_c3d.bl_idname, text="C3D Motion Capture (.c3d)")
+    self.layout.operator(BONESETTER_OT_import_c3d.bl_idname, text=f"Motion Capture Markers ({', '.join(SUFFIXES)})")

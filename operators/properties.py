@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from math import isfinite
 from typing import Any
 
 import bpy
@@ -17,9 +17,10 @@ from bpy.props import (
     StringProperty,
 )
 
-from ..model.core.settings import Settings
+from ..model.core.settings import SETTINGS, Setting, Settings
 
-DEFAULTS = Settings()
+#: Blender keeps whole numbers in 32 bits.
+LARGEST_INT = 2**31 - 1
 
 
 class BONESETTER_PG_flagged(bpy.types.PropertyGroup):
@@ -66,7 +67,7 @@ def _is_take(_settings: Any, collection: bpy.types.Collection) -> bool:
 
 
 class BONESETTER_PG_scene(bpy.types.PropertyGroup):
-    """The panel's settings; their names, units and defaults are those of the engine's `Settings`."""
+    """What belongs to a scene: the take to work on and, under their names in `Settings`, the settings."""
 
     take: PointerProperty(
         type=bpy.types.Collection,
@@ -74,61 +75,43 @@ class BONESETTER_PG_scene(bpy.types.PropertyGroup):
         description="The take that was chosen last, to work on where the active object belongs to none",
         poll=_is_take,
     )
-    max_speed: FloatProperty(
-        name="Max Speed (m/s)",
-        description="A marker that jumps faster than this between two frames is noise",
-        default=DEFAULTS.max_speed,
-        min=0.0,
-        soft_max=50.0,
-        step=100,
-        precision=1,
-    )
-    rigid_tolerance: FloatProperty(
-        name="Rigid Tolerance (mm)",
-        description="A distance between markers of one rigid body may leave its usual length by this much",
-        default=DEFAULTS.rigid_tolerance,
-        min=0.0,
-        soft_max=200.0,
-        step=100,
-        precision=1,
-    )
-    max_residual: FloatProperty(
-        name="Max Residual (mm)",
-        description="A sample that the cameras themselves saw less sharply than this is noise",
-        default=DEFAULTS.max_residual,
-        min=0.0,
-        soft_max=50.0,
-        step=100,
-        precision=1,
-    )
-    max_gap: FloatProperty(
-        name="Max Gap (s)",
-        description="Gaps up to this long are filled from the markers around them; longer ones are left to the solver",
-        default=DEFAULTS.max_gap,
-        min=0.0,
-        soft_max=5.0,
-        step=10,
-        precision=2,
-    )
-    smooth: FloatProperty(
-        name="Smooth",
-        description="0 keeps every wiggle of the markers, 1 smooths most",
-        default=DEFAULTS.smooth,
-        min=0.0,
-        max=1.0,
-        subtype="FACTOR",
-    )
-    lock_feet: BoolProperty(
-        name="Lock Feet",
-        description="Hold heels and balls of feet at one place while they stand, instead of as still as their markers",
-        default=DEFAULTS.lock_feet,
-    )
+
+
+def property_of(setting: Setting) -> Any:
+    """Blender's property for a setting."""
+    told: dict[str, Any] = {
+        "name": f"{setting.label} ({setting.unit})" if setting.unit else setting.label,
+        "description": setting.help,
+        "default": setting.default,
+    }
+    if setting.kind is bool:
+        return BoolProperty(**told)
+    if setting.choices:
+        return EnumProperty(items=setting.choices, **told)
+    if setting.kind is str:
+        return StringProperty(**told)
+    whole = setting.kind is int
+    for limit, number in (("min", setting.low), ("max", setting.high), ("soft_max", setting.slider_high)):
+        if number is not None and isfinite(number):
+            told[limit] = min(int(number), LARGEST_INT) if whole else number
+    if setting.bounded and not setting.unit:
+        told["subtype"] = "FACTOR"
+    if whole:
+        return IntProperty(**told)
+    if setting.step is not None:
+        # Blender counts steps in hundredths
+        told["step"] = round(100 * setting.step)
+    return FloatProperty(precision=setting.decimals, **told)
+
+
+# one for each setting that the panel shows
+BONESETTER_PG_scene.__annotations__ |= {name: property_of(setting) for name, setting in SETTINGS.items() if setting.shown}
 
 
 def settings_of(scene: bpy.types.Scene) -> Settings:
     """The engine's settings as the panel shows them; what the panel does not show keeps its default."""
+    shown = {name: getattr(scene.bonesetter, name) for name, setting in SETTINGS.items() if setting.shown}
     # Blender stores single precision: rounded, a default in the panel is the very number that the shell uses.
-    shown = {one.name: getattr(scene.bonesetter, one.name) for one in fields(Settings) if hasattr(scene.bonesetter, one.name)}
     return Settings(**{name: round(value, 6) if isinstance(value, float) else value for name, value in shown.items()})
 
 

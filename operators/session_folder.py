@@ -17,27 +17,22 @@ from typing import IO
 PREFIX = "bonesetter-"
 LOCK = "in-use"
 
-#: The locked files of this process's folders.
-_locks: dict[Path, IO[bytes]] = {}
 
+class SessionFolder:
+    """A new folder, locked until it is removed; those that nobody has locked are removed."""
 
-def make() -> Path:
-    """A new folder, locked; those that nobody has locked are removed."""
-    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
-    _locks[folder] = stream = (folder / LOCK).open("wb")
-    _lock(stream)
-    for other in folder.parent.glob(f"{PREFIX}*"):
-        if other not in _locks and (other / LOCK).is_file() and _is_free(other / LOCK):
-            shutil.rmtree(other, ignore_errors=True)
-    return folder
+    def __init__(self) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix=PREFIX))
+        self._lock = (self.path / LOCK).open("wb")
+        _lock(self._lock)
+        for other in self.path.parent.glob(f"{PREFIX}*"):
+            if other != self.path and (other / LOCK).is_file() and _is_free(other / LOCK):
+                shutil.rmtree(other, ignore_errors=True)
 
-
-def remove(folder: Path) -> None:
-    """Unlock and remove a folder of this process."""
-    stream = _locks.pop(folder, None)
-    if stream is not None:
-        stream.close()
-    shutil.rmtree(folder, ignore_errors=True)
+    def remove(self) -> None:
+        """Unlock and remove it."""
+        self._lock.close()
+        shutil.rmtree(self.path, ignore_errors=True)
 
 
 def _is_free(path: Path) -> bool:

@@ -4,8 +4,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict
 from typing import Any
 
 import bpy
@@ -16,57 +15,15 @@ from ..model.core.settings import Settings
 from ..model.core.take import BonesetterError
 from ..model.files.exchange import load_pose, save_take
 from .armature import apply_pose, edited_bones, keep_edited
-from .engine import Job, engine, interpreter
+from .engine import interpreter
 from .findings import keep_findings
 from .freshness import note_solved
 from .gather import gather_take
 from .preferences import engine_python
 from .properties import settings_of
+from .session import Solve, session
 from .takes import active_take, find_take
 from .view import redraw, show_armature
-
-#: The engine's stages, for people.
-STAGES = {
-    "match": "Matching labels",
-    "clean": "Filtering noise",
-    "propose": "Proposing poses",
-    "calibrate": "Fitting the actor",
-    "find": "Finding poses",
-    "relabel": "Checking labels",
-    "pose": "Solving poses",
-    "smooth": "Smoothing",
-    "feet": "Holding feet",
-    "results": "Gathering results",
-}
-
-
-@dataclass(frozen=True)
-class Solve:
-    """A solve under way. Holds no reference into Blender's data: the user may delete or undo anything meanwhile.
-
-    Attributes:
-        take: The collection's session_uid.
-        name: The take's, for messages.
-        job: The engine's.
-        result: Where the engine writes the pose.
-        began: time.perf_counter() at the press of the button.
-        first: Whether the take had no armature yet.
-    """
-
-    take: int
-    name: str
-    job: Job
-    result: Path
-    began: float
-    first: bool
-
-    @property
-    def stage(self) -> str:
-        return STAGES.get(self.job.stage, self.job.stage)
-
-
-#: The solve that the panel shows, if any: a module's variable, because a scene's property would be saved and undone.
-current: Solve | None = None
 
 
 def begin(scene: bpy.types.Scene, collection: bpy.types.Collection, settings: Settings | None = None, **files: Any) -> Solve:
@@ -83,11 +40,11 @@ def begin(scene: bpy.types.Scene, collection: bpy.types.Collection, settings: Se
     """
     began = time.perf_counter()
     take = gather_take(scene, collection)
-    folder = engine.folder
+    folder = session.engine.folder
     source, result = folder / "take.npz", folder / "pose.npz"
     save_take(take, source)
     request = {"take": str(source), "out": str(result), "settings": asdict(settings or settings_of(scene)), **files}
-    job = engine.submit(interpreter(engine_python()), request)
+    job = session.engine.submit(interpreter(engine_python()), request)
     return Solve(collection.session_uid, collection.name, job, result, began, collection.bonesetter.armature is None)
 
 
@@ -147,7 +104,7 @@ class BONESETTER_OT_solve_markers(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if current is not None:
+        if session.solve is not None:
             cls.poll_message_set("A take is being solved: press Esc to cancel it")
             return False
         if active_take(context) is None:
@@ -168,13 +125,12 @@ class BONESETTER_OT_solve_markers(bpy.types.Operator):
         return {"FINISHED"}
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
-        global current
         if context.window is None:
             return self.execute(context)
         if not self.replace and (edited := edited_bones(active_take(context))):
             return self._ask(edited)
         try:
-            current = begin(context.scene, active_take(context))
+            session.solve = begin(context.scene, active_take(context))
         except BonesetterError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
@@ -184,7 +140,7 @@ class BONESETTER_OT_solve_markers(bpy.types.Operator):
         return {"RUNNING_MODAL"}
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        if current is None:
+        if session.solve is None:
             # Killed from elsewhere: a file is being loaded, or the extension unregistered.
             self._end(context)
             return {"CANCELLED"}
@@ -195,11 +151,11 @@ class BONESETTER_OT_solve_markers(bpy.types.Operator):
             return {"CANCELLED"}
         if event.type != "TIMER":
             return {"PASS_THROUGH"}
+        solve = session.solve
         try:
-            if not current.job.poll():
+            if not solve.job.poll():
                 self._show(context)
                 return {"PASS_THROUGH"}
-            solve = current
             report = finish(context.scene, solve)
         except BonesetterError as error:
             self._end(context)
@@ -218,8 +174,8 @@ class BONESETTER_OT_solve_markers(bpy.types.Operator):
 
     def cancel(self, context: bpy.types.Context) -> None:
         """Esc, and Blender's own call when the window closes."""
-        if current is not None:
-            current.job.cancel()
+        if session.solve is not None:
+            session.solve.job.cancel()
         self._end(context)
 
     @staticmethod
@@ -230,17 +186,17 @@ class BONESETTER_OT_solve_markers(bpy.types.Operator):
         return {"CANCELLED"}
 
     def _show(self, context: bpy.types.Context) -> None:
-        assert current is not None
-        job = current.job
+        solve = session.solve
+        assert solve is not None
+        job = solve.job
         shown = (job.stage, round(job.progress, 2))
         if shown != self._shown:
             self._shown = shown
-            context.workspace.status_text_set(f"Solving {current.name}: {current.stage}, {job.progress:.0%}    Esc: Cancel")
+            context.workspace.status_text_set(f"Solving {solve.name}: {solve.stage}, {job.progress:.0%}    Esc: Cancel")
             redraw(context)
 
     def _end(self, context: bpy.types.Context) -> None:
-        global current
-        current = None
+        session.solve = None
         if self._timer is not None:
             context.window_manager.event_timer_remove(self._timer)
             self._timer = None
@@ -279,17 +235,3 @@ class BONESETTER_OT_solve_again(bpy.types.Operator):
     def execute(self, _context: bpy.types.Context) -> set[str]:
         bpy.ops.bonesetter.solve_markers("INVOKE_DEFAULT", replace=True)
         return {"FINISHED"}
-
-
-def forget() -> None:
-    """Give up the solve, if any, and keep the engine warm: a solve belongs to the file it was started in."""
-    global current
-    if current is not None:
-        current.job.cancel()
-    current = None
-
-
-def stop() -> None:
-    """Give up the solve and end the engine: on unregister."""
-    forget()
-    engine.close()

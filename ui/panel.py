@@ -8,10 +8,11 @@ from typing import Any
 
 import bpy
 
-from ..operators import solve_markers
-from ..operators.engine import interpreter, verdicts
+from ..model.core.settings import SETTINGS
+from ..operators.engine import interpreter
 from ..operators.freshness import out_of_date
 from ..operators.preferences import engine_python
+from ..operators.session import session
 from ..operators.takes import active_take, takes_of
 
 #: Characters of the interface's font at its usual size that fit into one unit of a region's width.
@@ -60,14 +61,14 @@ class BONESETTER_PT_main(_Sidebar, bpy.types.Panel):
             facts = take.bonesetter
             column.label(text=f"{facts.frames} frames at {facts.rate_hz:.5g} Hz", icon="BLANK1")
         self._draw_solve(context)
-        verdict = verdicts.get(interpreter(engine_python()))
+        verdict = session.engine.verdicts.get(interpreter(engine_python()))
         if verdict:
             box = layout.box()
             _wrapped(box, context, verdict, "ERROR")
             box.operator("bonesetter.check_engine", text="Check Again", icon="FILE_REFRESH")
 
     def _draw_solve(self, context: bpy.types.Context) -> None:
-        solve = solve_markers.current
+        solve = session.solve
         column = self.layout.column()
         if solve is None:
             column.scale_y = 1.5
@@ -85,14 +86,14 @@ class BONESETTER_PT_filter(_Sidebar, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
         # Names inside the fields: beside them, a sidebar of usual width would cut them off before the unit.
-        layout.enabled = solve_markers.current is None
+        layout.enabled = session.solve is None
         settings = context.scene.bonesetter
         column = layout.column(align=True)
-        for name in ("max_speed", "rigid_tolerance", "max_residual", "max_gap"):
+        shown = [(name, setting) for name, setting in SETTINGS.items() if setting.shown]
+        for (name, setting), (_, before) in zip(shown, [shown[0], *shown], strict=False):
+            if setting.group != before.group:
+                column.separator()
             column.prop(settings, name)
-        column.separator()
-        column.prop(settings, "smooth")
-        column.prop(settings, "lock_feet")
 
 
 class BONESETTER_PT_result(_Sidebar, bpy.types.Panel):

@@ -1,50 +1,202 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a user can set for a solve: the panel, the shell and the engine process share these names and defaults."""
+"""What a user can set for a solve, each described once.
+
+The shell's options, Blender's properties, the panel's rows, the engine's requests and docs/settings.md are made of the fields of
+`Settings`: a new setting is a new field.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+import math
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
 
 from .take import BonesetterError
+
+#: Where a setting belongs: with what becomes of the markers, with what becomes of the motion, or with how the solver runs. The panel shows
+#: the first two, in two blocks; the shell and the manual show all.
+Group = Literal["markers", "motion", "run"]
+Value = float | int | bool | str
+
+#: The largest seed that torch and numpy both take.
+LARGEST_SEED = 2**32 - 1
+
+
+@dataclass(frozen=True)
+class Setting:
+    """All that is known of a setting; its kind (number, whole number, switch or text) is that of its default.
+
+    Attributes:
+        default: What it is unless told otherwise.
+        label: Its name in the panel and the manual.
+        help: What it does to the motion, for an animator, without a full stop at its end.
+        group: Where it belongs.
+        unit: Of a number, for people.
+        low: The smallest number.
+        high: The largest number.
+        slider_high: Where the panel's slider ends; larger numbers can be typed.
+        step: How far a click on the panel's arrows moves a number; None for Blender's own step.
+        decimals: How many the panel shows.
+        choices: (text, label, help) of each text that it can be; empty for any.
+        placeholder: What the shell's help shows for its value; empty for the unit in capitals.
+    """
+
+    default: Value
+    label: str
+    help: str
+    group: Group
+    unit: str = ""
+    low: float = 0
+    high: float = math.inf
+    slider_high: float | None = None
+    step: float | None = None
+    decimals: int = 2
+    choices: tuple[tuple[str, str, str], ...] = ()
+    placeholder: str = ""
+
+    @property
+    def kind(self) -> type[Value]:
+        """One of bool, int, float and str."""
+        return type(self.default)
+
+    @property
+    def shown(self) -> bool:
+        """Whether the panel shows it."""
+        return self.group != "run"
+
+    @property
+    def bounded(self) -> bool:
+        """Whether a number lies between two ends."""
+        return self.kind in (int, float) and math.isfinite(self.high)
+
+    def problem(self, value: Any) -> str:
+        """What is wrong with a value, as the end of a sentence that begins with the setting's name; empty for nothing."""
+        if self.kind is bool:
+            return "" if isinstance(value, bool) else f"must be true or false, not {value!r}."
+        if self.kind is str:
+            allowed = [choice for choice, _, _ in self.choices]
+            if isinstance(value, str) and (not allowed or value in allowed):
+                return ""
+            return f"must be {'one of ' + ', '.join(allowed) if allowed else 'a text'}, not {value!r}."
+        right = isinstance(value, int if self.kind is int else int | float) and not isinstance(value, bool)
+        # NaN is in no range
+        if right and self.low <= value <= self.high:
+            return ""
+        number = "a whole number" if self.kind is int else "a number"
+        limits = f"from {self.low:.10g} to {self.high:.10g}" if self.bounded else f"of at least {self.low:.10g}"
+        return f"must be {number} {limits}, not {value}."
+
+    def said(self, value: Value) -> str:
+        """The setting and its value within a sentence, such as "max speed of 5 m/s"."""
+        shown = f"{value:g}" if self.kind in (int, float) else str(value)
+        return f"{self.label.lower()} of {shown} {self.unit}".rstrip()
+
+
+def _described(setting: Setting) -> Any:
+    """A field of `Settings`."""
+    return field(default=setting.default, metadata={"setting": setting})
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Thresholds of the noise filter, and how to run.
+    """Thresholds of the noise filter, what becomes of the motion, and how to run; every field is described where it stands.
 
-    Attributes:
-        max_speed: A sample that jumps off its neighbours' path faster than this between frames is noise, in m/s. The motion
-            itself may be faster: no sample of our clean takes leaves its path at more than 3 m/s.
-        rigid_tolerance: A distance inside a rigid group may leave its usual length by this much, in mm. Soft tissue reaches
-            about 38 on our clean takes.
-        max_residual: A sample whose C3D residual is larger is noise, in mm.
-        max_gap: Gaps up to this long are filled from the markers around them, in s; longer ones are left to the solver.
-        smooth: 0 keeps every wiggle of the markers, 1 smooths most.
-        lock_feet: Hold heels and balls of feet at one place while they stand, instead of as still as their markers.
-        device: A torch device, or "auto" for a GPU where torch finds one.
-        workers: Threads that solve windows of frames side by side; 0 for one a core, and for one alone on a GPU. The result is the
-            same, to the bit, for any number of them.
-        seed: Of every random choice; the same input and seed give the same output.
+    Raises:
+        BonesetterError: A value is of the wrong kind or out of its range.
     """
 
-    max_speed: float = 5.0
-    rigid_tolerance: float = 40.0
-    max_residual: float = 10.0
-    max_gap: float = 0.5
-    smooth: float = 0.3
-    lock_feet: bool = False
-    device: str = "auto"
-    workers: int = 0
-    seed: int = 0
+    # no sample of our clean takes leaves its path at more than 3 m/s
+    max_speed: float = _described(
+        Setting(
+            5.0,
+            "Max Speed",
+            "A sample that leaps off its marker's own path faster than this is taken for noise; the motion itself may be faster. "
+            "Lower, it takes more twitches out of limbs; below about 3 m/s the quickest moves lose good samples, too",
+            "markers",
+            unit="m/s",
+            slider_high=50.0,
+            step=1.0,
+            decimals=1,
+        )
+    )
+    # soft tissue reaches about 38 mm on our clean takes
+    rigid_tolerance: float = _described(
+        Setting(
+            40.0,
+            "Rigid Tolerance",
+            "Markers of one rigid part of the body, such as the head, keep their distances. A sample that leaves them by more than this is "
+            "taken for noise. Lower, a slipping marker bends the pose less; below 40 mm skin that moves is taken for noise, too",
+            "markers",
+            unit="mm",
+            slider_high=200.0,
+            step=1.0,
+            decimals=1,
+        )
+    )
+    max_residual: float = _described(
+        Setting(
+            10.0,
+            "Max Residual",
+            "A sample on which the cameras disagreed by more than this, as the file tells, is taken for noise. Lower, only what was seen "
+            "sharply moves the body, and more gaps are left to bridge. Where it would remove much of a good file it is raised, and said",
+            "markers",
+            unit="mm",
+            slider_high=50.0,
+            step=1.0,
+            decimals=1,
+        )
+    )
+    max_gap: float = _described(
+        Setting(
+            0.5,
+            "Max Gap",
+            "Gaps up to this long are filled from the markers around them and from the marker's own path. In longer ones the solver "
+            "lets the limb glide from where it was last seen to where it is seen again",
+            "markers",
+            unit="s",
+            slider_high=5.0,
+            step=0.1,
+        )
+    )
+    smooth: float = _described(
+        Setting(
+            0.3,
+            "Smooth",
+            "How much of the markers' jitter is taken out of the solved motion: 0 keeps every wiggle of the markers, 1 smooths most",
+            "motion",
+            high=1.0,
+            placeholder="0-1",
+        )
+    )
+    lock_feet: bool = _described(
+        Setting(
+            False,
+            "Lock Feet",
+            "Hold heels and balls of feet at one place while they stand. Without it they stand as still as their markers do",
+            "motion",
+        )
+    )
+    device: str = _described(
+        Setting("auto", "Device", "What computes: a device of PyTorch, such as cpu or cuda; auto takes a GPU where there is one", "run")
+    )
+    workers: int = _described(
+        Setting(
+            0,
+            "Workers",
+            "Threads that solve side by side; 0 for one a core, and for one alone on a GPU. The motion is the same for any number",
+            "run",
+            placeholder="N",
+        )
+    )
+    seed: int = _described(
+        Setting(0, "Seed", "Of every random choice: the same take, settings and seed give the same motion", "run", high=LARGEST_SEED)
+    )
 
     def __post_init__(self) -> None:
-        for threshold in fields(self):
-            value = getattr(self, threshold.name)
-            if isinstance(value, float) and not value >= 0:
-                raise BonesetterError(f"{threshold.name} must be a number of at least 0, not {value}.")
-        if self.smooth > 1:
-            raise BonesetterError(f"smooth must lie between 0 and 1, not {self.smooth}.")
-        if self.workers < 0:
-            raise BonesetterError(f"workers must be a whole number of at least 0, not {self.workers}.")
-        if not 0 <= self.seed < 2**32:
-            raise BonesetterError(f"seed must be a whole number from 0 to {2**32 - 1}, not {self.seed}.")
+        for name, setting in SETTINGS.items():
+            if problem := setting.problem(getattr(self, name)):
+                raise BonesetterError(f"{name} {problem}")
+
+
+#: {field of Settings: its description}, in the panel's order.
+SETTINGS: dict[str, Setting] = {one.name: one.metadata["setting"] for one in fields(Settings)}

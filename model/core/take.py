@@ -45,6 +45,8 @@ class Take:
         frame_step: Between the numbers of two frames: not 1 where Blender plays the take at another rate than its own.
         up_axis: The axis of the take that points up.
         findings: What the user should know of how it was read and matched.
+        names: What the file calls the markers, where that is not their labels; see `in_file`.
+        source: The file that the take was read from, as an absolute path; empty for none.
     """
 
     name: str
@@ -56,6 +58,13 @@ class Take:
     frame_step: float = 1.0
     up_axis: Axis = "Z"
     findings: tuple[Finding, ...] = ()
+    names: tuple[str, ...] = ()
+    source: str = ""
+
+    @property
+    def in_file(self) -> tuple[str, ...]:
+        """What the file calls each marker."""
+        return self.names or self.labels
 
     @property
     def frames(self) -> int:
@@ -74,13 +83,15 @@ class Take:
         """A copy with these markers only, by their indices and in that order; under other labels where they are given."""
         rows = list(markers)
         named = tuple(self.labels[row] for row in rows) if labels is None else labels
-        return replace(self, labels=named, positions=self.positions[:, rows], residuals=self.residuals[:, rows])
+        names = tuple(self.in_file[row] for row in rows)
+        return replace(self, labels=named, names=names, positions=self.positions[:, rows], residuals=self.residuals[:, rows])
 
     def beside(self, other: Take) -> Take:
         """With the markers of another take of the same frames behind its own."""
         return replace(
             self,
             labels=self.labels + other.labels,
+            names=self.in_file + other.in_file,
             positions=np.concatenate([self.positions, other.positions], axis=1),
             residuals=np.concatenate([self.residuals, other.residuals], axis=1),
         )

@@ -11,7 +11,7 @@ import itertools
 import math
 import os
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,8 +74,12 @@ class Layout:
     is_float: bool
 
     @property
+    def frame_words(self) -> int:
+        return 4 * self.points + self.analog_words
+
+    @property
     def frame_bytes(self) -> int:
-        return (4 * self.points + self.analog_words) * (4 if self.is_float else 2)
+        return self.frame_words * (4 if self.is_float else 2)
 
     @property
     def end(self) -> int:
@@ -267,8 +271,19 @@ def read_samples(contents: Contents, layout: Layout, wanted: list[int], each: Ca
     Raises:
         BonesetterError: The file cannot be read, or has become shorter.
     """
-    step = max(1, AT_ONCE // layout.frame_bytes)
     chosen = slice(None) if wanted == list(range(layout.points)) else wanted
+    for first, data in sample_bytes(contents, layout):
+        words = _words(data, layout.is_float, contents.processor).reshape(-1, layout.frame_words)
+        each(slice(first, first + len(words)), words[:, : 4 * layout.points].reshape(len(words), layout.points, 4)[:, chosen])
+
+
+def sample_bytes(contents: Contents, layout: Layout) -> Iterator[tuple[int, bytes]]:
+    """The samples as they are stored, some frames after the other: the first frame of each part, and its bytes.
+
+    Raises:
+        BonesetterError: The file cannot be read, or has become shorter.
+    """
+    step = max(1, AT_ONCE // layout.frame_bytes)
     with contents.path.open("rb") as stream:
         stream.seek(layout.start)
         for first in range(0, layout.frames, step):
@@ -276,8 +291,7 @@ def read_samples(contents: Contents, layout: Layout, wanted: list[int], each: Ca
             data = stream.read(count * layout.frame_bytes)
             if len(data) < count * layout.frame_bytes:
                 raise BonesetterError(f"{contents.path.name} changed while it was read: try again.")
-            words = _words(data, layout.is_float, contents.processor).reshape(count, -1)
-            each(slice(first, first + count), words[:, : 4 * layout.points].reshape(count, layout.points, 4)[:, chosen])
+            yield first, data
 
 
 def _words(data: bytes, is_float: bool, processor: int) -> np.ndarray:

@@ -171,6 +171,16 @@ def floats(data: bytes | memoryview, processor: int) -> np.ndarray:
         return np.ascontiguousarray(words).view("<f4").ravel() / np.float32(4.0)
 
 
+def stored(values: np.ndarray, processor: int) -> np.ndarray:
+    """The inverse of `floats`: (..., ) numbers as words of four bytes, of the same shape, whose bytes are the processor's."""
+    if processor == MIPS:
+        return values.astype(">f4").view("<u4")
+    if processor != DEC:
+        return values.astype("<f4").view("<u4")
+    words = np.ascontiguousarray(values.astype("<f4") * np.float32(4.0)).view("<u2").reshape(*values.shape, 2)
+    return np.ascontiguousarray(words[..., ::-1]).view("<u4").reshape(values.shape)
+
+
 def decoded(fields: list[bytes]) -> list[str]:
     """Strings of fields of characters of one parameter: in UTF-8 where all of them are that, else as Windows writes Western languages.
 

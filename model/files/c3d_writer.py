@@ -26,7 +26,8 @@ def write_c3d(take: Take, path: Path) -> None:
     Raises:
         BonesetterError: The take is too long for a C3D file, or the file cannot be written.
     """
-    first = round(take.first_frame)
+    # a C3D's header counts frames from 1, other formats from 0
+    first = max(1, round(take.first_frame))
     if first - 1 + take.frames > MOST_FRAMES:
         raise BonesetterError(f"{take.name} has more than {MOST_FRAMES} frames, more than a C3D file can count: split it.")
     missing = ~take.present.T

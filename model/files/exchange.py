@@ -30,6 +30,7 @@ TAKE = {
     "frame_step": (NUMBERS, ()),
     "up_axis": (TEXT, ()),
     "findings": (TEXT, ("N",)),
+    "source": (TEXT, ()),
 }
 POSE = {
     "joints": (TEXT, ("J",)),
@@ -68,6 +69,7 @@ def save_take(take: Take, path: Path) -> None:
         first_frame=take.first_frame,
         frame_step=take.frame_step,
         up_axis=take.up_axis,
+        source=take.source,
         findings=np.array([json.dumps(each.document(int)) for each in take.findings], dtype=str),
     )
 
@@ -90,6 +92,7 @@ def load_take(path: Path) -> Take:
         frame_step=float(arrays["frame_step"]),
         up_axis="Y" if str(arrays["up_axis"]) == "Y" else "Z",
         findings=findings,
+        source=str(arrays["source"]),
     )
 
 

@@ -13,10 +13,19 @@ from ..result.report import build_report, write_report
 from ..result.solution import Solution
 from ..storage.atomic import staged
 from .bvh import write_bvh
+from .c3d_clean import write_clean_c3d
 from .npz import write_npz
+from .trc import write_trc
 
-#: The formats that need no Blender.
-WRITERS: dict[str, Callable[[Solution, Path], None]] = {"bvh": write_bvh, "npz": write_npz}
+#: The formats that need no Blender: a new one is a module beside this and a line here.
+WRITERS: dict[str, Callable[[Solution, Path], None]] = {
+    "bvh": write_bvh,
+    "npz": write_npz,
+    "c3d": write_clean_c3d,
+    "trc": write_trc,
+}
+#: What is written unless told otherwise.
+USUAL = ("bvh", "npz")
 
 
 def write_outputs(

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ..core.findings import Finding, shortened
-from ..core.settings import Settings
+from ..core.settings import SETTINGS, Settings
 from ..core.take import BoolArray, FloatArray, Take
 
 #: A threshold that removes more than so much of a marker, or of a take, is raised or said.
@@ -68,9 +68,9 @@ def threshold_findings(take: Take, reasons: Mapping[str, BoolArray], settings: S
     over, _ = most_removed(take, take.present & (take.residuals > threshold))
     removed, _ = most_removed(take, reasons["residual"])
     found = [_kept(take, settings.max_residual, limit)] if over and over != removed else []
-    names = {"jump": f"max speed of {settings.max_speed:g} m/s", "rigid": f"rigid tolerance of {settings.rigid_tolerance:g} mm"}
+    names = {"jump": SETTINGS["max_speed"].said(settings.max_speed), "rigid": SETTINGS["rigid_tolerance"].said(settings.rigid_tolerance)}
     if not found:
-        names["residual"] = f"max residual of {settings.max_residual:g} mm"
+        names["residual"] = SETTINGS["max_residual"].said(settings.max_residual)
     for reason, name in names.items():
         labels, part = most_removed(take, reasons[reason])
         if labels:
@@ -85,7 +85,7 @@ def _kept(take: Take, max_residual: float, limit: FloatArray) -> Finding:
     raised = limit.max() * 1000
     why = f"it was raised to {raised:.0f} mm" if raised > max_residual else "these were kept, as they tell no sample from another"
     much = f"{part} of the samples, above all of {shortened(labels)}"
-    text = f"Camera residuals are above the max residual of {max_residual:g} mm in {much}: {why}."
+    text = f"Camera residuals are above the {SETTINGS['max_residual'].said(max_residual)} in {much}: {why}."
     return Finding("threshold", text, labels)
 
 

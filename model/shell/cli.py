@@ -13,7 +13,7 @@ from ..core.take import BonesetterError
 
 #: {command: (module, what it does)}. Only the command that is called is imported: some bring torch or matplotlib.
 COMMANDS = {
-    "solve": ("shell.solve", "solve takes (C3D) to skeletons (BVH, npz)"),
+    "solve": ("shell.solve", "solve takes (C3D, TRC, CSV of Motive, TSV of Qualisys) to skeletons (BVH, npz)"),
     "evaluate": ("bench.evaluate", "compare solves of the lab's takes with the lab's own skeletons"),
     "learn": ("training.learn", "learn the bundled prior from skeleton motion"),
     "train": ("study.train", "train a network that turns markers into joints, from a TOML file"),
@@ -23,6 +23,7 @@ COMMANDS = {
     "ablate": ("bench.ablate", "solve without each part of the solver in turn, and write docs/ablation.md"),
     "time-start": ("bench.start", "time the engine's start beside importing torch, numpy and ezc3d alone"),
     "synthesise": ("synthetic.synthesis", "write a take of a synthetic person, with noise and gaps"),
+    "settings": ("shell.settings", "print the manual's page of all settings"),
     "picture": ("shell.picture", "draw a solved take: the skeleton inside the markers"),
 }
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..core.settings import Settings
+from ..core.settings import SETTINGS, Setting, Settings
 from ..core.take import BonesetterError
 from .cli import FAILED, UsageError
 
@@ -48,15 +48,14 @@ class TakeJob:
 
 
 def add_arguments(parser: argparse.ArgumentParser, formats: Sequence[str], usual_formats: Sequence[str]) -> None:
-    """The options; the thresholds' defaults are those of the panel.
+    """The options; those of the settings are made of their descriptions.
 
     Args:
         parser: Gets them.
         formats: What can be written.
         usual_formats: What is written unless told otherwise.
     """
-    usual = Settings()
-    parser.add_argument("takes", nargs="+", type=Path, metavar="TAKE.c3d")
+    parser.add_argument("takes", nargs="+", type=Path, metavar="TAKE", help="C3D, TRC, CSV of Motive or TSV of Qualisys")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for DIR/<stem>.<format> and DIR/<stem>.json")
     parser.add_argument("--format", nargs="+", choices=formats, default=usual_formats, help=f"default: {' '.join(usual_formats)}")
     parser.add_argument("--actor", type=Path, metavar="ACTOR.json", help="solve with this actor instead of fitting one")
@@ -65,23 +64,36 @@ def add_arguments(parser: argparse.ArgumentParser, formats: Sequence[str], usual
     )
     parser.add_argument("--save-actor", type=Path, metavar="ACTOR.json", help="save the fitted actor (one take only)")
     parser.add_argument("--force", action="store_true", help="overwrite files that exist")
-    parser.add_argument("--device", default=usual.device, help="a torch device, or auto for a GPU where there is one")
-    parser.add_argument(
-        "--workers", type=int, default=usual.workers, metavar="N", help="threads; 0 for one a core: the result is the same (%(default)s)"
-    )
-    parser.add_argument("--seed", type=int, default=usual.seed)
-    parser.add_argument(
-        "--max-speed", type=float, default=usual.max_speed, metavar="M/S", help="a faster jump off a marker's path is noise (%(default)s)"
-    )
-    parser.add_argument(
-        "--rigid-tolerance", type=float, default=usual.rigid_tolerance, metavar="MM", help="of distances in a rigid group (%(default)s)"
-    )
-    parser.add_argument(
-        "--max-residual", type=float, default=usual.max_residual, metavar="MM", help="a larger C3D residual is noise (%(default)s)"
-    )
-    parser.add_argument("--max-gap", type=float, default=usual.max_gap, metavar="S", help="longer gaps are not filled (%(default)s)")
-    parser.add_argument("--smooth", type=float, default=usual.smooth, metavar="0-1", help="how much jitter to remove (%(default)s)")
-    parser.add_argument("--lock-feet", action="store_true", default=usual.lock_feet, help="hold feet at one place while they stand")
+    add_setting_arguments(parser, SETTINGS)
+
+
+def option(name: str, setting: Setting) -> str:
+    """What a setting is called in the shell: the field's name, or of a switch that is on by default what turns it off."""
+    return f"--{'no-' if setting.default is True else ''}{name.replace('_', '-')}"
+
+
+def add_setting_arguments(parser: argparse.ArgumentParser, settings: Mapping[str, Setting]) -> None:
+    """An option for each setting.
+
+    Args:
+        parser: Gets them.
+        settings: {field's name: its description}.
+    """
+    for name, setting in settings.items():
+        told = setting.help.replace("%", "%%")
+        if isinstance(setting.default, bool):
+            parser.add_argument(
+                option(name, setting), dest=name, action="store_const", const=not setting.default, default=setting.default, help=told
+            )
+            continue
+        parser.add_argument(
+            option(name, setting),
+            type=setting.kind,
+            default=setting.default,
+            choices=[choice for choice, _, _ in setting.choices] or None,
+            metavar=setting.placeholder or setting.unit.upper() or None,
+            help=f"{told} (%(default)s)",
+        )
 
 
 def plan(arguments: argparse.Namespace) -> list[TakeJob]:
@@ -118,17 +130,16 @@ def plan(arguments: argparse.Namespace) -> list[TakeJob]:
 
 
 def settings_from(arguments: argparse.Namespace) -> Settings:
-    """The thresholds.
+    """The settings.
 
     Raises:
         UsageError: One is out of its range.
     """
-    try:
-        return Settings(**{field.name: getattr(arguments, field.name) for field in fields(Settings)})
-    except BonesetterError as error:
-        # what the settings call max_speed the user wrote as --max-speed
-        setting, _, rest = str(error).partition(" ")
-        raise UsageError(f"--{setting.replace('_', '-')} {rest}") from error
+    values = {name: getattr(arguments, name) for name in SETTINGS}
+    for name, setting in SETTINGS.items():
+        if problem := setting.problem(values[name]):
+            raise UsageError(f"{option(name, setting)} {problem}")
+    return Settings(**values)
 
 
 def make_folders(jobs: list[TakeJob]) -> None:

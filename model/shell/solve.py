@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`python -m model solve`: from C3D files to files of their solved skeletons."""
+"""`python -m model solve`: from files of markers to files of their solved skeletons."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from ..actors.actor import Actor
 from ..actors.actor_file import read_actor
 from ..core.settings import Settings
 from ..core.take import BonesetterError, Take
-from ..files.c3d import read_c3d
-from ..files.output import WRITERS, write_outputs
+from ..files.output import USUAL, WRITERS, write_outputs
+from ..files.readers import read_take
 from ..marker_sets.marker_set import MarkerSet, load_marker_set
 from .cli import UsageError
 from .runs import TakeJob, make_folders, one_line, plan, run_each, settings_from, summary
@@ -21,7 +21,7 @@ from .terminal import progress_bar
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
-    add_run_arguments(parser, sorted(WRITERS), sorted(WRITERS))
+    add_run_arguments(parser, sorted(WRITERS), sorted(USUAL))
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -64,7 +64,7 @@ def _load_solver(device: str) -> None:
 def _read(job: TakeJob) -> tuple[Take, float]:
     """A take, and the seconds that reading it took."""
     begin = time.perf_counter()
-    return read_c3d(job.take), time.perf_counter() - begin
+    return read_take(job.take), time.perf_counter() - begin
 
 
 def _solve(job: TakeJob, read: tuple[Take, float], settings: Settings, actor: Actor | None, marker_set: MarkerSet | None) -> None:

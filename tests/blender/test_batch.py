@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """batch.py as a process of its own, as users run it."""
 
+import importlib.util
 import json
 import os
 import shutil
@@ -214,6 +215,23 @@ def test_a_wrong_name_is_said_without_the_engine(tmp_path):
     assert run.returncode == 1
     assert run.stderr.count("none.c3d cannot be read") == 1
     assert not marker.exists()
+
+
+def test_within_blender_the_enabled_extension_does_it(ext, monkeypatch, capsys, synthetic_c3d, tmp_path):
+    """As `blender --background --python batch.py -- ...`: what stands before -- is Blender's."""
+    command = ["blender", "--background", "--python", "batch.py", "--", str(synthetic_c3d), "--out", str(tmp_path), "--format", "bvh"]
+    monkeypatch.setattr(sys, "argv", command)
+    modules = set(sys.modules)
+    spec = importlib.util.spec_from_file_location("batch", ROOT / "batch.py")
+    loader = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loader)
+    assert loader.main() == 0
+    assert capsys.readouterr().out.startswith("walk: 360 frames in ")
+    assert {path.name for path in tmp_path.iterdir()} == {"walk.bvh", "walk.json"}
+    assert "bonesetter" not in set(sys.modules) - modules
+    # it stays enabled, and its engine is ended
+    assert hasattr(bpy.types, "BONESETTER_OT_solve_markers")
+    assert not ext("operators.session").session.engine.alive
 
 
 def test_options_are_not_taken_by_their_beginnings(batch, tmp_path):

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def engine(ext, engine_python):
-    engine = ext("operators.engine").engine
+    engine = ext("operators.session").session.engine
     engine.close()
     yield engine
     engine.close()
@@ -117,7 +117,7 @@ def test_folders_of_processes_that_are_gone_are_removed(ext, tmp_path, monkeypat
         "import importlib.util, sys, tempfile, time; tempfile.tempdir = sys.argv[2]\n"
         "spec = importlib.util.spec_from_file_location('session_folder', sys.argv[1])\n"
         "module = importlib.util.module_from_spec(spec); spec.loader.exec_module(module)\n"
-        "print(module.make(), flush=True); time.sleep(60)"
+        "folder = module.SessionFolder(); print(folder.path, flush=True); time.sleep(60)"
     )
     command = [sys.executable, "-c", script, module.__file__, str(tmp_path)]
     dead, living = (subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2))
@@ -126,12 +126,16 @@ def test_folders_of_processes_that_are_gone_are_removed(ext, tmp_path, monkeypat
         dead.kill()
         dead.wait()
         (tmp_path / "bonesetter-of-somebody-else").mkdir()
-        own = module.make()
+        own = module.SessionFolder()
         assert not left.exists()
         assert used.exists()
         assert (tmp_path / "bonesetter-of-somebody-else").exists()
-        module.remove(own)
-        assert not own.exists()
+        # another one of the same process leaves the first alone
+        another = module.SessionFolder()
+        assert own.path.exists()
+        for folder in (own, another):
+            folder.remove()
+            assert not folder.path.exists()
     finally:
         living.kill()
         living.wait()
@@ -155,11 +159,11 @@ import importlib.util, sys, time
 spec = importlib.util.spec_from_file_location("bs", {str(ROOT / "__init__.py")!r}, submodule_search_locations=[{str(ROOT)!r}])
 sys.modules["bs"] = module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
-import bs.operators.engine as engines
-job = engines.engine.submit({engine_python!r}, {json.loads(json.dumps(request_for))!r})
+from bs.operators.session import session
+job = session.engine.submit({engine_python!r}, {json.loads(json.dumps(request_for))!r})
 while not job.poll() and not job.progress:
     time.sleep(0.02)
-print(engines.engine.pid, flush=True)
+print(session.engine.pid, flush=True)
 time.sleep(60)
 """
     parent = subprocess.Popen([sys.executable, "-c", "import bpy\n" + code], stdout=subprocess.PIPE, text=True)
@@ -198,20 +202,20 @@ def test_interpreter_without_torch_is_named_with_the_cure(ext, engine, tmp_path)
         engine.submit(python, {"ping": True}).wait()
     assert "torch" in str(caught.value)
     assert f'"{python}" -m pip install' in str(caught.value)
-    assert ext("operators.engine").verdicts[python] == str(caught.value)
+    assert engine.verdicts[python] == str(caught.value)
     assert not engine.alive
-    assert ext("operators.engine").probe(python) == str(caught.value)
+    assert engine.probe(python) == str(caught.value)
 
 
 @pytest.mark.parametrize("python", ["/nowhere/python", "/bin/false"])
 def test_useless_interpreter_is_a_sentence(ext, engine, python):
     with pytest.raises(ext("model.core.take").BonesetterError):
         engine.submit(python, {"ping": True}).wait()
-    assert "choose Python 3.11" in ext("operators.engine").probe(python)
+    assert "choose Python 3.11" in engine.probe(python)
 
 
-def test_probe_is_content_with_the_engines_python(ext, engine, engine_python):
-    assert ext("operators.engine").probe(engine_python) == ""
+def test_probe_is_content_with_the_engines_python(engine, engine_python):
+    assert engine.probe(engine_python) == ""
     assert not engine.alive, "nobody waits until the engine has loaded all"
     assert bpy.ops.bonesetter.check_engine() == {"FINISHED"}
 

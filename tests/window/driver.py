@@ -133,7 +133,7 @@ class Ear:
     def _listen(self, timeout: float = 0.0) -> list[dict[str, Any]]:
         heard = self._messages(timeout)
         # what was cancelled may still say a word
-        current = ext("operators.solve_markers").current
+        current = ext("operators.session").session.solve
         mine = [message for message in heard if "progress" in message and current is not None and message["id"] == current.job.number]
         self.told += [(message["stage"], message["progress"]) for message in mine]
         return heard
@@ -187,7 +187,8 @@ def head_error(pose: Any) -> float:
 
 def scenario(verdict: Verdict, ticker: Ticker) -> Steps:
     person = Person()
-    engine, solving = ext("operators.engine").engine, ext("operators.solve_markers")
+    session, solving = ext("operators.session").session, ext("operators.solve_markers")
+    engine = session.engine
     space: Any = person.area.spaces.active
     space.show_region_ui = True
     yield from wait(0.5)
@@ -216,16 +217,16 @@ def scenario(verdict: Verdict, ticker: Ticker) -> Steps:
     # A run that is cancelled.
     yield from person.find_button("bpy.ops.bonesetter.solve_markers")
     yield from person.press("LEFTMOUSE")
-    yield from wait_for(lambda: solving.current is not None, "the solve to start")
+    yield from wait_for(lambda: session.solve is not None, "the solve to start")
     verdict.check("a click on Solve Markers starts the modal operator", len(person.window.modal_operators) == 1)
-    yield from wait_for(lambda: solving.current is None or solving.current.job.progress > 0.1, "progress")
-    verdict.check("progress moves before Esc", solving.current is not None)
+    yield from wait_for(lambda: session.solve is None or session.solve.job.progress > 0.1, "progress")
+    verdict.check("progress moves before Esc", session.solve is not None)
     yield from person.look("2-solving")
     process = engine._process
     verdict.check("the engine runs as its own process", process is not None and process.poll() is None)
     pressed = time.monotonic()
     yield from person.press("ESC")
-    yield from wait_for(lambda: solving.current is None, "Esc to end the solve")
+    yield from wait_for(lambda: session.solve is None, "Esc to end the solve")
     verdict.check("Esc ends the solve at once", time.monotonic() - pressed < 1.5, f"{time.monotonic() - pressed:.2f} s")
     verdict.check("the engine stays warm after Esc", process is not None and process.poll() is None and engine.pid == process.pid)
     verdict.check("the scene is untouched after Esc", fingerprint() == before)
@@ -240,12 +241,12 @@ def scenario(verdict: Verdict, ticker: Ticker) -> Steps:
     ticker.restart()
     began = time.monotonic()
     yield from person.press("LEFTMOUSE")
-    yield from wait_for(lambda: solving.current is not None, "the second solve to start")
+    yield from wait_for(lambda: session.solve is not None, "the second solve to start")
     verdict.check("the same process solves again", engine.pid == process.pid, (engine.pid, process.pid))
-    shown: list[tuple[str, float]] = [(solving.current.job.stage, solving.current.job.progress)]
+    shown: list[tuple[str, float]] = [(session.solve.job.stage, session.solve.job.progress)]
     waiting: list[float] = []
-    while solving.current is not None:
-        if (now := (solving.current.job.stage, solving.current.job.progress)) != shown[-1]:
+    while session.solve is not None:
+        if (now := (session.solve.job.stage, session.solve.job.progress)) != shown[-1]:
             shown.append(now)
         waiting = list(ticker.gaps)
         if time.monotonic() - began > PATIENCE:
@@ -257,7 +258,7 @@ def scenario(verdict: Verdict, ticker: Ticker) -> Steps:
     values = [value for _, value in ear.told]
     verdict.check("the engine tells many values of its progress", len(set(values)) >= 8, len(set(values)))
     verdict.check("its progress never falls", values == sorted(values), " ".join(f"{value:.2f}" for value in values))
-    unsaid = {stage for stage, _ in ear.told} - set(solving.STAGES)
+    unsaid = {stage for stage, _ in ear.told} - set(ext("operators.session").STAGES)
     verdict.check("its stages have words for people", not unsaid, unsaid or "")
     strange = [one for one in shown[1:] if one not in ear.told]
     verdict.check("the progress bar shows what was told", len(shown) > 1 and not strange, strange or len(shown))
@@ -293,8 +294,8 @@ def scenario(verdict: Verdict, ticker: Ticker) -> Steps:
         yield from wait(0.3)
         yield from person.find_button("bpy.ops.bonesetter.solve_markers")
         yield from person.press("LEFTMOUSE")
-        yield from wait_for(lambda: solving.current is not None, "the third solve to start")
-        yield from wait_for(lambda: solving.current is None, "the third solve to end")
+        yield from wait_for(lambda: session.solve is not None, "the third solve to start")
+        yield from wait_for(lambda: session.solve is None, "the third solve to end")
         verdict.check("a second solve replaces the first", [one.type for one in bpy.data.objects].count("ARMATURE") == 1)
         verdict.check("it leaves no action behind", len(bpy.data.actions) == 2, [one.name for one in bpy.data.actions])
         verdict.check("it leaves the user in pose mode", armature().mode == "POSE", armature().mode)
@@ -308,12 +309,12 @@ def scenario(verdict: Verdict, ticker: Ticker) -> Steps:
 
 def play_and_escape(person: Person, region: Any, verdict: Verdict) -> Steps:
     """Esc while the animation plays stops that, and not the solve."""
-    solving, screen = ext("operators.solve_markers"), person.window.screen
+    session, screen = ext("operators.session").session, person.window.screen
     with bpy.context.temp_override(window=person.window, area=person.area, region=region):
         bpy.ops.object.mode_set(mode="OBJECT")
     yield from person.find_button("bpy.ops.bonesetter.solve_markers")
     yield from person.press("LEFTMOUSE")
-    yield from wait_for(lambda: solving.current is not None, "the fourth solve to start")
+    yield from wait_for(lambda: session.solve is not None, "the fourth solve to start")
     with bpy.context.temp_override(window=person.window, area=person.area, region=region):
         bpy.ops.screen.animation_play()
     yield from wait_for(lambda: screen.is_animation_playing, "the animation to play")
@@ -321,13 +322,13 @@ def play_and_escape(person: Person, region: Any, verdict: Verdict) -> Steps:
     yield from person.press("ESC")
     yield from wait_for(lambda: not screen.is_animation_playing, "Esc to stop the animation")
     solved = armature().animation_data.action
-    yield from wait_for(lambda: solving.current is None, "the fourth solve to end")
+    yield from wait_for(lambda: session.solve is None, "the fourth solve to end")
     verdict.check("Esc stops the animation and not the solve", armature().animation_data.action == solved)
 
 
 def ask_before_overwriting(person: Person, region: Any, verdict: Verdict) -> Steps:
     """A pose that was edited by hand is replaced only after a question, and kept."""
-    solving, rig = ext("operators.solve_markers"), armature()
+    session, rig = ext("operators.session").session, armature()
     rig.pose.bones["Head"].rotation_quaternion = (0, 1, 0, 0)
     rig.pose.bones["Head"].keyframe_insert("rotation_quaternion", frame=20)
     with bpy.context.temp_override(window=person.window, area=person.area, region=region):
@@ -335,11 +336,11 @@ def ask_before_overwriting(person: Person, region: Any, verdict: Verdict) -> Ste
     yield from person.find_button("bpy.ops.bonesetter.solve_markers")
     yield from person.press("LEFTMOUSE")
     yield from wait(1.0)
-    verdict.check("an edited pose is asked about", solving.current is None)
+    verdict.check("an edited pose is asked about", session.solve is None)
     yield from person.look("7-asked")
     yield from person.press("RET")
-    yield from wait_for(lambda: solving.current is not None, "the fifth solve to start")
-    yield from wait_for(lambda: solving.current is None, "the fifth solve to end")
+    yield from wait_for(lambda: session.solve is not None, "the fifth solve to start")
+    yield from wait_for(lambda: session.solve is None, "the fifth solve to end")
     kept = [action.name for action in bpy.data.actions if action.name.endswith("(edited)")]
     verdict.check("it is kept as an action of its own", len(kept) == 1, kept)
     yield from person.look("8-replaced")
@@ -381,7 +382,7 @@ def drive() -> None:
             return STEP
         verdict.write()
         sys.stdout.flush()
-        ext("operators.engine").engine.close()
+        ext("operators.session").session.engine.close()
         os._exit(0)
 
     # The window is drawn only some seconds after start.

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Solve takes without a window, each in a file of its own: what `batch.py`, beside this folder, calls."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import addon_utils
+import bpy
+
+from ..model.actors.actor_file import read_actor
+from ..model.core.settings import Settings
+from ..model.core.take import BonesetterError, Take
+from ..model.files.readers import read_take
+from ..model.marker_sets.marker_set import load_marker_set
+from ..model.result.report import write_report
+from ..model.shell.cli import FAILED, UsageError
+from ..model.shell.runs import TakeJob, add_arguments, make_folders, plan, run_each, settings_from, summary
+from ..model.storage.atomic import place_of, staged
+from .empties import ImportOptions, build_take
+from .engine import interpreter
+from .import_c3d import set_range, set_rate
+from .preferences import engine_python
+from .session import session
+from .solve_markers import begin, finish
+from .space import Timing
+
+#: Written by the engine; the others by Blender.
+ENGINE_FORMATS = ("bvh", "c3d", "trc")
+
+#: Seconds by stage.
+Seconds = dict[str, float]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Solve the takes.
+
+    Returns:
+        The exit code: 0 when all were solved, 1 when some failed; wrong usage exits with 2.
+    """
+    parser = argparse.ArgumentParser(prog="batch.py", description="Solve takes in Blender.", allow_abbrev=False)
+    add_arguments(parser, sorted([*ENGINE_FORMATS, *WRITERS]), ["blend", "bvh"])
+    given = parser.parse_args(arguments)
+    try:
+        jobs, settings = plan(given), settings_from(given)
+    except UsageError as error:
+        parser.error(str(error))
+    try:
+        if given.actor:
+            read_actor(given.actor)
+        if given.layout:
+            load_marker_set(given.layout)
+        make_folders(jobs)
+        return run_each(jobs, _read, _warm_engine, lambda job, read: _solve_whole(job, *read, settings, given), force=given.force)
+    except BonesetterError as error:
+        print(error, file=sys.stderr)
+        return FAILED
+    finally:
+        session.engine.close()
+
+
+def _warm_engine() -> None:
+    """Start the engine before the first take, so that no take is timed with it."""
+    session.engine.submit(interpreter(engine_python()), {"ping": True}).wait()
+
+
+def _read(job: TakeJob) -> tuple[Take, Seconds]:
+    """A take, and the seconds that reading it took."""
+    seconds: Seconds = {}
+    with _timed(seconds, "read"):
+        take = read_take(job.take)
+    return take, seconds
+
+
+def _solve_whole(job: TakeJob, take: Take, seconds: Seconds, settings: Settings, given: argparse.Namespace) -> None:
+    """Solve one take and say so; its files are there all together or not at all."""
+    with staged() as beside:
+        report = _solve(job.staged(beside), take, seconds, settings, given)
+    print(summary(take.name, report))
+
+
+def _solve(job: TakeJob, take: Take, seconds: Seconds, settings: Settings, given: argparse.Namespace) -> dict[str, Any]:
+    """Import, solve and write one take, in a file of its own; returns its report."""
+    bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
+    scene = bpy.context.scene
+    with _timed(seconds, "import"):
+        set_rate(scene, take.rate_hz)
+        timing = Timing(1, 1, take.frames)
+        collection = build_take(scene, take, timing, ImportOptions(), job.take.resolve())
+        set_range(scene, [timing])
+    with _timed(seconds, "engine"):
+        exports = {name: str(path.resolve()) for name, path in job.exports.items() if name in ENGINE_FORMATS}
+        named = {"actor": given.actor, "layout": given.layout, "save_actor": job.save_actor}
+        files = {name: str(path.resolve()) for name, path in named.items() if path}
+        solve = begin(scene, collection, settings, exports=exports, **files)
+        with _bar(take.name) as progress:
+            solve.job.wait(progress)
+    with _timed(seconds, "keyframe"):
+        report = finish(scene, solve)
+    with _timed(seconds, "write"):
+        for name, path in job.exports.items():
+            if name in WRITERS:
+                _write(WRITERS[name], path, collection.bonesetter.armature)
+    report["seconds"] = {stage: round(value, 6) for stage, value in _stages(seconds, report["seconds"]).items()}
+    write_report(report, job.report)
+    return report
+
+
+def _stages(seconds: Seconds, inside: Seconds) -> Seconds:
+    """The seconds of all stages in their order, from those taken here and those that the engine took."""
+    return {
+        "read": seconds["read"],
+        "import": seconds["import"],
+        # what the engine does not count itself: gathering the markers and handing arrays over
+        "transfer": max(0.0, seconds["engine"] - sum(inside.values())),
+        **{stage: value for stage, value in inside.items() if stage != "write"},
+        "keyframe": seconds["keyframe"],
+        "write": inside.get("write", 0.0) + seconds["write"],
+    }
+
+
+def _write_blend(path: Path, _armature: bpy.types.Object) -> None:
+    bpy.ops.wm.save_as_mainfile(filepath=str(path), copy=True)
+
+
+def _write_fbx(path: Path, armature: bpy.types.Object) -> None:
+    # exporters are add-ons, which a user may have switched off
+    addon_utils.enable("io_scene_fbx")
+    _select_only(armature)
+    bpy.ops.export_scene.fbx(
+        filepath=str(path),
+        use_selection=True,
+        object_types={"ARMATURE"},
+        add_leaf_bones=False,
+        bake_anim_use_all_actions=False,
+        bake_anim_use_nla_strips=False,
+        bake_anim_simplify_factor=0.0,
+    )
+
+
+def _write_glb(path: Path, armature: bpy.types.Object) -> None:
+    addon_utils.enable("io_scene_gltf2")
+    _select_only(armature)
+    bpy.ops.export_scene.gltf(
+        filepath=str(path), export_format="GLB", use_selection=True, export_animation_mode="ACTIVE_ACTIONS", export_frame_range=True
+    )
+
+
+Writer = Callable[[Path, bpy.types.Object], None]
+WRITERS: dict[str, Writer] = {"blend": _write_blend, "fbx": _write_fbx, "glb": _write_glb}
+
+
+def _write(write: Writer, path: Path, armature: bpy.types.Object) -> None:
+    """Write a file; what Blender says against it becomes a sentence."""
+    try:
+        write(path.resolve(), armature)
+        if not path.is_file():
+            raise RuntimeError("Blender wrote nothing")
+    except (OSError, RuntimeError) as error:
+        place = place_of(path)
+        why = " ".join(str(error).split()).replace(str(path.resolve()), str(place))
+        raise BonesetterError(f"{place} cannot be written ({why}): choose another folder or format.") from error
+
+
+def _select_only(armature: bpy.types.Object) -> None:
+    for one in bpy.context.scene.objects:
+        one.select_set(one == armature)
+    bpy.context.view_layer.objects.active = armature
+
+
+@contextmanager
+def _timed(seconds: Seconds, stage: str) -> Iterator[None]:
+    begun = time.perf_counter()
+    yield
+    seconds[stage] = time.perf_counter() - begun
+
+
+@contextmanager
+def _bar(name: str) -> Iterator[Callable[[str, float], None] | None]:
+    """Progress on a terminal, nothing elsewhere. By hand: Blender's Python has no tqdm."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+
+    def progress(stage: str, part: float) -> None:
+        done = round(part * 30)
+        print(f"\r{name}: {part:4.0%}|{'#' * done}{' ' * (30 - done)}| {stage:<12}", end="", file=sys.stderr, flush=True)
+
+    yield progress
+    print("\r\x1b[K", end="", file=sys.stderr, flush=True)

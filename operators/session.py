@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The state of this Blender session: what outlives an operator and belongs in no .blend file, where it would be saved and undone.
+
+Only Blender's main thread may read or change it: operators, handlers and panels do. The thread that reads the engine's answers knows
+nothing but its own queue.
+"""
+
+from __future__ import annotations
+
+import atexit
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .engine import Engine, Job
+
+#: The engine's stages, for people.
+STAGES = {
+    "match": "Matching labels",
+    "clean": "Filtering noise",
+    "propose": "Proposing poses",
+    "calibrate": "Fitting the actor",
+    "find": "Finding poses",
+    "relabel": "Checking labels",
+    "pose": "Solving poses",
+    "smooth": "Smoothing",
+    "feet": "Holding feet",
+    "results": "Gathering results",
+}
+#: A digest that took longer than this, in s, is not made again within so many times what it took: whoever drags a key is not to wait.
+QUICK_SECONDS, REST = 0.02, 20
+
+
+@dataclass(frozen=True)
+class Solve:
+    """A solve under way. Holds no reference into Blender's data: the user may delete or undo anything meanwhile.
+
+    Attributes:
+        take: The collection's session_uid.
+        name: The take's, for messages.
+        job: The engine's.
+        result: Where the engine writes the pose.
+        began: time.perf_counter() at the press of the button.
+        first: Whether the take had no armature yet.
+    """
+
+    take: int
+    name: str
+    job: Job
+    result: Path
+    began: float
+    first: bool
+
+    @property
+    def stage(self) -> str:
+        return STAGES.get(self.job.stage, self.job.stage)
+
+
+@dataclass
+class Digest:
+    """Of a take's markers: when it was made, how long that took, in s, and whether anything has changed since."""
+
+    text: str
+    made: float
+    seconds: float
+    changed: bool = False
+
+    @property
+    def holds(self) -> bool:
+        """Nothing has changed, or it is too early to look again."""
+        return not self.changed or (self.seconds > QUICK_SECONDS and time.monotonic() < self.made + REST * self.seconds)
+
+
+@dataclass
+class Session:
+    """What there is one of in a running Blender.
+
+    Attributes:
+        engine: The engine's process, or none yet.
+        solve: The solve that the panel shows, if any.
+        digests: Of takes' markers, by the session_uid of a take.
+    """
+
+    engine: Engine = field(default_factory=Engine)
+    solve: Solve | None = None
+    digests: dict[int, Digest] = field(default_factory=dict)
+
+    def forget(self) -> None:
+        """Give up the solve, if any, and what is known of takes: they belong to a file. The engine stays warm for the next."""
+        if self.solve is not None:
+            self.solve.job.cancel()
+        self.solve = None
+        self.digests.clear()
+
+    def close(self) -> None:
+        """Forget, and end the engine: on unregister."""
+        self.forget()
+        self.engine.close()
+
+
+session = Session()
+atexit.register(session.engine.close)
