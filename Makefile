@@ -24,7 +24,7 @@ solve:
 study:
 	@python=$$(tools/environment engine) && "$$python" -m model train model/study/runs/*.toml
 
-# Compare our solver, what is trained and the peers: docs/benchmark.md.
+# Compare our solver, what is trained and the peers: docs/benchmark.md, docs/study.md and docs/tables/.
 bench:
 	@python=$$(tools/environment engine) && tools/environment bench >/dev/null && "$$python" -m model bench $(ARGS)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..core.motion import Motion
 from ..core.skeleton import Skeleton
 from ..core.take import FloatArray
 from .placement import Placement
@@ -73,6 +74,17 @@ class Actor:
             marker_weights=None if self.marker_weights is None else np.concatenate([self.marker_weights, others]),
             offset_sigma=np.concatenate([own_sigma, placement.offset_deviation]),
         )
+
+    def markers(self, motion: Motion) -> FloatArray:
+        """(frames, labels, 3) in metres on the motion's axes: where its markers are while its skeleton moves."""
+        positions, global_rotations = motion.forward()
+        carriers = list(self.marker_joints)
+        if self.marker_weights is None:
+            return positions[:, carriers] + np.einsum("flij,lj->fli", global_rotations[:, carriers], self.marker_offsets)
+        zero = self.skeleton.zero_places
+        reach = (zero[carriers] + self.marker_offsets)[:, None] - zero
+        by_joint = np.einsum("fjab,ljb->flja", global_rotations, reach) + positions[:, None]
+        return np.einsum("lj,flja->fla", self.marker_weights, by_joint)
 
     def only(self, rows: Sequence[int]) -> Actor:
         """With some of its markers, in that order."""

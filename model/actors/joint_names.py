@@ -9,6 +9,7 @@ so that one manner is taken for the whole hierarchy. Joints of the spine and of 
 from __future__ import annotations
 
 import re
+from typing import Literal
 
 from ..core.skeleton import CMU_JOINTS
 
@@ -87,7 +88,13 @@ def counterparts(joints: tuple[str, ...], parents: tuple[int, ...]) -> tuple[str
     return tuple(found)
 
 
-def _sided(name: str) -> tuple[str, str] | None:
+def side_of(joint: str) -> Literal["Left", "Right"] | None:
+    """The side of the body that a joint's name says, in any of the usual manners; None in the middle, or where it says none."""
+    sided = _sided(joint)
+    return sided[0] if sided else None
+
+
+def _sided(name: str) -> tuple[Literal["Left", "Right"], str] | None:
     """("Left" or "Right", the rest in small letters) of a joint's name; None in the middle of the body."""
     plain = name.rpartition(":")[2]
     if side := FIRST_SIDE.search(plain):

@@ -20,6 +20,7 @@ from ..core.take import BonesetterError
 from ..engine.pipeline import solve_take
 from ..solver.options import EVERYTHING, KernelScales, SolverOptions
 from .cases import CONDITIONS, Case
+from .results import mean_by_frames
 
 #: Clean takes of whole clips with harder poses than the tests have: of subjects that train, though not of clips that do.
 VALIDATION = "validation clips"
@@ -28,8 +29,9 @@ HEAD = """# What each part is worth
 
 Made by `python -m model ablate`; do not edit. The takes are those of `docs/benchmark.md` ({frames:,} frames, subjects 02, 07, 11 and
 hdm05_dg, which train nothing), seed {seed}, actor unknown. Motion error in mm / degrees, and before it how many times the whole
-solver's in mm it is. The validation clips are clean takes with harder poses; their subjects' other clips train prior and network,
-which are therefore better there than on strangers. Frames a second are those of one run, so compare them only here.
+solver's in mm it is. In the mean of a condition every take counts by its frames, as there. The validation clips are clean takes with
+harder poses; their subjects' other clips train prior and network, which are therefore better there than on strangers. Frames a second
+are those of one run, so compare them only here.
 """
 
 
@@ -81,7 +83,7 @@ VARIANTS = (
 
 @dataclass(frozen=True)
 class Row:
-    """A variant's figures: {condition: mean over its takes}, and the frames a second of all."""
+    """A variant's figures: {condition: mean over its takes by `mean_by_frames`}, and the frames a second of all."""
 
     variant: Variant
     millimetres: dict[str, float]
@@ -104,21 +106,23 @@ def solved(case: Case, settings: Settings, options: SolverOptions = EVERYTHING) 
 def measure(variant: Variant, cases: Sequence[Case], done: Callable[[], None]) -> Row:
     """Solve all cases in a variant; a condition one of whose takes fails has NaN."""
     figures: dict[str, list[Figures | None]] = {}
+    frames: dict[str, list[int]] = {}
     seconds = 0.0
     for case in cases:
         one, took = solved(case, variant.settings, variant.options)
         figures.setdefault(case.condition, []).append(one)
+        frames.setdefault(case.condition, []).append(case.take.frames)
         seconds += took
         done()
 
     def means(name: str) -> dict[str, float]:
         return {
-            condition: float(np.mean([np.nan if one is None else getattr(one, name) for one in every]))
+            condition: np.nan if None in every else mean_by_frames([getattr(one, name) for one in every], frames[condition])
             for condition, every in figures.items()
         }
 
-    frames = sum(case.take.frames for case in cases)
-    return Row(variant, means("motion_jpe_mm"), means("motion_joe_global_deg"), frames / seconds)
+    total = sum(case.take.frames for case in cases)
+    return Row(variant, means("motion_jpe_mm"), means("motion_joe_global_deg"), total / seconds)
 
 
 def document(rows: Sequence[Row], frames: int, seed: int) -> str:

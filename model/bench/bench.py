@@ -1,15 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`python -m model bench`: everybody on the same takes, and docs/benchmark.md."""
+"""`python -m model bench`: everybody on the same takes, docs/benchmark.md, docs/study.md and the tables beside them."""
 
 from __future__ import annotations
 
 import argparse
-import json
-import math
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from ..actors import prior as priors
@@ -22,19 +19,20 @@ from ..training.curve import RUNS
 from .cases import all_cases
 from .contest import EXCERPT
 from .contestants import OURS, Contestant, all_contestants
-from .race import Actors, Entry, Line, race, write_cases
-from .table import benchmark
+from .page import benchmark
+from .race import race, write_cases
+from .results import Actors, Entry, differences, read_results, write_results
+from .study_page import study
+from .table import TrainedRun, trained_runs, write_tables
 
 #: Two runs with one seed agree to this part in every figure of accuracy.
 TOLERANCE = 0.005
 RESULTS = "results.json"
-#: What depends on the machine's mood, and what is too near 0 for a ratio.
-NOT_COMPARED = ("frames_per_second", "flips_per_1000", "failed_frames", "unplaced_samples")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
-    parser.add_argument("--out", type=Path, default=PROJECT / "docs" / "benchmark.md", metavar="FILE.md")
+    parser.add_argument("--out", type=Path, default=PROJECT / "docs", metavar="FOLDER", help="for the pages, tables and pictures")
     parser.add_argument("--work", type=Path, default=PROJECT / "out" / "bench", metavar="FOLDER", help="for takes and results")
     parser.add_argument("--runs", type=Path, default=RUNS, metavar="FOLDER", help="trained networks (default: runs/)")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="run these again and take the others' results from the last time")
@@ -62,12 +60,21 @@ def run(arguments: argparse.Namespace) -> int:
     write_results(entries, arguments.work / RESULTS)
     from .plots import draw_all  # only pictures need matplotlib
 
-    images = arguments.out.parent / "images"
-    pictures = [(f"images/{file}", caption) for file, caption in draw_all(entries, arguments.runs, images)]
-    with replacing(arguments.out) as stream:
-        stream.write(benchmark(entries, arguments.runs, arguments.seed, EXCERPT, TOLERANCE, pictures))
-    print(arguments.out)
+    draw_all(entries, arguments.runs, arguments.out / "images")
+    for page in write_pages(entries, trained_runs(arguments.runs), arguments.seed, arguments.out):
+        print(page)
     return 1 if any(entry.error for entry in entries) else 0
+
+
+def write_pages(entries: Sequence[Entry], trained: Sequence[TrainedRun], seed: int, folder: Path) -> list[Path]:
+    """Write benchmark.md, study.md and tables/*.csv; returns the pages."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_tables(entries, trained, folder / "tables")
+    pages = {"benchmark.md": benchmark(entries, seed, EXCERPT, TOLERANCE), "study.md": study(entries, trained)}
+    for name, text in pages.items():
+        with replacing(folder / name) as stream:
+            stream.write(text)
+    return [folder / name for name in pages]
 
 
 def run_all(contestants: Sequence[Contestant], work: Path, runs: Path, seed: int, *, fresh: bool) -> list[Entry]:
@@ -103,35 +110,3 @@ def actors_of(contestant: Contestant) -> Iterator[Actors]:
 def order(entries: Sequence[Entry], known: Sequence[str]) -> list[Entry]:
     """In the order of the contestants."""
     return sorted(entries, key=lambda entry: (known.index(entry.contestant), entry.actors == "true"))
-
-
-def write_results(entries: Sequence[Entry], path: Path) -> None:
-    """Keep everything as JSON."""
-    with replacing(path) as stream:
-        json.dump([asdict(entry) for entry in entries], stream)
-
-
-def read_results(path: Path) -> list[Entry]:
-    """What `write_results` wrote; nothing where there is none, or one of another version."""
-    try:
-        documents = json.loads(path.read_text())
-        return [Entry(**{**document, "lines": [Line(**line) for line in document["lines"]]}) for document in documents]
-    except (OSError, ValueError, TypeError, KeyError):
-        return []
-
-
-def differences(before: Sequence[Entry], after: Sequence[Entry]) -> dict[tuple[str, Actors, str], float]:
-    """{(contestant, actors, condition): largest relative difference of a figure of accuracy between two runs} of what is in both."""
-    known = {(line.contestant, line.actors, line.case): line.figures for entry in before for line in entry.lines if line.figures}
-    largest: dict[tuple[str, Actors, str], float] = {}
-    for line in (line for entry in after for line in entry.lines):
-        earlier = known.get((line.contestant, line.actors, line.case), {})
-        apart = [
-            abs(value - earlier[name]) / abs(earlier[name])
-            for name, value in (line.figures or {}).items()
-            if name in earlier and name not in NOT_COMPARED and math.isfinite(value) and math.isfinite(earlier[name]) and earlier[name]
-        ]
-        if apart:
-            row = (line.contestant, line.actors, line.condition)
-            largest[row] = max(largest.get(row, 0.0), *apart)
-    return largest

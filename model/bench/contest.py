@@ -82,16 +82,11 @@ def peer(key: str) -> tuple[Solve, str]:
     def solve(actor: Actor | None, take: Take) -> tuple[Motion, FloatArray | None, Actor | None]:
         assert actor is not None
         # a label that was lost in all frames has no place on the actor that was fitted to the take
-        known = only(take, actor.labels)
+        known = take.only([row for row, label in enumerate(take.labels) if label in actor.labels])
         solved = module.solve(actor, known)
         return solved.motion, None if solved.markers is None else in_order(solved.markers, known.labels, take.labels), None
 
     return solve, module.version()
-
-
-def only(take: Take, labels: tuple[str, ...]) -> Take:
-    """A take with those of its markers that are among the labels."""
-    return take.only([row for row, label in enumerate(take.labels) if label in labels])
 
 
 def in_order(markers: FloatArray, labels: tuple[str, ...], wanted: tuple[str, ...]) -> FloatArray:

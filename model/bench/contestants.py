@@ -34,6 +34,11 @@ class Contestant:
     python: Path
 
 
+def name_of(key: str) -> str:
+    """A contestant's name, as tables and pictures have it."""
+    return {OURS: "Bonesetter", **PEERS}.get(key, key.replace("_", " "))
+
+
 def all_contestants(runs: Path) -> Iterator[Contestant]:
     """Our solver, the networks whose weights are in `runs`, and the peers.
 

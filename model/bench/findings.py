@@ -6,14 +6,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .race import Entry, mean_figures, of_condition
+from .results import Entry, mean_figures, of_condition
 
 #: Where a finding is judged.
 JUDGED_ON = ("clean", "Holden", "cmu_02_05", "hdm05_dg")
 #: Differences below this part are none.
 TIE = 0.02
 
-#: Columns of a finding's table.
+#: What findings are judged by, and what else findings.csv says of them.
 FIGURES = {
     "distance_units": "Distance",
     "smoothness_units": "Smoothness",
@@ -95,38 +95,37 @@ FINDINGS = (
 )
 
 
-def judged(finding: Finding, entries: Sequence[Entry]) -> list[str] | None:
-    """The finding as lines of Markdown with its verdict; None where one of its runs is not there."""
-    there = {entry.contestant: entry for entry in entries if entry.lines}
+@dataclass(frozen=True)
+class Judgement:
+    """What a finding came to.
+
+    Attributes:
+        finding: Which.
+        verdict: "holds", "does not hold", "depends" or "no difference".
+        won, lost: On how many conditions the better run is better, and worse.
+        figures: {condition: (the better run's figures, the worse one's)}.
+    """
+
+    finding: Finding
+    verdict: str
+    won: int
+    lost: int
+    figures: dict[str, tuple[dict[str, float], dict[str, float]]]
+
+
+def judged(finding: Finding, entries: Sequence[Entry]) -> Judgement | None:
+    """What a finding comes to with the actors that ours fits; None where one of its runs is not there."""
+    there = {entry.contestant: entry for entry in entries if entry.lines and entry.actors != "true"}
     if finding.better not in there or finding.worse not in there:
         return None
     pair = [there[finding.better], there[finding.worse]]
-    rows, won, lost = [], 0, 0
+    both, won, lost = {}, 0, 0
     for condition in JUDGED_ON:
-        both = [mean_figures(of_condition(entry, condition).lines) for entry in pair]
-        if both[0] is None or both[1] is None:
+        first, second = (mean_figures(of_condition(entry, condition).lines) for entry in pair)
+        if first is None or second is None:
             continue
-        first, second = both[0][finding.figure], both[1][finding.figure]
-        won += first < second * (1 - TIE)
-        lost += second < first * (1 - TIE)
-        cells = [" / ".join(number(figures[name]) for figures in both if figures) for name in FIGURES]
-        rows.append(f"| {condition} | " + " | ".join(cells) + " |")
+        both[condition] = first, second
+        won += first[finding.figure] < second[finding.figure] * (1 - TIE)
+        lost += second[finding.figure] < first[finding.figure] * (1 - TIE)
     verdict = "holds" if won and not lost else "does not hold" if lost and not won else "no difference" if not (won or lost) else "depends"
-    note = f" ({finding.note})" if finding.note else ""
-    return [
-        f"**{finding.claim}: {verdict}** in {FIGURES[finding.figure]}: better in {won}, worse in {lost} of {len(rows)}{note}.",
-        "",
-        f"| `{finding.better}` / `{finding.worse}` | " + " | ".join(FIGURES.values()) + " |",
-        "|---" * (len(FIGURES) + 1) + "|",
-        *rows,
-        "",
-    ]
-
-
-def number(value: float) -> str:
-    """A figure with three digits that count."""
-    if value != value:
-        return "-"
-    size = abs(value)
-    digits = 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 0.1 or not size else 4
-    return f"{value:.{digits}f}"
+    return Judgement(finding, verdict, won, lost, both)

@@ -11,38 +11,31 @@ from matplotlib.figure import Figure
 from ..storage.atomic import replacing
 from ..training.curve import read_log
 from .cases import CONDITIONS
-from .race import Entry, mean_figures, of_condition
-from .table import NAMES, shown
+from .contestants import name_of
+from .page import ACCURACY_PICTURE, SPEED_PICTURE
+from .results import Entry, mean_figures, of_condition
+from .study_page import CURVES_PICTURE
+from .table import shown
 
 COLOURS = {"ours": "tab:red", "peer": "tab:blue", "network": "tab:gray"}
 
 
-def draw_all(entries: Sequence[Entry], runs: Path, folder: Path) -> list[tuple[str, str]]:
-    """Draw all pictures; returns (file name, what it shows)."""
+def draw_all(entries: Sequence[Entry], runs: Path, folder: Path) -> None:
+    """Draw the pictures of both pages."""
     folder.mkdir(parents=True, exist_ok=True)
-    pictures = (
-        ("benchmark-accuracy.png", "Motion error of every contestant in every condition", _accuracy(entries)),
-        ("benchmark-speed.png", "Accuracy against speed", _speed(entries)),
-        ("benchmark-curves.png", "Learning curves of the study's networks", _curves(runs)),
-    )
-    for file, _, figure in pictures:
+    for file, figure in ((ACCURACY_PICTURE, accuracy(entries)), (SPEED_PICTURE, speed(entries)), (CURVES_PICTURE, curves(runs))):
         with replacing(folder / file, binary=True) as stream:
             figure.savefig(stream, format="png", dpi=90)
-    return [(file, caption) for file, caption, _ in pictures]
 
 
-def _plain(entry: Entry) -> str:
-    return NAMES.get(entry.contestant, entry.contestant.replace("_", " ")).strip("*")
-
-
-def _accuracy(entries: Sequence[Entry]) -> Figure:
+def accuracy(entries: Sequence[Entry]) -> Figure:
     """Bars, one panel for each condition."""
-    rows = shown(entries, "fitted")
+    rows = shown(entries)
     figure = Figure(figsize=(16, 1.5 + 0.22 * len(rows)), layout="constrained")
     for panel, condition in zip(figure.subplots(1, len(CONDITIONS), sharey=True), CONDITIONS, strict=True):
         values = [mean_figures(of_condition(entry, condition).lines) for entry in rows]
         panel.barh(
-            [_plain(entry) for entry in rows],
+            [name_of(entry.contestant) for entry in rows],
             [value["motion_jpe_mm"] if value else 0.0 for value in values],
             color=[COLOURS[entry.kind] for entry in rows],
         )
@@ -51,23 +44,25 @@ def _accuracy(entries: Sequence[Entry]) -> Figure:
     return figure
 
 
-def _speed(entries: Sequence[Entry]) -> Figure:
+def speed(entries: Sequence[Entry]) -> Figure:
+    """Motion errors under Holden's corruption over frames a second, a point for each contestant."""
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.subplots()
-    for entry in shown(entries, "fitted"):
+    for entry in shown(entries):
         figures = mean_figures(of_condition(entry, "Holden").lines)
         if figures:
             point = figures["frames_per_second"], figures["motion_jpe_mm"]
             axes.scatter(*point, color=COLOURS[entry.kind])
             if entry.kind != "network":  # the networks lie close together
-                axes.annotate(_plain(entry), point, fontsize=8, xytext=(4, 2), textcoords="offset points")
+                axes.annotate(name_of(entry.contestant), point, fontsize=8, xytext=(4, 2), textcoords="offset points")
     axes.scatter([], [], color=COLOURS["network"], label="the study's networks")
     axes.legend()
     axes.set(xscale="log", yscale="log", xlabel="frames a second, all stages", ylabel="motion error with Holden's corruption, mm")
     return figure
 
 
-def _curves(runs: Path) -> Figure:
+def curves(runs: Path) -> Figure:
+    """Validation errors of the study's systems over the time they trained, from the logs in a folder."""
     figure = Figure(figsize=(9, 5), layout="constrained")
     axes = figure.subplots()
     for log in sorted(runs.glob("*/log.csv")):

@@ -6,10 +6,10 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields
 from pathlib import Path
 from threading import Timer
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -24,45 +24,10 @@ from ..files.exchange import save_take
 from .cases import Case, excerpt
 from .contest import EXCERPT
 from .contestants import Contestant
+from .results import Actors, Entry, Line
 
 #: A contestant that takes longer than this for all cases is stopped; what it has solved counts.
 LONGEST_S = 900.0
-
-Actors = Literal["none", "fitted", "true"]
-
-
-@dataclass(frozen=True)
-class Line:
-    """One contestant on one case.
-
-    Attributes:
-        contestant, actors, case, condition: Who, with which actors, on what.
-        figures: None where it failed.
-        error: Why, in a sentence.
-        seconds: For all of the frames.
-    """
-
-    contestant: str
-    actors: Actors
-    case: str
-    condition: str
-    figures: dict[str, float] | None
-    error: str | None
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One contestant with one kind of actors: its lines, version and peak memory, and whether it got excerpts only."""
-
-    contestant: str
-    kind: str
-    actors: Actors
-    lines: list[Line]
-    version: str
-    peak_mb: float
-    slow: bool
-    error: str | None
 
 
 def write_cases(cases: Sequence[Case], folder: Path) -> None:
@@ -169,31 +134,3 @@ def _figures(case: Case, path: Path) -> dict[str, float]:
     estimate = Motion(Skeleton(truth.skeleton.joints, truth.skeleton.parents, bones), rotations, root, truth.rate_hz)
     figures: Figures = score(estimate, truth, markers, case.markers if markers is not None else None, case.take.up_axis)
     return {field.name: float(getattr(figures, field.name)) for field in fields(figures)}
-
-
-def mean_figures(lines: Sequence[Line]) -> dict[str, float] | None:
-    """The figures of several takes as one: means weighted by frames, the largest of the largest, sums of counts, frames a second."""
-    scored = [line for line in lines if line.figures is not None]
-    if not scored:
-        return None
-    every = [line.figures for line in scored if line.figures is not None]
-    frames = np.array([figures["frames"] for figures in every])
-    joined: dict[str, float] = {}
-    for name in every[0]:
-        values = np.array([figures[name] for figures in every])
-        known = np.isfinite(values)
-        if name in ("frames", "failed_frames", "unplaced_samples"):
-            joined[name] = float(values.sum())
-        elif not known.any():
-            joined[name] = float("nan")
-        elif name in ("max_mm", "motion_max_mm"):
-            joined[name] = float(values[known].max())
-        else:
-            joined[name] = float(np.average(values[known], weights=frames[known]))
-    seconds = sum(line.seconds for line in scored)
-    return joined | {"frames_per_second": float(frames.sum() / seconds) if seconds else float("nan")}
-
-
-def of_condition(entry: Entry, condition: str) -> Entry:
-    """The entry with the lines of one condition only."""
-    return replace(entry, lines=[line for line in entry.lines if line.condition == condition])

@@ -1,192 +1,156 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""docs/benchmark.md: every figure of every contestant, and what the study's findings came to."""
+"""The bench's long tables: every figure of every contestant, of every finding and of every trained run, as CSV."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+import csv
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from ..storage.atomic import replacing
 from ..study.train import STUDY, still_improved
 from ..training.curve import read_log
 from .cases import CONDITIONS
-from .contestants import OURS
-from .findings import FINDINGS, judged, number
-from .race import Entry, mean_figures, of_condition
+from .contestants import name_of
+from .findings import FIGURES, FINDINGS, judged
+from .results import Entry, mean_figures, of_condition
 
-COLUMNS = {
-    "distance_units": "Distance",
-    "smoothness_units": "Smooth-ness",
-    "jpe_mm": "JPE mm",
-    "p95_mm": "95 % mm",
-    "max_mm": "max mm",
-    "joe_global_deg": "JOE deg",
-    "joe_local_deg": "JOE local",
-    "motion_jpe_mm": "motion JPE mm",
-    "motion_p95_mm": "motion 95 %",
-    "motion_max_mm": "motion max",
-    "motion_joe_global_deg": "motion JOE deg",
-    "motion_joe_local_deg": "motion JOE local",
-    "mpe_mm": "MPE mm",
-    "jitter_ratio": "jitter",
-    "foot_skate_mm_s": "skate mm/s",
-    "flips_per_1000": "flips /1000",
-    "wrist_speed_ratio": "wrist speed",
-    "frames_per_second": "frames/s",
-}
-ACTORS = {
-    "fitted": "Actor unknown: ours fits it, the others are given ours",
-    "true": "Actor known: the true bones and marker places",
-}
-NAMES = {
-    OURS: "**Bonesetter**",
-    "opensim_ik": "OpenSim IK",
-    "mink_ik": "mink (MuJoCo)",
-    "biorbd_ik": "biorbd",
-    "nimble_fit": "nimblephysics",
-}
-
-#: Takes of so many frames are what a calibration's fixed cost hardly counts in.
-LONG = 1000
-
-HEAD = """# Benchmark
-
-Made by `python -m model bench`; do not edit. Our solver, the study's networks and today's peers on the same takes and the same
-machine ({cores} cores), seed {seed}. Two runs on one machine with one seed give the same accuracy to {tolerance:.1%}, but where a filter
-diverges and rounding decides: with our actor, which peers are given, changed in its last digits only, takes under Holden's
-corruption moved by up to 25% for OpenSim and 35% for biorbd, and one of biorbd's with production gaps by 179%. Speed depends on what
-else the machine does, so compare it within a run only; `--only` measures some again and keeps the others' of the run before.
-
-- **Subjects.** 02, 07, 11 and hdm05_dg train nothing (`model/datasets/splits.toml`): not our prior, not the networks.
-- **Figures** are defined in `model/core/metrics.py`. Distance and Smoothness are in CMU units (5.6444 cm), the study's definitions
-  unknown, ours stated there. JPE/JOE are raw, in the world; *motion* errors have one constant offset per joint and one constant
-  rotation per bone taken out of a take, since where a lab puts a joint is a convention. MPE is the distance of the solver's own
-  markers from the clean ones. Jitter is the mean acceleration of joints and wrist speed the 99th percentile of the wrists' speed, as
-  a part of the truth's.
-- **Speed and memory** are those of one process, warm, without reading files: the frames of a table's takes by the seconds for all of
-  their stages, ours with cleaning and (actor unknown) calibration. What takes less than a second is solved three times, less than two
-  twice: the median counts.
-- **Networks** give rotations and the root; they move the bones of the actor they are given, and get no smoothing afterwards.
-- **Peers** get the samples as they are, missing ones left out: they have no noise filter. ‡: the middle {excerpt} frames of one
-  take for each condition.
-- The study's own best figures were Distance 1.0087 (Run7_3) and Smoothness 0.0365 (Run6_2); its takes are not these.
-"""
+#: What figures.csv says of a contestant on a condition, by the names of `core.metrics.Figures` and `results.mean_figures`.
+COLUMNS = (
+    "distance_units",
+    "smoothness_units",
+    "jpe_mm",
+    "p95_mm",
+    "max_mm",
+    "joe_global_deg",
+    "joe_local_deg",
+    "motion_jpe_mm",
+    "motion_p95_mm",
+    "motion_max_mm",
+    "motion_joe_global_deg",
+    "motion_joe_local_deg",
+    "mpe_mm",
+    "jitter_ratio",
+    "foot_skate_mm_s",
+    "flips_per_1000",
+    "wrist_speed_ratio",
+    "frames_per_second",
+)
+#: The order in which kinds of contestants stand in tables.
+KINDS = ("ours", "peer", "network")
 
 
-def benchmark(entries: Sequence[Entry], runs: Path, seed: int, excerpt: int, tolerance: float, pictures: Sequence[tuple[str, str]]) -> str:
-    """The whole document.
+@dataclass(frozen=True)
+class TrainedRun:
+    """How a network was trained: a row of runs.csv.
 
-    Args:
-        entries: Of all contestants.
-        runs: Where the networks' logs are.
-        seed: Of the cases.
-        excerpt: Frames that the slow ones got.
-        tolerance: Within which two runs agree.
-        pictures: (file, what it shows).
+    Attributes:
+        run: Its name.
+        epochs, epochs_planned: Trained, and in its file.
+        frames_seen: In all epochs.
+        minutes: In all sessions.
+        best_epoch: The one with the least validation loss, whose weights were kept.
+        rotation_deg, root_mm: Errors of that one's validation.
+        still_improved: Whether more epochs would have helped: "yes" or "no".
     """
-    parts = [HEAD.format(cores=os.cpu_count(), seed=seed, excerpt=excerpt, tolerance=tolerance), *summary(entries)]
-    parts += [line for file, caption in pictures for line in (f"![{caption}]({file})", "")]
-    for condition, meaning in CONDITIONS.items():
-        parts += [f"## {condition}", "", f"{meaning[0].upper()}{meaning[1:]}.", ""]
-        for actors, title in ACTORS.items():
-            table = condition_table(entries, condition, actors)
-            parts += [f"{title}.", "", *table, ""] if table else []
-    parts += ["## The study's findings", "", *findings(entries)]
-    parts += ["## Runs", "", *training_table(runs)]
-    parts += failures(entries)
-    return "\n".join(parts).rstrip() + "\n"
+
+    run: str
+    epochs: int
+    epochs_planned: int
+    frames_seen: int
+    minutes: str
+    best_epoch: int
+    rotation_deg: str
+    root_mm: str
+    still_improved: str
 
 
-def unknown_actor(entry: Entry) -> bool:
-    """Whether it did without the true actor."""
-    return entry.actors in ("none", "fitted")
+def write_tables(entries: Sequence[Entry], trained: Sequence[TrainedRun], folder: Path) -> None:
+    """Write figures.csv, findings.csv and runs.csv."""
+    folder.mkdir(parents=True, exist_ok=True)
+    header = ("condition", "actor", "contestant", "excerpt", *COLUMNS, "peak_mb")
+    _write(folder / "figures.csv", header, figure_rows(entries))
+    _write(folder / "findings.csv", ("claim", "verdict", "condition", "run", *FIGURES), finding_rows(entries))
+    _write(folder / "runs.csv", [field.name for field in fields(TrainedRun)], (asdict(run).values() for run in trained))
 
 
-def shown(entries: Sequence[Entry], actors: str) -> list[Entry]:
-    """The rows of a table: ours, the peers, the networks."""
-    order = {"ours": 0, "peer": 1, "network": 2}
-    rows = [entry for entry in entries if unknown_actor(entry) == (actors == "fitted") and entry.kind in order]
-    return sorted(rows, key=lambda entry: order[entry.kind])
+def _write(path: Path, header: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
+    with replacing(path) as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
 
 
-def summary(entries: Sequence[Entry]) -> list[str]:
-    """Motion errors of all conditions at a glance."""
-    lines = [
-        "## In short",
-        "",
-        f"Motion error in mm / degrees, actor unknown; frames a second over all takes and over the long ones, of {LONG:,} frames and more;",
-        "peak memory of the process.",
-        "",
-    ]
-    lines += ["| | " + " | ".join(CONDITIONS) + " | frames/s | long | MB |", "|---" * (len(CONDITIONS) + 4) + "|"]
-    for entry in shown(entries, "fitted"):
-        cells = []
-        for condition in CONDITIONS:
-            figures = mean_figures(of_condition(entry, condition).lines)
-            cells.append(f"{number(figures['motion_jpe_mm'])} / {number(figures['motion_joe_global_deg'])}" if figures else "-")
-        long = [line for line in entry.lines if line.figures and line.figures["frames"] >= LONG]
-        speeds = [number(figures["frames_per_second"]) if (figures := mean_figures(lines)) else "-" for lines in (entry.lines, long)]
-        lines.append(f"| {' | '.join([name_of(entry), *cells, *speeds, number(entry.peak_mb)])} |")
-    return [*lines, ""]
-
-
-def name_of(entry: Entry) -> str:
-    """As in the first column."""
-    name = NAMES.get(entry.contestant, entry.contestant.replace("_", " "))
-    return f"{name}{' ‡' if entry.slow else ''}"
-
-
-def condition_table(entries: Sequence[Entry], condition: str, actors: str) -> list[str]:
-    """All figures of one condition."""
+def figure_rows(entries: Sequence[Entry]) -> list[list[str]]:
+    """One row for each condition, kind of actor and contestant that solved any of it; empty where there is no figure."""
     rows = []
-    for entry in shown(entries, actors):
-        figures = mean_figures(of_condition(entry, condition).lines)
-        if figures:
-            cells = [name_of(entry), *(number(figures[column]) for column in COLUMNS), number(entry.peak_mb)]
-            rows.append(f"| {' | '.join(cells)} |")
-    return ["| | " + " | ".join(COLUMNS.values()) + " | MB |", "|---" * (len(COLUMNS) + 2) + "|", *rows] if rows else []
+    for condition in CONDITIONS:
+        for actor, known in (("unknown", False), ("known", True)):
+            for entry in shown(entries, known=known):
+                if figures := mean_figures(of_condition(entry, condition).lines):
+                    said = [csv_number(figures[column]) for column in COLUMNS]
+                    excerpt = "yes" if entry.slow else "no"
+                    rows.append([condition, actor, name_of(entry.contestant), excerpt, *said, csv_number(entry.peak_mb)])
+    return rows
 
 
-def findings(entries: Sequence[Entry]) -> list[str]:
-    """Every finding with its figures."""
-    unknown = [entry for entry in entries if unknown_actor(entry)]
-    lines = ["Each run differs from the other in one thing. A figure is worse or better when it differs by more than 2 %.", ""]
+def finding_rows(entries: Sequence[Entry]) -> list[list[str]]:
+    """Two rows for each finding and condition that it is judged on: the run that the study puts first, and the other."""
+    rows = []
     for finding in FINDINGS:
-        lines += judged(finding, unknown) or [
-            f"**{finding.claim}**: not judged, `{finding.better}` or `{finding.worse}` is not trained.",
-            "",
-        ]
-    return lines
+        if judgement := judged(finding, entries):
+            for condition, pair in judgement.figures.items():
+                for run, figures in zip((finding.better, finding.worse), pair, strict=True):
+                    said = [csv_number(figures[name]) for name in FIGURES]
+                    rows.append([finding.claim, judgement.verdict, condition, run, *said])
+    return rows
 
 
-def training_table(runs: Path) -> list[str]:
-    """How each network was trained."""
+def trained_runs(runs: Path) -> list[TrainedRun]:
+    """The study's runs whose logs are in a folder."""
     from ..study.run_file import read_run  # not above: `python -m model bench --help` shall not wait for torch
 
-    lines = [
-        "| run | epochs | frames seen | minutes | best validation at | degrees | root mm | still improved |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
+    trained = []
     for log in sorted(runs.glob("*/log.csv")):
         name = log.parent.name
         file = STUDY / f"{name}.toml"
         if not file.exists():
             continue
         history, training = read_log(log), read_run(file).training
-        best = min(history, key=lambda epoch: (epoch.validation_loss != epoch.validation_loss, epoch.validation_loss))
-        seen = len(history) * training.clips * training.frames
-        cells = [name, f"{len(history)}/{training.epochs}", f"{seen:,}", f"{history[-1].seconds / 60:.1f}", str(best.epoch)]
-        cells += [f"{best.rotation_deg:.2f}", f"{best.root_mm:.1f}", "yes" if still_improved(history) else "no"]
-        lines.append(f"| {' | '.join(cells)} |")
-    return [*lines, ""]
+        best = min(history, key=lambda epoch: (math.isnan(epoch.validation_loss), epoch.validation_loss))
+        trained.append(
+            TrainedRun(
+                name,
+                len(history),
+                training.epochs,
+                len(history) * training.clips * training.frames,
+                f"{history[-1].seconds / 60:.1f}",
+                best.epoch,
+                f"{best.rotation_deg:.2f}",
+                f"{best.root_mm:.1f}",
+                "yes" if still_improved(history) else "no",
+            )
+        )
+    return trained
 
 
-def failures(entries: Sequence[Entry]) -> list[str]:
-    """Versions of the peers, and what could not be solved."""
-    lines = ["## Versions and failures", ""]
-    peers = [entry for entry in entries if entry.kind == "peer" and entry.actors == "fitted"]
-    lines += [f"- {name_of(entry)}: {entry.version or 'version unknown'}{f': {entry.error}' if entry.error else ''}" for entry in peers]
-    for entry in entries:
-        said = sorted({(line.condition, line.error) for line in entry.lines if line.error})
-        lines += [f"- {name_of(entry)}, {entry.actors} actor, {condition}: {error}" for condition, error in said]
-    return lines
+def shown(entries: Sequence[Entry], kinds: Sequence[str] = KINDS, *, known: bool = False) -> list[Entry]:
+    """The rows of a table: ours, the peers, the networks, of these kinds; with the true actors or with those that ours fits."""
+    rows = [entry for entry in entries if (entry.actors == "true") == known and entry.kind in kinds]
+    return sorted(rows, key=lambda entry: KINDS.index(entry.kind))
+
+
+def number(value: float) -> str:
+    """A figure with three digits that count."""
+    if math.isnan(value):
+        return "-"
+    size = abs(value)
+    digits = 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 0.1 or not size else 4
+    return f"{value:.{digits}f}"
+
+
+def csv_number(value: float) -> str:
+    """The same, and nothing where there is none."""
+    return "" if math.isnan(value) else number(value)

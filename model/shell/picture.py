@@ -4,18 +4,26 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ..actors.joint_names import side_of
 from ..core.take import BonesetterError, FloatArray
 from ..files.npz import read_npz
 from ..storage.atomic import replacing
 from .cli import UsageError
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 #: A wider picture is none that anybody looks at.
 MOST_FRAMES = 60
+#: Of the bones of each side of the body, and of those in its middle.
+SIDE_COLOURS = {"Left": "tab:blue", "Right": "tab:red", None: "black"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,15 +49,29 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def draw(solved: dict[str, FloatArray], frames: list[int], out: Path, up: str = "Z") -> None:
-    """Draw frames side by side: bones as lines, markers as dots, where the solver puts them as circles.
+def draw(solved: dict[str, NDArray], frames: Sequence[int], out: Path, up: str = "Z") -> None:
+    """Write the picture of `figure_of`.
 
     Args:
         solved: The arrays of an npz.
         frames: Which, counted from 0.
         out: A picture file of any kind that matplotlib writes.
         up: The take's axis that points up.
+
+    Raises:
+        BonesetterError: The file's name ends in no kind of picture.
     """
+    figure = figure_of(solved, frames, up)
+    kinds = figure.canvas.get_supported_filetypes()
+    if out.suffix[1:] not in kinds:
+        raise BonesetterError(f"{out.name} is no picture file: end its name in one of .{', .'.join(sorted(kinds))}.")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(out, binary=True) as stream:
+        figure.savefig(stream, format=out.suffix[1:], dpi=110)
+
+
+def figure_of(solved: dict[str, NDArray], frames: Sequence[int], up: str = "Z") -> Figure:
+    """Frames side by side, from two sides: bones as lines, markers as dots, where the solver puts them as circles."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -62,21 +84,15 @@ def draw(solved: dict[str, FloatArray], frames: list[int], out: Path, up: str = 
             _draw_frame(axes, solved, frame, up)
             axes.view_init(elev=8, azim=azimuth)
             axes.set_title(f"frame {frame}", fontsize=9)
-    kinds = figure.canvas.get_supported_filetypes()
-    if out.suffix[1:] not in kinds:
-        raise BonesetterError(f"{out.name} is no picture file: end its name in one of .{', .'.join(sorted(kinds))}.")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(out, binary=True) as stream:
-        figure.savefig(stream, format=out.suffix[1:], dpi=110)
+    return figure
 
 
-def _draw_frame(axes: Any, solved: dict[str, FloatArray], frame: int, up: str) -> None:
+def _draw_frame(axes: Any, solved: dict[str, NDArray], frame: int, up: str) -> None:
     joints, markers, model = (_z_up(solved[key][frame], up) for key in ("positions", "markers", "markers_model"))
     for joint, parent in enumerate(solved["parents"]):
         if parent >= 0:
-            name = str(solved["joints"][joint])
-            colour = "tab:red" if name[:1] == "R" else "tab:blue" if name.startswith(("Left", "LThumb", "LHip")) else "black"
-            axes.plot(*joints[[parent, joint]].T, color=colour, linewidth=2)
+            side = side_of(str(solved["joints"][joint]))
+            axes.plot(*joints[[parent, joint]].T, color=SIDE_COLOURS[side], linewidth=2)
     known = np.isfinite(markers).all(axis=-1)
     axes.scatter(*model.T, s=22, facecolors="none", edgecolors="0.6", linewidths=0.7, depthshade=False)
     axes.scatter(*markers[known].T, s=7, color="tab:green", depthshade=False)

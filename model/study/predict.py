@@ -11,7 +11,6 @@ from ..actors.actor import Actor
 from ..actors.prior import Prior
 from ..core.motion import Motion
 from ..core.take import FloatArray, Take
-from ..synthetic.synthesis import marker_positions
 from .joint_network import JointNetwork
 from .preprocessing import from_frame, prepare, reference_of
 
@@ -45,7 +44,7 @@ def predict(network: JointNetwork, prior: Prior, actor: Actor, take: Take) -> tu
     rotations, place = _answered(network, prepared.features[0].to(device), run.training.window)
     local, root = from_frame(rotations[None].cpu(), place[None].cpu(), prepared)
     motion = Motion(actor.skeleton, local[0].double().numpy(), root[0].double().numpy(), take.rate_hz)
-    return motion, marker_positions(actor, motion)
+    return motion, actor.markers(motion)
 
 
 def _answered(network: JointNetwork, features: Tensor, window: int) -> tuple[Tensor, Tensor]:

@@ -18,7 +18,6 @@ from ..core.rigid import nearest_rotations
 from ..core.take import BonesetterError, BoolArray, FloatArray
 from ..files.asf_amc import ASF_TO_C3D
 from ..marker_sets.marker_set import load_marker_set
-from ..synthetic.synthesis import marker_positions
 from .noise_filters import NOISE_FILTERS
 
 #: The six markers on chest, back and waist that the study took the root from.
@@ -82,7 +81,7 @@ class Reference:
         pose = Motion(actor.skeleton, prior.pose.mean_rotations[None], np.zeros((1, 3)), 1.0)
         self.labels = actor.labels
         #: (labels, 3) in metres from the root, on the zero pose's axes.
-        self.markers = marker_positions(actor, pose)[0].astype(np.float32)
+        self.markers = actor.markers(pose)[0].astype(np.float32)
         self.carriers = np.array(actor.marker_joints)
         self.body = [self.labels.index(label) for label in BODY_LABELS]
 

@@ -80,17 +80,10 @@ def synthesise(
     prior = prior or priors.bundled()
     actor = prior.mean_actor()
     motion = _motion(actor, prior.pose.mean_rotations, max(1, round(seconds * rate_hz)), rate_hz)
-    markers = marker_positions(actor, motion)
+    markers = actor.markers(motion)
     positions = _noisy(markers, actor.labels, noise or Noise(), np.random.default_rng(seed), rate_hz)
     take = Take("synthetic", actor.labels, positions, np.zeros(positions.shape[:2]), rate_hz)
     return SyntheticTake(take, motion, markers)
-
-
-def marker_positions(actor: Actor, motion: Motion) -> FloatArray:
-    """(frames, labels, 3) in metres: the actor's markers in a motion of its skeleton."""
-    positions, global_rotations = motion.forward()
-    carriers = list(actor.marker_joints)
-    return positions[:, carriers] + np.einsum("flij,lj->fli", global_rotations[:, carriers], actor.marker_offsets)
 
 
 def _motion(actor: Actor, mean: FloatArray, frames: int, rate_hz: float) -> Motion:

@@ -215,9 +215,8 @@ def test_useless_interpreter_is_a_sentence(ext, engine, python):
 
 
 def test_probe_is_content_with_the_engines_python(engine, engine_python):
-    begin = time.monotonic()
     assert engine.probe(engine_python) == ""
-    assert time.monotonic() - begin < 5
+    assert not engine.alive, "nobody waits until the engine has loaded all"
     assert bpy.ops.bonesetter.check_engine() == {"FINISHED"}
 
 

@@ -1,18 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Files of markers to empties and back."""
 
-import os
-import time
-from pathlib import Path
-
 import bpy
 import numpy as np
 import pytest
 
 from tests.model.text_files import motive, qualisys, trc
 
-ROOT = Path(__file__).resolve().parents[2]
-DATA = Path(os.environ.get("BONESETTER_DATA") or ROOT.parent / "shared" / "data")
 ODD_LABELS = ('Male:LF"HD', "it's\\one", "long" * 30, "long" * 30 + "x", "*0", "RBAC-1")
 
 
@@ -295,16 +289,11 @@ def test_saved_and_loaded(ext, load, with_gaps, tmp_path):
     same(ext("operators.gather").gather_take(scene, scene.bonesetter.take), with_gaps)
 
 
-def test_long_take_is_imported_in_time(scene):
-    """The bound is generous, for a busy machine: what it takes by itself stands in the output."""
-    path = DATA / "takes" / "hdm05_mm" / "HDM_mm_01-02_03_120.c3d"
-    if not path.is_file():
-        pytest.skip(f"the real takes are not at {DATA}")
-    begin = time.perf_counter()
-    bpy.ops.bonesetter.import_c3d(filepath=str(path))
-    seconds = time.perf_counter() - begin
-    print(f"import of 3,990 frames of 44 points: {seconds:.2f} s")
-    assert seconds < 1.2
+def test_import_takes_no_steps_for_each_frame(scene, write, make_take, steps):
+    paths = [write(make_take(name=f"walk{frames}", frames=frames)) for frames in (30, 400, 4000)]
+    counted = [steps(lambda path=path: bpy.ops.bonesetter.import_c3d(filepath=str(path))) for path in paths]
+    assert counted[1] > 100, "the operator is counted"
+    assert counted[2] < 1.2 * counted[1]
 
 
 def animate_a_cube():

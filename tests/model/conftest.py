@@ -27,7 +27,7 @@ from model.actors.prior import bundled
 from model.core.settings import Settings
 from model.core.skeleton import CMU_HIERARCHY
 from model.result.solution import Solution
-from model.synthetic.synthesis import SyntheticTake, marker_positions, synthesise
+from model.synthetic.synthesis import SyntheticTake, synthesise
 from model.core.take import Axis, Take
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -141,7 +141,7 @@ def solved(synthetic: SyntheticTake, marker_set: MarkerSet) -> Callable[[Axis], 
             actor=actor,
             rotations=quaternions(motion.rotations),
             positions=motion.forward()[0],
-            markers_model=marker_positions(actor, motion),
+            markers_model=actor.markers(motion),
             findings=take.findings,
             seconds={"pose": 0.5},
         )

@@ -19,7 +19,7 @@ from model.core.take import Take
 from model.engine.pipeline import solve_take
 from model.result.solution import Solution
 from model.solver.attachment import FEWEST_SAMPLES, LEAST_DEVIATION_M, MOST_SPREAD_M, still_place
-from model.synthetic.synthesis import marker_positions, synthesise
+from model.synthetic.synthesis import synthesise
 
 #: Markers that the set does not know: joint, offset in metres. One on a wand, one on a hat.
 STRANGE = {"Wand": ("RightUpLeg", (-0.30, -0.20, 0.05)), "Hat": ("Head", (0.02, 0.25, -0.05))}
@@ -52,7 +52,7 @@ def strange() -> Strange:
     made = synthesise(seconds=10.0, rate_hz=60.0, seed=3)
     joints = tuple(CMU_JOINTS.index(joint) for joint, _ in STRANGE.values())
     offsets = np.array([offset for _, offset in STRANGE.values()])
-    worn = marker_positions(Actor(made.motion.skeleton, tuple(STRANGE), joints, offsets), made.motion)
+    worn = Actor(made.motion.skeleton, tuple(STRANGE), joints, offsets).markers(made.motion)
     random = np.random.default_rng(0)
     worn += random.normal(scale=0.003, size=worn.shape)
     worn[100:220, 0] = np.nan
@@ -146,7 +146,7 @@ def place_of(motion: Motion, points: np.ndarray, seen: np.ndarray | None = None)
 
 def test_a_third_of_strays_does_not_move_the_place(moving: Motion) -> None:
     actor = Actor(moving.skeleton, ("Wand",), (CMU_JOINTS.index("RightUpLeg"),), np.array([STRANGE["Wand"][1]]))
-    points = marker_positions(actor, moving)[:, 0]
+    points = actor.markers(moving)[:, 0]
     random = np.random.default_rng(1)
     points += random.normal(scale=0.002, size=points.shape)
     strays = random.random(len(points)) < 0.3
@@ -180,6 +180,6 @@ def test_a_person_who_stands_still_wears_a_marker_on_the_nearest_bone() -> None:
     mean = bundled()
     still = Motion(mean.mean_actor().skeleton, np.repeat(mean.pose.mean_rotations[None], 20, axis=0), np.zeros((20, 3)), 30.0)
     actor = Actor(still.skeleton, ("Wand",), (CMU_JOINTS.index("RightLeg"),), np.array([[-0.1, -0.2, 0.03]]))
-    place = place_of(still, marker_positions(actor, still)[:, 0])
+    place = place_of(still, actor.markers(still)[:, 0])
     assert place is not None
     assert CMU_JOINTS[place.joint] == "RightLeg"

@@ -245,11 +245,3 @@ def test_no_help_waits_for_what_is_slow_to_load() -> None:
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("usage: ") == len(COMMANDS) + 1
-
-
-def test_a_picture_of_a_solve(solved: Callable[[Axis], Solution], tmp_path: Path) -> None:
-    from model.files.npz import write_npz
-
-    write_npz(solved("Z"), tmp_path / "a.npz")
-    assert main(["picture", str(tmp_path / "a.npz"), str(tmp_path / "a.png"), "--frames", "2"]) == 0
-    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")

@@ -13,7 +13,7 @@ from model.actors import prior as priors
 from model.bench.ends import NEVER_MM, WANTED_MM, at_rate, compared, cut, robbed, solved
 from model.core.take import Take
 from model.result.solution import Solution
-from model.synthetic.synthesis import Noise, marker_positions, synthesise
+from model.synthetic.synthesis import Noise, synthesise
 
 #: How the arms swing: by so much, so often a second; the hands are as fast as in a fight.
 SWING_DEG, SWING_HZ = 65.0, 2.2
@@ -30,7 +30,7 @@ def swinging() -> Take:
         angle = SWING_DEG * np.sin(2 * np.pi * SWING_HZ * time + phase)
         joint = actor.skeleton.joints.index(f"{side}Arm")
         rotations[:, joint] = Rotation.from_euler("x", angle[:, None], degrees=True).as_matrix() @ rotations[:, joint]
-    markers = marker_positions(actor, replace(motion, rotations=rotations))
+    markers = actor.markers(replace(motion, rotations=rotations))
     markers += np.random.default_rng(0).normal(scale=0.001, size=markers.shape)
     return Take("swinging", actor.labels, markers, np.zeros(markers.shape[:2]), motion.rate_hz)
 

@@ -44,6 +44,8 @@ def test_markers_are_the_weighted_mean_of_their_places_on_their_joints(body, pos
     places = joints[0, list(actor.marker_joints)] + actor.marker_offsets
     on_each = posed.positions[:, None].numpy() + np.einsum("fjab,mjb->fmja", posed.global_rotations.numpy(), places[:, None] - joints)
     np.testing.assert_allclose(posed.markers, np.einsum("mj,fmja->fma", actor.weights, on_each), atol=1e-9)
+    motion = Motion(skeleton, posed.local.numpy(), pose.root.numpy(), 120.0)
+    np.testing.assert_allclose(actor.markers(motion), posed.markers, atol=1e-9)
 
 
 def test_rotations_are_rotations(body, pose):

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -119,17 +118,15 @@ def test_a_broken_clip_is_named(data: Path, tmp_path: Path) -> None:
     assert not list((tmp_path / "cache").glob("*"))
 
 
-def test_all_real_motion(motion_folder: Path) -> None:
+def test_all_real_motion(motion_folder: Path, unreadable: Callable[[], None]) -> None:
     data = motion_folder.parent
     expected: dict[Split, tuple[int, int]] = {"train": (54, 110_077), "poses": (37, 73_822), "validation": (7, 9_213), "test": (3, 1_529)}
-    for split, (clips, frames) in expected.items():
+    for split in expected:
         read_split(split, data)
-        begin = time.perf_counter()
+    unreadable()
+    for split, (clips, frames) in expected.items():
         read = read_split(split, data)
-        taken = time.perf_counter() - begin
         assert (len(read), sum(clip.motion.frames for clip in read)) == (clips, frames)
-        # it takes 0.1 s; the machine may be busy
-        assert taken < 1.0
         for clip in read:
             assert clip.motion.rate_hz == (60.0 if clip.subject == "salsa" else pytest.approx(120.0, rel=1e-4))
             assert np.isfinite(clip.motion.rotations).all()

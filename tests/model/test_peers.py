@@ -1,33 +1,34 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The benchmark's peers. Those that are not installed are skipped: `tools/environment bench` makes an environment that has them all."""
+"""The benchmark's peers: how they are asked, and the bodies that they are given.
+
+A puppet stands for the programs, which live in an environment of their own: `tests/peers` tests these there.
+"""
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree as Xml
 
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
 from model.actors.prior import bundled
-from model.bench.peers import PEERS, Peer, Solved, load
+from model.bench import race
+from model.bench.cases import Case
+from model.bench.contestants import Contestant
 from model.bench.peers.articulation import articulate
-from model.core.metrics import pose_error
-from model.core.motion import Motion
+from model.bench.peers.biomod import biomod
+from model.bench.peers.mjcf import mjcf
 from model.core.rigid import rotation_angles_deg
-from model.core.take import BonesetterError, Take
-from model.synthetic.synthesis import Noise, SyntheticTake, marker_positions, synthesise
+from model.core.take import BonesetterError
+from model.datasets.lab_takes import PROJECT
+from model.synthetic.synthesis import Noise, SyntheticTake, synthesise
 
 ACTOR = bundled().mean_actor()
 JITTER = Noise(jitter=1e-3, gaps=0.0, long_gaps=0, spikes=0.0, swaps=0)
-
-
-@pytest.fixture(params=PEERS)
-def peer(request) -> Peer:
-    try:
-        return load(request.param)
-    except ImportError as error:
-        pytest.skip(f"{request.param} is not installed: {error}")
 
 
 @pytest.fixture(scope="module")
@@ -36,47 +37,10 @@ def second() -> SyntheticTake:
     return synthesise(seconds=1.0, noise=JITTER)
 
 
-def check(solved: Solved, truth: Motion) -> None:
-    error = pose_error(*solved.motion.forward(), *truth.forward())
-    assert error.position_mm.mean() < 4.0
-    assert error.rotation_deg.mean() < 4.0
-
-
-def excerpt(peer: Peer, take: Take) -> Take:
-    """The take, or a third of it for those who are slow."""
-    frames = 40 if peer.SLOW else take.frames
-    return replace(take, positions=take.positions[:frames], residuals=take.residuals[:frames])
-
-
-def test_peer_finds_the_pose(peer, second):
-    take = excerpt(peer, second.take)
-    solved = peer.solve(ACTOR, take)
-    check(solved, second.motion)
-    assert solved.motion.rotations.shape == (take.frames, 31, 3, 3)
-    assert solved.motion.skeleton.joints == ACTOR.skeleton.joints
-    assert solved.motion.rate_hz == take.rate_hz
-    assert solved.markers is not None
-    assert np.linalg.norm(solved.markers - take.positions, axis=-1).mean() < 0.02
-    assert peer.NAME
-    assert peer.version()
-
-
-def test_peer_bears_gaps_other_axes_and_another_order_of_labels(peer, second):
-    turn = Rotation.from_euler("xyz", [-90, 0, 40], degrees=True).as_matrix()
-    positions = second.take.positions[:, ::-1] @ turn.T
-    positions[5:25, 3] = np.nan
-    positions[30] = np.nan
-    positions[0, ::2] = np.nan
-    take = excerpt(peer, replace(second.take, labels=second.take.labels[::-1], positions=positions, up_axis="Y"))
-    solved = peer.solve(ACTOR, take)
-    assert np.isfinite(solved.motion.rotations).all()
-    check(solved, second.motion.on_axes(turn))
-
-
 def test_articulation_stands_where_the_take_begins(second):
     body = articulate(ACTOR, second.take)
     motion = body.motion(np.zeros((1, 3 + len(body.names))), body.start[None], 120.0)
-    apart = np.linalg.norm(marker_positions(body.actor, motion)[0] - second.take.positions[0], axis=-1)
+    apart = np.linalg.norm(body.actor.markers(motion)[0] - second.take.positions[0], axis=-1)
     assert apart.mean() < 0.15
     np.testing.assert_allclose(motion.rotations[0, 1:], bundled().pose.mean_rotations[1:], atol=1e-6)
 
@@ -107,3 +71,87 @@ def test_articulation_refuses_what_it_cannot_stand(second):
         articulate(ACTOR, replace(second.take, positions=few))
     with pytest.raises(BonesetterError, match="NOSE"):
         articulate(ACTOR, replace(second.take, labels=("NOSE", *second.take.labels[1:])))
+
+
+def test_a_body_for_biorbd_stands_where_the_take_begins(second):
+    """Its segments chained as biorbd chains them, at angles of 0."""
+    body = articulate(ACTOR, second.take, determined=True)
+    frames, markers, name, joint = {"base": np.eye(4)}, {}, "", ""
+    lines = iter(biomod(body).splitlines())
+    for word, _, rest in (line.partition(" ") for line in lines):
+        if word in ("segment", "marker"):
+            name, joint = rest, "base"
+        elif word == "parent":
+            joint = rest
+        elif word == "rt":
+            frames[name] = frames[joint] @ np.array([[float(value) for value in next(lines).split()] for _ in range(4)])
+        elif word == "position":
+            markers[name] = (frames[joint] @ [*(float(value) for value in rest.split()), 1.0])[:3]
+    check_standing(body, {name: frame for name, frame in frames.items() if name != "base"}, markers)
+
+
+def test_a_body_for_mujoco_stands_where_the_take_begins(second):
+    body = articulate(ACTOR, second.take)
+    frames, markers = {}, {}
+
+    def walk(element, above):
+        here = np.eye(4)
+        here[:3, :3] = Rotation.from_quat(np.roll(values(element, "quat"), -1)).as_matrix()
+        here[:3, 3] = values(element, "pos")
+        frames[element.get("name")] = above @ here
+        for site in element.findall("site"):
+            markers[site.get("name")] = (above @ here @ [*values(site, "pos"), 1.0])[:3]
+        for below in element.findall("body"):
+            walk(below, above @ here)
+
+    model = Xml.fromstring(mjcf(body))
+    walk(model.find("worldbody/body"), np.eye(4))
+    check_standing(body, frames, markers)
+    assert len(model.findall(".//joint[@type='ball']")) == body.angles[1:].count(3)
+    hinges = [values(joint, "axis") for joint in model.findall(".//joint[@type='hinge']")]
+    assert len(hinges) == sum(count for count in body.angles[1:] if count < 3)
+    np.testing.assert_allclose(np.linalg.norm(hinges, axis=1), 1.0, atol=1e-9)
+
+
+def values(element, name) -> list[float]:
+    return [float(value) for value in element.get(name).split()]
+
+
+def check_standing(body, frames, markers) -> None:
+    """Joints {name: (4, 4)} and markers {label: (3,)} of a peer's body are those of the articulated actor at angles of 0."""
+    motion = body.motion(np.zeros((1, 3 + len(body.names))), body.start[None], 120.0)
+    np.testing.assert_allclose([frames[joint][:3, 3] for joint in body.actor.skeleton.joints], motion.forward()[0][0], atol=1e-6)
+    np.testing.assert_allclose([markers[label] for label in body.actor.labels], body.actor.markers(motion)[0], atol=1e-6)
+
+
+@pytest.fixture
+def puppet(tmp_path) -> Contestant:
+    """The puppet as a contestant: its Python knows one peer more."""
+    python = tmp_path / "python"
+    script = Path(__file__).with_name("puppet.py")
+    python.write_text(f'#!/bin/sh\nshift 2\nexport PYTHONPATH="{PROJECT}"\nexec "{sys.executable}" "{script}" "$@"\n')
+    python.chmod(0o755)
+    return Contestant("puppet", "peer", python)
+
+
+def test_a_peer_solves_in_a_process_of_its_own_and_is_scored(puppet, second, tmp_path):
+    lacking = replace(second.take, labels=("unknown", *second.take.labels[1:]))
+    short = replace(second.take, positions=second.take.positions[:1], residuals=second.take.residuals[:1])
+    takes = (("a clean", second.take), ("b clean", second.take), ("a swaps", lacking), ("a Holden", short))
+    cases = [Case(name, name[2:], replace(take, name=name), second.motion, second.markers, ACTOR) for name, take in takes]
+    race.write_cases(cases, tmp_path)
+    told: list[str] = []
+    entry = race.race(puppet, "true", cases, tmp_path, tmp_path, told.append)
+    assert (entry.error, entry.version, entry.slow) == (None, "1.0 of the puppet", True)
+    assert entry.peak_mb > 10
+    # the slow get one take of each condition
+    assert told == ["a clean", "a swaps", "a Holden"]
+    clean, swaps, failed = entry.lines
+    assert clean.figures is not None
+    assert clean.figures["jpe_mm"] < 1e-3
+    assert clean.figures["mpe_mm"] < 1e-3
+    assert clean.figures["unplaced_samples"] == 0
+    # it is not asked about a label that the actor lacks, and has no place for it
+    assert swaps.figures is not None
+    assert swaps.figures["unplaced_samples"] == second.take.frames
+    assert (failed.figures, failed.error) == (None, "A frame is no motion: take more.")

@@ -23,7 +23,6 @@ from model.marker_sets.marker_set import load_marker_set
 from model.result.report import build_report
 from model.solver import frames as runs
 from model.synthetic.corruptions import corrupt
-from model.synthetic.synthesis import marker_positions
 
 
 def silent(_stage, _part):
@@ -141,7 +140,7 @@ def test_one_who_stands_still_is_not_bent_to_the_mean_pose():
     rotations[:, legs] = np.eye(3)
     rotations[:, 0] = ASF_TO_C3D
     motion = Motion(actor.skeleton, rotations, np.zeros((240, 3)), 120.0)
-    take = Take("still", actor.labels, marker_positions(actor, motion), np.zeros((240, 41)), 120.0)
+    take = Take("still", actor.labels, actor.markers(motion), np.zeros((240, 41)), 120.0)
     solution = solve_take(take, Settings(), None, silent)
     truth = motion.forward()[0]
     for hip, knee in legs:

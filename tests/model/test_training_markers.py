@@ -36,7 +36,7 @@ from model.synthetic.markers import (
     marked,
     sound_parts,
 )
-from model.synthetic.synthesis import SyntheticTake, marker_positions
+from model.synthetic.synthesis import SyntheticTake
 
 SIDES = np.array([1.0, -1.0, 1.0])  # left is right in the room's mirror
 JOINT = {name: row for row, name in enumerate(CMU_JOINTS)}
@@ -194,7 +194,7 @@ def test_markers_screwed_to_the_bone_are_exactly_where_the_engine_has_them(prior
     for row in range(3):
         actor = bodies.actor(row)
         motion = Motion(actor.skeleton, local[row].double().numpy(), root[row].double().numpy(), RATE_HZ)
-        np.testing.assert_allclose(windows.markers[row], marker_positions(actor, motion), atol=1e-5)
+        np.testing.assert_allclose(windows.markers[row], actor.markers(motion), atol=1e-5)
         np.testing.assert_allclose(windows.offsets[row], actor.skeleton.offsets, atol=1e-6)
 
 

@@ -43,7 +43,7 @@ from model.study.train import STUDY, still_improved
 from model.study.trainer import Epoch, Trainer
 from model.synthetic import markers
 from model.synthetic.corruptions import corrupt
-from model.synthetic.synthesis import SyntheticTake, marker_positions
+from model.synthetic.synthesis import SyntheticTake
 from model.training.curve import read_log
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -733,7 +733,7 @@ def test_a_take_becomes_a_motion_of_the_actors_skeleton(prior, actor, take, outp
         motion.rotations @ motion.rotations.swapaxes(-1, -2), np.broadcast_to(np.eye(3), motion.rotations.shape), atol=1e-4
     )
     np.testing.assert_allclose(np.linalg.det(motion.rotations), 1.0, atol=1e-4)
-    np.testing.assert_array_equal(markers, marker_positions(actor, motion))
+    np.testing.assert_array_equal(markers, actor.markers(motion))
 
 
 def solved(network: JointNetwork, prior: Prior, actor: Actor, take: Take) -> tuple[np.ndarray, np.ndarray]:

@@ -11,8 +11,8 @@ from ...actors.actor import Actor
 from ...core.motion import Motion
 from ...core.take import FloatArray, Take
 
-#: The modules, one a peer.
-PEERS = ("opensim_ik", "mink_ik", "biorbd_ik", "nimble_fit")
+#: {module: name of the program}.
+PEERS = {"opensim_ik": "OpenSim IK", "mink_ik": "mink (MuJoCo)", "biorbd_ik": "biorbd", "nimble_fit": "nimblephysics"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,11 +32,9 @@ class Peer(Protocol):
     """What each module offers.
 
     Attributes:
-        NAME: As in the table.
         SLOW: True where only an excerpt of some 300 frames of one take for each condition is reasonable.
     """
 
-    NAME: str
     SLOW: bool
 
     def version(self) -> str:

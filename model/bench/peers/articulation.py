@@ -17,7 +17,6 @@ from ...actors.actor import Actor
 from ...actors.prior import PosePrior, bundled
 from ...core.motion import Motion
 from ...core.take import BonesetterError, BoolArray, FloatArray, Take
-from ...synthetic.synthesis import marker_positions
 
 #: The root's angles in this order: heading, lean to the side, lean forward. The middle one must not reach 90 degrees.
 ROOT_AXES = np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
@@ -62,15 +61,6 @@ class Articulation:
         turns = Rotation.from_euler("XYZ", spread.reshape(-1, 3)).as_matrix().reshape(frames, joints, 3, 3)
         rotations = self.rest @ self.axes @ turns @ np.swapaxes(self.axes, -1, -2)
         return Motion(self.actor.skeleton, rotations, root, rate_hz)
-
-
-def localised(global_rotations: FloatArray, parents: tuple[int, ...]) -> FloatArray:
-    """Local rotations of global ones, both (frames, joints, 3, 3)."""
-    local = global_rotations.copy()
-    for joint, parent in enumerate(parents):
-        if parent >= 0:
-            local[:, joint] = np.swapaxes(global_rotations[:, parent], -1, -2) @ global_rotations[:, joint]
-    return local
 
 
 def articulate(actor: Actor, take: Take, *, determined: bool = False) -> Articulation:
@@ -125,7 +115,7 @@ def _told(actor: Actor, prior: PosePrior, moved: BoolArray) -> BoolArray:
     """
     standing = _standing(actor, prior.mean_rotations)
     positions, global_rotations = (part[0] for part in standing.forward())
-    markers = marker_positions(actor, standing)[0]
+    markers = actor.markers(standing)[0]
     axes = np.einsum("cij,cj->ci", global_rotations[prior.joints_of], prior.axes)
     moves = np.cross(axes[:, None], markers - positions[prior.joints_of][:, None]) * moved[..., None]
     root = [np.tile(axis, len(markers)) for axis in np.eye(3)] + [np.cross(axis, markers).ravel() for axis in np.eye(3)]
@@ -169,6 +159,6 @@ def _first_frame(take: Take) -> int:
 def _first_pose(actor: Actor, mean: FloatArray, seen: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Rotation (3, 3) and position (3,) of the root that bring the mean pose's markers next to those seen, (labels, 3) in metres."""
     there = np.isfinite(seen).all(axis=-1)
-    markers, seen = marker_positions(actor, _standing(actor, mean))[0, there], seen[there]
+    markers, seen = actor.markers(_standing(actor, mean))[0, there], seen[there]
     turn = Rotation.align_vectors(seen - seen.mean(axis=0), markers - markers.mean(axis=0))[0].as_matrix()
     return turn, seen.mean(axis=0) - turn @ markers.mean(axis=0)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import io
 import tempfile
-from collections.abc import Iterable
 from contextlib import redirect_stdout
 from pathlib import Path
 
@@ -14,11 +13,10 @@ import numpy as np
 
 from ...actors.actor import Actor
 from ...core.take import FloatArray, Take
-from ...synthetic.synthesis import marker_positions
 from . import Solved
 from .articulation import Articulation, articulate
+from .biomod import biomod
 
-NAME = "biorbd EKF"
 SLOW = False
 
 #: Variance of a marker's coordinate in m^2. biorbd's own 1e-10 believes the markers so much that an outlier throws the filter off.
@@ -41,7 +39,7 @@ def solve(actor: Actor, take: Take) -> Solved:
     order = [body.actor.labels.index(name.to_string()) for name in model.technicalMarkerNames()]
     q = filtered(model, take.positions[:, order], take.rate_hz, body.first)
     motion = body.motion(q[:, 3:], body.start + q[:, :3] @ (body.rest[0] @ body.axes[0]).T, take.rate_hz)
-    return Solved(motion, marker_positions(body.actor, motion))
+    return Solved(motion, body.actor.markers(motion))
 
 
 def filtered(model: biorbd.Model, markers: FloatArray, rate_hz: float, first: int) -> FloatArray:
@@ -73,28 +71,3 @@ def model_of(body: Articulation) -> biorbd.Model:
         path = Path(folder) / "body.bioMod"
         path.write_text(biomod(body), encoding="utf-8")
         return biorbd.Model(str(path))
-
-
-def biomod(body: Articulation) -> str:
-    """The body in biorbd's own format: a segment a joint, standing on the joint's axes. The root's markers come first."""
-    actor, skeleton = body.actor, body.actor.skeleton
-    lines = ["version 4"]
-    for joint, parent in enumerate(skeleton.parents):
-        above = np.eye(3) if parent < 0 else body.axes[parent].T
-        turn = above @ body.rest[joint] @ body.axes[joint]
-        place = above @ (body.start if parent < 0 else skeleton.offsets[joint])
-        lines += [f"segment {skeleton.joints[joint]}"]
-        lines += ["translations xyz"] if parent < 0 else [f"parent {skeleton.joints[parent]}"]
-        lines += ["rotations " + "xyz"[: body.angles[joint]]] if body.angles[joint] else []
-        lines += ["rtinmatrix 1", "rt", *(written([*row, shift]) for row, shift in zip(turn, place, strict=True)), "0 0 0 1"]
-        lines += ["mass 1", "inertia", "1 0 0", "0 1 0", "0 0 1", "com 0 0 0", "endsegment"]
-    for row in np.argsort(actor.marker_joints, kind="stable"):
-        joint = actor.marker_joints[row]
-        place = written(body.axes[joint].T @ actor.marker_offsets[row])
-        lines += [f"marker {actor.labels[row]}", f"parent {skeleton.joints[joint]}", f"position {place}", "technical 1", "endmarker"]
-    return "\n".join(lines) + "\n"
-
-
-def written(values: Iterable[float]) -> str:
-    """Numbers as biorbd reads them."""
-    return " ".join(f"{value:.12f}" for value in values)

@@ -3,23 +3,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from importlib.metadata import version as installed
-from xml.etree import ElementTree as Xml
 
 import mink  # pyright: ignore[reportMissingImports]
 import mujoco  # pyright: ignore[reportMissingImports]
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from ...actors.actor import Actor
 from ...core.motion import Motion
+from ...core.rigid import local_rotations
 from ...core.take import FloatArray, Take
-from ...synthetic.synthesis import marker_positions
 from . import Solved
-from .articulation import Articulation, articulate, localised
+from .articulation import articulate
+from .mjcf import mjcf
 
-NAME = "mink IK (MuJoCo)"
 SLOW = False
 
 #: How much an angle of 1 rad away from the mean pose weighs, against 1 m between a marker and its sample.
@@ -54,8 +51,8 @@ def solve(actor: Actor, take: Take) -> Solved:
         follow(configuration, posture, pull, STEPS if frame > body.first else FIRST_STEPS)
         global_rotations[frame] = configuration.data.xmat[nodes].reshape(-1, 3, 3)
         root[frame] = configuration.data.xpos[nodes[0]]
-    motion = Motion(actor.skeleton, localised(global_rotations, actor.skeleton.parents), root, take.rate_hz)
-    return Solved(motion, marker_positions(body.actor, motion))
+    motion = Motion(actor.skeleton, local_rotations(global_rotations, actor.skeleton.parents), root, take.rate_hz)
+    return Solved(motion, body.actor.markers(motion))
 
 
 def follow(configuration: mink.Configuration, posture: mink.PostureTask, pull: list[tuple[mink.FrameTask, FloatArray]], steps: int) -> None:
@@ -79,37 +76,3 @@ def follow(configuration: mink.Configuration, posture: mink.PostureTask, pull: l
         configuration.integrate_inplace(velocity, 1.0)
         if np.abs(velocity).max() < STILL:
             return
-
-
-def mjcf(body: Articulation) -> str:
-    """The model: a body a joint, a ball, two hinges, one or none, and a site a marker."""
-    actor, skeleton = body.actor, body.actor.skeleton
-    root = Xml.Element("mujoco")
-    elements: list[Xml.Element] = []
-    world = Xml.SubElement(root, "worldbody")
-    for joint, parent in enumerate(skeleton.parents):
-        above = world if parent < 0 else elements[parent]
-        place = body.start if parent < 0 else skeleton.offsets[joint]
-        element = Xml.SubElement(above, "body", name=skeleton.joints[joint], pos=written(place), quat=written(quaternion(body.rest[joint])))
-        Xml.SubElement(element, "inertial", pos="0 0 0", mass="1", diaginertia="1 1 1")
-        if parent < 0:
-            Xml.SubElement(element, "freejoint")
-        elif body.angles[joint] == 3:
-            Xml.SubElement(element, "joint", type="ball")
-        else:
-            for axis in range(body.angles[joint]):
-                Xml.SubElement(element, "joint", type="hinge", axis=written(body.axes[joint][:, axis]))
-        elements.append(element)
-    for label, joint, offset in zip(actor.labels, actor.marker_joints, actor.marker_offsets, strict=True):
-        Xml.SubElement(elements[joint], "site", name=label, pos=written(offset))
-    return Xml.tostring(root, encoding="unicode")
-
-
-def quaternion(rotation: FloatArray) -> FloatArray:
-    """w x y z of a matrix (3, 3)."""
-    return np.roll(Rotation.from_matrix(rotation).as_quat(), 1)
-
-
-def written(values: Iterable[float]) -> str:
-    """Numbers as MuJoCo reads them."""
-    return " ".join(f"{value:.12g}" for value in values)

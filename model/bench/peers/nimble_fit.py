@@ -12,12 +12,11 @@ import numpy as np
 
 from ...actors.actor import Actor
 from ...core.motion import Motion
+from ...core.rigid import local_rotations
 from ...core.take import BonesetterError, FloatArray, Take
-from ...synthetic.synthesis import marker_positions
 from . import Solved
-from .articulation import Articulation, articulate, localised
+from .articulation import Articulation, articulate
 
-NAME = "nimblephysics MarkerFitter"
 SLOW = True
 
 #: From how many poses at most each block of the take is begun.
@@ -103,8 +102,8 @@ def moved(
         transforms = [node.getWorldTransform() for node in nodes]
         global_rotations[frame] = [transform.rotation() for transform in transforms]
         root[frame] = transforms[0].translation()
-    motion = Motion(hierarchy, localised(turn @ global_rotations, hierarchy.parents), root @ turn.T + body.start, take.rate_hz)
-    return Solved(motion, marker_positions(body.actor, motion))
+    motion = Motion(hierarchy, local_rotations(turn @ global_rotations, hierarchy.parents), root @ turn.T + body.start, take.rate_hz)
+    return Solved(motion, body.actor.markers(motion))
 
 
 def skeleton_of(body: Articulation) -> tuple[nimble.dynamics.Skeleton, list[nimble.dynamics.BodyNode]]:

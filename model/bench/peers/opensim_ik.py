@@ -11,11 +11,9 @@ from scipy.spatial.transform import Rotation
 
 from ...actors.actor import Actor
 from ...core.take import FloatArray, Take
-from ...synthetic.synthesis import marker_positions
 from . import Solved
 from .articulation import Articulation, articulate
 
-NAME = "OpenSim IK"
 SLOW = False
 
 #: The tool's own is 1e-5, which takes twice as long to the same poses.
@@ -57,7 +55,7 @@ def solve(actor: Actor, take: Take) -> Solved:
         values[frame] = [coordinate.getValue(state) for coordinate in coordinates]
     angles, shifts = values[:, :-3], values[:, -3:]
     motion = body.motion(angles, body.start + shifts @ (body.rest[0] @ body.axes[0]).T, take.rate_hz)
-    return Solved(motion, marker_positions(body.actor, motion))
+    return Solved(motion, body.actor.markers(motion))
 
 
 def model_of(body: Articulation) -> opensim.Model:
