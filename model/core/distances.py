@@ -31,3 +31,8 @@ def distances(points: FloatArray, places: FloatArray) -> FloatArray:
 
     run_each(work, range(0, len(found), AT_ONCE))
     return found
+
+
+def squared_lengths(vectors: FloatArray) -> FloatArray:
+    """(...,) of vectors (..., 3), by axis."""
+    return vectors[..., 0] ** 2 + vectors[..., 1] ** 2 + vectors[..., 2] ** 2

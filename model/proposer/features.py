@@ -37,7 +37,7 @@ class Known:
 
     Attributes:
         bones: (B, J, 3) in metres.
-        bone_spread: (B,) standard deviation of the bones' components: 1 for a stranger of mean build, 0 for a known actor.
+        bone_spread: (B,) standard deviation of the bones' components: 1 for an unknown actor of mean build, 0 for a known actor.
         carriers: (B, K) index of the joint that carries each marker.
         offsets: (B, K, 3) in metres, from the carrier, on the zero pose's axes.
         spread: (B, K, 3) standard deviation of the offsets in metres.

@@ -17,7 +17,8 @@ with p_j, R_j the joint's position and global rotation and P the places in the z
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -148,8 +149,9 @@ class Body:
 
     def with_sizes(self, bones: Tensor, marker_offsets: Tensor) -> Body:
         """The same body with other bones (joints, 3), at whose ends the joints sit, and marker offsets (labels, 3), in metres."""
-        body = object.__new__(Body)
-        body.__dict__.update(self.__dict__)
+        body = copy(self)
+        skeleton = replace(self.actor.skeleton, bones=to_array(bones))
+        body.actor = replace(self.actor, skeleton=skeleton, marker_offsets=to_array(marker_offsets))
         ends = bones[list(self.parents)]
         ends[[joint for joint, parent in enumerate(self.parents) if parent < 0]] = 0.0
         body.offsets, body.marker_offsets = ends, marker_offsets

@@ -30,7 +30,7 @@ WHOLE_SET, FEWEST_LABELS = 0.4, 14
 #: How far from the bone skin is, in m, by the names of joints; how far beside its mean a drawn place is on a person, at most.
 SKIN_M = {"UpLeg": 0.075, "Leg": 0.05, "Foot": 0.035, "Arm": 0.045, "ForeArm": 0.035, "Hand": 0.025, "Head": 0.1, "Neck": 0.06}
 TRUNK_M, LEAST_SPREAD_M, MOST_SPREAD_M = 0.12, 0.012, 0.03
-#: How often an actor is a stranger, and known exactly; else he was fitted: offsets, bones and the turn of a joint's markers are off
+#: How often an actor is unknown, and known exactly; else he was fitted: offsets, bones and the turn of a joint's markers are off
 #: by up to this.
 UNKNOWN, EXACT = 0.45, 0.25
 FITTED_M, FITTED_COMPONENTS, FITTED_RAD = 0.02, 0.6, 0.12

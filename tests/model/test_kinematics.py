@@ -86,3 +86,11 @@ def test_a_hinge_stays_a_hinge(body):
     assert int((body.coordinate_joints == knee).sum()) == 1
     rigid = body.joints.index("LHipJoint")
     assert int((body.coordinate_joints == rigid).sum()) == 0
+
+
+def test_a_body_of_other_sizes_has_an_actor_of_these(body):
+    longer = body.with_sizes(1.1 * torch.as_tensor(body.actor.skeleton.bones, dtype=body.offsets.dtype), 2 * body.marker_offsets)
+    np.testing.assert_allclose(longer.actor.skeleton.bones, 1.1 * body.actor.skeleton.bones)
+    np.testing.assert_allclose(longer.actor.marker_offsets, 2 * body.actor.marker_offsets)
+    same = Body(longer.actor, body.prior, longer.offsets.device, longer.offsets.dtype)
+    torch.testing.assert_close(same.posed(same.rest(2)).markers, longer.posed(longer.rest(2)).markers)

@@ -67,8 +67,8 @@ def test_a_picture_shows_bones_in_the_colour_of_their_side_and_markers_where_the
 def test_a_picture_of_a_take_whose_y_is_up_stands(take: Path) -> None:
     arrays = read_npz(take)
     x, y, z = np.moveaxis(arrays["positions"], -1, 0)
-    turned = arrays | {"positions": np.stack([x, z, -y], axis=-1)}
-    for (points, _), (upright, _) in zip(lines(figure_of(turned, [7], "Y")), lines(figure_of(arrays, [7])), strict=True):
+    y_up = arrays | {"positions": np.stack([x, z, -y], axis=-1)}
+    for (points, _), (upright, _) in zip(lines(figure_of(y_up, [7], "Y")), lines(figure_of(arrays, [7])), strict=True):
         np.testing.assert_allclose(points, upright)
 
 

@@ -68,7 +68,7 @@ def motive(
     points = figure(6) if points is None else points
     frames = len(points)
     own = RIGID_BODY_M * {"Millimeters": 1000, "Centimeters": 100, "Meters": 1}[unit]
-    axes, turned = "XYZW"[:rotations], y_up(points)
+    axes, upright = "XYZW"[:rotations], y_up(points)
     # type, name, quantity, axes, and the cells of a frame
     columns: list[tuple[str, str, str, str, Callable[[int], list[str]]]] = [
         ("Rigid Body", "Head", "Rotation", axes, lambda frame: ["0.5"] * rotations),
@@ -78,11 +78,11 @@ def motive(
     for kind, wanted in (("Rigid Body Marker", computed), ("Marker", measured)):
         for marker, label in enumerate(LABELS) if wanted else ():
             name = f"{subject}{label}"
-            columns.append((kind, name, "Position", "XYZ", lambda frame, marker=marker: cells(turned[frame, marker], missing)))
+            columns.append((kind, name, "Position", "XYZ", lambda frame, marker=marker: cells(upright[frame, marker], missing)))
             if kind != "Marker":
                 columns.append((kind, name, "Marker Quality", " ", lambda frame: ["1.000000"]))
     for number in (2016, 2017) if strays else ():
-        stray = lambda frame: cells(turned[frame, 0] * 1.01, missing)  # noqa: E731
+        stray = lambda frame: cells(upright[frame, 0] * 1.01, missing)  # noqa: E731
         columns.append(("Marker", f"Unlabeled {number}", "Position", "XYZ", stray))
     lead = ["Frame", "Time (Seconds)", *(["TimeCode"] if time_code else [])]
     pad = [""] * (len(lead) - 2)
