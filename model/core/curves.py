@@ -7,7 +7,7 @@ They are those of `scipy.interpolate` by the same names, whose import takes with
 from __future__ import annotations
 
 import numpy as np
-from scipy.linalg import solve_banded
+from scipy.linalg import solve_banded  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
 
 from .take import FloatArray, IntArray
 
@@ -54,7 +54,9 @@ def spline_slopes(at: FloatArray | IntArray, values: FloatArray) -> FloatArray:
     for end, inner, h, k, s, t in ((0, 1, *lengths[:2], *secants[:2]), (-1, -2, *lengths[:-3:-1], *secants[:-3:-1])):
         band[1, end], band[0 if end == 0 else 2, inner] = k, h + k
         right[end] = ((h + 2 * (h + k)) * k * s + h**2 * t) / (h + k)
-    return solve_banded((1, 1), band, right.reshape(len(at), -1), overwrite_ab=True, overwrite_b=True).reshape(values.shape)
+    found = solve_banded((1, 1), band, right.reshape(len(at), -1), overwrite_ab=True, overwrite_b=True)
+    slopes: FloatArray = np.asarray(found)  # pyright: ignore[reportUnknownArgumentType]
+    return slopes.reshape(values.shape)
 
 
 def akima_slopes(at: FloatArray | IntArray, values: FloatArray) -> FloatArray:

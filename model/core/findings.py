@@ -72,7 +72,7 @@ class Finding:
     labels: tuple[str, ...] = ()
     bones: tuple[str, ...] = ()
     frames: tuple[Frames, ...] = ()
-    numbers: Mapping[str, float] = field(default_factory=dict)
+    numbers: Mapping[str, float] = field(default_factory=dict[str, float])
 
     def document(self, number: FrameNumber) -> dict[str, Any]:
         """For JSON, with the frames' numbers as `number` gives them."""

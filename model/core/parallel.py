@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -37,7 +37,7 @@ def usable_cores() -> int:
 
 
 @contextmanager
-def side_by_side(count: int) -> Iterator[None]:
+def side_by_side(count: int) -> Generator[None, None, None]:
     """Within the block, `each` works in so many threads; with one, in the caller's."""
     if count < 2:
         yield

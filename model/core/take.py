@@ -113,7 +113,7 @@ class CleanTake:
     take: Take
     positions: FloatArray
     trusted: BoolArray
-    flagged: dict[str, dict[str, int]] = field(default_factory=dict)
+    flagged: dict[str, dict[str, int]] = field(default_factory=dict[str, dict[str, int]])
     findings: tuple[Finding, ...] = ()
 
     def only(self, markers: Sequence[int]) -> CleanTake:

@@ -67,7 +67,7 @@ def _marker_residual_mm(solution: Solution) -> dict[str, Any]:
     return {
         "mean": _rounded(residual[trusted], np.mean),
         "median": _rounded(everything, np.median),
-        "p95": _rounded(everything, lambda values: np.percentile(values, 95)),
+        "p95": _rounded(everything, _p95),
         "per_label": {label: _rounded(residual[trusted[:, row], row], np.mean) for row, label in enumerate(take.labels)},
     }
 
@@ -86,6 +86,10 @@ def _contacts(solution: Solution) -> dict[str, dict[str, dict[str, float]]]:
         sole["spans"] += 1
         sole["seconds"] = round(sole["seconds"] + (contact.last - contact.first + 1) / solution.clean.take.rate_hz, 6)
     return found
+
+
+def _p95(values: FloatArray) -> float:
+    return float(np.percentile(values, 95))
 
 
 def _rounded(values: FloatArray, statistic: Any) -> float | None:

@@ -32,7 +32,7 @@ class Solution:
     rotations: FloatArray
     positions: FloatArray
     markers_model: FloatArray
-    seconds: dict[str, float] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict[str, float])
     contacts: tuple[Contact, ...] = ()
     findings: tuple[Finding, ...] = ()
 
