@@ -54,7 +54,8 @@ def spline_slopes(at: FloatArray | IntArray, values: FloatArray) -> FloatArray:
     for end, inner, h, k, s, t in ((0, 1, *lengths[:2], *secants[:2]), (-1, -2, *lengths[:-3:-1], *secants[:-3:-1])):
         band[1, end], band[0 if end == 0 else 2, inner] = k, h + k
         right[end] = ((h + 2 * (h + k)) * k * s + h**2 * t) / (h + k)
-    found = solve_banded((1, 1), band, right.reshape(len(at), -1), overwrite_ab=True, overwrite_b=True)
+    flat = right.reshape(len(at), -1)
+    found = solve_banded((1, 1), band, flat, overwrite_ab=True, overwrite_b=True)  # pyright: ignore[reportUnknownVariableType]
     slopes: FloatArray = np.asarray(found)  # pyright: ignore[reportUnknownArgumentType]
     return slopes.reshape(values.shape)
 

@@ -30,7 +30,7 @@ def clean(take: Take, marker_set: MarkerSet, settings: Settings) -> CleanTake:
         settings: Thresholds.
 
     Returns:
-        The cleaned take. A gap, also one left by flagged samples, that lies at either end of a marker is filled for `ON_SECONDS` at most.
+        The cleaned take. A gap, also one left by flagged samples, that lies at either end of a marker is filled for `gaps.ON_SECONDS` at most.
     """
     present = take.present
     trusted = present.copy()

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Samples under a wrong label, found by where a first solve puts every marker.
+"""Swapped labels, and other samples under a wrong label, found by where a first solve puts every marker.
+
+Whole segments whose left and right are exchanged are put right before, in `sides.py`.
 
 A sample is doubtful where it is far from its label's place. It claims the place of another label that it is near, if that is free:
 its own sample is doubtful or missing. Claims are decided for a span, never for a frame: a stretch between two ends at each of which

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fits an actor to a take: bone vectors and marker offsets, jointly with the poses of a few frames.
+"""Fits an actor to a take: the lengths of bones (as vectors) and marker offsets, jointly with the poses of a few frames.
 
 The unknowns are the poses x_t of a well-spread subset of frames and the sizes g = (bone components w, marker offsets o).
 Poses meet each other only through the sizes, so Gauss-Newton's normal matrix is an arrow, and the sizes are solved by the
