@@ -30,7 +30,7 @@ def clean(take: Take, marker_set: MarkerSet, settings: Settings) -> CleanTake:
         settings: Thresholds.
 
     Returns:
-        The cleaned take. A gap, also one left by flagged samples, that lies at either end of a marker is filled for `gaps.ON_SECONDS` at most.
+        The cleaned take. A gap at either end of a marker, also one left by flagged samples, is filled for `gaps.ON_SECONDS`.
     """
     present = take.present
     trusted = present.copy()
