@@ -11,11 +11,14 @@ import contextlib
 import shutil
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import IO
 
 PREFIX = "bonesetter-"
 LOCK = "in-use"
+#: A younger folder, in s, may be that of a process which has made it and is about to lock it: two Blenders may start at once.
+YOUNG_SECONDS = 10.0
 
 
 class SessionFolder:
@@ -26,13 +29,21 @@ class SessionFolder:
         self._lock = (self.path / LOCK).open("wb")
         _lock(self._lock)
         for other in self.path.parent.glob(f"{PREFIX}*"):
-            if other != self.path and (other / LOCK).is_file() and _is_free(other / LOCK):
+            if other != self.path and _is_old(other / LOCK) and _is_free(other / LOCK):
                 shutil.rmtree(other, ignore_errors=True)
 
     def remove(self) -> None:
         """Unlock and remove it."""
         self._lock.close()
         shutil.rmtree(self.path, ignore_errors=True)
+
+
+def _is_old(path: Path) -> bool:
+    """Whether there is such a file, and it is not new."""
+    try:
+        return time.time() - path.stat().st_mtime > YOUNG_SECONDS
+    except OSError:
+        return False
 
 
 def _is_free(path: Path) -> bool:

@@ -126,6 +126,11 @@ def test_folders_of_processes_that_are_gone_are_removed(ext, tmp_path, monkeypat
         dead.kill()
         dead.wait()
         (tmp_path / "bonesetter-of-somebody-else").mkdir()
+        # a new one may be that of a process that is about to lock it
+        module.SessionFolder().remove()
+        assert left.exists()
+        for folder in (left, used):
+            os.utime(folder / module.LOCK, (0, 0))
         own = module.SessionFolder()
         assert not left.exists()
         assert used.exists()
