@@ -138,18 +138,18 @@ def _solve(
         judged = () if given is None else given.labels
         body, found, restuck = follow_restuck(calibrated, subject.prior.pose, tracked.observations, first, judged)
     with watch.stage("relabel"):
-        relabelled, swaps = (tracked.take, ())
-        if options.relabel:
-            relabelled, swaps = relabel(tracked.take, unlabelled(take), marker_places(body, found, take.frames))
+        relabelled, swaps = (
+            relabel(tracked.take, unlabelled(take), marker_places(body, found, take.frames)) if options.relabel else (tracked.take, ())
+        )
         final = clean_markers(relabelled, subject, settings, device) if swaps else tracked
     with watch.stage("pose") as part:
         followed = fit_poses(body, subject.prior.pose, final.observations, found, part, options)
     with watch.stage("smooth"):
         smooth = smoothed(followed, take.rate_hz, settings.smooth)
     with watch.stage("feet"):
-        pose, contacts = smooth, ()
-        if options.hold_feet:
-            pose, contacts = hold_feet(smooth, body.actor, subject.prior.pose, final.cleaned, lock=settings.lock_feet)
+        pose, contacts = (
+            hold_feet(smooth, body.actor, subject.prior.pose, final.cleaned, lock=settings.lock_feet) if options.hold_feet else (smooth, ())
+        )
     with watch.stage("results"):
         positions, rotations, markers = as_arrays(body, pose)
         corrections = [each.finding(take.number) for each in in_order((*matched.sides, *swaps))]

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, fields, replace
 
 import numpy as np
 
@@ -38,16 +38,12 @@ class KernelScales:
 
     def least_squares(self) -> KernelScales:
         """As many steps without a kernel."""
-        return KernelScales(*((LEAST_SQUARES_M,) * len(scales) for scales in self._all()))
+        return KernelScales(*((LEAST_SQUARES_M,) * len(scales) for scales in astuple(self)))
 
     def not_graduated(self) -> KernelScales:
         """As many steps, all of the scale with which poses, or sizes, end."""
-        ends = {name: getattr(self, name)[-1] for name in ("coarse", "settling", "fine", "again", "actor_sizes", "actor_settling")}
-        ends["actor_poses"] = ends["actor_settling"]
+        ends = {each.name: getattr(self, each.name)[-1] for each in fields(self)} | {"actor_poses": self.actor_settling[-1]}
         return KernelScales(**{name: (scale,) * len(getattr(self, name)) for name, scale in ends.items()})
-
-    def _all(self) -> tuple[tuple[float, ...], ...]:
-        return (self.coarse, self.settling, self.fine, self.again, self.actor_poses, self.actor_sizes, self.actor_settling)
 
 
 @dataclass(frozen=True)
