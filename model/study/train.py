@@ -101,7 +101,7 @@ def train_run(run: Run, folder: Path, device: str, *, restart: bool, speaks: boo
             print(epoch.line(run.name, run.training.epochs), flush=True)
 
     with progress_bar(run.name) as progress:
-        early = trainer.train(told, progress if speaks else lambda _stage, _part: None)
+        early = trainer.train(told, progress if speaks else None)
     if speaks:
         # a run that was killed between its last checkpoint and its log is told of no more epoch
         if not (log.exists() and len(read_log(log)) == len(trainer.history)):

@@ -73,12 +73,12 @@ class Trainer:
     def checkpoint(self) -> Path:
         return self.folder / "checkpoint.pt"
 
-    def train(self, told: Callable[[Epoch], None], progress: Callable[[str, float], None]) -> bool:
+    def train(self, told: Callable[[Epoch], None], progress: Callable[[str, float], None] | None = None) -> bool:
         """Train from the last checkpoint to the end.
 
         Args:
             told: Called after every epoch.
-            progress: Called with a stage and the part of the whole that is done.
+            progress: Called with a stage and the part of the whole that is done, if there is one.
 
         Returns:
             Whether the run ended early because validation no longer fell.
@@ -109,7 +109,7 @@ class Trainer:
             distributed.broadcast_object_list(box)
         return box[0]
 
-    def _epoch(self, model: nn.Module, pool: Pool, number: int, progress: Callable[[str, float], None]) -> float:
+    def _epoch(self, model: nn.Module, pool: Pool, number: int, progress: Callable[[str, float], None] | None) -> float:
         """Train on one pool; returns the mean loss."""
         training = self.run.training
         model.train()
@@ -127,7 +127,8 @@ class Trainer:
             nn.utils.clip_grad_norm_(self.network.parameters(), LARGEST_GRADIENT)
             self.optimiser.step()
             losses.append(value.detach())
-            progress("train", done)
+            if progress is not None:
+                progress("train", done)
         mean = torch.stack(losses).mean()
         if self.processes > 1:
             distributed.all_reduce(mean)

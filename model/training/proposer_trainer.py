@@ -171,12 +171,12 @@ class ProposerTrainer:
     def checkpoint(self) -> Path:
         return self.folder / "checkpoint.pt"
 
-    def train(self, told: Callable[[Epoch], None], progress: Callable[[str, float], None], until: int | None = None) -> None:
+    def train(self, told: Callable[[Epoch], None], progress: Callable[[str, float], None] | None = None, until: int | None = None) -> None:
         """Train from the last checkpoint to the end.
 
         Args:
             told: Called after every pool.
-            progress: Called with a stage and the part of the whole that is done.
+            progress: Called with a stage and the part of the whole that is done, if there is one.
             until: Pools after which to stop though the run goes on.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -189,7 +189,7 @@ class ProposerTrainer:
             self._save()
             told(self.history[-1])
 
-    def _pool(self, number: int, progress: Callable[[str, float], None]) -> float:
+    def _pool(self, number: int, progress: Callable[[str, float], None] | None) -> float:
         """Train on one pool; returns the mean loss."""
         run = self.run
         pool = self.source.pool(number)
@@ -208,7 +208,8 @@ class ProposerTrainer:
             nn.utils.clip_grad_norm_(self.network.parameters(), LARGEST_GRADIENT)
             self.optimiser.step()
             losses.append(float(value.detach()))
-            progress("train", done)
+            if progress is not None:
+                progress("train", done)
         return float(np.mean(losses))
 
     @torch.no_grad()
