@@ -102,3 +102,37 @@ def synthetic_c3d(engine_python: str, tmp_path_factory: pytest.TempPathFactory) 
 @pytest.fixture
 def synthetic_take(ext: Callable[[str], ModuleType], synthetic_c3d: Path) -> Any:
     return ext("model.files.c3d").read_c3d(synthetic_c3d)
+
+
+@pytest.fixture
+def write(ext: Callable[[str], ModuleType], tmp_path: Path) -> Callable[[Any], Path]:
+    """Writes a take as a C3D of its name."""
+
+    def write(take: Any) -> Path:
+        path = tmp_path / f"{take.name}.c3d"
+        ext("model.files.c3d_writer").write_c3d(take, path)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def load(scene: Any, write: Callable[[Any], Path]) -> Callable[..., Any]:
+    """Write a take as a C3D, import that by the operator, and return its collection."""
+    import bpy
+
+    def load(take: Any, **options: Any) -> Any:
+        assert bpy.ops.bonesetter.import_c3d(filepath=str(write(take)), **options) == {"FINISHED"}
+        return scene.bonesetter.take
+
+    return load
+
+
+@pytest.fixture
+def with_gaps(make_take: Callable[..., Any]) -> Any:
+    """A take with a gap within, and a marker that begins late and ends early."""
+    take = make_take(frames=30)
+    take.positions[5:9, 0] = np.nan
+    take.positions[:4, 1] = np.nan
+    take.positions[25:, 1] = np.nan
+    return take

@@ -14,6 +14,7 @@ share_the_machine()
 
 import numpy as np
 import pytest
+import torch
 from scipy.spatial.transform import Rotation
 
 from model.actors.actor import Actor
@@ -23,12 +24,20 @@ from model.marker_sets.marker_set import MarkerSet, load_marker_set
 from model.core.findings import Finding
 from model.core.motion import Motion
 from model.core.rigid import quaternions
-from model.actors.prior import bundled
+from model.actors.prior import Prior, bundled
 from model.core.settings import Settings
 from model.core.skeleton import CMU_HIERARCHY
+from model.datasets.motion_library import Clip
+from model.files.asf_amc import ASF_TO_C3D
 from model.result.solution import Solution
-from model.synthetic.synthesis import SyntheticTake, synthesise
+from model.solver.kinematics import Body
+from model.study import train
+from model.synthetic import markers
+from model.synthetic.markers import Footage, gather_footage
+from model.synthetic.synthesis import Noise, SyntheticTake, synthesise
 from model.core.take import Axis, Take
+
+from .study_runs import NODS, nodding
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("BONESETTER_DATA") or ROOT.parent / "shared" / "data")
@@ -115,6 +124,11 @@ def marker_set() -> MarkerSet:
 
 
 @pytest.fixture(scope="session")
+def prior() -> Prior:
+    return bundled()
+
+
+@pytest.fixture(scope="session")
 def synthetic() -> SyntheticTake:
     return synthesise(seconds=10.0, seed=1)
 
@@ -162,3 +176,56 @@ def shared_markers() -> Callable[[Actor], Actor]:
         return replace(actor, marker_weights=weights)
 
     return share
+
+
+@pytest.fixture(scope="session")
+def noiseless() -> SyntheticTake:
+    """Six seconds of true markers."""
+    return synthesise(seconds=6.0, noise=Noise(jitter=0.0, gaps=0.0, long_gaps=0, spikes=0.0, swaps=0))
+
+
+@pytest.fixture(scope="session")
+def body(prior: Prior) -> Body:
+    """The mean person's, in double precision."""
+    return Body(prior.mean_actor(), prior.pose, torch.device("cpu"), torch.float64)
+
+
+@pytest.fixture(scope="session", params=[1, 2], ids=["one joint a marker", "several"])
+def any_body(request: pytest.FixtureRequest, prior: Prior, shared_markers: Callable[[Actor], Actor]) -> Body:
+    """The mean person's, with markers on one joint each, and with markers that joints share."""
+    actor = prior.mean_actor() if request.param == 1 else shared_markers(prior.mean_actor())
+    return Body(actor, prior.pose, torch.device("cpu"), torch.float64)
+
+
+@pytest.fixture(scope="session")
+def footage(synthetic: SyntheticTake) -> Footage:
+    """The synthetic motion as footage of somebody."""
+    return gather_footage([synthetic.motion.on_axes(ASF_TO_C3D.T)], ["somebody"])
+
+
+@pytest.fixture
+def no_sliding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Skin follows its joint, and does not wander by itself."""
+    monkeypatch.setattr(markers, "SLIDING_M", 0.0)
+
+
+@pytest.fixture
+def library(synthetic: SyntheticTake, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Synthetic motion instead of the data's; says which splits were read."""
+    asked: list[str] = []
+
+    def read(split: str) -> list[Clip]:
+        asked.append(split)
+        parts = [slice(0, 200), slice(300, 700)] if split == "train" else [slice(700, 1000)]
+        return [Clip(f"{split}_{row}", split, nodding(synthetic, NODS[split], part)) for row, part in enumerate(parts)]
+
+    markers.footage_of.cache_clear()
+    monkeypatch.setattr(markers, "read_split", read)
+    yield asked
+    markers.footage_of.cache_clear()
+
+
+@pytest.fixture
+def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of the time of so short a run is its curve's."""
+    monkeypatch.setattr(train, "draw_curve", lambda history, title, path: None)

@@ -12,7 +12,6 @@ import torch
 
 from model.actors.actor import Actor
 from model.actors.prior import Prior
-from model.actors.prior import bundled as bundled_prior
 from model.core.take import BonesetterError
 from model.files.asf_amc import ASF_TO_C3D
 from model.marker_sets.marker_set import load_marker_set
@@ -31,11 +30,6 @@ from model.training.proposer_trainer import Mixed, ProposerRun, ProposerTrainer,
 
 SMALL = Size(marker=8, frame=16, queries=4, heads=2, rounds=2)
 MIX = {"some": Mixed(1.0, {"jitter": {}, "occlusion": {"part": 0.1}, "shifts": {}})}
-
-
-@pytest.fixture(scope="module")
-def prior() -> Prior:
-    return bundled_prior()
 
 
 @pytest.fixture(scope="module")
@@ -179,24 +173,24 @@ def run_of(**changes: object) -> ProposerRun:
 
 def test_resumed_is_uninterrupted(synthetic_footage: None, prior: Prior, tmp_path: Path) -> None:
     whole = ProposerTrainer(run_of(), tmp_path / "whole", prior)
-    whole.train(lambda _: None, lambda *_: None)
-    ProposerTrainer(run_of(), tmp_path / "parts", prior).train(lambda _: None, lambda *_: None, until=1)
+    whole.train(lambda _: None)
+    ProposerTrainer(run_of(), tmp_path / "parts", prior).train(lambda _: None, until=1)
     parts = ProposerTrainer(run_of(), tmp_path / "parts", prior)
-    parts.train(lambda _: None, lambda *_: None)
+    parts.train(lambda _: None)
     assert [epoch.train_loss for epoch in whole.history] == [epoch.train_loss for epoch in parts.history]
     for name, value in whole.network.state_dict().items():
         assert torch.equal(value, parts.network.state_dict()[name]), name
 
 
 def test_another_runs_checkpoint_is_refused(synthetic_footage: None, prior: Prior, tmp_path: Path) -> None:
-    ProposerTrainer(run_of(), tmp_path, prior).train(lambda _: None, lambda *_: None, until=1)
+    ProposerTrainer(run_of(), tmp_path, prior).train(lambda _: None, until=1)
     with pytest.raises(BonesetterError, match="--restart"):
-        ProposerTrainer(run_of(seed=9), tmp_path, prior).train(lambda _: None, lambda *_: None)
+        ProposerTrainer(run_of(seed=9), tmp_path, prior).train(lambda _: None)
 
 
 def test_training_learns(synthetic_footage: None, prior: Prior, tmp_path: Path) -> None:
     trainer = ProposerTrainer(run_of(pools=6, actors=24, learning_rate=3e-3), tmp_path, prior)
-    trainer.train(lambda _: None, lambda *_: None)
+    trainer.train(lambda _: None)
     assert trainer.history[-1].validation_loss < trainer.history[0].validation_loss - 0.05
 
 
