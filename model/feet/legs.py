@@ -26,7 +26,8 @@ from ..core.parallel import each
 from ..core.skeleton import Skeleton
 from ..core.take import CleanTake
 from ..solver.frames import joined, windows
-from ..solver.kinematics import ROOT_DOF, Body, Pose, Posed, to_array
+from ..solver.kinematics import Body, Pose, Posed, marker_jacobian, to_array
+from ..solver.topology import ROOT_DOF
 from .contacts import Contact, Sole, find_contacts, find_soles, follow
 from .footing import Footing, calm_footing, locked_footing
 
@@ -84,7 +85,7 @@ class Legs:
         """One step; see `brought`."""
         # in double precision: a locked sole is to be reached to a hundredth of what the joints would give
         apart = (wanted - self.means @ posed.markers).flatten(1).double()
-        jacobian = torch.einsum("sm,fmic->fsic", self.means, self.body.marker_jacobian(pose, posed)).flatten(1, 2).double()
+        jacobian = torch.einsum("sm,fmic->fsic", self.means, marker_jacobian(self.body.topology, pose, posed)).flatten(1, 2).double()
         gives = torch.full_like(jacobian[0, 0], JOINTS_GIVE_RAD)
         gives[:3], gives[3:ROOT_DOF] = ROOT_GIVES_M, 0.0
         eased = jacobian * gives

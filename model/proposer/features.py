@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ..actors.prior import Prior
-from ..solver.kinematics import levels
+from ..solver.kinematics import forward, zero_places
 from ..solver.robust import kernel_weight
 from ..solver.rotations import rigid_points_registration, rotmat_to_rotvec, rotvec_to_rotmat
 
@@ -83,7 +83,6 @@ class Figure(nn.Module):
         super().__init__()
         pose, actor = prior.pose, prior.actor
         self.parents = actor.parents
-        self.levels = levels(actor.parents)
         covariance = np.linalg.inv(pose.precision)
         drawn = np.random.default_rng(WANDERING_SEED).multivariate_normal(np.zeros(len(covariance)), covariance, size=WANDERINGS)
         for name, values in (
@@ -125,13 +124,14 @@ class Figure(nn.Module):
         """Joint places (N, J, 3) and global rotations (N, J, 3, 3) in the root's frame, of q (N, C) and bones (N, J, 3)."""
         u = q.new_zeros(len(q), self.joints, 3).index_add_(1, self.of, q[..., None] * self.axes)
         local = self.mean @ rotvec_to_rotmat(u)
-        global_rotations = torch.empty_like(local)
-        global_rotations[:, 0] = torch.eye(3)
-        places = q.new_zeros(len(q), self.joints, 3)
-        for children, parents in self.levels:
-            global_rotations[:, children] = global_rotations[:, parents] @ local[:, children]
-            places[:, children] = places[:, parents] + (global_rotations[:, parents] @ bones[:, parents, :, None])[..., 0]
-        return places, global_rotations
+        local[:, 0] = torch.eye(3)
+        return forward(local, q.new_zeros(len(q), 3), self.joint_offsets(bones), self.parents)
+
+    def joint_offsets(self, bones: Tensor) -> Tensor:
+        """Where each joint sits in its parent's frame (N, J, 3), of bones (N, J, 3)."""
+        offsets = bones[:, list(self.parents)]
+        offsets[:, 0] = 0.0
+        return offsets
 
     def coordinates_of(self, local: Tensor) -> Tensor:
         """q (..., C) of local rotations (..., J, 3, 3): what of a rotation has no coordinate is dropped."""
@@ -146,10 +146,7 @@ class Figure(nn.Module):
 
     def zero_places(self, known: Known) -> Tensor:
         """Markers (B, K, 3) of the zero pose, in which all bones lie on the same axes."""
-        places = torch.zeros_like(known.bones)
-        for children, parents in self.levels:
-            places[:, children] = places[:, parents] + known.bones[:, parents]
-        return picked(places, known.carriers) + known.offsets
+        return picked(zero_places(self.joint_offsets(known.bones), self.parents), known.carriers) + known.offsets
 
     def wander(self, known: Known, template: Tensor) -> Tensor:
         """(B, K) in metres: how far the pose prior lets each marker go from its place in the mean pose."""

@@ -19,8 +19,9 @@ from ..actors.prior import Prior
 from ..core.parallel import each
 from ..solver.advice import Advice
 from ..solver.frames import Between, Window, windows
-from ..solver.kinematics import ROOT_DOF, Pose
+from ..solver.kinematics import Pose
 from ..solver.observations import Observations
+from ..solver.topology import ROOT_DOF
 from .features import Known, into_frames
 from .network import LEAST_SPREAD, ROOT_M, ROOT_RAD, Estimate, MarkerSums, Proposer, read_proposer
 

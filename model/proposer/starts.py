@@ -106,7 +106,7 @@ def unwound(body: Body, pose: Pose) -> Pose:
 
     Between the frames of a coarse rate coordinates are drawn straight, so that a jump would send a limb through everything.
     """
-    joints, axes = body.coordinate_joints.cpu().numpy(), to_array(body.coordinate_axes)
+    joints, axes = body.topology.coordinate_joints.cpu().numpy(), to_array(body.topology.coordinate_axes)
     vectors = np.zeros((pose.frames, len(body.joints), 3))
     turns = to_array(pose.q)[..., None] * axes
     for coordinate, joint in enumerate(joints):

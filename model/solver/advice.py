@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from .frames import Between
-from .kinematics import ROOT_DOF, Body
+from .kinematics import Body
+from .topology import ROOT_DOF
 
 #: How much of the network's precision is believed of a coordinate whose markers are all hidden, and the power with which that falls as
 #: more of them are seen. Its errors go on from frame to frame, and it has seen the samples that the fit sees.
@@ -53,7 +54,7 @@ class Advice:
 
     def where_hidden(self, body: Body, visible: Tensor) -> Advice:
         """Believed as far as a coordinate's markers are hidden; `visible` (F, 6 + coordinates) is the part of them that is seen."""
-        moves_some = (body.joint_influence.sum(1) > 0)[body.coordinate_joints]
+        moves_some = (body.topology.joint_influence.sum(1) > 0)[body.topology.coordinate_joints]
         hidden = (1 - visible[:, ROOT_DOF:]) ** ADVICE_POWER * moves_some
         return replace(self, precision=ADVICE_WEIGHT * hidden * self.precision)
 

@@ -25,9 +25,10 @@ from ..actors.prior import Prior
 from ..core.parallel import Steps
 from ..core.take import FloatArray
 from .fit import Progress, prior_terms, sample_weights
-from .kinematics import ROOT_DOF, Body, Pose
+from .kinematics import Body, Pose, marker_jacobian
 from .observations import Observations
 from .options import EVERYTHING, SolverOptions
+from .topology import ROOT_DOF
 
 #: Frames that are fitted together: enough to see every joint bend, few enough to be quick.
 SUBSET = 48
@@ -43,8 +44,8 @@ SAME_POSE_M = 0.010
 
 
 @dataclass(frozen=True, eq=False)
-class Sizes:
-    """How large an actor is.
+class SizeParameters:
+    """How large an actor is, in the numbers that are fitted.
 
     Attributes:
         components: (components,) of the bones.
@@ -115,13 +116,14 @@ class ActorFit:
         deviation = torch.as_tensor(placement.offset_deviation, dtype=like.dtype, device=like.device)
         self.offset_precision = deviation**-2
         # bone b moves what hangs below its joint, the joint itself not counted
-        hangs = (body.below & ~torch.eye(len(body.joints), dtype=torch.bool, device=body.below.device)).to(like.dtype)
-        at, own = body.attached_joints, body.marker_joints[body.attached_markers]
-        self.hangs = body.gathered(hangs[:, at])
+        topology = body.topology
+        hangs = (topology.below & ~torch.eye(len(body.joints), dtype=torch.bool, device=topology.below.device)).to(like.dtype)
+        at, own = topology.attached_joints, topology.marker_joints[topology.attached_markers]
+        self.hangs = topology.gathered(hangs[:, at])
         # and of a marker that several joints share, the place that it has on each of them in the zero pose
         self.places = torch.einsum("ba,bic->aic", hangs[:, own] - hangs[:, at], self.bone_basis)
         # and of a marker that lies by another joint than its own, where that joint is
-        by = hangs[:, list(placement.origins)] - hangs[:, body.marker_joints]
+        by = hangs[:, list(placement.origins)] - hangs[:, topology.marker_joints]
         self.drawn = torch.einsum("bm,bic->mic", by, self.bone_basis)
         self.precision = self.sizes_precision()
 
@@ -132,21 +134,21 @@ class ActorFit:
         components = torch.eye(drawn.shape[-1], dtype=drawn.dtype, device=drawn.device) + drawn.T @ pulled
         return torch.cat([torch.cat([components, -pulled.T], 1), torch.cat([-pulled, torch.diag(precision)], 1)])
 
-    def sized(self, sizes: Sizes) -> Body:
+    def sized(self, sizes: SizeParameters) -> Body:
         return self.body.with_sizes(self.bones(sizes), sizes.offsets)
 
-    def bones(self, sizes: Sizes) -> Tensor:
+    def bones(self, sizes: SizeParameters) -> Tensor:
         """(joints, 3) in metres."""
         return self.bone_mean + self.bone_basis @ sizes.components
 
-    def actor(self, sizes: Sizes) -> Actor:
+    def actor(self, sizes: SizeParameters) -> Actor:
         """The body's actor with these sizes, as sure of them as they are."""
         bones, offsets = (values.cpu().double().numpy() for values in (self.bones(sizes), sizes.offsets))
         bone_sigma, offset_sigma = self.sigmas(sizes)
         skeleton = replace(self.body.actor.skeleton, bones=bones)
         return replace(self.body.actor, skeleton=skeleton, marker_offsets=offsets, bone_sigma=bone_sigma, offset_sigma=offset_sigma)
 
-    def sigmas(self, sizes: Sizes) -> tuple[FloatArray, FloatArray] | tuple[None, None]:
+    def sigmas(self, sizes: SizeParameters) -> tuple[FloatArray, FloatArray] | tuple[None, None]:
         """Standard deviations in metres of bones (joints, 3) and offsets (labels, 3), by Laplace's approximation; None before a fit.
 
         The precision of the sizes, whose poses are eliminated, is that of their marginal: what poses could make up for is unsure.
@@ -159,33 +161,35 @@ class ActorFit:
         offsets = covariance.diagonal()[split:].view_as(sizes.offsets)
         return bones.sqrt().numpy(), offsets.sqrt().numpy()
 
-    def start(self) -> Sizes:
+    def start(self) -> SizeParameters:
         """The sizes of the body that was given."""
         away = self.body.actor.skeleton.bones.ravel() - self.bone_mean.flatten().cpu().double().numpy()
         # the least components that explain it: some sets' bases have more than bones have directions
         components, *_ = np.linalg.lstsq(self.bone_basis.flatten(0, 1).cpu().double().numpy(), away, rcond=1e-6)
-        return Sizes(torch.as_tensor(components).to(self.bone_basis), self.body.marker_offsets)
+        return SizeParameters(torch.as_tensor(components).to(self.bone_basis), self.body.sizes.marker_offsets)
 
     def bone_jacobian(self, global_rotations: Tensor) -> Tensor:
         """d markers / d components: (frames, labels, 3, components), from global rotations (frames, joints, 3, 3)."""
         by_bone = torch.einsum("fbij,bjc->fbic", global_rotations, self.bone_basis)
         jacobian = (self.hangs.T @ by_bone.flatten(2)).unflatten(-1, (3, -1))
-        if self.body.shared:
-            jacobian = jacobian + self.body.gathered(global_rotations[:, self.body.attached_joints] @ self.places)
+        topology = self.body.topology
+        if topology.shared:
+            jacobian = jacobian + topology.gathered(global_rotations[:, topology.attached_joints] @ self.places)
         return jacobian
 
     def offset_jacobian(self, global_rotations: Tensor) -> Tensor:
         """d marker / d its own offset: (frames, labels, 3, 3), from global rotations (frames, joints, 3, 3)."""
-        return self.body.gathered(global_rotations[:, self.body.attached_joints])
+        topology = self.body.topology
+        return topology.gathered(global_rotations[:, topology.attached_joints])
 
-    def step(self, pose: Pose, sizes: Sizes, scale_m: float, *, fit_sizes: bool) -> tuple[Pose, Sizes]:
+    def step(self, pose: Pose, sizes: SizeParameters, scale_m: float, *, fit_sizes: bool) -> tuple[Pose, SizeParameters]:
         """One Gauss-Newton step."""
         body = self.sized(sizes)
         posed = body.posed(pose)
         residuals = posed.markers - self.seen.points
         weights = INDEPENDENCE * sample_weights(residuals, self.seen, scale_m)[..., None]
         # a frame's rows one behind the other in memory, as the products want them
-        by_pose = body.marker_jacobian(pose, posed).flatten(1, 2).contiguous()
+        by_pose = marker_jacobian(body.topology, pose, posed).flatten(1, 2).contiguous()
         weighted = by_pose * weights.repeat_interleave(3, dim=1)
         pull = weighted.mT @ residuals.flatten(1, 2)[..., None]
         pull[:, ROOT_DOF:, 0] += INDEPENDENCE * pose.q @ self.terms.precision[ROOT_DOF:, ROOT_DOF:]
@@ -210,11 +214,11 @@ class ActorFit:
         change = -torch.cholesky_solve((gradient - removed[:, -1])[:, None], sizes_factor)[:, 0]
         move = inverse.mT @ (halved[..., -1:] + halved[..., :-1] @ change[:, None])
         split = len(sizes.components)
-        moved = Sizes(sizes.components + change[:split], sizes.offsets + change[split:].view_as(sizes.offsets), sizes_factor)
+        moved = SizeParameters(sizes.components + change[:split], sizes.offsets + change[split:].view_as(sizes.offsets), sizes_factor)
         return pose.stepped(-move[..., 0]), moved
 
     def size_equations(
-        self, by_bones: Tensor, by_offset: Tensor, weights: Tensor, residuals: Tensor, sizes: Sizes
+        self, by_bones: Tensor, by_offset: Tensor, weights: Tensor, residuals: Tensor, sizes: SizeParameters
     ) -> tuple[Tensor, Tensor]:
         """Gauss-Newton's matrix and gradient of the sizes alone, the components before the offsets.
 
@@ -240,7 +244,7 @@ class ActorFit:
         gradient[split:] += (by_offset.transpose(2, 3) @ pull).sum(0).flatten()
         return matrix, gradient
 
-    def with_own_offsets(self, pose: Pose, sizes: Sizes, scale_m: float) -> Sizes:
+    def with_own_offsets(self, pose: Pose, sizes: SizeParameters, scale_m: float) -> SizeParameters:
         """The sizes with the marker offsets that the poses ask for, every frame with its whole say.
 
         While poses and bones are sought, offsets are held near their usual places, because a ring of markers can turn about its

@@ -32,12 +32,13 @@ from ..core.stretches import stretches
 from .advice import WIDE_SCALE_M, Advice
 from .banded import scratch, solve_banded
 from .frames import Between, Window, joined, windows
-from .kinematics import ROOT_DOF, Body, Pose, to_array
+from .kinematics import Body, Pose, marker_jacobian, to_array
 from .observations import MARKER_SIGMA_M, Observations, coarse
 from .options import EVERYTHING, SolverOptions
 from .robust import kernel_cost, kernel_weight
 from .rotations import rigid_points_registration, rotmat_to_rotvec
 from .spatial import marker_gradient, twists, write_upper
+from .topology import ROOT_DOF
 
 #: Frames begin a second time, in which so many samples are farther than this from their places, in m, and those around them, in s. If
 #: more than this part of the frames is wrong, labels or noise are, and no second try helps.
@@ -95,7 +96,7 @@ def visible_part(body: Body, seen: Observations) -> Tensor:
     """(frames, n): how many of the markers that a coordinate moves are seen, or filled, of all that it moves; 0 where it moves none."""
     seen_at = (seen.confidence > 0).to(seen.points.dtype)
     moves = seen_at.new_ones(ROOT_DOF + body.coordinates, len(body.labels))
-    moves[ROOT_DOF:] = body.joint_influence[body.coordinate_joints]
+    moves[ROOT_DOF:] = body.topology.joint_influence[body.topology.coordinate_joints]
     return seen_at @ moves.T / moves.sum(1).clamp_min(1e-6)
 
 
@@ -137,10 +138,10 @@ def normal_equations(
     weights = sample_weights(residuals, seen, scale_m)
     if advice is not None and scale_m >= WIDE_SCALE_M:
         weights = weights * advice.reliability
-    by = twists(body, posed, pose)
+    by = twists(body.topology, posed, pose)
     believed = student_t_weight(pose, terms)
-    write_upper(body, posed, pose, by, weights, believed[..., None] * torch.triu(terms.precision), upper_triangle(band))
-    gradient = marker_gradient(body, posed, pose, by, (weights[..., None] * residuals).permute(1, 2, 0)).contiguous()
+    write_upper(body.topology, posed, pose, by, weights, believed[..., None] * torch.triu(terms.precision), upper_triangle(band))
+    gradient = marker_gradient(body.topology, posed, pose, by, (weights[..., None] * residuals).permute(1, 2, 0)).contiguous()
     gradient[:, ROOT_DOF:] += believed * (pose.q @ terms.precision[ROOT_DOF:, ROOT_DOF:])
     terms.add_limits(pose.q, upper_triangle(band), gradient)
     if advice is not None:
@@ -195,7 +196,7 @@ def place_root(body: Body, terms: Terms, seen: Observations) -> Pose:
     """
     rest = body.rest(1)
     posed = body.posed(rest)
-    jacobian = body.marker_jacobian(rest, posed)[0, :, :, ROOT_DOF:]
+    jacobian = marker_jacobian(body.topology, rest, posed)[0, :, :, ROOT_DOF:]
     covariance = torch.linalg.inv(terms.precision[ROOT_DOF:, ROOT_DOF:])
     wander = torch.einsum("mic,cd,mid->m", jacobian, covariance, jacobian) + MARKER_SIGMA_M**2
     frames = seen.points.shape[0]

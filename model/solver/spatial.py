@@ -18,57 +18,58 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from .kinematics import ROOT_DOF, Body, Pose, Posed, cross, rows_of
+from .kinematics import Pose, Posed, cross, marker_jacobian, rows_of
+from .topology import ROOT_DOF, Topology
 
 
-def twists(body: Body, posed: Posed, pose: Pose) -> Tensor:
+def twists(topology: Topology, posed: Posed, pose: Pose) -> Tensor:
     """(6 + coordinates, 6, frames): each coordinate's angular velocity, then the velocity that it gives the root's place."""
     axes, positions = posed.axes.permute(1, 2, 0), posed.positions.permute(1, 2, 0)
-    all_twists = axes.new_zeros(ROOT_DOF + body.coordinates, 6, pose.frames)
+    all_twists = axes.new_zeros(ROOT_DOF + topology.coordinates, 6, pose.frames)
     for axis in range(3):
         all_twists[axis, 3 + axis] = 1.0
         all_twists[3 + axis, axis] = 1.0
     all_twists[ROOT_DOF:, :3] = axes
-    all_twists[ROOT_DOF:, 3:] = cross(rows_of(positions, body.coordinate_joints) - pose.root.T, axes)
+    all_twists[ROOT_DOF:, 3:] = cross(rows_of(positions, topology.coordinate_joints) - pose.root.T, axes)
     return all_twists
 
 
-def marker_gradient(body: Body, posed: Posed, pose: Pose, by: Tensor, forces: Tensor) -> Tensor:
+def marker_gradient(topology: Topology, posed: Posed, pose: Pose, by: Tensor, forces: Tensor) -> Tensor:
     """J' f, (frames, 6 + coordinates), of forces (labels, 3, frames) on the markers, by the coordinates' twists."""
     arms = posed.attached.permute(1, 2, 0) - pose.root.T
-    own = rows_of(forces, body.attached_markers) * body.attached_weights[:, None, None]
+    own = rows_of(forces, topology.attached_markers) * topology.attached_weights[:, None, None]
     wrenches = torch.cat([cross(arms, own), own], 1)
-    gathered = body.below_attachments @ wrenches.flatten(1)
-    return (by * rows_of(gathered.view(-1, 6, pose.frames), body.all_joints)).sum(1).T
+    gathered = topology.below_attachments @ wrenches.flatten(1)
+    return (by * rows_of(gathered.view(-1, 6, pose.frames), topology.all_joints)).sum(1).T
 
 
-def write_upper(body: Body, posed: Posed, pose: Pose, by: Tensor, weights: Tensor, plus: Tensor, upper: Tensor) -> None:
+def write_upper(topology: Topology, posed: Posed, pose: Pose, by: Tensor, weights: Tensor, plus: Tensor, upper: Tensor) -> None:
     """Write the upper triangle of J' W J of the markers, and zeros below it, by the coordinates' twists.
 
     Args:
-        body: The body.
+        topology: Of the body.
         posed, pose: Where it is.
         by: See `twists`.
         weights: (frames, labels) of the squared residuals.
         plus: (frames, n, n), n = 6 + coordinates, or what becomes that; its upper triangle alone is not 0, and is added.
         upper: (frames, n, n) to write to, of any strides.
     """
-    momenta = _momenta(rows_of(_composites(body, posed, pose, weights), body.all_joints), by)
+    momenta = _momenta(rows_of(_composites(topology, posed, pose, weights), topology.all_joints), by)
     left, right = (each.permute(2, 0, 1).contiguous() for each in (by, momenta))
     product = left @ right.transpose(1, 2)
-    torch.addcmul(plus, product, body.above_first, out=upper)
+    torch.addcmul(plus, product, topology.above_first, out=upper)
     # of a coordinate that stands behind some that hang below it, the product is in the other triangle
-    rows, columns = body.behind
+    rows, columns = topology.behind
     upper[:, rows, columns] += product[:, columns, rows]
-    if body.spread is not None:
-        rows = body.spread_markers
-        posed = replace(posed, markers=posed.markers[:, rows], attached=posed.attached[:, body.spread_attachments])
-        jacobian = body.spread.marker_jacobian(pose, posed)
+    if topology.spread is not None:
+        rows = topology.spread_markers
+        posed = replace(posed, markers=posed.markers[:, rows], attached=posed.attached[:, topology.spread_attachments])
+        jacobian = marker_jacobian(topology.spread, pose, posed)
         weighted = jacobian * weights[:, rows, None, None]
         upper += torch.triu(weighted.flatten(1, 2).transpose(1, 2) @ jacobian.flatten(1, 2))
 
 
-def _composites(body: Body, posed: Posed, pose: Pose, weights: Tensor) -> Tensor:
+def _composites(topology: Topology, posed: Posed, pose: Pose, weights: Tensor) -> Tensor:
     """(joints, 10, frames): of all that hangs below a joint mass, first moment (3) and second moments xx yy zz xy yz zx about the root.
 
     Markers that several joints share are left out.
@@ -77,7 +78,7 @@ def _composites(body: Body, posed: Posed, pose: Pose, weights: Tensor) -> Tensor
     masses = weights.T[:, None]
     first = masses * arms
     points = torch.cat([masses, first, first * arms, first * arms.roll(-1, 1)], 1)
-    return (body.below_markers @ points.flatten(1)).view(-1, 10, pose.frames)
+    return (topology.below_markers @ points.flatten(1)).view(-1, 10, pose.frames)
 
 
 def _momenta(inertias: Tensor, by: Tensor) -> Tensor:

@@ -90,8 +90,8 @@ def follow_restuck(
         fitted, pose = trial.body, trial.pose
     if not moved or len(moved) > most:
         return body, found, ()
-    fitted = _inflate_sigma(fitted, prior, moved, displacements(fitted, pose, few).scatter)
-    lengths = (fitted.marker_offsets - body.marker_offsets).norm(dim=-1).tolist()
+    fitted = _inflate_sigma(fitted, moved, displacements(fitted, pose, few).scatter)
+    lengths = (fitted.sizes.marker_offsets - body.sizes.marker_offsets).norm(dim=-1).tolist()
     restuck = sorted((Restuck(body.labels[marker], lengths[marker]) for marker in moved), key=lambda each: -each.moved_m)
     # the network was told where they sat before: what it thinks of their samples counts no more
     told = ["" if row in moved else label for row, label in enumerate(body.labels)]
@@ -126,10 +126,10 @@ def _trial(body: Body, prior: PosePrior, few: Observations, pose: Pose, marker: 
     seen = displacements(body, pose, few)
     if not _was_moved(body, marker, seen, far_m):
         return None
-    body = _moved(body, prior, marker, seen.away[marker])
+    body = _moved(body, marker, seen.away[marker])
     for _ in range(ROUNDS):
         pose = refined(body, terms, few, pose, SETTLING_SCALES_M)
-        body = _moved(body, prior, marker, displacements(body, pose, few).away[marker])
+        body = _moved(body, marker, displacements(body, pose, few).away[marker])
     squared = ((body.posed(pose).markers - few.points) ** 2).sum(-1)
     return Trial(marker, body, pose, float((few.confidence * kernel_cost(squared, COST_SCALE_M**2)).sum()))
 
@@ -155,7 +155,7 @@ class Displacements:
 def displacements(body: Body, pose: Pose, seen: Observations) -> Displacements:
     """Of every marker, in these poses."""
     posed = body.posed(pose)
-    carried = body.gathered(posed.global_rotations[:, body.attached_joints])
+    carried = body.topology.gathered(posed.global_rotations[:, body.topology.attached_joints])
     local = to_array(torch.linalg.solve(carried, (seen.points - posed.markers)[..., None])[..., 0])
     sampled = seen.confidence.cpu().numpy() >= 1
     away, scatter = np.zeros((len(body.labels), 3)), np.zeros(len(body.labels))
@@ -171,13 +171,13 @@ def _was_moved(body: Body, marker: int, seen: Displacements, far_m: float) -> bo
     distance = float(np.linalg.norm(seen.away[marker]))
     if not max(far_m, SCATTER_RATIO * seen.scatter[marker]) < distance < FARTHEST_M:
         return False
-    places = to_array(body.joint_places()[body.marker_joints] + body.marker_offsets)
+    places = to_array(body.joint_places()[body.topology.marker_joints] + body.sizes.marker_offsets)
     apart = np.linalg.norm(places - places[marker] - seen.away[marker], axis=-1)
     apart[marker] = np.inf
     return bool(apart.min() > OTHERS_PLACE_M)
 
 
-def _inflate_sigma(body: Body, prior: PosePrior, moved: list[int], scatter: FloatArray) -> Body:
+def _inflate_sigma(body: Body, moved: list[int], scatter: FloatArray) -> Body:
     """The body with new deviations of the offsets that were fitted anew, unknown where none of the others' are known.
 
     The other markers said where those sit: no surer than they know their own places, and with the scatter (labels,) in metres.
@@ -189,11 +189,11 @@ def _inflate_sigma(body: Body, prior: PosePrior, moved: list[int], scatter: Floa
     known = sigma[np.isfinite(sigma)]
     if len(known):
         sigma[moved] = np.sqrt((known**2).mean() + scatter[moved, None] ** 2 / 3)
-    return Body(replace(body.actor, offset_sigma=sigma), prior, body.offsets.device, body.offsets.dtype)
+    return body.of_actor(replace(body.actor, offset_sigma=sigma))
 
 
-def _moved(body: Body, prior: PosePrior, marker: int, by_m: FloatArray) -> Body:
+def _moved(body: Body, marker: int, by_m: FloatArray) -> Body:
     """The body with a marker moved on its joint's axes."""
     offsets = body.actor.marker_offsets.copy()
     offsets[marker] += by_m
-    return Body(replace(body.actor, marker_offsets=offsets), prior, body.offsets.device, body.offsets.dtype)
+    return body.of_actor(replace(body.actor, marker_offsets=offsets))

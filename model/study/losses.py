@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..core.take import BonesetterError
-from ..synthetic.markers import forward
+from ..solver.kinematics import forward
 from .generator import Pool
 from .outputs import Output
 
@@ -37,7 +37,7 @@ class Truth:
     @cached_property
     def positions(self) -> Tensor:
         """(windows, frames, joints, 3) in units of the frame."""
-        return forward(self.pool.local, self.pool.place, self.pool.offsets, self.parents)[0]
+        return forward(self.pool.local, self.pool.place, self.pool.offsets[:, None], self.parents)[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +107,7 @@ def geodesic(answer: Prediction, truth: Truth) -> Tensor:
 @loss
 def position(answer: Prediction, truth: Truth) -> Tensor:
     """Mean distance of joints by forward kinematics with the true bones, in units of the frame."""
-    reached = forward(answer.rotations, answer.place, truth.pool.offsets, truth.parents)[0]
+    reached = forward(answer.rotations, answer.place, truth.pool.offsets[:, None], truth.parents)[0]
     return ((reached - truth.positions).norm(dim=-1) * truth.joint_weights).mean()
 
 

@@ -16,11 +16,13 @@ from scipy.interpolate import CubicSpline
 from torch import Tensor
 
 from ..core.motion import FASTEST_RAD, Motion
+from ..core.rigid import quaternions
 from ..core.skeleton import mirrored_joints
 from ..core.take import FloatArray
 from ..datasets.motion_library import read_split
 from ..datasets.splits import Split
 from ..files.asf_amc import ASF_TO_C3D
+from ..solver.kinematics import forward
 from .bodies import SLIDING_HZ, SLIDING_M, Bodies
 
 #: The rate that windows are played at unless told otherwise, in Hz.
@@ -88,7 +90,7 @@ def gather_footage(motions: Sequence[Motion], subjects: Sequence[str]) -> Footag
     frames_of = {subject: sum(lengths[i] for i, s in enumerate(subjects) if s == subject) for subject in set(subjects)}
     chances = np.array([length / np.sqrt(frames_of[subject]) for length, subject in zip(lengths, subjects, strict=True)])
     return Footage(
-        torch.cat([_steady_quaternions(motion.rotations) for motion in upright]),
+        torch.cat([to_tensor(quaternions(motion.rotations)) for motion in upright]),
         torch.from_numpy(np.concatenate([motion.root for motion in upright]).astype(np.float32)),
         np.concatenate([[0], np.cumsum(lengths)[:-1]]),
         lengths,
@@ -116,14 +118,6 @@ def sound_parts(motion: Motion) -> list[Motion]:
     edges = [0, *flips.tolist(), motion.frames]
     whole = [slice(a, b) for a, b in pairwise(edges) if b - a >= min(LEAST_PART, motion.frames)]
     return [replace(motion, rotations=motion.rotations[part], root=motion.root[part]) for part in whole]
-
-
-def _steady_quaternions(rotations: FloatArray) -> Tensor:
-    """Matrices (frames, joints, 3, 3) as quaternions w x y z whose sign never flips between frames."""
-    quats = roma.rotmat_to_unitquat(to_tensor(rotations))[..., [3, 0, 1, 2]]
-    flips = (quats[1:] * quats[:-1]).sum(-1, keepdim=True) < 0
-    quats[1:] *= torch.where(flips, -1.0, 1.0).cumprod(0)
-    return quats
 
 
 def leg_length(bones: FloatArray, joints: tuple[str, ...]) -> float:
@@ -168,7 +162,7 @@ def marked(
     bones = to_tensor(bodies.bones)
     parents = torch.tensor(bodies.parents)
     offsets = torch.where((parents < 0)[:, None], 0.0, bones[:, parents])
-    positions, global_rotations = forward(local, root, offsets, bodies.parents)
+    positions, global_rotations = forward(local, root, offsets[:, None], bodies.parents)
     carriers = list(bodies.carriers)
     places = to_tensor(bodies.offsets)[:, None] + soft * to_tensor(_sliding(count, len(carriers), frames, rate_hz, random))
     # of a rotation by the vector u the skew part is u sin|u| / |u|, which is u as long as skin is elastic
@@ -178,31 +172,6 @@ def marked(
     places = places + soft * (to_tensor(bodies.skin)[:, None] @ bend[..., None])[..., 0]
     markers = positions[:, :, carriers] + (global_rotations[:, :, carriers] @ places[..., None])[..., 0]
     return Windows(local, root, offsets, markers)
-
-
-def forward(local: Tensor, root: Tensor, offsets: Tensor, parents: tuple[int, ...]) -> tuple[Tensor, Tensor]:
-    """Forward kinematics of windows.
-
-    Args:
-        local: (windows, frames, joints, 3, 3).
-        root: (windows, frames, 3).
-        offsets: (windows, joints, 3).
-        parents: Of each joint.
-
-    Returns:
-        Positions (windows, frames, joints, 3) and global rotations (windows, frames, joints, 3, 3).
-    """
-    positions: list[Tensor] = []
-    global_rotations: list[Tensor] = []
-    for joint, parent in enumerate(parents):
-        own = local[:, :, joint]
-        if parent < 0:
-            global_rotations.append(own)
-            positions.append(root)
-        else:
-            global_rotations.append(global_rotations[parent] @ own)
-            positions.append(positions[parent] + (global_rotations[parent] @ offsets[:, None, joint, :, None])[..., 0])
-    return torch.stack(positions, dim=2), torch.stack(global_rotations, dim=2)
 
 
 def _at(footage: Footage, starts: Tensor, moments: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:

@@ -23,7 +23,7 @@ def test_advice_is_for_what_is_hidden(body, noiseless):
     seen.confidence[1, arm] = 0.0
     ones = torch.ones(2, body.coordinates, dtype=torch.float64)
     believed = Advice(ones, ones, torch.ones(2, 41)).where_hidden(body, visible_part(body, seen)).precision
-    joints = [body.joints[joint] for joint in body.coordinate_joints]
+    joints = [body.joints[joint] for joint in body.topology.coordinate_joints]
     elbow, other, thumb = (joints.index(joint) for joint in ("LeftForeArm", "RightForeArm", "LThumb"))
     assert believed[0, elbow] == believed[1, other] == 0
     assert believed[1, elbow] == pytest.approx(ADVICE_WEIGHT)
@@ -35,14 +35,14 @@ def test_advice_moves_a_hidden_arm_and_no_other(body, noiseless):
     arm = [row for row, label in enumerate(body.labels) if label in ("LUPA", "LELB", "LFRM", "LWRA", "LWRB", "LFIN")]
     seen.confidence[:, arm] = 0.0
     at, _ = coarse(seen)
-    elbow = [body.joints[joint] for joint in body.coordinate_joints].index("LeftForeArm")
+    elbow = [body.joints[joint] for joint in body.topology.coordinate_joints].index("LeftForeArm")
     q = solved(body, seen).q[at]
     wanted = q.clone()
     wanted[:, elbow] += 0.5
     advice = Advice(wanted, torch.full_like(wanted, 1e6), torch.ones(len(at), 41))
     moved = fit_poses(body, bundled().pose, seen, find_poses(body, bundled().pose, seen, advice=advice)).q[at]
     torch.testing.assert_close(moved[:, elbow], wanted[:, elbow], atol=0.02, rtol=0)
-    far = [c for c, joint in enumerate(body.coordinate_joints) if not body.joints[joint].startswith(("Left", "LThumb"))]
+    far = [c for c, joint in enumerate(body.topology.coordinate_joints) if not body.joints[joint].startswith(("Left", "LThumb"))]
     assert (moved - q)[:, far].abs().max() < 0.01
 
 

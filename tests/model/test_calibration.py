@@ -8,12 +8,13 @@ import torch
 from scipy.ndimage import gaussian_filter1d
 
 from model.actors.prior import Prior, bundled
-from model.solver.calibration import INDEPENDENCE, ActorFit, Sizes, fit_actor, spread_frames
+from model.solver.calibration import INDEPENDENCE, ActorFit, SizeParameters, fit_actor, spread_frames
 from model.solver.fit import (
     place_root,
     sample_weights,
 )
-from model.solver.kinematics import ROOT_DOF, Body, Pose
+from model.solver.kinematics import Body, Pose, marker_jacobian
+from model.solver.topology import ROOT_DOF
 from model.synthetic.bodies import draw_bodies
 
 from .solving import observed
@@ -56,7 +57,7 @@ def test_bone_jacobian_is_the_derivative(any_body, noiseless):
         step[column] = 1e-6
 
         def markers(s: float, step: torch.Tensor = step) -> torch.Tensor:
-            return fit.sized(Sizes(sizes.components + s * step, sizes.offsets)).posed(pose).markers
+            return fit.sized(SizeParameters(sizes.components + s * step, sizes.offsets)).posed(pose).markers
 
         torch.testing.assert_close(jacobian[..., column], (markers(1) - markers(-1)) / 2e-6, atol=1e-7, rtol=0)
 
@@ -72,7 +73,7 @@ def test_a_step_of_poses_and_sizes_solves_the_dense_system(any_body, noiseless):
     by_offsets, by_bones = fit.offset_jacobian(posed.global_rotations), fit.bone_jacobian(posed.global_rotations)
     residuals = posed.markers - seen.points
     weights = INDEPENDENCE * sample_weights(residuals, seen, 0.3)
-    by_pose = any_body.marker_jacobian(pose, posed)
+    by_pose = marker_jacobian(any_body.topology, pose, posed)
     count, split, labels = by_pose.shape[-1], len(sizes.components), len(any_body.labels)
     whole = torch.zeros(2 * count + split + 3 * labels, 2 * count + split + 3 * labels, dtype=torch.float64)
     pull = torch.zeros(len(whole), dtype=torch.float64)
@@ -146,7 +147,7 @@ def test_a_marker_is_expected_with_the_joint_that_it_lies_by(body, noiseless):
     fit = ActorFit(body, prior, placement, observed(noiseless.markers[:2]))
     random = torch.Generator().manual_seed(3)
     components = torch.randn(fit.bone_basis.shape[-1], generator=random, dtype=torch.float64)
-    sizes = Sizes(components, fit.offset_mean + 0.01 * torch.randn(fit.offset_mean.shape, generator=random, dtype=torch.float64))
+    sizes = SizeParameters(components, fit.offset_mean + 0.01 * torch.randn(fit.offset_mean.shape, generator=random, dtype=torch.float64))
     expected = fit.offset_mean.clone()
     expected[row] += (fit.bones(sizes) - fit.bone_mean)[prior.actor.joints.index("LeftHand")]
     away = torch.cat([components, (sizes.offsets - fit.offset_mean).flatten()])

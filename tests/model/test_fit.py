@@ -31,9 +31,10 @@ from model.solver.fit import (
     wrong_frames,
 )
 from model.solver.frames import Between
-from model.solver.kinematics import ROOT_DOF, Pose
+from model.solver.kinematics import Pose, marker_jacobian
 from model.solver.observations import marker_jitter
 from model.solver.options import KernelScales
+from model.solver.topology import ROOT_DOF
 
 from .solving import observed, solved
 
@@ -80,7 +81,7 @@ def test_normal_matrix_is_that_of_the_jacobian(any_body, noiseless):
     posed = any_body.posed(pose)
     residuals = posed.markers - seen.points
     weights = sample_weights(residuals, seen, 0.05)
-    jacobian = any_body.marker_jacobian(pose, posed)
+    jacobian = marker_jacobian(any_body.topology, pose, posed)
     dense = torch.einsum("fmic,fm,fmid->fcd", jacobian, weights, jacobian)
     believed = student_t_weight(pose, terms)
     dense += believed[..., None] * terms.precision
@@ -143,7 +144,7 @@ def test_a_wrong_minimum_is_tried_again(body, noiseless):
     found = find_poses(body, bundled().pose, seen).pose
     assert not wrong_frames(body, few, found).any()
     wrong = Pose(found.root.clone(), found.turn.clone(), found.q.clone())
-    arm = [row for row, joint in enumerate(body.coordinate_joints.tolist()) if body.joints[joint] in ("RightArm", "RightForeArm")]
+    arm = [row for row, joint in enumerate(body.topology.coordinate_joints.tolist()) if body.joints[joint] in ("RightArm", "RightForeArm")]
     wrong.q[40:43, arm] += 1.0
     assert wrong_frames(body, few, wrong).nonzero()[:, 0].tolist() == [40, 41, 42]
     terms = prior_terms(bundled().pose, few.seconds, few.points)
@@ -195,7 +196,7 @@ def test_markers_of_a_rigid_body_are_followed_to_their_jitter_and_those_on_skin_
 
 
 def test_the_prior_says_less_of_poses_beyond_the_usual(body):
-    terms = prior_terms(bundled().pose, 0.05, body.offsets)
+    terms = prior_terms(bundled().pose, 0.05, body.sizes.joint_offsets)
     precision = torch.as_tensor(bundled().pose.precision)
     variances = torch.linalg.inv(precision).diagonal()
     pose = body.rest(3)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Torch's forward kinematics against numpy's, its derivatives against finite differences."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import roma
@@ -8,7 +10,9 @@ import torch
 
 from model.actors.prior import bundled
 from model.core.motion import Motion, forward
-from model.solver.kinematics import ROOT_DOF, Body, Pose
+from model.solver import kinematics
+from model.solver.kinematics import Body, Pose, marker_jacobian
+from model.solver.topology import ROOT_DOF
 
 FRAMES = 4
 
@@ -63,15 +67,15 @@ def test_a_joint_turns_by_its_rotation_vector_in_single_precision(length):
     u = length * torch.nn.functional.normalize(torch.tensor([[0.3, -0.5, 0.8]], dtype=torch.float64))
     hip = body.joints.index("LeftUpLeg")
     q = torch.zeros(1, body.coordinates)
-    rows = body.coordinate_joints == hip
-    q[0, rows] = torch.linalg.solve(body.coordinate_axes[rows].double().T, u[0]).float()
+    rows = body.topology.coordinate_joints == hip
+    q[0, rows] = torch.linalg.solve(body.topology.coordinate_axes[rows].double().T, u[0]).float()
     pose = Pose(torch.zeros(1, 3), torch.eye(3)[None], q)
-    global_rotations = body.mean[hip].double().T @ body.posed(pose).local[0, hip].double()
+    global_rotations = body.topology.mean[hip].double().T @ body.posed(pose).local[0, hip].double()
     torch.testing.assert_close(global_rotations, roma.rotvec_to_rotmat(u)[0], atol=1e-6, rtol=0)
 
 
 def test_marker_jacobian_is_the_derivative(body, pose):
-    jacobian = body.marker_jacobian(pose, body.posed(pose))
+    jacobian = marker_jacobian(body.topology, pose, body.posed(pose))
     numeric = torch.zeros_like(jacobian)
     width = 1e-6
     for column in range(ROOT_DOF + body.coordinates):
@@ -83,14 +87,39 @@ def test_marker_jacobian_is_the_derivative(body, pose):
 
 def test_a_hinge_stays_a_hinge(body):
     knee = body.joints.index("LeftLeg")
-    assert int((body.coordinate_joints == knee).sum()) == 1
+    assert int((body.topology.coordinate_joints == knee).sum()) == 1
     rigid = body.joints.index("LHipJoint")
-    assert int((body.coordinate_joints == rigid).sum()) == 0
+    assert int((body.topology.coordinate_joints == rigid).sum()) == 0
 
 
 def test_a_body_of_other_sizes_has_an_actor_of_these(body):
-    longer = body.with_sizes(1.1 * torch.as_tensor(body.actor.skeleton.bones, dtype=body.offsets.dtype), 2 * body.marker_offsets)
+    longer = body.with_sizes(
+        1.1 * torch.as_tensor(body.actor.skeleton.bones, dtype=body.sizes.joint_offsets.dtype), 2 * body.sizes.marker_offsets
+    )
     np.testing.assert_allclose(longer.actor.skeleton.bones, 1.1 * body.actor.skeleton.bones)
     np.testing.assert_allclose(longer.actor.marker_offsets, 2 * body.actor.marker_offsets)
-    same = Body(longer.actor, body.prior, longer.offsets.device, longer.offsets.dtype)
+    same = Body(longer.actor, bundled().pose, longer.sizes.joint_offsets.device, longer.sizes.joint_offsets.dtype)
     torch.testing.assert_close(same.posed(same.rest(2)).markers, longer.posed(longer.rest(2)).markers)
+
+
+def test_a_body_of_an_actor_of_other_sizes_shares_its_topology(body):
+    longer = replace(body.actor, marker_offsets=1.5 * body.actor.marker_offsets)
+    other, anew = body.of_actor(longer), Body(longer, bundled().pose, torch.device("cpu"), torch.float64)
+    assert other.topology is body.topology
+    assert other.actor is longer
+    torch.testing.assert_close(other.posed(other.rest(2)).markers, anew.posed(anew.rest(2)).markers, rtol=0, atol=0)
+    assert not torch.equal(other.posed(other.rest(2)).markers, body.posed(body.rest(2)).markers)
+
+
+def test_what_was_solved_with_first_can_be_trained_with():
+    """Of a hierarchy that is first met while no gradients are kept."""
+    parents = (-1, 0, 1, 1, 0)
+    local, root = roma.random_rotmat((3, 5)).double(), torch.zeros(3, 3, dtype=torch.float64)
+    offsets = torch.ones(5, 3, dtype=torch.float64)
+    with torch.inference_mode():
+        places, _ = kinematics.forward(local, root, offsets, parents)
+    offsets.requires_grad_()
+    again, _ = kinematics.forward(local.clone(), root.clone(), offsets, parents)
+    torch.testing.assert_close(again.detach(), places.clone(), rtol=0, atol=0)
+    (gradient,) = torch.autograd.grad(again[..., 0].sum(), offsets)
+    assert gradient[1:].abs().sum() > 0

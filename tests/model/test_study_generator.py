@@ -12,12 +12,12 @@ import torch
 
 from model.actors.prior import Prior
 from model.core.skeleton import CMU_PARENTS
+from model.solver.kinematics import forward
 from model.study.generator import Generator, batches, corrupted_windows
 from model.study.preprocessing import Preprocessing
 from model.synthetic import bodies as bodies_module
 from model.synthetic.markers import (
     Footage,
-    forward,
 )
 
 from .synthetic_people import JOINT
@@ -77,7 +77,7 @@ def test_a_pool_says_where_markers_and_joints_truly_are(footage, prior, monkeypa
     monkeypatch.setattr(bodies_module, "SKIN_M_PER_RAD", 0.0)
     pool = Generator(footage, prior, Preprocessing(), {}, clips=6, frames=200, seed=(0,)).pool(0)
     assert pool.frames == 1200
-    positions, _ = forward(pool.local, pool.place, pool.offsets, CMU_PARENTS)
+    positions, _ = forward(pool.local, pool.place, pool.offsets[:, None], CMU_PARENTS)
     apart = (pool.features[..., :3] - positions[:, :, list(prior.actor.carriers)]).norm(dim=-1)
     assert (apart[:, :, prior.actor.labels.index("LWRA")] > 0.01).all()
     assert np.ptp(apart.numpy(), axis=1).max() < 1e-3

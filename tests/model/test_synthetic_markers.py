@@ -12,9 +12,9 @@ from scipy.spatial.transform import Rotation
 
 from model.core.motion import Motion
 from model.core.skeleton import CMU_JOINTS, CMU_PARENTS, Skeleton
+from model.solver.kinematics import forward
 from model.synthetic.markers import (
     RATE_HZ,
-    forward,
     marked,
 )
 
@@ -26,7 +26,7 @@ def test_forward_is_the_engines(prior):
     local, root = random_pose(2, 3)
     skeletons = [Skeleton(CMU_JOINTS, CMU_PARENTS, bones) for bones in bodies.bones]
     offsets = torch.from_numpy(np.stack([skeleton.offsets for skeleton in skeletons])).float()
-    positions, rotations = forward(local, root, offsets, CMU_PARENTS)
+    positions, rotations = forward(local, root, offsets[:, None], CMU_PARENTS)
     for row, skeleton in enumerate(skeletons):
         expected = Motion(skeleton, local[row].double().numpy(), root[row].double().numpy(), RATE_HZ).forward()
         np.testing.assert_allclose(positions[row], expected[0], atol=1e-5)

@@ -14,6 +14,7 @@ from torch import Tensor
 from model.core.rotations import unitquat_to_rotmat
 from model.core.skeleton import CMU_JOINTS, CMU_PARENTS
 from model.files.asf_amc import ASF_TO_C3D
+from model.solver.kinematics import forward
 from model.synthetic import markers as made
 from model.synthetic.markers import (
     FASTEST,
@@ -22,7 +23,6 @@ from model.synthetic.markers import (
     SLOWEST,
     Footage,
     cut_windows,
-    forward,
     gather_footage,
 )
 
@@ -150,6 +150,6 @@ def test_feet_stay_on_the_floor_whatever_the_legs(prior):
     hips = recorded.root[0, 1]
     for size in (0.8, 1.0, 1.25):
         windows = cut_windows(gather_footage([recorded], ["a"]), mean_bodies(prior, 2, size), 3, np.random.default_rng(0))
-        positions, _ = forward(windows.local, windows.root, windows.offsets, CMU_PARENTS)
+        positions, _ = forward(windows.local, windows.root, windows.offsets[:, None], CMU_PARENTS)
         np.testing.assert_allclose(windows.root[..., 2], size * hips, atol=1e-5)
         np.testing.assert_allclose(positions[:, :, [JOINT["LeftFoot"], JOINT["RightFoot"]], 2].mean(), size * feet, atol=1e-4)
