@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Hands and eyes at Blender's window, ears at the engine, and the verdict of what they found."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+#: Where `run.sh` put what is needed, and where what it takes back belongs.
+STAGE = Path(os.environ["BONESETTER_WINDOW_TEST"])
+OUT = STAGE / "out"
+PACKAGE = "bl_ext.dev.bonesetter"
+TICK = 0.02
+PATIENCE = 240.0
+
+Steps = Iterator[None]
+
+
+def ext(name: str) -> Any:
+    return importlib.import_module(f"{PACKAGE}.{name}")
+
+
+class Ticker:
+    """Measures how long Blender's event loop stands still."""
+
+    def __init__(self) -> None:
+        self.gaps: list[float] = []
+        self._last: float | None = None
+        bpy.app.timers.register(self._tick)
+
+    def restart(self) -> None:
+        self.gaps.clear()
+        self._last = None
+
+    def _tick(self) -> float:
+        now = time.monotonic()
+        if self._last is not None:
+            self.gaps.append(now - self._last)
+        self._last = now
+        return TICK
+
+
+class Person:
+    """Hands and eyes at the window."""
+
+    def __init__(self) -> None:
+        self.window = bpy.context.window_manager.windows[0]
+        self.area = next(area for area in self.window.screen.areas if area.type == "VIEW_3D")
+        self.sidebar = next(region for region in self.area.regions if region.type == "UI")
+        self.place = (0, 0)
+
+    def move(self, x: int, y: int) -> Steps:
+        self.place = (int(x), int(y))
+        self.window.event_simulate(type="MOUSEMOVE", value="NOTHING", x=self.place[0], y=self.place[1])
+        yield
+
+    def press(self, key: str, **modifiers: bool) -> Steps:
+        for value in ("PRESS", "RELEASE"):
+            self.window.event_simulate(type=key, value=value, x=self.place[0], y=self.place[1], **modifiers)
+            yield
+
+    def look(self, name: str) -> Steps:
+        """Keep what the screen shows."""
+        yield from wait(0.4)
+        subprocess.run(["import", "-window", "root", str(OUT / f"{name}.png")], check=True)
+
+    def find_button(self, command: str) -> Steps:
+        """Move over the sidebar until the button under the mouse is the one that runs a command.
+
+        Ctrl-C over a button copies the command that it runs: no pixel has to be known beforehand.
+        """
+        x = self.sidebar.x + self.sidebar.width // 3
+        for y in range(self.sidebar.y + self.sidebar.height - 10, self.sidebar.y, -9):
+            self.window_manager().clipboard = ""
+            yield from self.move(x, y)
+            yield from self.move(x + 2, y)
+            yield from self.press("C", ctrl=True)
+            yield
+            if command in self.window_manager().clipboard:
+                return
+        raise AssertionError(f"no button in the sidebar runs {command}")
+
+    @staticmethod
+    def window_manager() -> Any:
+        return bpy.context.window_manager
+
+
+def wait(seconds: float) -> Steps:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        yield
+
+
+def wait_for(condition: Callable[[], Any], what: str) -> Steps:
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError(f"waited in vain for {what}")
+        yield
+
+
+class Ear:
+    """Hears what the engine tells of a solve, as it arrives in Blender, however seldom the window looks."""
+
+    def __init__(self, engine: Any) -> None:
+        self.told: list[tuple[str, float]] = []
+        self._engine, self._messages = engine, engine.messages
+        engine.messages = self._listen
+
+    def _listen(self, timeout: float = 0.0) -> list[dict[str, Any]]:
+        heard = self._messages(timeout)
+        # what was cancelled may still say a word
+        current = ext("operators.session").session.solve
+        mine = [message for message in heard if "progress" in message and current is not None and message["id"] == current.job.number]
+        self.told += [(message["stage"], message["progress"]) for message in mine]
+        return heard
+
+    def close(self) -> None:
+        del self._engine.messages  # what stood before it: the class's own
+
+
+class Verdict:
+    """What was checked, and how it came out."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.passed = self.failed = 0
+
+    def check(self, what: str, holds: Any, seen: Any = "") -> None:
+        self.passed += bool(holds)
+        self.failed += not holds
+        self.lines.append(f"{'ok    ' if holds else 'FAILED'} {what}{f': {seen}' if seen != '' else ''}")
+
+    def write(self) -> None:
+        self.lines.append(f"{self.passed} passed, {self.failed} failed")
+        (OUT / "verdict.txt").write_text("\n".join(self.lines) + "\n", encoding="utf-8")
