@@ -51,7 +51,7 @@ def ours() -> tuple[Solve, str]:
     from ..engine.pipeline import solve_take
 
     def solve(actor: Actor | None, take: Take) -> tuple[Motion, FloatArray | None, Actor | None]:
-        solution = solve_take(take, Settings(), actor, lambda _stage, _part: None)
+        solution = solve_take(take, Settings(), actor)
         motion = Motion(solution.actor.skeleton, unitquat_to_rotmat(solution.rotations), solution.positions[:, 0], take.rate_hz)
         return motion, in_order(solution.markers_model, solution.clean.take.labels, take.labels), solution.actor
 

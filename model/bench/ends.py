@@ -114,7 +114,7 @@ def solved(take: Take, actor: Actor | None = None) -> Solution:
     """A take as a user would solve it."""
     from ..engine.pipeline import solve_take  # not above: `--help` shall not wait for torch
 
-    return solve_take(take, Settings(), actor, lambda _stage, _part: None)
+    return solve_take(take, Settings(), actor)
 
 
 def at_rate(take: Take, rate_hz: float) -> Take:

@@ -243,13 +243,9 @@ def learn(data: Path, out: Path = priors.BUNDLED) -> None:
     for _ in range(ROUNDS):
         for name in FITTED_TAKES:
             write_prior(out, tensors, header)
-            solution = solve_take(read_c3d(find_c3d(takes / name)), Settings(), None, _silent, priors.read(out, without=(name,)))
+            solution = solve_take(read_c3d(find_c3d(takes / name)), Settings(), prior=priors.read(out, without=(name,)))
             tensors[f"offsets.{name}"] = solution.actor.marker_offsets
     write_prior(out, tensors, header)
-
-
-def _silent(_stage: str, _part: float) -> None:
-    """Nobody watches."""
 
 
 def write_prior(path: Path, tensors: dict[str, FloatArray], header: dict[str, str]) -> None:

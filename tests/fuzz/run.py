@@ -170,7 +170,7 @@ def _solve(take) -> None:
     from model.engine.pipeline import solve_take
     from model.core.settings import Settings
 
-    solution = solve_take(take, Settings(workers=1), None, lambda _stage, _part: None)
+    solution = solve_take(take, Settings(workers=1))
     assert np.isfinite(solution.positions).all()
     assert np.isfinite(solution.rotations).all()
 

@@ -42,10 +42,6 @@ def with_markers(take: Take, labels: list[str], positions: np.ndarray) -> Take:
     )
 
 
-def silent(_stage: str, _part: float) -> None:
-    pass
-
-
 @pytest.fixture(scope="module")
 def strange() -> Strange:
     """The synthetic person with a wand and a hat, a ball on the floor and a marker that is hardly ever seen."""
@@ -64,7 +60,7 @@ def strange() -> Strange:
 
 @pytest.fixture(scope="module")
 def solution(strange: Strange) -> Solution:
-    return solve_take(strange.take, Settings(), None, silent)
+    return solve_take(strange.take, Settings())
 
 
 def motion_mm(solution: Solution, motion: Motion) -> float:
@@ -95,13 +91,13 @@ def test_what_was_attached_and_what_not_is_said(solution: Solution) -> None:
 
 def test_the_poses_are_no_worse_for_it(solution: Solution, strange: Strange) -> None:
     known = strange.take.only(range(len(strange.take.labels) - 4))
-    without = solve_take(known, Settings(), None, silent)
+    without = solve_take(known, Settings())
     assert not [warning for warning in without.warnings if "does not know" in warning]
     assert motion_mm(solution, strange.motion) < motion_mm(without, strange.motion) + 0.5
 
 
 def test_a_saved_actor_knows_them(solution: Solution, strange: Strange) -> None:
-    again = solve_take(strange.take, Settings(), solution.actor, silent)
+    again = solve_take(strange.take, Settings(), solution.actor)
     assert again.actor.labels == solution.actor.labels
     np.testing.assert_allclose(again.actor.marker_offsets, solution.actor.marker_offsets)
     assert not any("Attached" in warning for warning in again.warnings)
@@ -110,7 +106,7 @@ def test_a_saved_actor_knows_them(solution: Solution, strange: Strange) -> None:
 def test_a_given_actor_keeps_its_bones_when_markers_are_attached(solution: Solution, strange: Strange) -> None:
     keep = [row for row, label in enumerate(solution.actor.labels) if label != "Hat"]
     actor = solution.actor.only(keep)
-    again = solve_take(strange.take, Settings(), actor, silent)
+    again = solve_take(strange.take, Settings(), actor)
     assert again.actor.labels == solution.actor.labels
     assert again.actor.offset_sigma is not None
     # found in poses that were found without it, it is no surer than an attachment is held to be
@@ -125,7 +121,7 @@ def test_a_known_marker_under_a_strange_name_comes_back(strange: Strange) -> Non
     renamed = {"LSHN": "Spot1", "RHEE": "Spot2", "LUPA": "Spot3"}
     take = strange.take.only(range(len(strange.take.labels) - 4))
     take = replace(take, labels=tuple(renamed.get(label, label) for label in take.labels))
-    solution = solve_take(take, Settings(), None, silent)
+    solution = solve_take(take, Settings())
     truth = bundled().mean_actor()
     for label, spot in renamed.items():
         row, true = solution.actor.labels.index(spot), truth.labels.index(label)

@@ -27,10 +27,6 @@ from model.marker_sets.marker_set import load_marker_set
 from .soft_person import drifting, person, skeleton, taken, walking
 
 
-def silent(_stage, _part):
-    pass
-
-
 @pytest.fixture(scope="module")
 def actor():
     return person()
@@ -56,7 +52,7 @@ def nameless(actor):
 
 @pytest.mark.parametrize(("gaps", "most_mm", "most_deg"), [(0.0, 1.5, 1.5), (0.2, 3.0, 3.0)])
 def test_a_person_of_24_joints_is_solved(actor, motion, gaps, most_mm, most_deg):
-    solution = solve_take(taken(actor, motion, gaps=gaps), Settings(), actor, silent)
+    solution = solve_take(taken(actor, motion, gaps=gaps), Settings(), actor)
     error = error_of(solution, motion)
     assert solution.rotations.shape[1] == 24
     assert not solution.warnings
@@ -68,7 +64,7 @@ def test_an_arm_that_is_hidden_glides(actor, motion):
     take = taken(actor, motion)
     arm = [row for row, label in enumerate(take.labels) if label in ("LUPA", "LELB", "LELI", "LFRM", "LWRA", "LWRB", "LFIN")]
     take.positions[600:660, arm] = np.nan
-    error = error_of(solve_take(take, Settings(), actor, silent), motion)
+    error = error_of(solve_take(take, Settings(), actor), motion)
     assert error.position_mm.max(axis=1)[600:660].mean() < 120
     assert error.position_mm[:590].mean() < 1.5
 
@@ -76,7 +72,7 @@ def test_an_arm_that_is_hidden_glides(actor, motion):
 def test_nothing_needs_to_be_known_of_joints_and_labels(actor, motion):
     unknown = nameless(actor)
     take = replace(taken(actor, motion), labels=tuple(f"Bob:{label}" for label in unknown.labels))
-    error = error_of(solve_take(take, Settings(), unknown, silent), motion)
+    error = error_of(solve_take(take, Settings(), unknown), motion)
     assert error.position_mm.mean() < 2
     assert error.motion_deg.mean() < 2
 
@@ -86,7 +82,7 @@ def test_joints_may_turn_as_no_person_does(actor, known):
     """What no marker tells, as how the spine shares its bend, is left to the prior."""
     drift = drifting(actor, 10)
     one = actor if known else nameless(actor)
-    error = error_of(solve_take(replace(taken(actor, drift), labels=one.labels), Settings(), one, silent), drift)
+    error = error_of(solve_take(replace(taken(actor, drift), labels=one.labels), Settings(), one), drift)
     assert error.position_mm.mean() < 4
     assert error.motion_deg.mean() < 6
 
@@ -95,14 +91,14 @@ def test_joints_may_turn_as_no_person_does(actor, known):
 def test_real_motion(motion_folder, actor, clip):
     path = motion_folder / "cmu" / f"{clip}.amc"
     lab = walking(actor, read_amc(path, read_asf(path.parent / f"{path.parent.name}.asf")))
-    error = error_of(solve_take(taken(actor, lab, gaps=0.1), Settings(), actor, silent), lab)
+    error = error_of(solve_take(taken(actor, lab, gaps=0.1), Settings(), actor), lab)
     assert error.position_mm.mean() < 3
     assert error.motion_deg.mean() < 3
 
 
 def test_markers_that_the_actor_lacks_are_attached(actor, motion):
     lacking = actor.only([row for row, label in enumerate(actor.labels) if label not in ("LTHI", "RSHN")])
-    solution = solve_take(taken(actor, motion), Settings(), lacking, silent)
+    solution = solve_take(taken(actor, motion), Settings(), lacking)
     said = next(warning for warning in solution.warnings if warning.startswith("Attached by fitting"))
     assert "LTHI to left_hip" in said
     assert "RSHN to right_knee" in said
@@ -112,13 +108,13 @@ def test_markers_that_the_actor_lacks_are_attached(actor, motion):
 
 def test_too_few_markers_is_one_sentence(actor, motion):
     with pytest.raises(BonesetterError, match=r"too few to solve: at least 12 are needed, three of them of LFWT"):
-        solve_take(taken(actor, motion).only(range(5)), Settings(), actor, silent)
+        solve_take(taken(actor, motion).only(range(5)), Settings(), actor)
 
 
 def test_a_solution_of_any_hierarchy_is_written_and_read(actor, motion, tmp_path):
     pytest.importorskip("pybvh")
     short = Motion(motion.skeleton, motion.rotations[:60], motion.root[:60], motion.rate_hz)
-    solution = solve_take(taken(actor, short), Settings(), actor, silent)
+    solution = solve_take(taken(actor, short), Settings(), actor)
     save_pose(solution, tmp_path / "pose.npz")
     pose = load_pose(tmp_path / "pose.npz")
     np.testing.assert_allclose(pose.skeleton.offsets, actor.skeleton.offsets)

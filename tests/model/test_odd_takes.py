@@ -75,7 +75,7 @@ def test_an_odd_take_is_solved_or_refused_without_warnings(trait: str, take: Tak
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         try:
-            solution = solve_take(odd, Settings(), None, lambda _stage, _part: None)
+            solution = solve_take(odd, Settings())
         except BonesetterError as error:
             assert str(error).endswith(".")
             return
@@ -85,7 +85,7 @@ def test_an_odd_take_is_solved_or_refused_without_warnings(trait: str, take: Tak
 
 
 def test_a_spike_in_a_lone_frame_makes_no_mean(take: Take) -> None:
-    solution = solve_take(ODD["a spike in one frame"](take), Settings(), None, lambda _stage, _part: None)
+    solution = solve_take(ODD["a spike in one frame"](take), Settings())
     residual = build_report(solution, {})["marker_residual_mm"]
     assert residual["mean"] < 30
     assert sum(solution.clean.flagged[take.labels[3]].values()) == 1

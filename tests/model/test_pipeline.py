@@ -25,13 +25,9 @@ from model.solver import frames as runs
 from model.synthetic.corruptions import corrupt
 
 
-def silent(_stage, _part):
-    pass
-
-
 @pytest.fixture(scope="module")
 def solution(synthetic):
-    return solve_take(synthetic.take, Settings(), None, silent)
+    return solve_take(synthetic.take, Settings())
 
 
 def error_mm(solution, motion):
@@ -50,14 +46,14 @@ def test_a_noisy_synthetic_take_is_solved(solution, synthetic):
 def test_progress_rises_to_the_end(synthetic):
     short = replace(synthetic.take, positions=synthetic.take.positions[:60], residuals=synthetic.take.residuals[:60])
     parts: list[float] = []
-    solve_take(short, Settings(), None, lambda _stage, part: parts.append(part))
+    solve_take(short, Settings(), progress=lambda _stage, part: parts.append(part))
     assert parts == sorted(parts)
     assert len(set(parts)) > 5
     assert 0 <= parts[0] <= parts[-1] <= 1
 
 
 def test_the_same_input_gives_the_same_output(solution, synthetic):
-    again = solve_take(synthetic.take, Settings(), None, silent)
+    again = solve_take(synthetic.take, Settings())
     np.testing.assert_array_equal(again.rotations, solution.rotations)
     np.testing.assert_array_equal(again.positions, solution.positions)
 
@@ -66,13 +62,13 @@ def test_a_saved_actor_solves_again(solution, synthetic, tmp_path):
     path = tmp_path / "actor.json"
     write_actor(solution.actor, path)
     actor = read_actor(path)
-    again = solve_take(synthetic.take, Settings(), actor, silent)
+    again = solve_take(synthetic.take, Settings(), actor)
     np.testing.assert_allclose(again.positions, solution.positions, atol=2e-3)
 
 
 def test_a_marker_the_actor_lacks_is_said(solution, synthetic):
     actor = solution.actor
-    again = solve_take(synthetic.take, Settings(), actor.only(range(1, len(actor.labels))), silent)
+    again = solve_take(synthetic.take, Settings(), actor.only(range(1, len(actor.labels))))
     assert any(actor.labels[0] in warning for warning in again.warnings)
     assert again.actor.labels == actor.labels
     usual = bundled().actor
@@ -85,13 +81,13 @@ def test_a_marker_the_actor_lacks_is_said(solution, synthetic):
 def test_smoothing_takes_jitter_out(synthetic):
     accelerations = []
     for smooth in (0.0, 1.0):
-        solved = solve_take(synthetic.take, Settings(smooth=smooth), None, silent)
+        solved = solve_take(synthetic.take, Settings(smooth=smooth))
         accelerations.append(np.abs(np.diff(solved.positions, n=2, axis=0)).mean())
     assert accelerations[1] < 0.5 * accelerations[0]
 
 
 def test_locked_feet_stand_in_the_result_and_the_report_says_how_long(synthetic):
-    solution = solve_take(synthetic.take, Settings(lock_feet=True), None, silent)
+    solution = solve_take(synthetic.take, Settings(lock_feet=True))
     actor = solution.actor
     for contact in solution.contacts:
         places = solution.markers_model[contact.frames][:, list(contact.sole.markers)].mean(axis=1)
@@ -123,7 +119,7 @@ def test_the_legs_alone_are_solved(synthetic, lost):
         rows = [synthetic.take.labels.index(label) for label in lost]
         sacrum = synthetic.take.only(rows[:1], ("SACR",))
         take = take.beside(replace(sacrum, positions=synthetic.take.positions[:, rows].mean(axis=1, keepdims=True)))
-    solution = solve_take(take, Settings(), None, silent)
+    solution = solve_take(take, Settings())
     assert solution.clean.take.labels == solution.actor.labels
     assert len(solution.actor.labels) == len(take.labels)
     assert leg_error_mm(solution, synthetic.motion) < 12
@@ -141,7 +137,7 @@ def test_one_who_stands_still_is_not_bent_to_the_mean_pose():
     rotations[:, 0] = ASF_TO_C3D
     motion = Motion(actor.skeleton, rotations, np.zeros((240, 3)), 120.0)
     take = Take("still", actor.labels, actor.markers(motion), np.zeros((240, 41)), 120.0)
-    solution = solve_take(take, Settings(), None, silent)
+    solution = solve_take(take, Settings())
     truth = motion.forward()[0]
     for hip, knee in legs:
         solved, true = (places[0, knee] - places[0, hip] for places in (solution.positions, truth))
@@ -151,10 +147,10 @@ def test_one_who_stands_still_is_not_bent_to_the_mean_pose():
 def test_a_set_that_is_given_is_taken(synthetic):
     take = synthetic.take.only(range(41))
     take = replace(take, positions=take.positions[:240], residuals=take.residuals[:240])
-    solution = solve_take(take, Settings(), None, silent, marker_set=load_marker_set("generic"))
+    solution = solve_take(take, Settings(), marker_set=load_marker_set("generic"))
     assert {"LASI", "LTIB"} < set(solution.actor.labels)
     with pytest.raises(BonesetterError, match=r"Vicon.*too few to solve"):
-        solve_take(take.only(range(14)), Settings(), None, silent, marker_set=load_marker_set("front_waist53"))
+        solve_take(take.only(range(14)), Settings(), marker_set=load_marker_set("front_waist53"))
 
 
 def test_an_unknown_device_is_one_sentence():
@@ -169,7 +165,7 @@ LIMITS = {"cmu_01_01": (50, 16, 4.5), "cmu_02_05": (50, 18, 4.5), "hdm05_dg": (5
 @pytest.mark.parametrize("name", LIMITS)
 def test_the_labs_takes(takes_folder, name):
     lab = read_lab_take(takes_folder / name)
-    solved = solve_take(lab.take, Settings(), None, silent, bundled(without=(name,)))
+    solved = solve_take(lab.take, Settings(), prior=bundled(without=(name,)))
     error = error_mm(solved, lab.motion)
     raw, motion, degrees = LIMITS[name]
     assert error.position_mm.mean() <= raw
@@ -183,29 +179,29 @@ def test_corruption_costs_little(takes_folder):
     lab = read_lab_take(takes_folder / "cmu_01_01")
     prior = bundled(without=("cmu_01_01",))
     takes = (lab.take, corrupt(lab.take, CORRUPTED, seed=0))
-    errors = [error_mm(solve_take(take, Settings(), None, silent, prior), lab.motion) for take in takes]
+    errors = [error_mm(solve_take(take, Settings(), prior=prior), lab.motion) for take in takes]
     assert errors[1].position_mm.mean() - errors[0].position_mm.mean() < 4
     assert errors[1].motion_mm.mean() - errors[0].motion_mm.mean() < 4
 
 
 def test_a_take_that_is_all_noise_is_refused(synthetic):
     with pytest.raises(BonesetterError, match="loosen the thresholds"):
-        solve_take(synthetic.take, Settings(max_speed=0.0, rigid_tolerance=0.0), None, silent)
+        solve_take(synthetic.take, Settings(max_speed=0.0, rigid_tolerance=0.0))
 
 
 def test_an_actor_that_does_not_fit_is_said(solution, synthetic):
     skeleton = solution.actor.skeleton
     actor = replace(solution.actor, skeleton=replace(skeleton, bones=0.3 * skeleton.bones))
     short = replace(synthetic.take, positions=synthetic.take.positions[:60], residuals=synthetic.take.residuals[:60])
-    assert any("off on average" in warning for warning in solve_take(short, Settings(), actor, silent).warnings)
+    assert any("off on average" in warning for warning in solve_take(short, Settings(), actor).warnings)
 
 
 def test_a_take_of_several_windows_is_solved_as_one(synthetic, solution, monkeypatch):
     """Where windows meet nothing shows: the same solve with one window for all."""
     monkeypatch.setattr(runs, "LONGEST_WINDOW", 150)
-    parted = solve_take(synthetic.take, Settings(), solution.actor, silent)
+    parted = solve_take(synthetic.take, Settings(), solution.actor)
     monkeypatch.setattr(runs, "LONGEST_WINDOW", 10_000)
-    whole = solve_take(synthetic.take, Settings(), solution.actor, silent)
+    whole = solve_take(synthetic.take, Settings(), solution.actor)
     assert np.abs(parted.positions - whole.positions).max() < 1e-3
     assert ((parted.rotations[1:] * parted.rotations[:-1]).sum(-1) > 0).all()
 
@@ -214,7 +210,7 @@ def test_a_take_of_several_windows_is_solved_as_one(synthetic, solution, monkeyp
 def test_threads_change_nothing(synthetic, monkeypatch, workers):
     """To the bit: windows are cut alike for any number of threads, and torch sums in one."""
     monkeypatch.setattr(runs, "LONGEST_WINDOW", 150)
-    alone, shared = (solve_take(synthetic.take, Settings(workers=count), None, silent) for count in (1, workers))
+    alone, shared = (solve_take(synthetic.take, Settings(workers=count)) for count in (1, workers))
     np.testing.assert_array_equal(alone.rotations, shared.rotations)
     np.testing.assert_array_equal(alone.positions, shared.positions)
     np.testing.assert_array_equal(alone.markers_model, shared.markers_model)
@@ -223,7 +219,7 @@ def test_threads_change_nothing(synthetic, monkeypatch, workers):
 def test_a_rate_that_cannot_be_is_said(synthetic):
     """Of a take of walking, read as one of 50 kHz, the equations cannot be solved in single precision."""
     with pytest.raises(BonesetterError, match="50000 Hz, check the file's rate and unit"):
-        solve_take(replace(synthetic.take, rate_hz=5e4), Settings(max_speed=1e6), None, silent)
+        solve_take(replace(synthetic.take, rate_hz=5e4), Settings(max_speed=1e6))
 
 
 #: Folder, file's stem, most that the markers may be off on average in mm.
@@ -238,7 +234,7 @@ OTHER_SETS = [
 @pytest.mark.parametrize(("folder", "stem", "most"), OTHER_SETS)
 def test_takes_of_other_marker_sets(takes_folder, folder, stem, most):
     take = read_c3d(takes_folder / folder / f"{stem}.c3d")
-    solved = solve_take(take, Settings(), None, silent)
+    solved = solve_take(take, Settings())
     residual = np.linalg.norm(solved.clean.take.positions - solved.markers_model, axis=-1) * 1000
     assert np.nanmean(residual[solved.clean.trusted]) <= most
 
@@ -254,7 +250,7 @@ def test_limbs_lie_along_the_segments_of_plug_in_gait(takes_folder, stem, most):
     content = ezc3d.c3d(str(path))
     labels = content["parameters"]["POINT"]["LABELS"]["value"]
     points = content["data"]["points"][:3].transpose(2, 1, 0)
-    solved = solve_take(read_c3d(path), Settings(), None, silent)
+    solved = solve_take(read_c3d(path), Settings())
     joints = solved.actor.skeleton.joints
     angles = []
     for side, prefix in (("Left", "L"), ("Right", "R")):

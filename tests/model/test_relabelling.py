@@ -240,7 +240,7 @@ def test_a_whole_solve_puts_mistakes_right_and_reports_them(clean):
 
     take = replace(swapped(changed(clean.take, edit, extra=1), "LFWT", "RFWT", 300, 330), first_frame=11)
     take = swapped(exchanged(take, LEFT_LEG, 450, 720), "LWRA", "LWRB", 30, 70)
-    solution = solve_take(take, Settings(), None, lambda _stage, _part: None)
+    solution = solve_take(take, Settings())
     np.testing.assert_array_equal(solution.clean.take.positions, clean.take.positions)
     report = build_report(solution, solution.seconds)
     found = {(each["kind"], tuple(sorted(each["labels"])), *each["frames"][0]) for each in report["findings"] if each["frames"]}
@@ -255,6 +255,6 @@ def test_a_whole_solve_puts_mistakes_right_and_reports_them(clean):
 
 
 def test_a_whole_solve_of_a_clean_take_corrects_nothing(clean):
-    solution = solve_take(clean.take, Settings(), None, lambda _stage, _part: None)
+    solution = solve_take(clean.take, Settings())
     assert solution.findings == ()
     np.testing.assert_array_equal(solution.clean.take.positions, clean.take.positions)

@@ -20,10 +20,6 @@ from model.files.output import write_outputs
 from model.synthetic.corruptions import corrupt
 
 
-def silent(_stage, _part):
-    pass
-
-
 def with_moved(synthetic, moved):
     """The synthetic take with markers moved on their bones: {label: metres on the axes of the label's joint}."""
     actor, global_rotations = bundled().mean_actor(), synthetic.motion.forward()[1]
@@ -45,7 +41,7 @@ def restuck(solution):
 
 @pytest.fixture(scope="module")
 def undisturbed(synthetic):
-    return solve_take(synthetic.take, Settings(), bundled().mean_actor(), silent)
+    return solve_take(synthetic.take, Settings(), bundled().mean_actor())
 
 
 @pytest.mark.parametrize(
@@ -65,7 +61,7 @@ def test_a_marker_that_was_moved_is_found_and_fitted(synthetic, undisturbed, mov
     sure = np.full_like(actor.marker_offsets, 0.005)
     sure[[actor.labels.index(label) for label in moved]] = 0.001
     actor = replace(actor, offset_sigma=sure)
-    solution = solve_take(with_moved(synthetic, moved), Settings(), actor, silent)
+    solution = solve_take(with_moved(synthetic, moved), Settings(), actor)
     assert set(restuck(solution)) == set(moved)
     assert solution.actor.offset_sigma is not None
     for label, by in moved.items():
@@ -86,7 +82,7 @@ def test_a_marker_that_was_moved_is_found_and_fitted(synthetic, undisturbed, mov
     assert len(entries) == len(moved)
     assert entries[0]["frames"] == []  # all of them
     assert entries[0]["numbers"]["moved_mm"] > 25
-    again = solve_take(with_moved(synthetic, moved), Settings(), read_actor(tmp_path / "actor.json"), silent)
+    again = solve_take(with_moved(synthetic, moved), Settings(), read_actor(tmp_path / "actor.json"))
     assert not restuck(again)
 
 
@@ -97,20 +93,20 @@ def test_nothing_is_found_where_nothing_was_moved(undisturbed):
 
 
 def test_noise_is_not_taken_for_it(synthetic):
-    assert not restuck(solve_take(corrupt(synthetic.take, CORRUPTED, seed=0), Settings(), bundled().mean_actor(), silent))
+    assert not restuck(solve_take(corrupt(synthetic.take, CORRUPTED, seed=0), Settings(), bundled().mean_actor()))
 
 
 def test_a_single_pose_tells_nothing(synthetic):
     take = with_moved(synthetic, {"LWRA": (0.04, 0.0, 0.0)})
     still = replace(take, positions=take.positions[:30], residuals=take.residuals[:30])
-    assert not restuck(solve_take(still, Settings(), bundled().mean_actor(), silent))
+    assert not restuck(solve_take(still, Settings(), bundled().mean_actor()))
 
 
 def test_another_person_is_not_fitted(synthetic):
     """Where half of the markers sit elsewhere, it is not the markers."""
     random = np.random.default_rng(0)
     moved = {label: random.normal(scale=0.04, size=3) for label in bundled().mean_actor().labels[::2]}
-    solution = solve_take(with_moved(synthetic, moved), Settings(), bundled().mean_actor(), silent)
+    solution = solve_take(with_moved(synthetic, moved), Settings(), bundled().mean_actor())
     assert not restuck(solution)
 
 
@@ -122,5 +118,5 @@ def test_no_real_take_has_any(takes_folder, name):
     spans = [(slice(None), slice(None)), (slice(middle), slice(middle, None)), (slice(middle, None), slice(middle))]
     for fitted, reused in spans:
         one, other = (replace(take, positions=take.positions[span], residuals=take.residuals[span]) for span in (fitted, reused))
-        actor = solve_take(one, Settings(), None, silent).actor
-        assert not restuck(solve_take(other, Settings(), actor, silent))
+        actor = solve_take(one, Settings()).actor
+        assert not restuck(solve_take(other, Settings(), actor))
