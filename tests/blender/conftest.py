@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Load the repository as the true extension `bl_ext.dev.bonesetter` into the bpy wheel that runs pytest."""
+"""Load the repository as the true extension `bl_ext.dev.bonesetter` into the bpy wheel that runs pytest.
+
+With `BONESETTER_ZIP`, a built zip is installed in its place, by Blender's own `install-file`, and tested: `bl_ext.user_default.bonesetter`.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,9 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGE = "bl_ext.dev.bonesetter"
+#: The zip that is tested in place of the checkout.
+ZIP = os.environ.get("BONESETTER_ZIP")
+PACKAGE = "bl_ext.user_default.bonesetter" if ZIP else "bl_ext.dev.bonesetter"
 DATA = Path(os.environ.get("BONESETTER_DATA") or ROOT.parent / "shared" / "data")
 
 _resources = tempfile.mkdtemp(prefix="bonesetter-tests-")
@@ -31,13 +36,27 @@ def pytest_sessionstart() -> None:
     # isort: split
     import addon_utils
 
-    repository = Path(_resources) / "repository"
-    repository.mkdir()
-    (repository / "bonesetter").symlink_to(ROOT, target_is_directory=True)
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
-    bpy.context.preferences.extensions.repos.new(name="dev", module="dev", custom_directory=str(repository))
-    if addon_utils.enable(PACKAGE, default_set=True) is None:
+    if ZIP:
+        install(ZIP)
+    else:
+        repository = Path(_resources) / "repository"
+        repository.mkdir()
+        (repository / "bonesetter").symlink_to(ROOT, target_is_directory=True)
+        bpy.context.preferences.extensions.repos.new(name="dev", module="dev", custom_directory=str(repository))
+        addon_utils.enable(PACKAGE, default_set=True)
+    if not addon_utils.check(PACKAGE)[1]:
         pytest.exit(f"{PACKAGE} could not be enabled", returncode=3)
+
+
+def install(archive: str) -> None:
+    """As `blender --command extension install-file --repo user_default --enable ZIP`."""
+    import addon_utils
+
+    addon_utils.enable("bl_pkg")
+    cli = importlib.import_module("bl_pkg.bl_extension_cli")
+    if cli.cli_extension_handler(["install-file", "--repo", "user_default", "--enable", str(Path(archive).resolve())]):
+        pytest.exit(f"{archive} could not be installed", returncode=3)
 
 
 def pytest_sessionfinish() -> None:
@@ -52,6 +71,18 @@ def pytest_sessionfinish() -> None:
 def ext() -> Callable[[str], ModuleType]:
     """Import a module of the extension by its name in it."""
     return lambda name: importlib.import_module(f"{PACKAGE}.{name}")
+
+
+@pytest.fixture(scope="session")
+def package() -> str:
+    """The extension's name among Python's modules."""
+    return PACKAGE
+
+
+@pytest.fixture(scope="session")
+def extension_folder() -> Path:
+    """Where the extension that is tested lies: the checkout, or what was installed from the zip."""
+    return Path(str(importlib.import_module(PACKAGE).__file__)).parent
 
 
 @pytest.fixture(autouse=True)

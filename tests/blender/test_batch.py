@@ -28,10 +28,10 @@ REPORT = [
 
 
 @pytest.fixture(scope="module")
-def batch(engine_python):
+def batch(engine_python, extension_folder):
     def run(*arguments):
         environment = {**os.environ, "BONESETTER_ENGINE_PYTHON": engine_python}
-        command = [sys.executable, str(ROOT / "batch.py"), *map(str, arguments)]
+        command = [sys.executable, str(extension_folder / "batch.py"), *map(str, arguments)]
         return subprocess.run(command, capture_output=True, text=True, timeout=240, env=environment)
 
     return run
@@ -204,25 +204,25 @@ def test_a_file_that_cannot_be_written_leaves_none_of_its_take(done, batch, tmp_
     assert (tmp_path / "one.bvh").read_text() == "old"
 
 
-def test_a_wrong_name_is_said_without_the_engine(tmp_path):
+def test_a_wrong_name_is_said_without_the_engine(extension_folder, tmp_path):
     marker = tmp_path / "started"
     python = tmp_path / "python"
     python.write_text(f"#!/bin/sh\ntouch {marker}\n")
     python.chmod(0o755)
     environment = {**os.environ, "BONESETTER_ENGINE_PYTHON": str(python)}
-    command = [sys.executable, str(ROOT / "batch.py"), str(tmp_path / "none.c3d"), "--out", str(tmp_path / "out")]
+    command = [sys.executable, str(extension_folder / "batch.py"), str(tmp_path / "none.c3d"), "--out", str(tmp_path / "out")]
     run = subprocess.run(command, capture_output=True, text=True, timeout=240, env=environment, check=False)
     assert run.returncode == 1
     assert run.stderr.count("none.c3d cannot be read") == 1
     assert not marker.exists()
 
 
-def test_within_blender_the_enabled_extension_does_it(ext, monkeypatch, capsys, synthetic_c3d, tmp_path):
+def test_within_blender_the_enabled_extension_does_it(ext, extension_folder, monkeypatch, capsys, synthetic_c3d, tmp_path):
     """As `blender --background --python batch.py -- ...`: what stands before -- is Blender's."""
     command = ["blender", "--background", "--python", "batch.py", "--", str(synthetic_c3d), "--out", str(tmp_path), "--format", "bvh"]
     monkeypatch.setattr(sys, "argv", command)
     modules = set(sys.modules)
-    spec = importlib.util.spec_from_file_location("batch", ROOT / "batch.py")
+    spec = importlib.util.spec_from_file_location("batch", extension_folder / "batch.py")
     loader = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(loader)
     assert loader.main() == 0

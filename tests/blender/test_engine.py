@@ -157,11 +157,12 @@ def test_unregister_kills(ext, engine, engine_python, request_for):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
-def test_dies_with_blender(ext, engine, engine_python, request_for):
+def test_dies_with_blender(ext, engine, engine_python, extension_folder, request_for):
     """A second Blender starts an engine and is killed in the middle of its solve, with no chance to clean up."""
+    folder = str(extension_folder)
     code = f"""
 import importlib.util, sys, time
-spec = importlib.util.spec_from_file_location("bs", {str(ROOT / "__init__.py")!r}, submodule_search_locations=[{str(ROOT)!r}])
+spec = importlib.util.spec_from_file_location("bs", {folder + "/__init__.py"!r}, submodule_search_locations=[{folder!r}])
 sys.modules["bs"] = module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
 from bs.operators.session import session

@@ -58,10 +58,10 @@ def test_properties_are_as_the_settings_are_described(ext):
     assert (feet.type, feet.default, feet.description) == ("BOOLEAN", False, described["lock_feet"].help)
 
 
-def test_the_preferences_are_the_extensions_own(ext):
+def test_the_preferences_are_the_extensions_own(ext, package):
     preferences = ext("operators.preferences")
     own = bpy.context.preferences.addons[preferences.ADDON].preferences
-    assert ext("ui.preferences").BONESETTER_AP_preferences.bl_idname == preferences.ADDON == "bl_ext.dev.bonesetter"
+    assert ext("ui.preferences").BONESETTER_AP_preferences.bl_idname == preferences.ADDON == package
     assert (preferences.engine_python(), preferences.starts_engine()) == ("", True)
     own.python_path, own.start_on_import = "/some/python", False
     try:
