@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Every target makes the environments it needs in .venv/ by itself.
-.PHONY: demo test fuzz solve study bench lint window-test clean
+.PHONY: demo test fuzz solve study bench lint window-test dist clean
 
 OUT ?= out
 
@@ -33,6 +33,14 @@ lint:
 
 window-test:
 	@BONESETTER_ENGINE_PYTHON=$$(tools/environment engine) bash tests/window/run.sh
+
+# The light zip, the full zips and the repositories that Blender subscribes to: docs/release.md. make dist [OUT=dir] [ARGS="--light"]
+dist: folder = $(if $(filter file,$(origin OUT)),build/dist,$(OUT))
+dist:
+	@python=$$(tools/environment engine) && $(blender) && "$$python" -m tools.distribution --out "$(folder)" $(ARGS)
+
+# Blender's command that builds extensions: of $$BLENDER, else of a bpy wheel; a Blender on the path will do where there is no Python for one.
+blender = { [ -n "$$BLENDER" ] || tools/environment bpy-5.2 >/dev/null || tools/environment bpy-4.5 >/dev/null || true; }
 
 clean:
 	rm -rf .venv out build
