@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Every target makes the environments it needs in .venv/ by itself.
-.PHONY: demo test fuzz solve study bench lint window-test dist clean
+.PHONY: demo test fuzz solve study bench lint window-test dist release clean
 
 OUT ?= out
 
@@ -38,6 +38,11 @@ window-test:
 dist: folder = $(if $(filter file,$(origin OUT)),build/dist,$(OUT))
 dist:
 	@python=$$(tools/environment engine) && $(blender) && "$$python" -m tools.distribution --out "$(folder)" $(ARGS)
+
+# make release [OUT=dir] [ARGS="--partial"]
+release: folder = $(if $(filter file,$(origin OUT)),,--out "$(OUT)")
+release:
+	@python=$$(tools/environment engine) && $(blender) && "$$python" -m tools.distribution.release $(folder) $(ARGS)
 
 # Blender's command that builds extensions: of $$BLENDER, else of a bpy wheel; a Blender on the path will do where there is no Python for one.
 blender = { [ -n "$$BLENDER" ] || tools/environment bpy-5.2 >/dev/null || tools/environment bpy-4.5 >/dev/null || true; }
