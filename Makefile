@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Every target makes the environments it needs in .venv/ by itself.
-.PHONY: demo test fuzz solve study bench lint window-test dist release clean
+.PHONY: demo test fuzz solve study bench lint screenshots window-test dist release clean
 
 OUT ?= out
 
@@ -30,6 +30,12 @@ bench:
 
 lint:
 	@python=$$(tools/environment engine) && "$$python" -m ruff check . && "$$python" -m ruff format --check . && "$$python" -m pyright
+
+# The pictures of Blender in docs/images, made anew in a real window: look at each before it is committed.
+screenshots:
+	@engine=$$(tools/environment engine) && "$$engine" -m model synthesise out/walk.c3d
+	@BONESETTER_WINDOW_SCRIPT=screenshots.py bash tests/window/run.sh out/walk.c3d
+	@python=$$(tools/environment docs) && "$$python" tools/keep_pictures.py out/window docs/images
 
 window-test:
 	@BONESETTER_ENGINE_PYTHON=$$(tools/environment engine) bash tests/window/run.sh

@@ -15,12 +15,17 @@ MEASURED_TORCH = {(3, 11): "torch==2.13.0"}
 #: The extras that come with what the engine needs.
 EXTRAS = {"engine": ("demo", "train", "test", "lint"), "bench": ("bench", "test")}
 
+#: Environments of extras alone, without what the engine needs.
+ALONE = {"docs": ("docs",)}
+
 
 def requirements(environment: str) -> list[str]:
-    """The requirements of `engine`, of `bench` or of `bpy-<Blender's version>`."""
+    """The requirements of `engine`, of `bench`, of `docs` or of `bpy-<Blender's version>`."""
     document = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text(encoding="utf-8"))
     project, own = document["project"], document["tool"]["bonesetter"]
     extras = project["optional-dependencies"]
+    if environment in ALONE:
+        return [name for extra in ALONE[environment] for name in extras[extra]]
     if environment in EXTRAS:
         wanted = [*project["dependencies"], *(name for extra in EXTRAS[environment] for name in extras[extra])]
         torch = MEASURED_TORCH.get(sys.version_info[:2])

@@ -7,34 +7,24 @@ events and to draw.
 
 from __future__ import annotations
 
-import os
 import sys
 import time
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import addon_utils
-import bpy  # first: it puts its own modules on the path
+import bpy
 import numpy as np
 
 # Blender puts nothing on the path for the script that it is told to run.
 sys.path.insert(0, str(Path(__file__).parent))
 
-from person import PACKAGE, PATIENCE, STAGE, Ear, Person, Steps, Ticker, Verdict, ext, wait, wait_for
+from person import PATIENCE, STAGE, Ear, Person, Steps, Ticker, Verdict, armature, drive, ext, wait, wait_for
 
-#: Seconds between two looks at what a step waits for.
-STEP = 0.05
 #: The longest that the window may stand still while the engine solves, in s. The software renderer takes most of it.
 LONGEST_STILL = 1.0
-
-# In a timer this would be too late: the splash would already stand over the viewport.
-bpy.context.preferences.view.show_splash = False
-bpy.context.preferences.extensions.repos.new(name="dev", module="dev", custom_directory=str(STAGE / "repository"))
-addon_utils.enable(PACKAGE, default_set=True)
 
 
 def fingerprint() -> tuple[Any, ...]:
@@ -46,10 +36,6 @@ def fingerprint() -> tuple[Any, ...]:
         sorted(one.name for one in bpy.data.scenes),
         bpy.context.scene.frame_current,
     )
-
-
-def armature() -> Any:
-    return next((one for one in bpy.data.objects if one.type == "ARMATURE"), None)
 
 
 def head_error(pose: Any) -> float:
@@ -306,27 +292,5 @@ def begun(verdict: Verdict, ticker: Ticker) -> Steps:
         yield from step(run)
 
 
-def drive() -> None:
-    verdict, ticker = Verdict(), Ticker()
-    steps = begun(verdict, ticker)
-
-    def step() -> float | None:
-        try:
-            next(steps)
-        except StopIteration:
-            pass
-        except BaseException as error:
-            traceback.print_exc()
-            verdict.check("the scenario comes to its end", False, error)
-        else:
-            return STEP
-        verdict.write()
-        sys.stdout.flush()
-        ext("operators.session").session.engine.close()
-        os._exit(0)
-
-    # The window is drawn only some seconds after start.
-    bpy.app.timers.register(step, first_interval=4.0)
-
-
-drive()
+if __name__ == "__main__":
+    drive(begun)

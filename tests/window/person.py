@@ -6,17 +6,22 @@ from __future__ import annotations
 import importlib
 import os
 import subprocess
+import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import addon_utils
 import bpy
 
 #: Where `run.sh` put what is needed, and where what it takes back belongs.
 STAGE = Path(os.environ["BONESETTER_WINDOW_TEST"])
 OUT = STAGE / "out"
 PACKAGE = "bl_ext.dev.bonesetter"
+#: Seconds between two looks at what a step waits for.
+STEP = 0.05
 TICK = 0.02
 PATIENCE = 240.0
 
@@ -92,6 +97,10 @@ class Person:
         return bpy.context.window_manager
 
 
+def armature() -> Any:
+    return next((one for one in bpy.data.objects if one.type == "ARMATURE"), None)
+
+
 def wait(seconds: float) -> Steps:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -141,3 +150,31 @@ class Verdict:
     def write(self) -> None:
         self.lines.append(f"{self.passed} passed, {self.failed} failed")
         (OUT / "verdict.txt").write_text("\n".join(self.lines) + "\n", encoding="utf-8")
+
+
+def drive(play: Callable[[Verdict, Ticker], Steps]) -> None:
+    """Enable the extension and play a scenario, step by step as Blender has time to handle events and to draw; then end Blender."""
+    # later, in a timer, the splash would already stand over the viewport
+    bpy.context.preferences.view.show_splash = False
+    bpy.context.preferences.extensions.repos.new(name="dev", module="dev", custom_directory=str(STAGE / "repository"))
+    addon_utils.enable(PACKAGE, default_set=True)
+    verdict, ticker = Verdict(), Ticker()
+    steps = play(verdict, ticker)
+
+    def step() -> float | None:
+        try:
+            next(steps)
+        except StopIteration:
+            pass
+        except BaseException as error:
+            traceback.print_exc()
+            verdict.check("the scenario comes to its end", False, error)
+        else:
+            return STEP
+        verdict.write()
+        sys.stdout.flush()
+        ext("operators.session").session.engine.close()
+        os._exit(0)
+
+    # The window is drawn only some seconds after start.
+    bpy.app.timers.register(step, first_interval=4.0)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # tests/window/run.sh [TAKE.c3d]: of the take given, by default cmu_02_05, or a synthetic one where there is no data.
 # A person at the window: clicks Solve Markers in a real Blender on a virtual screen. Screenshots and the verdict are in
-# out/window/. Needs `blender-desktop`, whose Python has torch.
+# out/window/. Needs `blender-desktop`, whose Python has torch. BONESETTER_WINDOW_SCRIPT=screenshots.py makes the manual's pictures instead.
 set -euo pipefail
 take=${1:+$(realpath "$1")}
 cd "$(dirname "$0")/../.."
@@ -32,7 +32,7 @@ status=0
 cd "$stage"
 BONESETTER_WINDOW_TEST=$stage BLENDER_USER_RESOURCES=$stage/user timeout 600 \
   blender-desktop --factory-startup --enable-event-simulate --python-exit-code 1 \
-  --python repository/bonesetter/tests/window/driver.py >out/blender.log 2>&1 || status=$?
+  --python "repository/bonesetter/tests/window/${BONESETTER_WINDOW_SCRIPT:-driver.py}" >out/blender.log 2>&1 || status=$?
 if [ ! -s out/verdict.txt ]; then
   tail -n 40 out/blender.log
   echo "the window test did not come to its end (exit code $status)"
