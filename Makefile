@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Every target makes the environments it needs in .venv/ by itself.
-.PHONY: demo test fuzz solve study bench lint screenshots window-test dist release clean
+.PHONY: demo test fuzz solve study bench lint docs screenshots window-test dist release clean
 
 OUT ?= out
 
@@ -29,7 +29,12 @@ bench:
 	@python=$$(tools/environment engine) && tools/environment bench >/dev/null && "$$python" -m model bench $(ARGS)
 
 lint:
-	@python=$$(tools/environment engine) && "$$python" -m ruff check . && "$$python" -m ruff format --check . && "$$python" -m pyright
+	@python=$$(tools/environment engine) && "$$python" -m ruff check . && "$$python" -m ruff format --check . && "$$python" -m pyright \
+		&& "$$python" tools/check_docs.py
+
+# The documentation as a site in build/site; a link that leads nowhere fails it.
+docs:
+	@python=$$(tools/environment docs) && "$$python" -m zensical build --clean --strict && "$$python" tools/check_docs.py --site build/site
 
 # The pictures of Blender in docs/images, made anew in a real window: look at each before it is committed.
 screenshots:
