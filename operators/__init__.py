@@ -10,6 +10,7 @@ from .check_engine import BONESETTER_OT_check_engine
 from .choose_take import BONESETTER_MT_takes, BONESETTER_OT_choose_take
 from .findings import BONESETTER_OT_show_finding
 from .import_c3d import BONESETTER_FH_c3d, BONESETTER_OT_import_again, BONESETTER_OT_import_c3d, draw_menu
+from .install_solver import BONESETTER_OT_cancel_install, BONESETTER_OT_install_solver, BONESETTER_OT_remove_solver
 from .solve_markers import BONESETTER_OT_solve_again, BONESETTER_OT_solve_markers
 
 CLASSES = (
@@ -22,6 +23,9 @@ CLASSES = (
     BONESETTER_OT_solve_again,
     BONESETTER_OT_show_finding,
     BONESETTER_OT_check_engine,
+    BONESETTER_OT_install_solver,
+    BONESETTER_OT_cancel_install,
+    BONESETTER_OT_remove_solver,
 )
 
 

@@ -25,11 +25,10 @@ from ..model.shell.cli import FAILED, UsageError
 from ..model.shell.runs import TakeJob, add_arguments, make_folders, plan, run_each, settings_from, summary
 from ..model.storage.atomic import place_of, staged
 from .empties import ImportOptions, build_take
-from .engine import interpreter
 from .import_c3d import set_range, set_rate
-from .preferences import engine_python
 from .session import session
 from .solve_markers import begin, finish
+from .solver_python import engine_python
 from .space import Timing
 
 #: Seconds by stage.
@@ -65,7 +64,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _warm_engine() -> None:
     """Start the engine before the first take, so that no take is timed with it."""
-    session.engine.submit(interpreter(engine_python()), {"ping": True}).wait()
+    session.engine.submit(engine_python(), {"ping": True}).wait()
 
 
 def _read(job: TakeJob) -> tuple[Take, Seconds]:

@@ -39,17 +39,12 @@ CANCEL_PATIENCE = 15.0
 Message = dict[str, Any]
 
 
-def interpreter(preference: str = "") -> str:
-    """The Python that runs the engine: the environment's, else the preference's, else Blender's own."""
-    return os.environ.get(ENGINE_PYTHON) or preference or sys.executable
-
-
 def lacking(python: str, missing: Sequence[str]) -> str:
     """One sentence that says what the engine's interpreter lacks and how to get it."""
-    return (
-        f'The engine\'s Python ({python}) lacks {", ".join(missing)}: run "{python}" -m pip install {" ".join(missing)}, '
-        "or choose another Python in Bonesetter's preferences."
-    )
+    names = ", ".join(missing)
+    if python == sys.executable:
+        return f"The solver is not installed (Blender's Python lacks {names}): press Install Solver in the sidebar's Bonesetter tab."
+    return f"{python} lacks {names}: choose another Python in Bonesetter's preferences, or press Install Solver to build on this one."
 
 
 @dataclass
@@ -206,17 +201,30 @@ class Engine:
         Returns:
             One sentence on what is wrong with it, or nothing.
         """
+        process = self.begin_probe(python)
+        return self.end_probe(python, process) if process else self.verdicts[python]
+
+    def begin_probe(self, python: str) -> subprocess.Popen[bytes] | None:
+        """Ask, and do not wait for the answer; None where the interpreter cannot be run, which is its verdict then."""
+        pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         try:
-            done = subprocess.run(
-                _command(python, "--probe"), capture_output=True, env=_environment(), timeout=PATIENCE, check=False, **_detached()
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            self.verdicts[python] = _unusable(python, str(error))
-            return self.verdicts[python]
+            process: subprocess.Popen[bytes] = subprocess.Popen(_command(python, "--probe"), env=clean_environment(), **pipes, **detached())
+        except OSError as error:
+            self.verdicts[python] = _unusable(python, error.strerror or str(error))
+            return None
+        return process
+
+    def end_probe(self, python: str, process: subprocess.Popen[bytes]) -> str:
+        """Wait for the answer; returns as `probe` does."""
+        said, complaint = b"", f"no answer within {PATIENCE:.0f} s".encode()
         try:
-            return self._judge(python, json.loads(done.stdout)["hello"])
+            said, complaint = process.communicate(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        try:
+            return self._judge(python, json.loads(said)["hello"])
         except (ValueError, KeyError):
-            self.verdicts[python] = _unusable(python, _last_line(done.stderr.decode(errors="replace")))
+            self.verdicts[python] = _unusable(python, _last_line(complaint.decode(errors="replace")))
         return self.verdicts[python]
 
     def warm(self, python: str) -> None:
@@ -273,17 +281,19 @@ class Engine:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=log,
-                    env=_environment(),
-                    **_detached(),
+                    env=clean_environment(),
+                    **detached(),
                 )
         except OSError as error:
             raise BonesetterError(_unusable(python, str(error))) from error
         self.python = python
         assert self._process.stdout is not None
-        threading.Thread(target=_read, args=(self._process.stdout, self._messages), name="Bonesetter engine's answers", daemon=True).start()
+        threading.Thread(
+            target=read_messages, args=(self._process.stdout, self._messages), name="Bonesetter engine's answers", daemon=True
+        ).start()
 
 
-def _read(stream: IO[bytes], messages: queue.SimpleQueue[Message | None]) -> None:
+def read_messages(stream: IO[bytes], messages: queue.SimpleQueue[Message | None]) -> None:
     """The reader thread: lines into the queue, None at the end."""
     try:
         for line in stream:
@@ -305,12 +315,12 @@ def _command(python: str, mode: str = "--serve") -> list[str]:
     return [python, "-E", "-P", "-c", BOOT, str(ROOT), mode, *extra]
 
 
-def _environment() -> dict[str, str]:
+def clean_environment() -> dict[str, str]:
     """Blender's environment without what it sets for its own Python."""
     return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
 
 
-def _detached() -> dict[str, Any]:
+def detached() -> dict[str, Any]:
     """A group of its own, so that Ctrl-C in a terminal reaches Blender alone, which then ends the engine."""
     if sys.platform == "win32":
         return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
@@ -322,4 +332,4 @@ def _last_line(text: str) -> str:
 
 
 def _unusable(python: str, why: str) -> str:
-    return f"The engine's Python ({python}) cannot be run ({why}): choose Python 3.11 or newer in Bonesetter's preferences."
+    return f"{python} cannot run the solver ({why}): choose another Python in Bonesetter's preferences, or press Install Solver."

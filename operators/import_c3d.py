@@ -14,9 +14,9 @@ from bpy_extras.io_utils import ImportHelper, poll_file_object_drop
 from ..model.core.take import BonesetterError, Take
 from ..model.files.readers import READERS, read_take
 from .empties import ImportOptions, build_take
-from .engine import interpreter
-from .preferences import engine_python, starts_engine
+from .preferences import starts_engine
 from .session import session
+from .solver_python import engine_python
 from .space import Timing
 from .takes import takes_of
 from .view import show_markers
@@ -109,7 +109,7 @@ class BONESETTER_OT_import_c3d(bpy.types.Operator, ImportHelper):
                 set_range(scene, [timing for _, timing in done], grow=animated)
             show_markers(context, [collection for collection, _ in done])
             if starts_engine() and not bpy.app.background:
-                session.engine.warm(interpreter(engine_python()))
+                session.engine.warm(engine_python())
         for failure in failures:
             # An error would also hide that the others were imported.
             self.report({"WARNING" if done else "ERROR"}, failure)

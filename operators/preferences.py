@@ -11,19 +11,19 @@ import bpy
 ADDON = __package__.rpartition(".")[0]
 
 
-def engine_python() -> str:
-    """The interpreter the user chose for the engine; empty for Blender's own."""
-    preferences = _preferences()
+def chosen_python() -> str:
+    """The Python that the user chose for the engine; empty for the solver that is installed, or Blender's own."""
+    preferences = own()
     return bpy.path.abspath(preferences.python_path) if preferences else ""
 
 
 def starts_engine() -> bool:
     """Whether the engine starts as soon as a take is imported."""
-    preferences = _preferences()
+    preferences = own()
     return preferences.start_on_import if preferences else False
 
 
-def _preferences() -> Any:
+def own() -> Any:
+    """The preferences, or None where there are none: in a plain package, as batch.py loads it."""
     addon = bpy.context.preferences.addons.get(ADDON)
-    # Loaded as a plain package (batch.py) there are no preferences.
     return addon.preferences if addon else None

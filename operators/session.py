@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .engine import Engine, Job
+from .installation import Installation
 
 #: The engine's stages, for people.
 STAGES = {
@@ -78,11 +79,15 @@ class Session:
     Attributes:
         engine: The engine's process, or none yet.
         solve: The solve that the panel shows, if any.
+        installation: The installation of the solver that is under way, if any.
+        install_error: Why the last one did not come to its end.
         digests: Of takes' markers, by the session_uid of a take.
     """
 
     engine: Engine = field(default_factory=Engine)
     solve: Solve | None = None
+    installation: Installation | None = None
+    install_error: str = ""
     digests: dict[int, Digest] = field(default_factory=dict)
 
     def forget(self) -> None:
@@ -93,10 +98,13 @@ class Session:
         self.digests.clear()
 
     def close(self) -> None:
-        """Forget, and end the engine: on unregister."""
+        """Forget, and end the engine and an installation: on unregister."""
         self.forget()
+        if self.installation is not None:
+            self.installation.cancel()
+            self.installation = None
         self.engine.close()
 
 
 session = Session()
-atexit.register(session.engine.close)
+atexit.register(session.close)

@@ -7,13 +7,12 @@ process ends: a folder whose file can be locked is nobody's.
 
 from __future__ import annotations
 
-import contextlib
 import shutil
-import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import IO
+
+from ..model.storage.locking import lock_file
 
 PREFIX = "bonesetter-"
 LOCK = "in-use"
@@ -27,7 +26,7 @@ class SessionFolder:
     def __init__(self) -> None:
         self.path = Path(tempfile.mkdtemp(prefix=PREFIX))
         self._lock = (self.path / LOCK).open("wb")
-        _lock(self._lock)
+        lock_file(self._lock)
         for other in self.path.parent.glob(f"{PREFIX}*"):
             if other != self.path and _is_old(other / LOCK) and _is_free(other / LOCK):
                 shutil.rmtree(other, ignore_errors=True)
@@ -49,21 +48,6 @@ def _is_old(path: Path) -> bool:
 def _is_free(path: Path) -> bool:
     try:
         with path.open("r+b") as stream:
-            return _lock(stream)
+            return lock_file(stream)
     except OSError:
         return False
-
-
-def _lock(stream: IO[bytes]) -> bool:
-    """Lock a file until it is closed; False where another process has."""
-    with contextlib.suppress(OSError):
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return True
-    return False

@@ -15,13 +15,12 @@ from ..model.core.settings import Settings
 from ..model.core.take import BonesetterError
 from ..model.files.exchange import load_pose, save_take
 from .armature import apply_pose, edited_bones, keep_edited
-from .engine import interpreter
 from .findings import keep_findings
 from .freshness import note_solved
 from .gather import gather_take
-from .preferences import engine_python
 from .properties import settings_of
 from .session import Solve, session
+from .solver_python import engine_python, is_lacking
 from .takes import active_take, find_take
 from .view import redraw, show_armature
 
@@ -44,7 +43,7 @@ def begin(scene: bpy.types.Scene, collection: bpy.types.Collection, settings: Se
     source, result = folder / "take.npz", folder / "pose.npz"
     save_take(take, source)
     request = {"take": str(source), "out": str(result), "settings": asdict(settings or settings_of(scene)), **files}
-    job = session.engine.submit(interpreter(engine_python()), request)
+    job = session.engine.submit(engine_python(), request)
     return Solve(collection.session_uid, collection.name, job, result, began, collection.bonesetter.armature is None)
 
 
@@ -109,6 +108,9 @@ class BONESETTER_OT_solve_markers(bpy.types.Operator):
             return False
         if active_take(context) is None:
             cls.poll_message_set("Import a take first, or select a marker of a take")
+            return False
+        if is_lacking():
+            cls.poll_message_set("The solver is not installed: press Install Solver")
             return False
         return True
 

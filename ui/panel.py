@@ -3,20 +3,17 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import Any
 
 import bpy
 
 from ..model.core.settings import SETTINGS
-from ..operators.engine import interpreter
 from ..operators.freshness import out_of_date
-from ..operators.preferences import engine_python
 from ..operators.session import session
 from ..operators.takes import active_take, takes_of
+from .solver import draw_solver
+from .text import wrapped
 
-#: Characters of the interface's font at its usual size that fit into one unit of a region's width.
-CHARACTERS_PER_PIXEL = 0.135
 #: Icons by kind of finding; of others, a plain one.
 ICONS = {
     "file": "FILE",
@@ -47,6 +44,7 @@ class BONESETTER_PT_main(_Sidebar, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
+        draw_solver(layout, context)
         take = active_take(context)
         if take is None:
             layout.operator("bonesetter.import_c3d", icon="IMPORT")
@@ -61,11 +59,6 @@ class BONESETTER_PT_main(_Sidebar, bpy.types.Panel):
             facts = take.bonesetter
             column.label(text=f"{facts.frames} frames at {facts.rate_hz:.5g} Hz", icon="BLANK1")
         self._draw_solve(context)
-        verdict = session.engine.verdicts.get(interpreter(engine_python()))
-        if verdict:
-            box = layout.box()
-            _wrapped(box, context, verdict, "ERROR")
-            box.operator("bonesetter.check_engine", text="Check Again", icon="FILE_REFRESH")
 
     def _draw_solve(self, context: bpy.types.Context) -> None:
         solve = session.solve
@@ -109,7 +102,7 @@ class BONESETTER_PT_result(_Sidebar, bpy.types.Panel):
         take = active_take(context)
         result = take.bonesetter
         if stale := out_of_date(context.scene, take):
-            _wrapped(self.layout, context, stale, "ERROR")
+            wrapped(self.layout, context, stale, "ERROR")
         box = self.layout.box().column(align=True)
         for name, value in (
             ("Solved in", f"{result.seconds:.2f} s"),
@@ -159,7 +152,7 @@ class BONESETTER_PT_findings(_Sidebar, bpy.types.Panel):
         self.layout.template_list("BONESETTER_UL_findings", "", take, "findings", take, "finding", rows=min(5, len(take.findings)))
         if 0 <= take.finding < len(take.findings):
             chosen = take.findings[take.finding]
-            _wrapped(self.layout, context, chosen.name, ICONS.get(chosen.kind, "INFO"))
+            wrapped(self.layout, context, chosen.name, ICONS.get(chosen.kind, "INFO"))
 
 
 class BONESETTER_PT_flagged(_Sidebar, bpy.types.Panel):
@@ -178,15 +171,6 @@ class BONESETTER_PT_flagged(_Sidebar, bpy.types.Panel):
             row = column.split(factor=0.3)
             row.label(text=item.name)
             row.label(text=f"{item.count}  ({item.reasons})")
-
-
-def _wrapped(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str) -> None:
-    """A sentence on as many lines as the sidebar's width asks for: labels do not wrap by themselves."""
-    scale = context.preferences.system.ui_scale
-    width = max(20, int(context.region.width / scale * CHARACTERS_PER_PIXEL) - 6)
-    column = layout.column(align=True)
-    for number, line in enumerate(textwrap.wrap(text, width)):
-        column.label(text=line, icon="BLANK1" if number else icon)
 
 
 CLASSES = (

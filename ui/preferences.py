@@ -4,19 +4,23 @@
 from __future__ import annotations
 
 import bpy
-from bpy.props import BoolProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty, StringProperty
 
-from ..operators.engine import interpreter
+from ..operators import solver_python
+from ..operators.check_engine import check_choice
 from ..operators.preferences import ADDON
+from ..operators.session import session
+from .text import wrapped
 
 
 class BONESETTER_AP_preferences(bpy.types.AddonPreferences):
     bl_idname = ADDON
 
     python_path: StringProperty(
-        name="Engine's Python",
-        description="Python 3.11 or newer with torch, which runs the solver; empty for Blender's own",
+        name="Python",
+        description="A Python of your own with torch, or the folder of its venv or conda environment; empty for the installed solver",
         subtype="FILE_PATH",
+        update=check_choice,
     )
 
     start_on_import: BoolProperty(
@@ -25,11 +29,40 @@ class BONESETTER_AP_preferences(bpy.types.AddonPreferences):
         default=True,
     )
 
-    def draw(self, _context: bpy.types.Context) -> None:
+    device: EnumProperty(
+        name="Install For",
+        description="What Install Solver downloads; a take is solved at thousands of frames a second without a GPU too",
+        items=(
+            ("cpu", "Processor", "Runs everywhere"),
+            ("cuda", "NVIDIA GPU (CUDA)", "Some 2.8 GB to download; for Linux"),
+        ),
+    )
+
+    package_index: StringProperty(
+        name="Package Index",
+        description="A mirror of Python's package index (PyPI) that holds PyTorch too; empty for pypi.org and pytorch.org",
+    )
+
+    proxy: StringProperty(name="Proxy", description="Address of the proxy, such as http://name:password@proxy:8080; empty for the system's")
+
+    def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
         layout.use_property_split = True
-        layout.prop(self, "python_path")
-        layout.prop(self, "start_on_import")
-        row = layout.row()
-        row.label(text=f"Runs in {interpreter(self.python_path)}", icon="CONSOLE")
+        column = layout.column()
+        column.prop(self, "python_path")
+        python = solver_python.engine_python()
+        if verdict := session.engine.verdicts.get(python):
+            wrapped(column, context, verdict, "ERROR")
+        else:
+            column.label(text=f"Solves with {python}", icon="CONSOLE")
+        row = column.row()
         row.operator("bonesetter.check_engine", icon="CHECKMARK")
+        row.operator("bonesetter.install_solver", icon="IMPORT")
+        row.operator("bonesetter.remove_solver", icon="TRASH")
+        if session.install_error:
+            wrapped(column, context, session.install_error, "CANCEL")
+        layout.prop(self, "start_on_import")
+        column = layout.column(heading="Install Solver")
+        column.prop(self, "device")
+        column.prop(self, "package_index")
+        column.prop(self, "proxy")
