@@ -57,10 +57,10 @@ def test_the_preferences_are_the_extensions_own(ext, package):
     preferences = ext("operators.preferences")
     own = bpy.context.preferences.addons[preferences.ADDON].preferences
     assert ext("ui.preferences").BONESETTER_AP_preferences.bl_idname == preferences.ADDON == package
-    assert (preferences.engine_python(), preferences.starts_engine()) == ("", True)
+    assert (preferences.chosen_python(), preferences.starts_engine()) == ("", True)
     own.python_path, own.start_on_import = "/some/python", False
     try:
-        assert (preferences.engine_python(), preferences.starts_engine()) == ("/some/python", False)
+        assert (preferences.chosen_python(), preferences.starts_engine()) == ("/some/python", False)
     finally:
         own.python_path, own.start_on_import = "", True
 
