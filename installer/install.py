@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,17 +64,17 @@ def install(request: Request, report: Report) -> stores.Installed:
     base, name = suitable(request)
     lock = read_lock(name)
     with held(request.store) as folder:
-        shutil.rmtree(folder / stores.BUILDING, ignore_errors=True)
+        discard(folder / stores.BUILDING)
         check_space(folder, lock)
         wheels = download_all(request, lock, folder / stores.DOWNLOADS, report)
         building = folder / stores.BUILDING
         try:
             made = build(building, base, wheels, lock, report)
             done = folder / lock.digest
-            shutil.rmtree(done, ignore_errors=True)
+            discard(done)
             made.replace(done)
         finally:
-            shutil.rmtree(building, ignore_errors=True)
+            discard(building)
         stores.remove(folder, keep=(done.name, stores.PYTHONS))
     return stores.Installed(done, lock.target, lock.digest)
 
@@ -118,6 +118,12 @@ def held(store: Path) -> Iterator[Path]:
         if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
             raise InstallError(f"{store} cannot be written ({error.strerror}): Bonesetter needs this folder for the solver.") from error
         raise
+
+
+def discard(folder: Path) -> None:
+    """Remove a folder, if it is there and can be removed: the next installation tries again."""
+    with suppress(OSError):
+        stores.clear(folder)
 
 
 def check_space(store: Path, lock: Lock) -> None:

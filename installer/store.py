@@ -66,6 +66,11 @@ def mark(folder: Path, target: str, digest: str) -> None:
     (folder / MARK).write_text(json.dumps(facts), encoding="utf-8")
 
 
+def clear(folder: Path) -> None:
+    """Remove a folder, also where Windows would find the paths of torch's files too long."""
+    shutil.rmtree(f"\\\\?\\{folder.absolute()}" if os.name == "nt" else folder)
+
+
 def remove(store: Path, keep: tuple[str, ...] = ()) -> None:
     """Remove everything in a store but what is named.
 
@@ -78,6 +83,6 @@ def remove(store: Path, keep: tuple[str, ...] = ()) -> None:
         # first what says that it is whole: half removed it is to count for nothing
         (path / MARK).unlink(missing_ok=True) if path.is_dir() else None
         try:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+            clear(path) if path.is_dir() else path.unlink()
         except OSError as error:
             raise InstallError(f"{path} cannot be removed ({error.strerror}): close other Blenders and try again.") from error

@@ -7,7 +7,6 @@ import os
 import platform
 import sys
 from functools import lru_cache
-from importlib.util import find_spec
 from pathlib import Path
 
 import bpy
@@ -16,6 +15,7 @@ from ..installer.errors import InstallError
 from ..installer.interpreters import resolve
 from ..installer.lock import CPU, read_lock, target
 from ..installer.store import Installed, installed
+from ..model.engine.worker import missing_modules
 from .engine import ENGINE_PYTHON
 from .preferences import ADDON, chosen_python, own
 
@@ -51,7 +51,7 @@ def forget_installed() -> None:
 @lru_cache(maxsize=1)
 def blender_has_torch() -> bool:
     """Whether Blender's own Python can solve, as that of a full zip or of a Linux distribution can."""
-    return all(find_spec(name) is not None for name in ("torch", "safetensors", "scipy", "numpy"))
+    return not missing_modules()
 
 
 def engine_python() -> str:

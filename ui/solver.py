@@ -53,6 +53,5 @@ def _draw_missing(box: bpy.types.UILayout, context: bpy.types.Context, text: str
     row.scale_y = 1.5
     row.enabled = bpy.app.online_access
     row.operator("bonesetter.install_solver", icon="IMPORT")
-    row = column.row(align=True)
-    row.operator("bonesetter.install_solver", text="From Folder...", icon="FILE_FOLDER").from_folder = True
-    row.operator("preferences.addon_show", text="Choose Python...", icon="CONSOLE").module = ADDON
+    column.operator("bonesetter.install_solver", text="From Folder...", icon="FILE_FOLDER").from_folder = True
+    column.operator("preferences.addon_show", text="Choose Python...", icon="CONSOLE").module = ADDON

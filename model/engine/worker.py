@@ -83,7 +83,9 @@ def serve(request: dict[str, Any], answer: Answer, cancelled: Callable[[], bool]
 
 def missing_modules() -> list[str]:
     """Which of `NEEDED` this Python lacks; nothing is imported to know."""
-    return [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    specs = {name: importlib.util.find_spec(name) for name in NEEDED}
+    # of a folder that was left behind there is a spec too, but without an origin
+    return [name for name, spec in specs.items() if spec is None or spec.origin is None]
 
 
 def warm_up(wanted: Callable[[], bool]) -> None:

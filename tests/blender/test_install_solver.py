@@ -126,7 +126,7 @@ def test_preferences_reach_the_process(ext, says, put, tmp_path):
 
 def test_a_failure_is_said_in_the_panel(ext, says):
     says({"error": "pypi.org cannot be reached: check the network."})
-    with pytest.raises(RuntimeError, match="pypi.org cannot be reached"):
+    with pytest.raises(RuntimeError, match=r"pypi\.org cannot be reached"):
         bpy.ops.bonesetter.install_solver()
     assert ext("operators.session").session.install_error == "pypi.org cannot be reached: check the network."
     assert bpy.ops.bonesetter.install_solver.poll()

@@ -6,7 +6,7 @@
 set -euo pipefail
 take=${1:+$(realpath "$1")}
 cd "$(dirname "$0")/../.."
-out=$PWD/out/window
+out=$PWD/${BONESETTER_WINDOW_OUT:-out/window}
 rm -rf "$out"
 mkdir -p "$out"
 
@@ -28,10 +28,22 @@ else
   "$engine" -m model synthesise "$stage/take.c3d"
 fi
 
+hide=true
+if [ -n "${BONESETTER_WINDOW_WHEELS:-}" ]; then
+  # a Blender without a solver, and wheels for the one that is installed
+  cp -r "$BONESETTER_WINDOW_WHEELS" "$stage/wheels"
+  "$BONESETTER_BASE_PYTHON" -m installer "$stage/all-wheels" --python 3.11 --wheels "$stage/wheels" >"$stage/out/wheels.log"
+  mkdir "$stage/nothing"
+  # the desktop's own system has no certificates
+  cp "${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}" "$stage/certificates.pem"
+  export SSL_CERT_FILE=$stage/certificates.pem
+  hide="mount --bind $stage/nothing ${BLENDER_DESKTOP_ROOT:-/opt/blender-desktop}/usr/lib/python3/dist-packages/torch"
+fi
+
 status=0
 cd "$stage"
-BONESETTER_WINDOW_TEST=$stage BLENDER_USER_RESOURCES=$stage/user timeout 600 \
-  blender-desktop --factory-startup --enable-event-simulate --python-exit-code 1 \
+export BONESETTER_WINDOW_TEST=$stage BLENDER_USER_RESOURCES=$stage/user
+timeout 900 unshare --mount sh -c "$hide"' && exec blender-desktop "$@"' sh --factory-startup --enable-event-simulate --python-exit-code 1 \
   --python "repository/bonesetter/tests/window/${BONESETTER_WINDOW_SCRIPT:-driver.py}" >out/blender.log 2>&1 || status=$?
 if [ ! -s out/verdict.txt ]; then
   tail -n 40 out/blender.log
