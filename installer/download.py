@@ -190,7 +190,7 @@ def _broken(address: str, name: str, reason: object, have: int) -> str:
     host = urlsplit(address).netloc
     if have:
         return (
-            f"The connection to {host} broke off after {have / 1e6:.0f} MB of {name} ({reason}): press Install Solver again, it goes on "
-            "from there."
+            f"The connection to {host} broke off after {have / 1e6:.0f} MB of {name} ({reason}): press Install Solver again, and it goes "
+            "on from there."
         )
     return f"{host} cannot be reached ({reason}): check the network, and the proxy in Bonesetter's preferences, then Install Solver again."

@@ -87,8 +87,8 @@ def suitable(request: Request) -> tuple[Interpreter | None, str]:
     name = target(MANAGED, base.machine, request.device)
     if name is None:
         raise InstallError(
-            f"There is no solver {'with CUDA ' if request.device != CPU else ''}for this computer (Python {base.version[0]}."
-            f"{base.version[1]} on {base.machine}): choose a Python with torch in Bonesetter's preferences."
+            f"There is no solver for this computer (Python {base.version[0]}.{base.version[1]}, {base.machine}, {request.device}): choose "
+            "a Python with torch in Bonesetter's preferences."
         )
     if not request.online:
         raise InstallError(
@@ -109,7 +109,7 @@ def held(store: Path) -> Iterator[Path]:
         store.mkdir(parents=True, exist_ok=True)
         with (store / stores.BUSY).open("ab") as stream:
             if not lock_file(stream):
-                raise InstallError("Another Blender is installing the solver: wait until it has ended.")
+                raise InstallError("Another installation of the solver is under way: wait until it has ended.")
             (store / stores.DOWNLOADS).mkdir(exist_ok=True)
             yield store
     except OSError as error:

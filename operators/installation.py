@@ -21,8 +21,8 @@ from .engine import ROOT, Message, clean_environment, detached, read_messages
 
 #: Run in Blender's Python: argument 1 goes first on its path.
 BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from installer.process import main; main()"
-#: How long it may take to tidy up when it is cancelled, in s.
-PATIENCE = 3.0
+#: How long Blender waits for it to end when it is cancelled, in s.
+PATIENCE = 1.0
 
 
 @dataclass(frozen=True)
@@ -108,20 +108,20 @@ class Installation:
         return None
 
     def cancel(self) -> None:
-        """End it. What was downloaded is kept for the next time."""
+        """End it. What was downloaded is kept for the next time.
+
+        It may go on tidying up for some seconds: it is not killed, since the programs that it runs would outlive it.
+        """
         assert self._process.stdin is not None
         with suppress(OSError):
             self._process.stdin.close()
-        try:
+        with suppress(subprocess.TimeoutExpired):
             self._process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
 
     def _obituary(self) -> str:
         assert self._process.stderr is not None
         words = self._process.stderr.read().decode(errors="replace").strip().splitlines()
         return (
             f"The installation ended unexpectedly ({words[-1] if words else f'exit code {self._process.wait()}'}): press Install Solver "
-            "again, it goes on from where it was."
+            "again, and it goes on from where it was."
         )

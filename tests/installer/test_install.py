@@ -127,7 +127,7 @@ def test_two_at_once_are_one_sentence(request_, folder):
     folder.mkdir(parents=True)
     with (folder / store.BUSY).open("ab") as stream:
         assert lock_file(stream)
-        with pytest.raises(InstallError, match="Another Blender is installing"):
+        with pytest.raises(InstallError, match="Another installation of the solver"):
             install(request_, silent)
     assert install(request_, silent).current
 

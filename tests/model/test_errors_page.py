@@ -15,7 +15,7 @@ BLANK = "…"
 #: Rooms whose sentences only developers meet; the page says where to look for them.
 LEFT_OUT = ("model/bench", "model/core/scores.py", "model/datasets", "model/study", "model/synthetic", "model/training")
 #: Functions that make a sentence for somebody else to raise.
-MAKERS = {"lacking", "_unusable", "obituary"}
+MAKERS = {"lacking", "_unusable", "obituary", "_obituary", "_broken", "_refused", "_failed"}
 
 
 def written(node: ast.expr) -> str | None:
@@ -29,25 +29,28 @@ def written(node: ast.expr) -> str | None:
 
 def raised(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("BonesetterError", "UsageError"):
-            said = written(node.args[0])
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "report":
-            # Blender's operators, which say some errors themselves
-            said = written(node.args[1]) if "ERROR" in ast.dump(node.args[0]) else None
-        elif isinstance(node, ast.FunctionDef) and node.name in MAKERS:
-            returned = [each.value for each in ast.walk(node) if isinstance(each, ast.Return)]
-            said = next((text for value in returned if value is not None and (text := written(value)) is not None), None)
-        else:
-            continue
-        # of a sentence that is wholly made elsewhere there is nothing to compare
-        if said is not None and re.search(r"\w{3}", said.replace(BLANK, "")):
-            yield re.sub(rf"{BLANK}(?:\W?{BLANK})+", BLANK, said)
+        for said in told(node):
+            # of a sentence that is wholly made elsewhere there is nothing to compare
+            if said is not None and re.search(r"\w{3}", said.replace(BLANK, "")):
+                yield re.sub(rf"{BLANK}(?:\W?{BLANK})+", BLANK, said)
+
+
+def told(node: ast.AST) -> list[str | None]:
+    """What a node of the code tells the user."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("BonesetterError", "UsageError", "InstallError"):
+        return [written(node.args[0])]
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "report":
+        # Blender's operators, which say some errors themselves
+        return [written(node.args[1])] if "ERROR" in ast.dump(node.args[0]) else []
+    if isinstance(node, ast.FunctionDef) and node.name in MAKERS:
+        return [written(each.value) for each in ast.walk(node) if isinstance(each, ast.Return) and each.value is not None]
+    return []
 
 
 def sentences() -> dict[str, str]:
     """{sentence: the module that raises it}."""
     found: dict[str, str] = {}
-    for folder in ("model", "operators", "ui"):
+    for folder in ("installer", "model", "operators", "ui"):
         for path in sorted((ROOT / folder).rglob("*.py")):
             place = path.relative_to(ROOT).as_posix()
             if not place.startswith(LEFT_OUT):
