@@ -137,6 +137,44 @@ def test_a_release_says_why_there_is_none(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert capsys.readouterr().err == f"No release:\n- the tree is dirty\n- {tmp_path} is there already\n"
 
 
+def fake_zip(folder: Path, name: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(name.encode())
+    return folder / name
+
+
+def test_a_release_is_whole_or_not_there(checkout: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """With checks and builds that only say that they ran."""
+    ran: list[tuple[str, ...]] = []
+    skipped, failing = ["linux-x64-py313"], ["tools/test"]
+
+    def run(*command: str, **environment: str) -> None:
+        ran.append((command[0], *environment))
+        if command[0] in failing:
+            raise project.DistributionError(f"{command[0]} failed")
+
+    def build_all(out: Path, *, cuda: bool) -> list[str]:
+        fake_zip(out, "full.zip")
+        return skipped
+
+    monkeypatch.setattr(release, "_run", run)
+    monkeypatch.setattr(release, "extension_command", list)
+    monkeypatch.setattr(release, "build_light", lambda out: fake_zip(out, "light.zip"))
+    monkeypatch.setattr(release, "build_all", build_all)
+    monkeypatch.setattr(release, "lay_out", lambda folder: (folder / "SHA256SUMS").write_text("sums\n"))
+    out = tmp_path / "releases" / "1.2.3"
+    with pytest.raises(project.DistributionError, match=r"^tools/test failed$"):
+        release.make(out, partial=True, cuda=False)
+    assert ran == [("make",), ("tools/test", "BONESETTER_ZIP")]
+    failing.clear()
+    with pytest.raises(project.DistributionError, match=r"^no full zip for linux-x64-py313; --partial releases without$"):
+        release.make(out, partial=False, cuda=False)
+    assert list(out.parent.iterdir()) == []
+    release.make(out, partial=True, cuda=False)
+    assert [path.name for path in out.parent.iterdir()] == ["1.2.3"]
+    assert {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()} == {"light.zip", "full/full.zip", "SHA256SUMS"}
+
+
 def test_everything_of_a_release_has_its_sum(checkout: Path, tmp_path: Path) -> None:
     folder = tmp_path / "release"
     (folder / "full").mkdir(parents=True)
