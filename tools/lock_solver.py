@@ -20,6 +20,8 @@ from pathlib import Path
 
 LOCKS = Path(__file__).resolve().parent.parent / "installer" / "locks"
 TORCH = "2.13.0"
+#: From 2.13 on, torch's wheel for Windows holds licences in folders so deep that Windows' limit of 259 characters is passed.
+TORCH_OF = {"windows-x64": "2.12.1"}
 #: uv is not installed beside them: it installs them.
 PACKAGES = ("ezc3d", "numpy", "safetensors", "scipy", "uv==0.13.9")
 #: What torch's metadata asks for besides CUDA.
@@ -57,7 +59,7 @@ def lock(platform: str, python: str, device: str) -> str:
     """One lock file's text."""
     own = OWN_TORCH.get((platform, python, device))
     if own is None:
-        return resolved(platform, python, [f"torch=={TORCH}", *PACKAGES])
+        return resolved(platform, python, [f"torch=={TORCH_OF.get(platform, TORCH)}", *PACKAGES])
     tag = f"cp{python.replace('.', '')}"
     wheel = f"torch-{TORCH}%2B{device}-{tag}-{tag}-{TAGS[platform]}.whl"
     size, digest = own
