@@ -21,7 +21,7 @@ from ..model.files.output import WRITERS as ENGINE_WRITERS
 from ..model.files.readers import read_take
 from ..model.marker_sets.marker_set import load_marker_set
 from ..model.result.report import write_report
-from ..model.shell.cli import FAILED, UsageError
+from ..model.shell.cli import FAILED, UsageError, with_values
 from ..model.shell.runs import TakeJob, add_arguments, make_folders, plan, run_each, settings_from, summary
 from ..model.storage.atomic import place_of, staged
 from .empties import ImportOptions, build_take
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
     """
     parser = argparse.ArgumentParser(prog="batch.py", description="Solve takes in Blender.", allow_abbrev=False)
     add_arguments(parser, sorted([*ENGINE_WRITERS, *WRITERS]), ["blend", "bvh"])
-    given = parser.parse_args(arguments)
+    given = parser.parse_args(with_values(arguments))
     try:
         jobs, settings = plan(given), settings_from(given)
     except UsageError as error:
@@ -54,7 +54,13 @@ def main(arguments: Sequence[str]) -> int:
         if given.layout:
             load_marker_set(given.layout)
         make_folders(jobs)
-        return run_each(jobs, _read, _warm_engine, lambda job, read: _solve_whole(job, *read, settings, given), force=given.force)
+        return run_each(
+            jobs,
+            lambda job: _read(job, settings.up),
+            _warm_engine,
+            lambda job, read: _solve_whole(job, *read, settings, given),
+            force=given.force,
+        )
     except BonesetterError as error:
         print(error, file=sys.stderr)
         return FAILED
@@ -67,11 +73,11 @@ def _warm_engine() -> None:
     session.engine.submit(engine_python(), {"ping": True}).wait()
 
 
-def _read(job: TakeJob) -> tuple[Take, Seconds]:
+def _read(job: TakeJob, up: str) -> tuple[Take, Seconds]:
     """A take, and the seconds that reading it took."""
     seconds: Seconds = {}
     with _timed(seconds, "read"):
-        take = read_take(job.take)
+        take = read_take(job.take, up)
     return take, seconds
 
 

@@ -11,6 +11,7 @@ import bpy
 from bpy.props import BoolProperty, CollectionProperty, EnumProperty, StringProperty
 from bpy_extras.io_utils import ImportHelper, poll_file_object_drop
 
+from ..model.core.settings import SETTINGS
 from ..model.core.take import BonesetterError, Take
 from ..model.files.readers import READERS, read_take
 from .empties import ImportOptions, build_take
@@ -24,7 +25,7 @@ from .view import show_markers
 #: Blender's largest frame number.
 LAST_FRAME = 1_048_574
 #: The options that the dialog shows.
-SHOWN = ("keys", "gaps", "rate", "start", "set_range")
+SHOWN = ("keys", "gaps", "rate", "start", "set_range", "up")
 
 
 class BONESETTER_OT_import_c3d(bpy.types.Operator, ImportHelper):
@@ -74,6 +75,7 @@ class BONESETTER_OT_import_c3d(bpy.types.Operator, ImportHelper):
         description="The scene starts and ends with the takes; where something is animated already it only grows",
         default=True,
     )
+    up: EnumProperty(name=SETTINGS["up"].label, description=SETTINGS["up"].help, items=SETTINGS["up"].choices)
     again: BoolProperty(options={"HIDDEN", "SKIP_SAVE"}, description="Import a file once more without asking")
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
@@ -93,7 +95,7 @@ class BONESETTER_OT_import_c3d(bpy.types.Operator, ImportHelper):
         for path in paths:
             before = imported_from(scene, path)
             try:
-                take = read_take(path)
+                take = read_take(path, self.up)
                 with kept_on_failure(scene):
                     timing = self._timing(scene, take, animated or bool(done), bool(done))
                     collection = build_take(scene, take, timing, ImportOptions(self.keys, self.gaps), path)
@@ -191,6 +193,7 @@ class BONESETTER_OT_import_again(bpy.types.Operator):
     rate: StringProperty()
     start: StringProperty()
     set_range: BoolProperty()
+    up: StringProperty(default="auto")
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         return context.window_manager.invoke_confirm(

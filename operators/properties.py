@@ -17,6 +17,7 @@ from bpy.props import (
     StringProperty,
 )
 
+from ..model.core.axes import AXES
 from ..model.core.settings import SETTINGS, Setting, Settings
 
 #: Blender keeps whole numbers in 32 bits.
@@ -46,7 +47,7 @@ class BONESETTER_PG_take(bpy.types.PropertyGroup):
     path: StringProperty(name="File", description="The file that was imported", subtype="FILE_PATH")
     rate_hz: FloatProperty(name="Rate", description="Samples per second")
     frames: IntProperty(name="Frames", description="Samples in the take")
-    up_axis: EnumProperty(name="Up Axis", items=(("Y", "Y", "Y is up in the file"), ("Z", "Z", "Z is up in the file")))
+    up_axis: EnumProperty(name="Up Axis", items=tuple((axis, axis, f"{axis} is up in the file") for axis in AXES))
     frame_start: FloatProperty(name="Scene Frame", description="Scene frame of the first sample")
     frame_step: FloatProperty(name="Frame Step", description="Scene frames per sample", default=1.0)
     armature: PointerProperty(type=bpy.types.Object, name="Armature", description="The armature that Solve Markers made")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..model.core.axes import TO_Y_UP
 from ..model.core.take import Axis, FloatArray
 
 #: (x, y, z) of a y-up world becomes (x, -z, y): what Blender's own importers do.
@@ -28,7 +29,7 @@ class Space:
     @property
     def turn(self) -> FloatArray:
         """(3, 3): from the take's axes to Blender's."""
-        return Y_UP_TO_Z_UP if self.up_axis == "Y" else np.eye(3)
+        return Y_UP_TO_Z_UP @ TO_Y_UP[self.up_axis]
 
     def to_blender(self, points: FloatArray) -> FloatArray:
         """(..., 3) from metres on the take's axes."""

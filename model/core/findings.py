@@ -9,6 +9,8 @@ from typing import Any, Literal, get_args
 
 Kind = Literal[
     "file",
+    "axes",
+    "mirrored",
     "left out",
     "subjects",
     "duplicate",
@@ -51,7 +53,8 @@ class Finding:
     """One thing the user should know.
 
     Attributes:
-        kind: "file": what had to be assumed to read it; "left out": points that are not solved; "subjects": of several people one is
+        kind: "file": what had to be assumed to read it; "axes": another axis points up than the file, or its format, says; "mirrored":
+            left and right are exchanged in the whole take; "left out": points that are not solved; "subjects": of several people one is
             solved; "duplicate": a second column of a label; "missing": labels of the set that the file lacks; "attached": markers that
             no set knows, and their bones; "usual place": markers that a given actor lacks; "re-stuck": a marker's place on a given
             actor was fitted anew; "swapped back": two labels had been exchanged; "relabelled": the first label's samples are now the

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .axes import heights, up_index
 from .rigid import local_rotations, nearest_rotations, rotation_angles_deg
 from .take import Axis, BoolArray, FloatArray
 
@@ -171,7 +172,7 @@ def foot_skate_mm_s(feet: FloatArray, true_feet: FloatArray, rate_hz: float, up_
         up_axis: The axis that points up.
     """
     feet, true_feet = cut(feet, true_feet)
-    level = [axis for axis in range(3) if axis != _up(up_axis)]
+    level = [axis for axis in range(3) if axis != up_index(up_axis)]
     speeds = np.linalg.norm(np.diff(feet[..., level], axis=0), axis=-1) * rate_hz
     return mean_of(speeds[foot_contact(true_feet, rate_hz, up_axis)]) * 1000
 
@@ -190,7 +191,7 @@ def foot_contact(feet: FloatArray, rate_hz: float, up_axis: Axis) -> BoolArray:
     Returns:
         (frames - 1, joints): True where the joint stands from a frame to the next.
     """
-    height = feet[..., _up(up_axis)]
+    height = heights(feet, up_axis)
     low = height < np.nanpercentile(height, FLOOR_PERCENTILE, axis=0) + CONTACT_HEIGHT
     slow = np.linalg.norm(np.diff(feet, axis=0), axis=-1) * rate_hz < CONTACT_SPEED
     return low[:-1] & low[1:] & slow
@@ -229,10 +230,6 @@ def cut(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Both as long as the shorter one."""
     frames = min(len(a), len(b))
     return a[:frames], b[:frames]
-
-
-def _up(axis: Axis) -> int:
-    return "XYZ".index(axis)
 
 
 def mean_of(values: FloatArray) -> float:

@@ -191,6 +191,25 @@ class Settings:
     seed: int = _described(
         Setting(0, "Seed", "Of every random choice: the same take, settings and seed give the same motion", "run", high=LARGEST_SEED)
     )
+    up: str = _described(
+        Setting(
+            "auto",
+            "Up Axis",
+            "The axis of the file that points up; auto goes by the markers of a person who stands or walks, and by what the file says "
+            "where they do not tell. In Blender it is an option of the import",
+            "run",
+            choices=(
+                ("auto", "Automatic", "By the markers, else as the file says"),
+                ("x", "X", "X points up"),
+                ("y", "Y", "Y points up"),
+                ("z", "Z", "Z points up"),
+                ("-x", "-X", "X points down"),
+                ("-y", "-Y", "Y points down"),
+                ("-z", "-Z", "Z points down"),
+            ),
+            placeholder="AXIS",
+        )
+    )
 
     def __post_init__(self) -> None:
         for name, setting in SETTINGS.items():

@@ -17,7 +17,8 @@ FloatArray = NDArray[np.floating]
 BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.intp]
 
-Axis = Literal["Y", "Z"]
+#: "-Z" of a take whose Z axis points down.
+Axis = Literal["Y", "Z", "X", "-Y", "-Z", "-X"]
 
 
 class BonesetterError(Exception):

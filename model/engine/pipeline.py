@@ -12,6 +12,7 @@ import torch
 
 from ..actors.actor import Actor
 from ..actors.prior import Prior
+from ..core.axes import pointing_up
 from ..core.findings import Finding
 from ..core.parallel import side_by_side, usable_cores
 from ..core.settings import Settings
@@ -100,7 +101,7 @@ def solve_take(
     workers = settings.workers or (usable_cores() if device.type == "cpu" else 1)
     try:
         with one_torch_thread(), side_by_side(workers), torch.no_grad():
-            return _solve(take, settings, actor, Stopwatch(progress), prior, marker_set, device, options)
+            return _solve(pointing_up(take, settings.up), settings, actor, Stopwatch(progress), prior, marker_set, device, options)
     except (np.linalg.LinAlgError, torch.linalg.LinAlgError) as error:  # pyright: ignore[reportPrivateImportUsage]
         # far from everything that people do, single precision does not suffice
         raise BonesetterError(

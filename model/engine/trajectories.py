@@ -15,7 +15,7 @@ from ..core.take import BonesetterError, CleanTake, Take
 from ..markers.cleaning import clean
 from ..markers.corrections import Correction
 from ..markers.matching import match_all
-from ..markers.sides import put_sides_right
+from ..markers.sides import look_mirrored, put_sides_right
 from ..solver.attachment import enough_samples
 from ..solver.observations import Observations, observe
 from .subject import Subject
@@ -48,10 +48,11 @@ def match_take(take: Take, subject: Subject) -> Matched:
     """
     known, unknown = match_all(take, subject.marker_set)
     placement = subject.prior.placement(subject.marker_set, known.labels)
+    mirrored = look_mirrored(known, placement, subject.prior)
     righted, sides = put_sides_right(known, subject.marker_set, placement, subject.prior) if subject.options.relabel else (known, ())
     others, findings = enough_samples(unknown)
     whole = righted.beside(others) if others.labels else righted
-    return Matched(whole, placement, others.labels, sides, known.findings + findings)
+    return Matched(whole, placement, others.labels, sides, (*known.findings, *findings, *mirrored))
 
 
 @dataclass(frozen=True, eq=False)

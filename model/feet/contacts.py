@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..actors.actor import Actor
+from ..core.axes import heights
 from ..core.stretches import stretches
 from ..core.take import Axis, BoolArray, FloatArray
 from ..result.contacts import Contact, Sole
@@ -107,11 +108,10 @@ def follow(sole: Sole, samples: FloatArray, trusted: BoolArray, solved: FloatArr
         rate_hz: Frames per second.
         up_axis: The axis that points up.
     """
-    up = "XYZ".index(up_axis)
     seen = np.where(trusted[..., None], samples, np.nan)
     seen_speed, solved_speed = speeds(seen, rate_hz), speeds(solved, rate_hz)
-    floor, solved_floor = _floor(seen[..., up], seen_speed), _floor(solved[..., up], solved_speed)
-    height = _seen_or_solved(seen[..., up] - floor, solved[..., up] - solved_floor)
+    floor, solved_floor = _floor(heights(seen, up_axis), seen_speed), _floor(heights(solved, up_axis), solved_speed)
+    height = _seen_or_solved(heights(seen, up_axis) - floor, heights(solved, up_axis) - solved_floor)
     return Track(sole, samples, seen, solved, floor, _seen_or_solved(seen_speed, solved_speed), height)
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import distance_transform_edt, gaussian_filter1d, maximum_filter1d, minimum_filter1d
 
+from ..core.axes import heights, up_vector
 from ..core.curves import hermite
 from ..core.take import Axis, BoolArray, FloatArray
 from .contacts import Contact, Track, percentile
@@ -115,15 +116,14 @@ def locked_places(tracks: Sequence[Track], contacts: Sequence[Sequence[Contact]]
 def lifted(track: Track, moved: FloatArray, rate_hz: float, up_axis: Axis) -> FloatArray:
     """A correction (frames, 3) that also lifts a sole that is below its floor and lower than its markers are, or, where one of them is
     missing, lower than they ever are: a foot may roll lower than it stands. Samples are believed here even if they are flagged."""
-    up = "XYZ".index(up_axis)
-    shown = track.samples[..., up].mean(axis=1)
+    shown = heights(track.samples, up_axis).mean(axis=1)
     # a frame or two of noise in the markers is no floor
     lowest = np.minimum(track.floor.mean(), minimum_filter1d(np.nan_to_num(shown, nan=np.inf), 5)) - SEEN_TOLERANCE_M
     lowest[np.isnan(shown)] = percentile(shown, LOWEST_PERCENTILE) - HIDDEN_TOLERANCE_M
-    sunk = np.fmax(lowest - (track.solved.mean(axis=1) + moved)[:, up], 0.0)
+    sunk = np.fmax(lowest - heights(track.solved.mean(axis=1) + moved, up_axis), 0.0)
     reach = round(LIFT_SECONDS * rate_hz)
     lift = gaussian_filter1d(maximum_filter1d(sunk, 2 * reach + 1), 0.5 * max(reach, 1), mode="nearest")
-    return moved + lift[:, None] * np.eye(3)[up]
+    return moved + lift[:, None] * up_vector(up_axis)
 
 
 def calm(places: FloatArray, rate_hz: float) -> FloatArray:

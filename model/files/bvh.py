@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from ..core.axes import TO_Y_UP
 from ..core.motion import Motion
 from ..core.parallel import each, side_by_side, usable_cores
 from ..core.rotations import rotmat_to_unitquat, unitquat_product, unitquat_to_euler_zyx
 from ..core.skeleton import Skeleton
-from ..core.take import Axis, BonesetterError, FloatArray
+from ..core.take import BonesetterError, FloatArray
 from ..result.solution import Solution
 from ..storage.atomic import replacing
 from .decimals import decimal_lines
@@ -24,18 +25,12 @@ CM_PER_METRE = 100.0
 #: Of every number of a frame; a file of a long take is made of them. And how many frames are made at once.
 DECIMALS, AT_ONCE = 5, 1024
 
-#: Columns of a take's axes on the file's, which are Y up: (x, y, z) of a Z-up take becomes (x, z, -y).
-TO_Y_UP: dict[Axis, FloatArray] = {
-    "Y": np.eye(3),
-    "Z": np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]]),
-}
-
 
 def write_bvh(solution: Solution, path: Path) -> None:
     """Write a BVH with every frame at the take's rate. The root alone has position channels.
 
     Args:
-        solution: Of a Y-up or a Z-up take; the file is Y up.
+        solution: Of a take with any axis up; the file is Y up.
         path: Replaced if it exists, and only once the file is whole.
     """
     take = solution.clean.take

@@ -15,8 +15,9 @@ import numpy as np
 
 from ..core.findings import Finding
 from ..core.take import Axis, BonesetterError, BoolArray, FloatArray, Take
+from ..markers.upright import decide_up
 from .c3d_layout import Contents, Layout, find_layout, read_contents, read_samples
-from .figure import believable_rate, drop_absurd, metres_per_unit, unique_labels, up_axis
+from .figure import believable_rate, drop_absurd, metres_per_unit, unique_labels
 
 #: Lists of points that a lab's model computed, as named in the C3D manual and by Vicon.
 MODEL_OUTPUTS = ("ANGLES", "FORCES", "MOMENTS", "POWERS", "SCALARS", "REACTIONS")
@@ -79,6 +80,8 @@ def read_source(path: Path) -> Source:
     positions *= metres
     residuals *= metres
     drop_absurd(positions, residuals, findings)
+    declared, said = _declared_axis(contents)
+    up, decided = decide_up(labels, positions, declared, said=said)
     take = Take(
         name=path.stem,
         labels=labels,
@@ -86,8 +89,8 @@ def read_source(path: Path) -> Source:
         residuals=residuals,
         rate_hz=rate,
         first_frame=contents.header.first_frame,
-        up_axis=up_axis(labels, positions, _declared_axis(contents)),
-        findings=tuple(findings),
+        up_axis=up,
+        findings=(*findings, *decided),
     )
     return Source(contents, layout, tuple(markers), metres, scale, take)
 
@@ -160,10 +163,10 @@ def _scale(contents: Contents, layout: Layout) -> float:
     raise BonesetterError(f"{contents.path.name} does not say what its integers are counted in: set POINT:SCALE in it.")
 
 
-def _declared_axis(contents: Contents) -> Axis:
-    """The axis that points up on the screen, which Y_SCREEN names.
+def _declared_axis(contents: Contents) -> tuple[Axis, bool]:
+    """The axis that points up on the screen, which Y_SCREEN names, and whether the file says so.
 
     Its sign is not believed: labs write -Z into files that are Z up. A file that says nothing is Z up, as most are.
     """
     screen = next(iter(contents.texts("POINT", "Y_SCREEN")), "").upper()
-    return "Y" if screen.endswith("Y") else "Z"
+    return ("Y" if screen.endswith("Y") else "Z"), screen.endswith(("Y", "Z"))

@@ -48,7 +48,7 @@ def write_c3d(take: Take, path: Path) -> None:
     content.add_parameter("POINT", "RATE", [take.rate_hz])
     content.add_parameter("POINT", "LABELS", list(take.labels))
     content.add_parameter("POINT", "X_SCREEN", ["+X"])
-    content.add_parameter("POINT", "Y_SCREEN", [f"+{take.up_axis}"])
+    content.add_parameter("POINT", "Y_SCREEN", [take.up_axis if take.up_axis.startswith("-") else f"+{take.up_axis}"])
     # ezc3d says nothing when it cannot write, so it writes where that is sure to work
     with tempfile.TemporaryDirectory() as folder, replacing(path, binary=True) as stream:
         whole = Path(folder) / "take.c3d"

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.axes import AXES
 from ..core.findings import Finding, finding_of
 from ..core.skeleton import Skeleton
-from ..core.take import BonesetterError, FloatArray, Take
+from ..core.take import Axis, BonesetterError, FloatArray, Take
 from ..result.solution import Solution
 from ..storage.arrays import NUMBERS, TEXT, WHOLE_NUMBERS, read_arrays
 from ..storage.atomic import replacing
@@ -90,10 +91,18 @@ def load_take(path: Path) -> Take:
         rate_hz=float(arrays["rate_hz"]),
         first_frame=float(arrays["first_frame"]),
         frame_step=float(arrays["frame_step"]),
-        up_axis="Y" if str(arrays["up_axis"]) == "Y" else "Z",
+        up_axis=_axis(str(arrays["up_axis"])),
         findings=findings,
         source=Path(str(arrays["source"])) if str(arrays["source"]) else None,
     )
+
+
+def _axis(name: str) -> Axis:
+    """The axis of that name; Z where there is none."""
+    for axis in AXES:
+        if axis == name:
+            return axis
+    return "Z"
 
 
 def save_pose(solution: Solution, path: Path) -> None:

@@ -6,14 +6,14 @@ What a file declares is often wrong or missing, but people are of a known size, 
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from ..core.findings import Finding
-from ..core.take import Axis, BonesetterError, FloatArray
+from ..core.take import BonesetterError, FloatArray
+from ..markers.upright import directions
 
 #: Metres per unit, by the names that camera systems and labs write into their files.
 METRES_PER_UNIT: Mapping[str, float] = {
@@ -46,15 +46,12 @@ LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 1.0, 10_000.0
 #: A person's markers span about this much in a frame; the unit of a file that names none is the one that comes nearest.
 USUAL_SPAN = 1.8
 
-HEAD = re.compile(r"[LR][FB]HD$|ARIEL$|HEAD$", re.IGNORECASE)
-FEET = re.compile(r"(HEE|HEEL|HEL|TOE|MT[15]|ANK|FCC|FM[125]|FAL|TAM)$", re.IGNORECASE)
-
-#: Head above feet by this much, in metres: the take is upright along that axis.
-UPRIGHT = 0.5
-
 #: From head to feet a person is so large, in metres, lying or crouching too; and all markers of a frame span so much, of whatever they
 #: are on, in a room of any size. Else the unit is wrong.
 SIZES, SPANS = (0.3, 4.0), (0.03, 60.0)
+
+#: How tall the adult is whose labels have their usual heights, in metres.
+ADULT_M = 1.75
 
 #: No sample is farther from the origin, in metres.
 FARTHEST_M = 10_000.0
@@ -135,12 +132,19 @@ def _believable(unit: str, metres: float, size: float, span: float, findings: li
     """A unit, or the one that the file must mean where a figure would be a finger's or a house's size."""
     found, (least, most) = (size, SIZES) if size else (span, SPANS)
     likely = _likely_unit(found)
-    if likely is None or least <= found * metres <= most or METRES_PER_UNIT[likely] == metres:
+    if likely is None or least <= found * metres <= most:
+        return metres
+    believed = METRES_PER_UNIT[likely]
+    if size and not least <= size * believed <= most:
+        # somebody has multiplied them by ten
+        believed = 10.0 ** round(np.log10(USUAL_SPAN / size))
+        likely = f"{believed * 1000:g} mm"
+    if believed == metres:
         return metres
     shown = f"{found * metres:.3g} m"
     said = f"The file says that its unit is {unit}, but its figure would then be {shown} large: {likely} is assumed."
     findings.append(Finding("file", said))
-    return METRES_PER_UNIT[likely]
+    return believed
 
 
 def _likely_unit(size: float) -> str | None:
@@ -149,9 +153,9 @@ def _likely_unit(size: float) -> str | None:
 
 
 def _size(labels: Sequence[str], positions: FloatArray) -> float:
-    """The usual distance from a person's head to the feet; 0 where their labels are unknown."""
-    apart = _from_feet_to_head(labels, positions)
-    return float(np.median(np.linalg.norm(apart, axis=-1))) if len(apart) else 0.0
+    """How tall a person is by the labels whose heights are known; 0 where too few are."""
+    along = directions(labels, positions)
+    return ADULT_M * float(np.median(np.linalg.norm(along, axis=-1))) if len(along) else 0.0
 
 
 def drop_absurd(positions: FloatArray, residuals: FloatArray, findings: list[Finding]) -> None:
@@ -169,31 +173,3 @@ def _span(positions: FloatArray) -> float:
     if not len(some):
         return 0.0
     return float(np.median(np.linalg.norm(np.nanmax(some, axis=1) - np.nanmin(some, axis=1), axis=-1)))
-
-
-def up_axis(labels: Sequence[str], positions: FloatArray, declared: Axis) -> Axis:
-    """Which axis points up: that along which the head stands above the feet, in metres; where the figure lies or its labels are
-    unknown, the one that the file or its format declares."""
-    rise = _from_feet_to_head(labels, positions)
-    if not len(rise):
-        return declared
-    _, y, z = np.median(rise, axis=0)
-    if max(y, z) < UPRIGHT:
-        return declared
-    return "Y" if y > z else "Z"
-
-
-def _from_feet_to_head(labels: Sequence[str], positions: FloatArray) -> FloatArray:
-    """(some frames, 3): in those of which head and feet are known."""
-    some = positions[:: max(1, len(positions) // 200)]
-    head = [index for index, label in enumerate(labels) if HEAD.search(label)]
-    feet = [index for index, label in enumerate(labels) if FEET.search(label)]
-    with np.errstate(invalid="ignore"):
-        rise = _mean_present(some[:, head]) - _mean_present(some[:, feet])
-    return rise[np.isfinite(rise).all(axis=-1)]
-
-
-def _mean_present(positions: FloatArray) -> FloatArray:
-    """(frames, 3): the mean over the markers that are there, NaN where none is."""
-    present = np.isfinite(positions).all(axis=-1, keepdims=True)
-    return np.where(present, positions, 0.0).sum(axis=1) / present.sum(axis=1)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from ..core.axes import pointing_up
 from ..core.take import BonesetterError, Take
 from .formats import Format
 
@@ -18,8 +19,12 @@ READERS: dict[str, Format] = {
 }
 
 
-def read_take(path: Path) -> Take:
+def read_take(path: Path, up: str = "auto") -> Take:
     """Read the markers of a take, in any format of `READERS`, told by how the file's name ends.
+
+    Args:
+        path: The file.
+        up: The axis that points up, as `Settings.up` has it.
 
     Returns:
         Positions and residuals in metres on the file's own axes; the take knows the file as its source.
@@ -32,4 +37,4 @@ def read_take(path: Path) -> Take:
     if reader is None:
         *some, last = READERS
         raise BonesetterError(f"{path.name} is in no format that is read: choose a {', '.join(some)} or {last} file.")
-    return replace(reader.load()(path), source=path)
+    return pointing_up(replace(reader.load()(path), source=path), up)

@@ -17,7 +17,8 @@ import numpy as np
 
 from ..core.findings import Finding
 from ..core.take import Axis, BonesetterError, FloatArray, Take
-from .figure import believable_rate, drop_absurd, metres_per_unit, unique_labels, up_axis
+from ..markers.upright import decide_up
+from .figure import believable_rate, drop_absurd, metres_per_unit, unique_labels
 
 #: Cells of a sample that is missing, in any case of their letters.
 NO_NUMBER = ("", "null", "nan", "n/a", "-")
@@ -204,6 +205,7 @@ def take_of(recording: Recording) -> Take:
     positions *= metres_per_unit(file, recording.unit_setting, recording.unit, labels, positions, findings)
     residuals = np.zeros(positions.shape[:2])
     drop_absurd(positions, residuals, findings)
+    up, decided = decide_up(labels, positions, recording.up_axis, said=False)
     return Take(
         name=path.stem,
         labels=labels,
@@ -211,8 +213,8 @@ def take_of(recording: Recording) -> Take:
         residuals=residuals,
         rate_hz=rate,
         first_frame=1 if numbers is None else int(numbers[0]),
-        up_axis=up_axis(labels, positions, recording.up_axis),
-        findings=tuple(findings),
+        up_axis=up,
+        findings=(*findings, *decided),
     )
 
 

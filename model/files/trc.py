@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..core.axes import TO_Y_UP
 from ..core.take import BonesetterError, Take
 from ..result.solution import Solution
 from ..storage.atomic import place_of, replacing
-from .bvh import TO_Y_UP
 from .text_takes import Columns, Recording, number, read_lines, read_table, take_of
 
 #: Lines in which a header may stand.
@@ -89,7 +89,7 @@ def write_trc(solution: Solution, path: Path) -> None:
     A cell is empty where nothing is known of a marker. OpenSim counts the tabs: there is one behind every cell, also the last.
 
     Args:
-        solution: Of a Y-up or a Z-up take.
+        solution: Of a take with any axis up.
         path: Replaced if it exists, and only once the file is whole.
     """
     clean = solution.clean

@@ -15,10 +15,11 @@ import numpy as np
 from ..actors.actor import Actor
 from ..actors.placement import Placement
 from ..actors.prior import Prior
+from ..core.findings import Finding
 from ..core.motion import Motion
 from ..core.rigid import nearest_rotations
 from ..core.stretches import stretches
-from ..core.take import BoolArray, FloatArray, IntArray, Take
+from ..core.take import BoolArray, FloatArray, IntArray, Take, all_finite
 from ..marker_sets.marker_set import MarkerSet
 from .corrections import Correction, in_order
 
@@ -34,6 +35,9 @@ HOLE, SHORTEST, DENSITY = 0.1, 0.1, 0.8
 DOUBTFUL = 0.75
 #: At the ends of a span its pairs jump by this part of the distance between left and right; else it may be the person.
 JUMP = 0.5
+#: Whether a take is mirrored is asked in so many frames, each with so many markers and with so much depth between them, as a standard
+#: deviation in metres; it is in this part of them or more.
+MIRROR_FRAMES, MIRROR_MARKERS, LEAST_DEPTH_M, MIRRORED = 100, 6, 0.04, 0.9
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +94,43 @@ def put_sides_right(take: Take, marker_set: MarkerSet, placement: Placement, pri
     if positions is take.positions:
         return take, in_order(corrections)
     return replace(take, positions=positions, residuals=residuals), in_order(corrections)
+
+
+def look_mirrored(take: Take, placement: Placement, prior: Prior) -> tuple[Finding, ...]:
+    """Whether left and right are exchanged in the whole take, as in a mirror image.
+
+    The affine map from the mean pose's markers to those of a frame has a negative determinant where they are. The arms, which go
+    anywhere, say nothing.
+
+    Args:
+        take: On the marker set's labels.
+        placement: Of its labels.
+        prior: Of the mean build and pose.
+    """
+    actor = prior.mean_actor(placement)
+    arms = counterpart_rows(actor, ("Arm", "ForeArm", "Hand", "FingerBase", "HandIndex1", "Thumb"))
+    rows = [row for row in range(len(take.labels)) if row not in arms]
+    few = take.positions[:: max(1, len(take.positions) // MIRROR_FRAMES)][:, rows]
+    template = _template(actor, prior.pose.mean_rotations)[rows]
+    seen = all_finite(few)
+    few, seen = few[seen.sum(axis=1) >= MIRROR_MARKERS], seen[seen.sum(axis=1) >= MIRROR_MARKERS]
+    if not len(few):
+        return ()
+    weights = seen / seen.sum(axis=1, keepdims=True)
+    centred = (template - np.einsum("fl,li->fi", weights, template)[:, None]) * np.sqrt(weights)[..., None]
+    shape = np.einsum("fli,flj->fij", centred, centred)
+    told = np.linalg.eigvalsh(shape)[:, 0] > LEAST_DEPTH_M**2
+    product = np.einsum("fl,fli,flj->fij", np.sqrt(weights), np.nan_to_num(few), centred)
+    turned = np.linalg.det(np.linalg.solve(shape[told], np.swapaxes(product[told], 1, 2))) < 0
+    if not told.any() or turned.mean() < MIRRORED:
+        return ()
+    said = "Left and right are exchanged in the whole take, as in a mirror: check the labels, or the axes, of the file."
+    return (Finding("mirrored", said, numbers={"mirrored_percent": round(100 * float(turned.mean()), 1)}),)
+
+
+def counterpart_rows(actor: Actor, parts: tuple[str, ...]) -> set[int]:
+    """Rows of the markers on joints whose names end in one of these parts."""
+    return {row for row, joint in enumerate(actor.marker_joints) if actor.skeleton.joints[joint].endswith(parts)}
 
 
 def _trunk(labels: tuple[str, ...], core: tuple[str, ...], pairs: list[tuple[int, int]]) -> IntArray:

@@ -9,6 +9,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 
+from ..core.settings import SETTINGS
 from ..core.take import BonesetterError
 
 #: {command: (module, what it does)}. Only the command that is called is imported: some bring torch or matplotlib.
@@ -34,6 +35,22 @@ class UsageError(Exception):
     """The arguments do not go together; its text says why."""
 
 
+def with_values(arguments: Sequence[str]) -> list[str]:
+    """The arguments with values such as -z bound to their options, `--up=-z`: argparse would take them for options."""
+    signed = {
+        f"--{name}": [choice for choice, _, _ in setting.choices if choice.startswith("-")]
+        for name, setting in SETTINGS.items()
+        if setting.choices
+    }
+    bound: list[str] = []
+    for argument in arguments:
+        if bound and argument in signed.get(bound[-1], ()):
+            bound[-1] += f"={argument}"
+        else:
+            bound.append(argument)
+    return bound
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run a command.
 
@@ -51,7 +68,7 @@ def main(arguments: Sequence[str]) -> int:
             implementation = importlib.import_module(f"..{module}", __package__)
             implementation.add_arguments(command)
             command.set_defaults(run=implementation.run, command_parser=command)
-    parsed = parser.parse_args(arguments)
+    parsed = parser.parse_args(with_values(arguments))
     try:
         with warnings.catch_warnings():
             # numpy's are no sentence for a user; whoever wants them says -W

@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     make_folders(jobs)
     return run_each(
         jobs,
-        _read,
+        lambda job: _read(job, settings.up),
         lambda: _load_solver(settings.device),
         lambda job, read: _solve(job, read, settings, actor, marker_set),
         force=arguments.force,
@@ -61,10 +61,10 @@ def _load_solver(device: str) -> None:
         raise UsageError(str(error)) from error
 
 
-def _read(job: TakeJob) -> tuple[Take, float]:
+def _read(job: TakeJob, up: str) -> tuple[Take, float]:
     """A take, and the seconds that reading it took."""
     begin = time.perf_counter()
-    return read_take(job.take), time.perf_counter() - begin
+    return read_take(job.take, up), time.perf_counter() - begin
 
 
 def _solve(job: TakeJob, read: tuple[Take, float], settings: Settings, actor: Actor | None, marker_set: MarkerSet | None) -> None:

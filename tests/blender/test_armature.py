@@ -83,7 +83,7 @@ def worst_mm(armature, pose, turn=None, unit=1.0):
 
 
 @pytest.mark.parametrize("unit", UNITS)
-@pytest.mark.parametrize("up_axis", ["Y", "Z"])
+@pytest.mark.parametrize("up_axis", ["Y", "Z", "X", "-Y", "-Z", "-X"])
 def test_heads_are_the_engines_positions(ext, scene, collection, apply, make_pose, unit, up_axis):
     scene.unit_settings.scale_length = unit
     collection.bonesetter.up_axis = up_axis

@@ -18,7 +18,7 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from model.actors.actor import Actor
-from model.files.bvh import TO_Y_UP
+from model.core.axes import TO_Y_UP
 from model.markers.cleaning import clean
 from model.marker_sets.marker_set import MarkerSet, load_marker_set
 from model.core.findings import Finding
@@ -40,6 +40,7 @@ from model.core.take import Axis, Take
 from .study_runs import NODS, nodding
 
 ROOT = Path(__file__).resolve().parents[2]
+CASES = Path(os.environ.get("BONESETTER_CASES") or ROOT.parent / "shared" / "cases")
 DATA = Path(os.environ.get("BONESETTER_DATA") or ROOT.parent / "shared" / "data")
 
 
@@ -50,6 +51,19 @@ def takes_folder() -> Path:
     if not folder.is_dir():
         pytest.skip(f"the real takes are not at {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def case() -> Callable[[str], Path]:
+    """The path of a file that once went wrong, by its stem; a test that asks for one is skipped where it is not there."""
+
+    def path(stem: str) -> Path:
+        file = CASES / f"{stem}.c3d"
+        if not file.is_file():
+            pytest.skip(f"the file is not at {file}")
+        return file
+
+    return path
 
 
 @pytest.fixture(scope="session")
@@ -146,7 +160,7 @@ def solved(synthetic: SyntheticTake, marker_set: MarkerSet) -> Callable[[Axis], 
     """A true solution of the synthetic take, with its Z or its Y axis up."""
 
     def make(up_axis: Axis) -> Solution:
-        turn = np.eye(3) if up_axis == "Z" else TO_Y_UP["Z"]
+        turn = TO_Y_UP[up_axis].T @ TO_Y_UP["Z"]
         actor = bundled().mean_actor()
         motion = synthetic.motion.on_axes(turn)
         take = replace(synthetic.take, positions=synthetic.take.positions @ turn.T, up_axis=up_axis, findings=(Finding("file", "Said."),))

@@ -13,10 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
+from model.core.axes import TO_Y_UP
 from model.core.motion import Motion
 from model.core.skeleton import Skeleton
 from model.core.take import Axis, BonesetterError
-from model.files.bvh import CM_PER_METRE, TO_Y_UP, read_bvh, write_bvh
+from model.files.bvh import CM_PER_METRE, read_bvh, write_bvh
 from model.result.solution import Solution
 
 HAND_MADE = """HIERARCHY
