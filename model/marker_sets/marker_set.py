@@ -21,7 +21,7 @@ VERSION = 1
 #: The set whose places the prior has learned; `like` names a marker of it.
 LEARNED = "cmu41"
 #: The bundled sets, the more specific first.
-BUNDLED = ("plug_in_gait", LEARNED, "front_waist53", "generic")
+BUNDLED = ("plug_in_gait", LEARNED, "front_waist53", "davis", "xsens_mvn", "french", "generic")
 
 #: A cluster's or a duplicate's number: `RBAC-1` repeats `RBAC`.
 DUPLICATE = re.compile(r"(?P<label>.+?)-\d+$")

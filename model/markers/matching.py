@@ -19,7 +19,9 @@ from ..marker_sets.marker_set import DUPLICATE, MarkerSet, bare_name, bundled_ma
 SEPARATORS = ":_."
 UNLABELLED = re.compile(r"\*|uname|unlabel|U_?\d+$", re.IGNORECASE)
 #: Points that a lab's model computed and that C3D files do not mark as such.
-COMPUTED = re.compile(r"CENT(RE|ER)OFMASS|COM(FLOOR)?$|COP$|[LR]?(HIP|KNEE|ANKLE|SHOULDER|ELBOW|WRIST|[HKASEW])(JC|JOINTCENT(RE|ER))$")
+COMPUTED = re.compile(
+    r"P?HIPORIGIN$|CENT(RE|ER)OFMASS|COM(FLOOR)?$|COP$|[LR]?(HIP|KNEE|ANKLE|SHOULDER|ELBOW|WRIST|[HKASEW])(JC|JOINTCENT(RE|ER))$"
+)
 
 #: A duplicate continues a marker when it lies no farther from it than noise plus this speed allows (m, m/s), ...
 JOIN_DISTANCE = 0.03
