@@ -15,9 +15,7 @@ from ..model.core.settings import SETTINGS
 from ..model.core.take import BonesetterError, Take
 from ..model.files.readers import READERS, read_take
 from .empties import ImportOptions, build_take
-from .preferences import starts_engine
-from .session import session
-from .solver_python import engine_python
+from .solver_python import warm_engine
 from .space import Timing
 from .takes import takes_of
 from .view import show_markers
@@ -79,6 +77,8 @@ class BONESETTER_OT_import_c3d(bpy.types.Operator, ImportHelper):
     again: BoolProperty(options={"HIDDEN", "SKIP_SAVE"}, description="Import a file once more without asking")
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        # it loads while the user looks for the file
+        warm_engine()
         # Dropped files come with their path: a popup for the options is enough.
         if self.directory or self.filepath:
             return self.invoke_popup(context)
@@ -110,8 +110,7 @@ class BONESETTER_OT_import_c3d(bpy.types.Operator, ImportHelper):
             if self.set_range:
                 set_range(scene, [timing for _, timing in done], grow=animated)
             show_markers(context, [collection for collection, _ in done])
-            if starts_engine() and not bpy.app.background:
-                session.engine.warm(engine_python())
+            warm_engine()
         for failure in failures:
             # An error would also hide that the others were imported.
             self.report({"WARNING" if done else "ERROR"}, failure)

@@ -14,7 +14,7 @@ from ..installer.store import remove
 from ..model.core.take import BonesetterError
 from . import solver_python
 from .installation import Installation, Wanted
-from .preferences import chosen_python, own, starts_engine
+from .preferences import chosen_python, own
 from .session import session
 from .takes import takes_of
 from .view import redraw
@@ -64,8 +64,8 @@ def finish() -> None:
     session.engine.kill()
     session.engine.verdicts.clear()
     solver_python.forget_installed()
-    if starts_engine() and not bpy.app.background and any(takes_of(scene) for scene in bpy.data.scenes):
-        session.engine.warm(solver_python.engine_python())
+    if any(takes_of(scene) for scene in bpy.data.scenes):
+        solver_python.warm_engine()
 
 
 def watch() -> float | None:

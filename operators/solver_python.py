@@ -17,7 +17,8 @@ from ..installer.lock import CPU, read_lock, target
 from ..installer.store import Installed, installed
 from ..model.engine.worker import missing_modules
 from .engine import ENGINE_PYTHON
-from .preferences import ADDON, chosen_python, own
+from .preferences import ADDON, chosen_python, own, starts_engine
+from .session import session
 
 #: The folder of what is installed, within the extension's own folder for what it keeps.
 STORE = "solver"
@@ -76,6 +77,12 @@ def is_outdated() -> bool:
     """Whether this version of the extension would install another solver than the one that is used."""
     found = installed_solver()
     return found is not None and engine_python() == found.python and not found.current
+
+
+def warm_engine() -> None:
+    """Start the engine, where there is one and the user wants it to start before it is needed."""
+    if starts_engine() and not bpy.app.background and not is_lacking():
+        session.engine.warm(engine_python())
 
 
 def device() -> str:
