@@ -15,6 +15,7 @@ from .findings import keep_findings
 from .keyframes import bind, interpolation_code, write_keys, write_samples
 from .space import Timing
 from .takes import GAP, LABEL, RESIDUAL, space_of
+from .version import own_version
 
 #: Radius of a marker's sphere in metres: a little more than the real ball, to be seen and clicked.
 RADIUS = 0.01
@@ -99,6 +100,7 @@ def _add_markers(collection: bpy.types.Collection, scene: bpy.types.Scene, take:
 def _describe(collection: bpy.types.Collection, take: Take, timing: Timing, path: Path) -> None:
     properties = collection.bonesetter
     properties.is_take = True
+    properties.made_by = own_version()
     properties.path = str(path)
     properties.rate_hz = take.rate_hz
     properties.up_axis = take.up_axis

@@ -21,6 +21,7 @@ from .keyframes import bound_channelbag
 from .properties import settings_of
 from .session import Digest, session
 from .takes import LABEL
+from .version import own_version
 
 
 def note_solved(scene: bpy.types.Scene, collection: bpy.types.Collection) -> None:
@@ -28,6 +29,7 @@ def note_solved(scene: bpy.types.Scene, collection: bpy.types.Collection) -> Non
     session.digests.pop(collection.session_uid, None)
     collection.bonesetter.solved_markers = markers_digest(collection)
     collection.bonesetter.solved_settings = _settings(scene)
+    collection.bonesetter.made_by = own_version()
 
 
 def out_of_date(scene: bpy.types.Scene, collection: bpy.types.Collection) -> str:

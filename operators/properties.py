@@ -44,6 +44,7 @@ class BONESETTER_PG_take(bpy.types.PropertyGroup):
     """A take and the result of its last solve."""
 
     is_take: BoolProperty()
+    made_by: StringProperty(name="Made By", description="The version of Bonesetter that imported or solved it last")
     path: StringProperty(name="File", description="The file that was imported", subtype="FILE_PATH")
     rate_hz: FloatProperty(name="Rate", description="Samples per second")
     frames: IntProperty(name="Frames", description="Samples in the take")

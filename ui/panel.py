@@ -11,6 +11,7 @@ from ..model.core.settings import SETTINGS
 from ..operators.freshness import out_of_date
 from ..operators.session import session
 from ..operators.takes import active_take, takes_of
+from ..operators.version import newer
 from .solver import draw_solver
 from .text import wrapped
 
@@ -58,6 +59,8 @@ class BONESETTER_PT_main(_Sidebar, bpy.types.Panel):
             row.operator("bonesetter.import_c3d", text="", icon="IMPORT")
             facts = take.bonesetter
             column.label(text=f"{facts.frames} frames at {facts.rate_hz:.5g} Hz", icon="BLANK1")
+            if said := newer(facts.made_by):
+                wrapped(layout, context, said, "ERROR")
         self._draw_solve(context)
 
     def _draw_solve(self, context: bpy.types.Context) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from ..core.skeleton import CMU_JOINTS, Skeleton
 from ..core.take import BonesetterError, FloatArray
 from ..storage.atomic import replacing
-from ..storage.documents import checked_name, checked_number, read_json
+from ..storage.documents import check_version, checked_name, checked_number, read_json
 from .actor import Actor, Freedom
 
 FORMAT = "bonesetter-actor"
@@ -63,8 +63,7 @@ def read_actor(path: Path) -> Actor:
     except ValueError as error:
         raise BonesetterError(f"{path.name} cannot be read as an actor ({error}): choose a file saved by --save-actor.") from error
     try:
-        if document["format"] != FORMAT or document["version"] != VERSION:
-            raise ValueError("another format or version")
+        check_version(document, FORMAT, VERSION)
         skeleton = _skeleton(document["joints"])
         freedoms = tuple(_freedom(entry) for entry in document["joints"])
         said = freedoms if any(freedom != Freedom() for freedom in freedoms) else None

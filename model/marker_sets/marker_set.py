@@ -13,7 +13,7 @@ from typing import Any
 
 from ..core.skeleton import CMU_JOINTS, CMU_PARENTS
 from ..core.take import BonesetterError
-from ..storage.documents import checked_name, read_json
+from ..storage.documents import check_version, checked_name, read_json
 
 FOLDER = Path(__file__).parent
 FORMAT = "bonesetter-marker-set"
@@ -169,8 +169,7 @@ def _learned_joints() -> dict[str, str]:
 
 def _marker_set(document: dict[str, Any]) -> MarkerSet:
     """Check a document and make it a marker set; ValueError, KeyError or TypeError where it is none."""
-    if document["format"] != FORMAT or document["version"] != VERSION:
-        raise ValueError("another format or version")
+    check_version(document, FORMAT, VERSION)
     _check_keys("the set", document, SET_KEYS)
     markers = document["markers"]
     if len(markers) > MOST_MARKERS:

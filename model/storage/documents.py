@@ -32,6 +32,21 @@ def read_json(path: Path) -> Any:
         raise ValueError("its lists lie too deep in one another") from error
 
 
+def check_version(document: Any, kind: str, version: int) -> None:
+    """That a document is of a kind, and of the version that is read.
+
+    Raises:
+        ValueError: It is not; the text says so in a few words.
+        KeyError: It says nothing of that.
+    """
+    if document["format"] != kind or type(document["version"]) is not int or document["version"] < 1:
+        raise ValueError("another format or version")
+    if document["version"] > version:
+        raise ValueError("written by a newer Bonesetter: install that one")
+    if document["version"] < version:
+        raise ValueError("written by an older Bonesetter, in a form that is no longer read")
+
+
 def checked_name(what: str, value: Any) -> str:
     """A name from a document.
 

@@ -90,7 +90,9 @@ def change(path):
         (("markers", 0, "label"), "", "a marker has '' for its name"),
         (("markers", 0, "offset"), None, "the offset of LFWT is not 3 numbers"),
         (("joints",), 3, "lacks a part of an actor"),
-        (("version",), 9, "another format or version"),
+        (("version",), 9, "written by a newer Bonesetter"),
+        (("version",), "1", "another format or version"),
+        (("version",), 0, "another format or version"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_one_sentence(actor, tmp_path, path, value, said):
