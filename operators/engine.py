@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ..model.core.take import BonesetterError
-from .session_folder import SessionFolder
+from ..model.storage.session_folder import SessionFolder
 
 #: The extension's folder: the engine's interpreter imports `model` from there.
 ROOT = Path(__file__).resolve().parent.parent

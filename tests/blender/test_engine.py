@@ -111,15 +111,14 @@ def test_a_file_that_is_opened_leaves_the_engine_warm(engine, engine_python, req
 
 
 def test_folders_of_processes_that_are_gone_are_removed(ext, tmp_path, monkeypatch):
-    module = ext("operators.session_folder")
+    module = ext("model.storage.session_folder")
     monkeypatch.setattr(module.tempfile, "tempdir", str(tmp_path))
     script = (
-        "import importlib.util, sys, tempfile, time; tempfile.tempdir = sys.argv[2]\n"
-        "spec = importlib.util.spec_from_file_location('session_folder', sys.argv[1])\n"
-        "module = importlib.util.module_from_spec(spec); spec.loader.exec_module(module)\n"
-        "folder = module.SessionFolder(); print(folder.path, flush=True); time.sleep(60)"
+        "import sys, tempfile, time; sys.path.insert(0, sys.argv[1]); tempfile.tempdir = sys.argv[2]\n"
+        "from model.storage.session_folder import SessionFolder\n"
+        "folder = SessionFolder(); print(folder.path, flush=True); time.sleep(60)"
     )
-    command = [sys.executable, "-c", script, module.__file__, str(tmp_path)]
+    command = [sys.executable, "-c", script, str(Path(module.__file__).parents[2]), str(tmp_path)]
     dead, living = (subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2))
     try:
         left, used = (Path(process.stdout.readline().strip()) for process in (dead, living))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A temporary folder that belongs to this process, and the end of those whose processes are gone. Knows nothing of bpy.
+"""A temporary folder that belongs to this process, and the end of those whose processes are gone.
 
 A process that is killed leaves its folder behind. Each holds a file that its process keeps locked, which the system unlocks however the
 process ends: a folder whose file can be locked is nobody's.
@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from ..model.storage.locking import lock_file
+from .locking import lock_file
 
 PREFIX = "bonesetter-"
 LOCK = "in-use"
