@@ -30,6 +30,9 @@ Kind = Literal[
     "threshold",
     "far off",
     "edited pose",
+    "labelled",
+    "doubtful label",
+    "unlabelled",
 ]
 Frames = tuple[int, int]
 #: Gives a frame, counted from 0, the number that the user sees: `Take.number`.
@@ -62,7 +65,8 @@ class Finding:
             "sides doubtful": left and right (left, right, left, ...), put right or left as they are; "no markers": frames that have
             none; "few markers": too few to tell a pose; "unseen": bones that no marker tells of; "threshold": a threshold of the noise
             filter removes much, or was raised because it would have; "far off": the markers are far from where the solver puts them;
-            "edited pose": where a pose that was edited by hand is kept.
+            "edited pose": where a pose that was edited by hand is kept; "labelled": labels were found by motion; "doubtful label": found
+            labels that may be wrong; "unlabelled": tracks that got none.
         text: One sentence.
         labels: Of the markers in question, if any.
         bones: Names of the joints in question, if any.

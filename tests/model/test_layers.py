@@ -21,6 +21,7 @@ MODEL = (
     {"datasets", "shell"},
     {"engine"},
     {"files"},
+    {"labelling"},
     {"feet", "proposer"},
     {"solver"},
     {"markers", "result"},

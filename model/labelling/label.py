@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Labels for a take whose points have none: the stages of `docs/labelling.md`, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+
+from ..actors import prior as priors
+from ..actors.actor import Actor
+from ..actors.hierarchy import same_hierarchy
+from ..actors.prior import Prior
+from ..core.parallel import side_by_side, usable_cores
+from ..core.take import BonesetterError, IntArray, Take
+from ..marker_sets.marker_set import MarkerSet, bundled_marker_sets
+from ..proposer.starts import Initialise, other_hierarchy
+from ..solver.device import one_torch_thread
+from .assignment import assign_tracks
+from .choice import Choice, choose
+from .key_frames import FEWEST, KeyFrames, choose_key_frames, long_tracks
+from .labelled import Labelled, columns_of, findings_of, relabelled, table
+from .refinement import Refined, refine
+from .registration import upright, votes
+from .swaps import exchanged_back
+from .template import Template, template_of_actor, template_of_set
+from .tracks import Tracks, cut_tracks
+
+#: A body is looked for among at least so many points.
+FEWEST_POINTS = 10
+#: Where each stage ends, of the whole.
+PROGRESS_AFTER = {"look": 0.4, "label": 0.85, "compare": 1.0}
+#: This set lists what labels there are anywhere: nobody wears it.
+CATALOGUE = "generic"
+
+Progress = Callable[[str, float], None]
+
+
+def label_take(
+    take: Take,
+    actor: Actor | None = None,
+    marker_set: MarkerSet | None = None,
+    prior: Prior | None = None,
+    progress: Progress | None = None,
+    workers: int | None = None,
+) -> Labelled:
+    """Find the labels of a take by motion. What the take's columns are called does not matter.
+
+    Args:
+        take: Of one person; tracks may begin, end and change column at any time.
+        actor: Fitted to another take with the same markers, or None.
+        marker_set: Which the person wears; None for the bundled one that fits best. Not used where an actor is given.
+        prior: What is known of people; None for the bundled one.
+        progress: Called with a stage and the part of the whole that is done, 0 to 1.
+        workers: Threads; None for as many as there are cores. The result is the same for any number.
+
+    Raises:
+        BonesetterError: No body is found in it.
+    """
+    known = prior or priors.bundled()
+    with one_torch_thread(), side_by_side(workers or usable_cores()), torch.no_grad():
+        return _label(take, actor, marker_set, known, progress or (lambda _stage, _part: None))
+
+
+def templates(actor: Actor | None, marker_set: MarkerSet | None, prior: Prior) -> tuple[list[Template], Initialise | None]:
+    """What may be looked for, and where poses begin if the network does not know the actor's joints."""
+    if actor is None:
+        sets = [marker_set] if marker_set else [known for known in bundled_marker_sets() if not known.name.startswith(CATALOGUE)]
+        return [template_of_set(known, prior) for known in sets], None
+    if same_hierarchy(actor, prior):
+        return [template_of_actor(actor, prior)], None
+    own, _, initialise = other_hierarchy(actor, prior, marker_set or bundled_marker_sets()[0])
+    return [template_of_actor(actor, own)], initialise
+
+
+def _label(take: Take, actor: Actor | None, marker_set: MarkerSet | None, prior: Prior, progress: Progress) -> Labelled:
+    """See `label_take`."""
+    progress("look", 0.0)
+    tracks = cut_tracks(take)
+    keys = choose_key_frames(tracks, take.up_axis, FEWEST)
+    if not len(keys.frames) or keys.there.sum(axis=1).max() < FEWEST_POINTS:
+        raise BonesetterError(f"{take.name} has fewer than {FEWEST_POINTS} points near each other in any frame: nobody can be found in it.")
+    candidates, initialise = templates(actor, marker_set, prior)
+    choice = choose(candidates, keys, upright(take.up_axis))
+    template = choice.template if choice.template.given else choice.template.scaled(choice.registration.size)
+    progress("look", PROGRESS_AFTER["look"])
+
+    def part(done: float) -> None:
+        progress("label", PROGRESS_AFTER["look"] + done * (PROGRESS_AFTER["label"] - PROGRESS_AFTER["look"]))
+
+    refined = refine(template, tracks, first_labels(choice, keys, tracks), initialise, part)
+    refined, _ = compared(template, tracks, refined, initialise)
+    progress("compare", PROGRESS_AFTER["compare"])
+    columns = columns_of(tracks, refined.labels, template.labels)
+    rows = table(take, tracks, refined.labels, refined.evidence.scores, template, columns)
+    said = findings_of(template.name, rows, take.rate_hz)
+    found = replace(relabelled(take, tracks, columns), findings=(*take.findings, *said))
+    return Labelled(found, tuple(rows), refined.followed.actor, template.marker_set, said)
+
+
+def first_labels(choice: Choice, keys: KeyFrames, tracks: Tracks) -> IntArray:
+    """(tracks,) labels of what is there in key frames."""
+    registration = choice.registration
+    scores = votes(registration, keys, registration.believed, choice.template.spread, len(tracks))
+    return assign_tracks(scores, tracks, long_tracks(tracks))
+
+
+def compared(
+    template: Template, tracks: Tracks, refined: Refined, initialise: Initialise | None
+) -> tuple[Refined, tuple[tuple[str, str], ...]]:
+    """The labels, those exchanged that fit better so, and which; a given actor says which is which."""
+    if template.given:
+        return refined, ()
+    labels, exchanged = exchanged_back(template, tracks, refined.labels, refined.followed, refined.evidence)
+    if not exchanged:
+        return refined, ()
+    return refine(template, tracks, labels, initialise), exchanged

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tracks: the samples of a column between two breaks, all of one marker, or of a ghost.
+
+A recorder without labels keeps a point in a column as long as it sees it, and puts whatever comes next into any column that is free. So a
+column is cut where samples are missing, and where a point jumps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ..core.stretches import stretches
+from ..core.take import BoolArray, FloatArray, IntArray, Take
+
+#: A point jumps where it moves by more than this from frame to frame, in m, ...
+JUMP_M = 0.04
+#: ... and faster than this, in m/s: no marker on a person does.
+JUMP_SPEED = 8.0
+#: The label of a track that is nobody's, or not known yet.
+OPEN = -1
+
+
+@dataclass(frozen=True, eq=False)
+class Tracks:
+    """The tracks of a take, ordered by their columns, then by time.
+
+    Attributes:
+        positions: (frames, columns, 3) in metres, NaN where missing.
+        columns: (tracks,) where each is.
+        starts, ends: (tracks,) its first frame and the one behind its last.
+        rate_hz: Frames per second.
+    """
+
+    positions: FloatArray
+    columns: IntArray
+    starts: IntArray
+    ends: IntArray
+    rate_hz: float
+
+    def __len__(self) -> int:
+        return len(self.columns)
+
+    @property
+    def frames(self) -> int:
+        return len(self.positions)
+
+    @cached_property
+    def lengths(self) -> IntArray:
+        """(tracks,) in frames."""
+        return self.ends - self.starts
+
+    def at(self, frame: int) -> IntArray:
+        """The tracks that are there in a frame."""
+        return np.flatnonzero((self.starts <= frame) & (frame < self.ends))
+
+    def on_labels(self, labels: IntArray, count: int, frames: IntArray) -> FloatArray:
+        """(frames, labels, 3) in metres: some frames of the tracks under their labels; NaN where none is.
+
+        Args:
+            labels: (tracks,), `OPEN` for those that are left out.
+            count: Of labels.
+            frames: Ascending.
+        """
+        found = np.full((len(frames), count, 3), np.nan)
+        begins, ends = np.searchsorted(frames, self.starts), np.searchsorted(frames, self.ends)
+        for track in np.flatnonzero((labels != OPEN) & (begins < ends)).tolist():
+            here = slice(begins[track], ends[track])
+            found[here, labels[track]] = self.positions[frames[here], self.columns[track]]
+        return found
+
+
+def cut_tracks(take: Take) -> Tracks:
+    """Cut every column of a take at gaps and jumps."""
+    positions, jump = take.positions, max(JUMP_M, JUMP_SPEED / take.rate_hz)
+    columns: list[int] = []
+    bounds: list[IntArray] = []
+    present = take.present
+    for column in range(len(take.labels)):
+        for start, end in stretches(present[:, column]).tolist():
+            cuts = np.flatnonzero(_jumps(positions[start:end, column], jump)) + start + 1
+            edges = np.concatenate([[start], cuts, [end]]).astype(int)
+            bounds.append(np.stack([edges[:-1], edges[1:]], axis=-1))
+            columns += [column] * (len(edges) - 1)
+    whole = np.concatenate(bounds) if bounds else np.zeros((0, 2), dtype=int)
+    return Tracks(positions, np.array(columns, dtype=int), whole[:, 0], whole[:, 1], take.rate_hz)
+
+
+def _jumps(path: FloatArray, jump: float) -> BoolArray:
+    """(frames - 1,): where a path (frames, 3) moves by more than `jump` metres, in a way that neither rest nor steady speed explains."""
+    velocity = np.diff(path, axis=0)
+    length = np.linalg.norm(velocity, axis=-1)
+    change = np.linalg.norm(np.diff(velocity, axis=0), axis=-1)
+    least = length.copy()
+    least[1:] = np.minimum(least[1:], change)
+    least[:-1] = np.minimum(least[:-1], change)
+    return least > jump

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Labels found by motion: each stage by itself, and takes whose labels were removed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from model.actors import prior as priors
+from model.core.take import BonesetterError, Take
+from model.labelling.assignment import assign_tracks
+from model.labelling.evidence import find_evidence
+from model.labelling.following import follow
+from model.labelling.key_frames import choose_key_frames, largest_cluster
+from model.labelling.label import label_take
+from model.labelling.labelled import Labelled, columns_of, confidences
+from model.labelling.registration import register, soft_assignment, upright
+from model.labelling.swaps import exchanged_back
+from model.labelling.template import template_of_set
+from model.labelling.tracks import OPEN, Tracks, cut_tracks
+from model.marker_sets.marker_set import load_marker_set
+from model.synthetic.bodies import draw_bodies
+from model.synthetic.synthesis import Noise, SyntheticTake, synthesise
+from model.synthetic.unlabelled import GHOST, Labelling, Stripped, score, strip_labels
+
+QUIET = Noise(jitter=5e-4, gaps=0.02, long_gaps=2, spikes=0.0, swaps=0)
+
+
+def take_of(paths: np.ndarray, rate_hz: float = 100.0) -> Take:
+    labels = tuple(f"*{column}" for column in range(paths.shape[1]))
+    return Take("take", labels, paths, np.zeros(paths.shape[:2]), rate_hz)
+
+
+def tracks_of(spans: list[tuple[int, int, int]], frames: int = 100) -> Tracks:
+    columns, starts, ends = np.array(spans).T
+    return Tracks(np.zeros((frames, int(columns.max()) + 1, 3)), columns, starts, ends, 100.0)
+
+
+@pytest.fixture(scope="module")
+def stranger() -> SyntheticTake:
+    """A synthetic person of other build and with markers elsewhere than the prior's mean person has them."""
+    prior = priors.bundled()
+    drawn = draw_bodies(prior.actor, 1, np.random.default_rng(3))
+    own = replace(prior.actor, bone_mean=1.05 * drawn.bones[0], offset_mean=1.05 * drawn.offsets[0])
+    return synthesise(4.0, 60.0, seed=2, noise=QUIET, prior=replace(prior, actor=own))
+
+
+@pytest.fixture(scope="module")
+def hard(stranger: SyntheticTake) -> Stripped:
+    return strip_labels(stranger.take, 1, hard=True)
+
+
+@pytest.fixture(scope="module")
+def found_hard(hard: Stripped) -> Labelled:
+    """The set is known, the actor is not."""
+    return label_take(hard.take, marker_set=load_marker_set())
+
+
+def scored(stripped: Stripped, found: Take) -> Labelling:
+    named = [row for row, label in enumerate(found.labels) if not label.startswith("*")]
+    return score(stripped, found.positions[:, named], [found.labels[row] for row in named])
+
+
+def test_tracks_are_cut_at_gaps_and_jumps_but_not_where_a_point_is_fast() -> None:
+    paths = np.zeros((60, 3, 3))
+    paths[20:25, 0] = np.nan
+    paths[30:, 1, 0] += 0.5
+    paths[:, 2, 0] = 0.2 * np.arange(60)
+    tracks = cut_tracks(take_of(paths))
+    found = list(zip(tracks.columns.tolist(), tracks.starts.tolist(), tracks.ends.tolist(), strict=True))
+    assert found == [(0, 0, 20), (0, 25, 60), (1, 0, 30), (1, 30, 60), (2, 0, 60)]
+
+
+def test_a_take_without_samples_has_no_tracks() -> None:
+    assert len(cut_tracks(take_of(np.full((5, 2, 3), np.nan)))) == 0
+
+
+def test_key_frames_hold_the_body_and_no_ghost_beside_it() -> None:
+    body = np.random.default_rng(0).uniform(0.0, 0.8, size=(30, 3))
+    points = np.concatenate([body, [[5.0, 0.0, 0.0], [5.1, 0.0, 0.0]]])
+    assert largest_cluster(points).tolist() == [True] * 30 + [False] * 2
+    keys = choose_key_frames(cut_tracks(take_of(np.repeat(points[None], 200, axis=0))), "Z", 5)
+    assert keys.there.sum(axis=1).tolist() == [30] * 5
+    assert (np.diff(keys.frames) > 0).all()
+
+
+def test_soft_assignments_leave_room_for_what_is_hidden_and_what_is_nobodys() -> None:
+    # a label on a point, a label far from all points, and a point far from all labels
+    squared = torch.tensor([[[0.0, 1.0], [1.0, 1.0]]])
+    part = soft_assignment(squared, torch.full((2,), 0.05**2))[0]
+    assert part[0, 0] > 0.9
+    assert part[1].sum() < 0.01
+    assert part[:, 1].sum() < 0.01
+
+
+def test_two_labels_share_a_point_between_them() -> None:
+    part = soft_assignment(torch.zeros(1, 2, 1), torch.full((2,), 0.05**2))[0]
+    assert part.sum() == pytest.approx(1.0, abs=0.01)
+
+
+def test_no_label_is_given_twice_at_a_time_and_a_track_is_labelled_as_a_whole() -> None:
+    tracks = tracks_of([(0, 0, 60), (1, 0, 100), (0, 62, 100)])
+    scores = np.array([[9.0, 1.0], [8.0, 7.0], [9.0, -1.0]])
+    assert assign_tracks(scores, tracks).tolist() == [0, 1, 0]
+
+
+def test_what_fits_no_label_better_than_none_stays_open() -> None:
+    tracks = tracks_of([(0, 0, 50), (1, 0, 50)])
+    assert assign_tracks(np.array([[-1.0], [2.0]]), tracks).tolist() == [OPEN, 0]
+
+
+def test_of_two_that_want_a_label_at_once_the_better_keeps_it() -> None:
+    # the second is better, and the first has the label for most of its own time
+    tracks = tracks_of([(0, 0, 80), (1, 70, 100)])
+    assert assign_tracks(np.array([[3.0], [5.0]]), tracks).tolist() == [OPEN, 0]
+
+
+def test_confidence_is_the_margin_to_the_second_best() -> None:
+    sure, second = confidences(np.array([[9.0, 2.0], [0.5, 0.4], [-3.0, -9.0]]), np.array([0, 0, OPEN]))
+    assert sure[0] > 0.99 > 0.6 > sure[1] > 0.5
+    assert sure[2] > 0.9
+    assert second.tolist() == [1, 1, 0]
+
+
+def test_open_tracks_share_columns_where_they_do_not_overlap() -> None:
+    tracks = tracks_of([(0, 0, 10), (1, 0, 20), (0, 12, 30), (2, 5, 15)])
+    columns = columns_of(tracks, np.array([OPEN, 1, OPEN, OPEN]), ("A", "B"))
+    assert columns.names == ("B", "*0", "*1")
+    assert columns.of_tracks.tolist() == [1, 0, 1, 2]
+
+
+def test_a_body_is_found_with_its_size(stranger: SyntheticTake, marker_set) -> None:
+    prior = priors.bundled()
+    stripped = strip_labels(stranger.take, 0)
+    keys = choose_key_frames(cut_tracks(stripped.take), "Z", 4)
+    with torch.no_grad():
+        found = register(template_of_set(marker_set, prior), keys, upright("Z"), 3)
+    true = np.linalg.norm(stranger.motion.skeleton.bones, axis=-1).sum() / np.linalg.norm(prior.actor.bone_mean, axis=-1).sum()
+    assert found.size == pytest.approx(true, abs=0.03)
+    off = np.linalg.norm(found.markers - stranger.markers[keys.frames], axis=-1)
+    assert np.median(off) < 0.05
+
+
+def test_labels_of_a_stranger_are_found_and_the_set_chosen(stranger: SyntheticTake) -> None:
+    stripped = strip_labels(stranger.take, 1)
+    found = label_take(stripped.take)
+    assert found.marker_set is not None
+    assert found.marker_set.name == load_marker_set().name
+    assert scored(stripped, found.take).right >= 0.995
+    said = next(finding for finding in found.findings if finding.kind == "labelled")
+    assert said.numbers["samples_percent"] > 99
+
+
+def test_labels_are_found_among_gaps_and_ghosts(hard: Stripped, found_hard: Labelled) -> None:
+    result = scored(hard, found_hard.take)
+    assert result.right >= 0.99
+    assert result.wrong <= 0.002
+    assert result.ghosts <= 0.05
+
+
+def test_nothing_of_the_take_is_lost_and_every_track_is_in_the_table(hard: Stripped, found_hard: Labelled) -> None:
+    assert found_hard.take.present.sum() == hard.take.present.sum()
+    assert sum(row.last - row.first + 1 for row in found_hard.tracks) == hard.take.present.sum()
+    for row in found_hard.tracks[::20]:
+        there = found_hard.take.positions[row.first : row.last + 1, found_hard.take.labels.index(row.kept_as)]
+        read = hard.take.positions[row.first : row.last + 1, hard.take.labels.index(row.column)]
+        assert np.array_equal(there, read)
+
+
+def test_the_result_is_the_same_for_any_number_of_threads(hard: Stripped, found_hard: Labelled) -> None:
+    assert label_take(hard.take, marker_set=load_marker_set(), workers=1).tracks == found_hard.tracks
+
+
+def test_an_actor_of_another_take_tells_the_labels(stranger: SyntheticTake, found_hard: Labelled) -> None:
+    stripped = strip_labels(stranger.take, 5, hard=True)
+    found = label_take(stripped.take, actor=found_hard.actor)
+    assert scored(stripped, found.take).right >= 0.998
+    assert found.actor is found_hard.actor
+
+
+def test_labels_that_are_exchanged_for_a_whole_take_are_put_back(stranger: SyntheticTake, marker_set) -> None:
+    stripped = strip_labels(stranger.take, 0)
+    template, tracks = template_of_set(marker_set, priors.bundled()), cut_tracks(stripped.take)
+    owner = stripped.truth[tracks.starts, tracks.columns]
+    true = np.array([template.labels.index(stripped.names[name]) for name in owner])
+    pair = [template.labels.index(label) for label in ("LTOE", "LMT5")]
+    wrong = np.where(true == pair[0], pair[1], np.where(true == pair[1], pair[0], true))
+    with torch.no_grad():
+        followed = follow(template, tracks, wrong)
+        evidence = find_evidence(template, tracks, wrong, followed, gated=False)
+        labels, exchanged = exchanged_back(template, tracks, wrong, followed, evidence)
+    assert [set(names) for names in exchanged] == [{"LTOE", "LMT5"}]
+    assert labels.tolist() == true.tolist()
+
+
+def test_ghosts_alone_are_nobody() -> None:
+    ghosts = np.random.default_rng(0).uniform(-3.0, 3.0, size=(1, 6, 3)).repeat(100, axis=0)
+    with pytest.raises(BonesetterError, match="nobody can be found"):
+        label_take(take_of(ghosts))
+
+
+def test_the_truth_of_a_stripped_take_scores_as_right(stranger: SyntheticTake) -> None:
+    stripped = strip_labels(stranger.take, 3, hard=True)
+    found = np.full((stripped.take.frames, len(stripped.names), 3), np.nan)
+    frames, columns = np.nonzero(stripped.truth >= 0)
+    found[frames, stripped.truth[frames, columns]] = stripped.take.positions[frames, columns]
+    assert score(stripped, found, stripped.names) == Labelling(1.0, 0.0, 0.0, 0.0)
+    assert (stripped.truth == GHOST).sum() == 3 * stripped.take.frames
+    first = score(stripped, np.where(np.arange(len(stripped.names))[:, None] > 0, found, np.nan), stripped.names)
+    assert first.left_open > 0
+    assert first.wrong == pytest.approx(0.0, abs=1e-12)
