@@ -118,10 +118,10 @@ def _write(words: np.ndarray, source: Source, marker: int, frames: IntArray, pos
         samples[np.abs(samples[:, :3]).max(axis=-1) > LARGEST_WORD] = np.nan
     samples[~all_finite(samples)] = 0.0, 0.0, 0.0, INVALID
     first = 4 * source.points[marker]
-    words[frames, first : first + 4] = _stored(samples, source)
+    words[frames, first : first + 4] = stored(samples, source)
 
 
-def _stored(samples: FloatArray, source: Source) -> np.ndarray:
+def stored(samples: FloatArray, source: Source) -> np.ndarray:
     """Numbers as the file's words, of its kind and of its processor's order."""
     processor = source.contents.processor
     if source.layout.is_float:

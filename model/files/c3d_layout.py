@@ -18,9 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from ..core.take import BonesetterError, FloatArray
-from .c3d_parameters import DEC, INTEL, MIPS, DamagedSectionError, Group, Parameter, floats, read_parameters
+from .c3d_parameters import BLOCK, DEC, INTEL, MIPS, DamagedSectionError, Group, Parameter, floats, read_parameters
 
-BLOCK = 512
 #: The parameter section counts its blocks in one byte; some writers use more than that.
 LONGEST_SECTION = 4096 * BLOCK
 #: The largest frame number that a header can hold.

@@ -14,13 +14,15 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from ..core.take import FloatArray
 
+#: Bytes of a block, of which sections and samples take whole ones.
+BLOCK = 512
 #: The section begins with two reserved bytes, its length in blocks and the processor type.
 SECTION_START = 4
 #: Bytes per element, by a parameter's type: characters, bytes, integers, floats.
@@ -98,6 +100,77 @@ def read_parameters(section: bytes, processor: int) -> dict[str, Group]:
         if number in names:
             groups[names[number]].setdefault(name, parameter)
     return groups
+
+
+@dataclass(frozen=True)
+class Record:
+    """A record of the section as it is stored, for whoever writes the section again.
+
+    Attributes:
+        group: Its group, negative where it is the group itself.
+        name: In capitals.
+        stored_name: As it is stored.
+        locked: Whether programs are asked not to change it.
+        body: What follows the step to the next record.
+    """
+
+    group: int
+    name: str
+    stored_name: bytes
+    locked: bool
+    body: bytes
+
+    def with_number(self, number: int, processor: int) -> Record:
+        """The same parameter with another first value, which must be a number of the kind that it is."""
+        shape, start, stop = _values(self.body, 0, len(self.body))
+        kind, order = self.body[0], ">" if processor == MIPS else "<"
+        if kind == 4:
+            value = stored_floats(np.array([float(number)]), processor)
+        elif kind == 2:
+            value = struct.pack(f"{order}H", number)
+        else:
+            raise DamagedSectionError(f"{self.name} is no number that could be {number}")
+        if stop - start < len(value):
+            raise DamagedSectionError(f"{self.name} has no value, its dimensions are {shape}")
+        return replace(self, body=self.body[:start] + value + self.body[start + len(value) :])
+
+
+def read_records(section: bytes, processor: int) -> list[Record]:
+    """The records of a parameter section, in their order.
+
+    Raises:
+        DamagedSectionError: A length in it cannot be true.
+    """
+    found, begin = [], SECTION_START
+    for group, name, start, end in _records(section, ">" if processor == MIPS else "<"):
+        name_length = struct.unpack_from("b", section, begin)[0]
+        body = section[start:end]
+        if end == len(section):
+            # the last one leads nowhere: it ends with its values and its description
+            stop = start if group < 0 else _values(section, start, end)[2]
+            body = section[start : min(end, stop + 1 + section[stop])] if stop < end else section[start:stop]
+        found.append(Record(group, name, section[begin + 2 : begin + 2 + abs(name_length)], name_length < 0, body))
+        begin = end
+    return found
+
+
+def written_section(head: bytes, records: list[Record], processor: int) -> bytes:
+    """A parameter section of these records, in whole blocks.
+
+    Args:
+        head: Begins with the first two bytes of the section that they come from.
+        records: At least one.
+        processor: Of the file.
+    """
+    order, written = ">" if processor == MIPS else "<", []
+    for record in records:
+        length = len(record.stored_name)
+        lead = struct.pack("bb", -length if record.locked else length, record.group)
+        written.append(lead + record.stored_name + struct.pack(f"{order}H", len(record.body) + 2) + record.body)
+    # a name of no letters ends the list
+    content = b"".join(written) + b"\0\0"
+    blocks = -(-(SECTION_START + len(content)) // BLOCK)
+    return (head[:2] + bytes([min(blocks, 255), processor]) + content).ljust(blocks * BLOCK, b"\0")
 
 
 def _records(section: bytes, order: str) -> Iterator[tuple[int, str, int, int]]:

@@ -17,8 +17,10 @@ from .template import Template
 
 #: The template is told by so many of the key frames, from so many poses in each heading.
 TRIAL_KEYS, TRIAL_POSES = 4, 3
+#: What a label costs that no point is left for, in the units of a log-likelihood: else the set with the most labels explained every take.
+ABSENT = 2.0
 #: A set whose cost of a point is higher than this is not the take's: as much as if every fifth point were nobody's.
-UNKNOWN_COST = 1.7
+UNKNOWN_COST = 1.9
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,9 +65,11 @@ def choose(templates: Sequence[Template], keys: KeyFrames, turns: FloatArray) ->
 
 
 def _cost_of_a_point(registration: Registration, keys: KeyFrames, trial: IntArray) -> float:
-    """Of the key frames that are believed."""
+    """Of the key frames that are believed, labels that have no point included."""
     believed = registration.believed
-    return float(registration.costs[believed].sum() / keys.there[trial[believed]].sum())
+    points = keys.there[trial[believed]].sum(axis=1)
+    absent = np.maximum(0, registration.markers.shape[1] - points)
+    return float((registration.costs[believed].sum() + ABSENT * absent.sum()) / points.sum())
 
 
 def _together(first: Registration, second: Registration, of_first: IntArray, of_second: IntArray) -> Registration:

@@ -14,7 +14,8 @@ from ..actors.hierarchy import same_hierarchy
 from ..actors.prior import Prior
 from ..core.parallel import side_by_side, usable_cores
 from ..core.take import BonesetterError, IntArray, Take
-from ..marker_sets.marker_set import MarkerSet, bundled_marker_sets
+from ..marker_sets.marker_set import MarkerSet, bare_name, bundled_marker_sets
+from ..markers.matching import COMPUTED
 from ..proposer.starts import Initialise, other_hierarchy
 from ..solver.device import one_torch_thread
 from .assignment import assign_tracks
@@ -77,12 +78,15 @@ def templates(actor: Actor | None, marker_set: MarkerSet | None, prior: Prior) -
 def _label(take: Take, actor: Actor | None, marker_set: MarkerSet | None, prior: Prior, progress: Progress) -> Labelled:
     """See `label_take`."""
     progress("look", 0.0)
+    take = take.only([row for row, label in enumerate(take.labels) if not COMPUTED.search(bare_name(label.rpartition(":")[2]))])
     tracks = cut_tracks(take)
     keys = choose_key_frames(tracks, take.up_axis, FEWEST)
     if not len(keys.frames) or keys.there.sum(axis=1).max() < FEWEST_POINTS:
         raise BonesetterError(f"{take.name} has fewer than {FEWEST_POINTS} points near each other in any frame: nobody can be found in it.")
     candidates, initialise = templates(actor, marker_set, prior)
     choice = choose(candidates, keys, upright(take.up_axis))
+    if not choice.explains:
+        raise BonesetterError(_unexplained(take, choice, told=actor is not None or marker_set is not None))
     template = choice.template if choice.template.given else choice.template.scaled(choice.registration.size)
     progress("look", PROGRESS_AFTER["look"])
 
@@ -97,6 +101,16 @@ def _label(take: Take, actor: Actor | None, marker_set: MarkerSet | None, prior:
     said = findings_of(template.name, rows, take.rate_hz)
     found = replace(relabelled(take, tracks, columns), findings=(*take.findings, *said))
     return Labelled(found, tuple(rows), refined.followed.actor, template.marker_set, said)
+
+
+def _unexplained(take: Take, choice: Choice, *, told: bool) -> str:
+    """Why no label is given: wrong ones would cost more than none."""
+    if told:
+        return f"The points of {take.name} are not where {choice.template.name} has its markers: choose another actor or marker set."
+    return (
+        f"The points of {take.name} are not where a bundled marker set has its markers ({choice.template.name} comes nearest): describe "
+        "yours in a marker-set file and give it as --layout, or give an actor."
+    )
 
 
 def first_labels(choice: Choice, keys: KeyFrames, tracks: Tracks) -> IntArray:

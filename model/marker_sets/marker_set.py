@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from typing import Any
 
 from ..core.skeleton import CMU_JOINTS, CMU_PARENTS
 from ..core.take import BonesetterError
+from ..storage.atomic import replacing
 from ..storage.documents import check_version, checked_name, read_json
 
 FOLDER = Path(__file__).parent
@@ -152,6 +154,36 @@ def load_marker_set(name: str | Path = LEARNED) -> MarkerSet:
         raise BonesetterError(
             f"{path.name} cannot be read as a marker set ({why}): docs/marker_sets.md shows how one is written."
         ) from error
+
+
+def write_marker_set(marker_set: MarkerSet, path: Path) -> None:
+    """Write a marker set as `load_marker_set` reads it.
+
+    Raises:
+        BonesetterError: The file cannot be written.
+    """
+    markers = []
+    for label, place in zip(marker_set.labels, marker_set.places, strict=True):
+        entry: dict[str, Any] = {"label": label, "joint": place.joint}
+        entry |= {"aliases": list(marker_set.aliases[label])} if marker_set.aliases.get(label) else {}
+        entry |= {"like": place.like} if place.like is not None else {"offset_mm": list(place.offset_mm or ())}
+        entry |= {"spread_mm": list(place.spread_mm)} if place.spread_mm is not None else {}
+        entry |= {"from": place.origin} if place.origin is not None else {}
+        markers.append(entry)
+    document = {
+        "format": FORMAT,
+        "version": VERSION,
+        "name": marker_set.name,
+        "markers": markers,
+        "joint_centres": {c.joint: {"offset_mm": list(c.offset_mm), "spread_mm": list(c.spread_mm)} for c in marker_set.centres},
+        "rigid_groups": {name: list(labels) for name, labels in marker_set.rigid_groups.items()},
+        "pairs": [list(pair) for pair in marker_set.pairs],
+        "core_groups": list(marker_set.core_groups),
+        "fewest_markers": marker_set.fewest_markers,
+    }
+    with replacing(path) as stream:
+        json.dump(document, stream, indent=1)
+        stream.write("\n")
 
 
 @lru_cache(maxsize=1)

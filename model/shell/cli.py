@@ -15,6 +15,7 @@ from ..core.take import BonesetterError
 #: {command: (module, what it does)}. Only the command that is called is imported: some bring torch or matplotlib.
 COMMANDS = {
     "solve": ("shell.solve", "solve takes (C3D, TRC, CSV, TSV) to skeletons (BVH, npz) and cleaned markers (C3D, TRC)"),
+    "label": ("shell.label", "find the labels of takes that have none, and write them as C3D with a table of how sure they are"),
     "evaluate": ("bench.evaluate", "compare solves of the lab's takes with the lab's own skeletons"),
     "learn": ("training.learn", "learn the bundled prior from skeleton motion"),
     "train": ("study.train", "train a network that turns markers into joints, from a TOML file"),

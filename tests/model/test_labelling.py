@@ -3,25 +3,32 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from model.actors import prior as priors
+from model.actors.actor_file import read_actor
 from model.core.take import BonesetterError, Take
+from model.files.c3d import read_c3d
+from model.files.c3d_writer import write_c3d
 from model.labelling.assignment import assign_tracks
 from model.labelling.evidence import find_evidence
 from model.labelling.following import follow
 from model.labelling.key_frames import choose_key_frames, largest_cluster
 from model.labelling.label import label_take
 from model.labelling.labelled import Labelled, columns_of, confidences
+from model.labelling.layout import layout_of
 from model.labelling.registration import register, soft_assignment, upright
 from model.labelling.swaps import exchanged_back
 from model.labelling.template import template_of_set
 from model.labelling.tracks import OPEN, Tracks, cut_tracks
-from model.marker_sets.marker_set import load_marker_set
+from model.marker_sets.marker_set import bundled_marker_sets, load_marker_set, write_marker_set
+from model.shell.cli import main
 from model.synthetic.bodies import draw_bodies
 from model.synthetic.synthesis import Noise, SyntheticTake, synthesise
 from model.synthetic.unlabelled import GHOST, Labelling, Stripped, score, strip_labels
@@ -212,3 +219,41 @@ def test_the_truth_of_a_stripped_take_scores_as_right(stranger: SyntheticTake) -
     first = score(stripped, np.where(np.arange(len(stripped.names))[:, None] > 0, found, np.nan), stripped.names)
     assert first.left_open > 0
     assert first.wrong == pytest.approx(0.0, abs=1e-12)
+
+
+def test_what_was_found_is_a_marker_set_that_labels_the_next_take(hard: Stripped, found_hard: Labelled, tmp_path: Path) -> None:
+    write_marker_set(layout_of(found_hard), tmp_path / "set.json")
+    learned = load_marker_set(tmp_path / "set.json")
+    assert set(learned.labels) == {label for label in found_hard.take.labels if not label.startswith("*")}
+    places = learned.places[learned.labels.index("LKNE")]
+    row = found_hard.actor.labels.index("LKNE")
+    assert places.offset_mm == pytest.approx(1000 * found_hard.actor.marker_offsets[row], abs=0.1)
+
+
+def test_bundled_sets_are_written_as_they_were_read(tmp_path: Path) -> None:
+    for known in bundled_marker_sets():
+        write_marker_set(known, tmp_path / "set.json")
+        assert load_marker_set(tmp_path / "set.json") == known
+
+
+def test_the_command_writes_labels_and_table(hard: Stripped, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_c3d(hard.take, tmp_path / "take.c3d")
+    write_marker_set(load_marker_set(), tmp_path / "set.json")
+    layout = ["--layout", str(tmp_path / "set.json"), "--save-layout", str(tmp_path / "own.json")]
+    assert main(["label", str(tmp_path / "take.c3d"), "--out", str(tmp_path / "out"), *layout]) == 0
+    assert "Labels were found" in capsys.readouterr().out
+    written = read_c3d(tmp_path / "out" / "take.c3d")
+    result = scored(replace(hard, take=read_c3d(tmp_path / "take.c3d")), written)
+    assert result.right >= 0.99
+    with (tmp_path / "out" / "take.labels.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert {row["label"] for row in rows} >= {"LFHD", "RTOE"}
+    assert all(0.0 <= float(row["confidence"]) <= 1.0 for row in rows)
+    assert read_actor(tmp_path / "own.actor.json").labels == load_marker_set().labels
+    assert main(["label", str(tmp_path / "take.c3d"), "--out", str(tmp_path)]) == 2
+
+
+def test_points_that_are_no_set_of_ours_get_no_labels() -> None:
+    cloud = np.random.default_rng(1).uniform(0.0, 1.0, size=(1, 45, 3)).repeat(120, axis=0)
+    with pytest.raises(BonesetterError, match="not where a bundled marker set has"):
+        label_take(take_of(cloud))

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What was found, as a marker set of its own: so that the next takes of a shoot are labelled by it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..actors.actor import Actor
+from ..actors.actor_set import marker_set_of
+from ..marker_sets.marker_set import MarkerSet, Place, bundled_marker_sets
+from .labelled import Labelled
+
+#: How alike the markers are put on in another take, and on another person, in mm.
+SPREAD_MM = 15.0
+
+
+def layout_of(labelled: Labelled) -> MarkerSet:
+    """A set of the labels that have samples, at the places on the bones that were found."""
+    used = set(labelled.take.labels)
+    actor = labelled.actor.only([row for row, label in enumerate(labelled.actor.labels) if label in used])
+    own = marker_set_of(actor, labelled.marker_set or bundled_marker_sets()[0])
+    return replace(own, name=f"found in {labelled.take.name}", places=_places(actor))
+
+
+def _places(actor: Actor) -> tuple[Place, ...]:
+    """Where the actor's markers are, in mm from their joints."""
+    joints = actor.skeleton.joints
+    offsets = np.round(1000.0 * actor.marker_offsets, 1).tolist()
+    return tuple(
+        Place(joints[joint], None, (offset[0], offset[1], offset[2]), (SPREAD_MM, SPREAD_MM, SPREAD_MM))
+        for joint, offset in zip(actor.marker_joints, offsets, strict=True)
+    )
