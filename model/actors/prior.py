@@ -7,6 +7,7 @@ The bundled file is made by `python -m model learn`; its sources are in its head
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -170,7 +171,7 @@ def _prior(tensors: dict[str, FloatArray], header: dict[str, str], without: tupl
         tensors["limits"],
     )
     names = [name for name in tensors if name.startswith("offsets.") and name.removeprefix("offsets.") not in without]
-    mean, deviation = offset_statistics(np.stack([tensors[name] for name in sorted(names)]))
+    mean, deviation = offset_statistics(np.stack([tensors[name] for name in sorted(names)]), usual_spread(labels))
     actor = ActorPrior(
         joints,
         parents,
@@ -211,14 +212,30 @@ def _check(
         raise ValueError("joints_of names no joint")
 
 
-#: Three actors say little about how differently markers are put on: no axis is held to be surer than this.
-LEAST_DEVIATION_M = 0.012
-#: The spread of a few actors is widened by this.
-WIDENING = 1.5
+#: How differently labs and hands put a marker on, as a standard deviation: one that a bony landmark holds, and one in the middle of a
+#: segment (technical), which goes anywhere along it.
+USUAL_SPREAD_M, TECHNICAL_SPREAD_M = 0.015, 0.03
+TECHNICAL = frozenset({"RBAC", "T10", *(side + name for side in "LR" for name in ("UPA", "FRM", "THI", "SHN"))})
+#: So many actors' worth is the belief in these spreads before any actor was seen.
+BELIEF = 2.0
 
 
-def offset_statistics(offsets: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Mean and widened standard deviation, both (labels, 3), of the offsets (actors, labels, 3) of a few actors."""
+def offset_statistics(offsets: FloatArray, usual: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Mean and standard deviation, both (labels, 3), that the next actor's offsets have, told from those of a few.
+
+    A normal distribution of unknown variance with an inverse-gamma prior on it: the posterior's variance, wider by the doubt about the
+    mean (Gelman et al., Bayesian Data Analysis, 3.3).
+
+    Args:
+        offsets: Of actors, (actors, labels, 3) in metres.
+        usual: The spread that is expected of each marker beforehand, (labels,) in metres.
+    """
+    count = len(offsets)
     mean = offsets.mean(axis=0)
-    spread = np.sqrt(((offsets - mean) ** 2).mean(axis=0))
-    return mean, np.maximum(WIDENING * spread, LEAST_DEVIATION_M)
+    variance = (BELIEF * usual[:, None] ** 2 + ((offsets - mean) ** 2).sum(axis=0)) / (BELIEF + count - 1)
+    return mean, np.sqrt(variance * (1 + 1 / count))
+
+
+def usual_spread(labels: Sequence[str]) -> FloatArray:
+    """The spread that is expected of each marker before any actor was seen, (labels,) in metres."""
+    return np.array([TECHNICAL_SPREAD_M if label in TECHNICAL else USUAL_SPREAD_M for label in labels])

@@ -8,7 +8,7 @@ import pytest
 from safetensors import safe_open
 from scipy.spatial.transform import Rotation
 
-from model.actors.prior import BUNDLED, bundled, offset_statistics
+from model.actors.prior import BUNDLED, bundled, offset_statistics, usual_spread
 from model.core.motion import forward
 from model.core.skeleton import CMU_HIERARCHY, CMU_JOINTS, mirrored_joints
 from model.core.take import BonesetterError
@@ -104,10 +104,18 @@ def test_bones_vary_with_size():
     assert abs((largest * centre).sum()) / np.linalg.norm(largest) / np.linalg.norm(centre) > 0.99
 
 
-def test_spread_of_offsets_is_widened():
-    offsets = np.zeros((2, 1, 3))
-    offsets[1, 0, 0] = 0.1
-    mean, deviation = offset_statistics(offsets)
-    np.testing.assert_allclose(mean, [[0.05, 0, 0]])
-    assert deviation[0, 0] > 0.05
-    assert deviation[0, 1] > 0
+def test_few_actors_widen_the_spread_of_offsets():
+    random, usual = np.random.default_rng(0), np.full(1000, 0.02)
+    drawn = 0.02 * random.standard_normal((100, 1000, 3))
+    mean, many = offset_statistics(drawn, usual)
+    np.testing.assert_allclose(mean, drawn.mean(axis=0))
+    np.testing.assert_allclose(np.sqrt((many**2).mean()), 0.02, rtol=0.02)
+    few = np.sqrt((offset_statistics(drawn[:3], usual)[1] ** 2).mean())
+    one = offset_statistics(drawn[:1], usual)[1]
+    np.testing.assert_allclose(one, 0.02 * np.sqrt(2))
+    assert 0.022 < few < one.max()
+
+
+def test_markers_of_the_middle_of_a_segment_spread_more():
+    spread = usual_spread(("LFHD", "LTHI"))
+    assert spread[1] > spread[0]
