@@ -136,7 +136,7 @@ def _settled(local: FloatArray, counted: FloatArray, *, known: bool) -> tuple[Fl
 
 def _held(template: Template, followed: Followed) -> FloatArray:
     """(F, joints): whether enough labelled samples hold each joint's bone and its neighbours."""
-    parents = followed.body.parents
+    parents = followed.body.topology.parents
     near = np.eye(len(parents))
     for joint, parent in enumerate(parents):
         if parent >= 0:

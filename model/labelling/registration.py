@@ -24,8 +24,9 @@ from ..core.parallel import each
 from ..core.take import Axis, FloatArray, IntArray
 from ..solver.fit import POSE_WEIGHT, Terms, normal_equations, prior_terms, upper_triangle
 from ..solver.frames import joined
-from ..solver.kinematics import ROOT_DOF, Body, Pose, to_array
+from ..solver.kinematics import Body, Pose, marker_jacobian, to_array
 from ..solver.observations import SECONDS_APART, Observations
+from ..solver.topology import ROOT_DOF
 from .key_frames import KeyFrames
 from .template import Template
 from .tracks import OPEN
@@ -100,7 +101,7 @@ def upright(up_axis: Axis) -> FloatArray:
 def usual_poses(body: Body, terms: Terms, count: int) -> Tensor:
     """(count, coordinates): the mean pose, and pairs along the directions in which poses move the markers most."""
     rest = body.rest(1)
-    jacobian = body.marker_jacobian(rest, body.posed(rest))[0, :, :, ROOT_DOF:].flatten(0, 1)
+    jacobian = marker_jacobian(body.topology, rest, body.posed(rest))[0, :, :, ROOT_DOF:].flatten(0, 1)
     covariance = torch.linalg.inv(terms.precision[ROOT_DOF:, ROOT_DOF:] / POSE_WEIGHT)
     root = torch.linalg.cholesky(covariance)
     directions = torch.linalg.svd(jacobian @ root, full_matrices=False).Vh

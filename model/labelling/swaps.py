@@ -17,9 +17,10 @@ from ..actors.placement import Placement
 from ..core.parallel import each
 from ..core.take import FloatArray, IntArray
 from ..solver.calibration import INDEPENDENCE, ActorFit, spread_subset
-from ..solver.kinematics import ROOT_DOF, Body, Pose
+from ..solver.kinematics import Body, Pose
 from ..solver.observations import Observations
 from ..solver.robust import kernel_cost
+from ..solver.topology import ROOT_DOF
 from .evidence import Evidence
 from .following import Followed, observed
 from .refinement import group_costs
