@@ -15,6 +15,7 @@ Kind = Literal[
     "subjects",
     "duplicate",
     "missing",
+    "misplaced",
     "attached",
     "usual place",
     "re-stuck",
@@ -58,7 +59,8 @@ class Finding:
     Attributes:
         kind: "file": what had to be assumed to read it; "axes": another axis points up than the file, or its format, says; "mirrored":
             left and right are exchanged in the whole take; "left out": points that are not solved; "subjects": of several people one is
-            solved; "duplicate": a second column of a label; "missing": labels of the set that the file lacks; "attached": markers that
+            solved; "duplicate": a second column of a label; "missing": labels of the set that the file lacks; "misplaced": a
+            label sits elsewhere than it says, all the take long; "attached": markers that
             no set knows, and their bones; "usual place": markers that a given actor lacks; "re-stuck": a marker's place on a given
             actor was fitted anew; "swapped back": two labels had been exchanged; "relabelled": the first label's samples are now the
             second's; "filled": the same of an unlabelled point; "dropped": samples of a label that are nobody's; "sides exchanged",

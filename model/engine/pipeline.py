@@ -34,7 +34,7 @@ from ..solver.sampling import as_arrays, marker_places
 from ..solver.smoothing import smoothed
 from ..solver.sticking import follow_restuck
 from .subject import choose_subject
-from .trajectories import clean_markers, match_take
+from .trajectories import clean_markers, match_take, resettle
 
 Progress = Callable[[str, float], None]
 
@@ -129,6 +129,11 @@ def _solve(
         labels, (_, few) = matched.take.labels, coarse(cleaned.observations)
         on_labels, lacking = subject.on_labels_of(matched.placement, matched.others)
         guess = subject.initial_guess(on_labels, matched.placement, labels, few)
+        judged_labels = options.relabel and given is None
+        if judged_labels and (settled := resettle(matched, subject, guess, cleaned.observations)) is not None:
+            matched, cleaned = settled, clean_markers(settled.take, subject, settings, device)
+            labels, (_, few) = matched.take.labels, coarse(cleaned.observations)
+            guess = subject.initial_guess(None, matched.placement, labels, few)
     with watch.stage("calibrate") as part:
         actor, attached = subject.calibrated(guess, matched.placement, labels, few, part)
         tracked = cleaned.only(actor.labels)

@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 
 from ..actors.placement import Placement
@@ -14,10 +15,12 @@ from ..core.settings import Settings
 from ..core.take import BonesetterError, CleanTake, Take
 from ..markers.cleaning import clean
 from ..markers.corrections import Correction
-from ..markers.matching import match_all
+from ..markers.matching import SAID_WHEN_ABSENT, match_all
 from ..markers.sides import look_mirrored, put_sides_right
+from ..proposer.propose import InitialGuess
 from ..solver.attachment import enough_samples
-from ..solver.observations import Observations, observe
+from ..solver.misplaced import Settled, settle
+from ..solver.observations import Observations, coarse, observe
 from .subject import Subject
 
 
@@ -53,6 +56,75 @@ def match_take(take: Take, subject: Subject) -> Matched:
     others, findings = enough_samples(unknown)
     whole = righted.beside(others) if others.labels else righted
     return Matched(whole, placement, others.labels, sides, (*known.findings, *findings, *mirrored))
+
+
+def resettle(matched: Matched, subject: Subject, guess: InitialGuess, seen: Observations) -> Matched | None:
+    """The take with its labels where its markers sit; None where that is where they are.
+
+    Args:
+        matched: As the names say.
+        subject: Whose marker offsets are not known.
+        guess: Poses at the coarse rate to begin from.
+        seen: All frames.
+    """
+    marker_set, known = subject.marker_set, len(matched.placement.labels)
+    absent = tuple(label for label in marker_set.labels if label not in matched.placement.labels)
+    if len(absent) > SAID_WHEN_ABSENT * known:
+        # of a set that has everything there is a place for any marker
+        absent = ()
+    places = subject.prior.placement(marker_set, matched.placement.labels + absent)
+    settled = settle(guess.actor, subject.prior.pose, places, known, _unfiltered(matched.take, seen), guess.pose)
+    if settled is None:
+        return None
+    take, held = matched.take, {int(label): row for row, label in enumerate(settled.labels) if label >= 0}
+    order = [held[label] for label in sorted(held, key=lambda label: marker_set.labels.index(places.labels[label]))]
+    labels = tuple(places.labels[settled.labels[row]] for row in order)
+    core = sum(label in labels for label in marker_set.core)
+    if len(labels) < marker_set.fewest_markers or core < min(3, len(marker_set.core)):
+        return None
+    rest = [row for row in range(len(take.labels)) if row not in order]
+    others = tuple(_free_name(take.labels[row], labels) for row in rest)
+    placement = subject.prior.placement(marker_set, labels)
+    righted, sides = put_sides_right(take.only(order, labels), marker_set, placement, subject.prior)
+    whole = righted.beside(take.only(rest, others)) if rest else righted
+    findings = tuple(_misplaced(take, row, places.labels, settled, known) for row in range(len(take.labels)))
+    said = tuple(finding for finding in findings if finding is not None)
+    if not said:
+        return None
+    return Matched(whole, placement, others, sides, (*_still_true(matched.findings, labels), *said))
+
+
+def _unfiltered(take: Take, seen: Observations) -> Observations:
+    """All samples at the coarse rate: a marker under a wrong label breaks its rigid group, so the filter flags all of it."""
+    at, few = coarse(seen)
+    frames = at.cpu().numpy()
+    points = torch.as_tensor(np.nan_to_num(take.positions[frames])).to(few.points)
+    return replace(few, points=points, confidence=torch.as_tensor(take.present[frames]).to(few.points))
+
+
+def _free_name(label: str, taken: tuple[str, ...]) -> str:
+    """The label, changed where another marker has it now."""
+    while label in taken:
+        label += "?"
+    return label
+
+
+def _still_true(findings: tuple[Finding, ...], labels: tuple[str, ...]) -> tuple[Finding, ...]:
+    """Without labels of the set that are missing no more."""
+    return tuple(each for each in findings if each.kind != "missing" or not set(each.labels) & set(labels))
+
+
+def _misplaced(take: Take, row: int, labels: tuple[str, ...], settled: Settled, known: int) -> Finding | None:
+    """What is said of a marker that sits elsewhere than its label says."""
+    name, held = take.file_labels[row], int(settled.labels[row])
+    if held == (row if row < known else -1):
+        return None
+    if row >= known:
+        return Finding("misplaced", f"{name} is taken for {labels[held]}, at whose place it sits.", (labels[held],))
+    away_mm = 1000 * float(settled.away_m[row])
+    where = f"it is taken for {labels[held]}, at whose place it sits" if held >= 0 else "its label is not believed"
+    said = f"{name} is {away_mm:.0f} mm from where {labels[row]} belongs throughout the take: {where}."
+    return Finding("misplaced", said, (labels[held] if held >= 0 else name,), numbers={"away_mm": round(away_mm, 1)})
 
 
 @dataclass(frozen=True, eq=False)

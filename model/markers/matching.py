@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from os.path import commonprefix
@@ -28,6 +29,9 @@ JOIN_DISTANCE = 0.03
 JOIN_SPEED = 4.0
 #: ... and comes no later than this many seconds after the marker was lost, or before it is found again.
 JOIN_TIME = 0.25
+
+#: What this part of the labels begins with may be no part of them.
+NEARLY_ALL = 0.8
 
 #: Markers of the set that a file lacks are said up to this part of those that it has: where more are lacking, the lab uses a part
 #: of the set on purpose, such as the legs.
@@ -130,14 +134,19 @@ def _labelled(take: Take) -> list[int]:
 
 
 def _names(take: Take, labelled: Iterable[int], marker_set: MarkerSet) -> Names:
-    """Every labelled column's subject and name. Where more of them are known without what all labels begin with, that is the subject's."""
+    """Every labelled column's subject and name. Where more are known without what nearly all begin with, that is the subject's."""
     labels = {index: take.labels[index] for index in labelled}
     plain = {index: _split(label, marker_set) for index, label in labels.items()}
-    shared = commonprefix(list(labels.values()))  # noqa: RUF071  # letters, not folders
-    if not shared:
+    first = Counter(label[:1] for label in labels.values()).most_common(1)
+    alike = [label for label in labels.values() if first and label.startswith(first[0][0])]
+    if not alike or len(alike) < NEARLY_ALL * len(labels):
         return plain
-    shorter = {index: _split(label.removeprefix(shared), marker_set) for index, label in labels.items()}
-    shorter = {index: (shared + subject, name) for index, (subject, name) in shorter.items()}
+    shared = commonprefix(alike)  # noqa: RUF071  # letters, not folders
+    shorter = dict(plain)
+    for index, label in labels.items():
+        if label.startswith(shared):
+            subject, name = _split(label.removeprefix(shared), marker_set)
+            shorter[index] = (shared + subject, name)
     return max(plain, shorter, key=lambda names: len({marker_set.find(name) for _, name in names.values()}))
 
 
@@ -185,7 +194,9 @@ def _named(person: Person) -> str:
 
 
 def _belongs(label: str, name: tuple[str, str], person: Person) -> bool:
-    """Whether an unknown label is the person's."""
+    """Whether an unknown label is the person's. Letters that most labels happen to begin with are nobody's name: others lack them."""
+    if not name[0] and all(subject[-1:] not in SEPARATORS for subject in person if subject):
+        return True
     return name[0] in person or any(subject and label.startswith(subject) for subject in person)
 
 

@@ -182,6 +182,12 @@ def test_what_all_labels_begin_with_may_be_the_subject() -> None:
     assert unknown.labels == ("Hat",)
 
 
+def test_a_few_labels_may_lack_what_the_others_begin_with() -> None:
+    known, unknown = match_all(take_of([*(f"L{label}" for label in legs()), "blob", "P1"]), load_marker_set("generic"))
+    assert set(known.labels) == set(legs())
+    assert unknown.labels == ("blob", "P1")
+
+
 def test_unknown_markers_of_the_subject_are_kept_apart() -> None:
     take = take_of(
         [*(f"Ann:{label}" for label in CMU.labels), "Ann:Hat", "Ann:Wand", "Ball", "Bob:Hat", "Ann:CentreOfMass", "Ann:LHJC", "*3"]

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Labels that sit elsewhere than their names say throughout a take: named, and the solve that of the right labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model.actors.prior import bundled
+from model.core.settings import Settings
+from model.core.take import FloatArray, Take
+from model.engine.pipeline import solve_take
+from model.files.readers import read_take
+from model.result.solution import Solution
+from model.solver.misplaced import FITS, LOST, LOST_M, NOWHERE, SUSPECT, assigned
+from model.synthetic.synthesis import Noise, synthesise
+
+
+@pytest.fixture(scope="module")
+def take() -> Take:
+    return synthesise(seconds=3.0, rate_hz=60.0, noise=Noise(gaps=0.0, long_gaps=0, spikes=0.0, swaps=0), seed=3).take
+
+
+@pytest.fixture(scope="module")
+def right(take: Take) -> Solution:
+    return solve_take(take, Settings(workers=1))
+
+
+def renamed(take: Take, names: dict[str, str]) -> Take:
+    return replace(take, labels=tuple(names.get(label, label) for label in take.labels))
+
+
+def off_mm(solution: Solution, right: Solution) -> float:
+    return 1000 * float(np.linalg.norm(solution.positions - right.positions, axis=-1).max())
+
+
+def test_right_labels_are_left_alone(right: Solution) -> None:
+    assert [each for each in right.findings if each.kind == "misplaced"] == []
+
+
+@pytest.mark.parametrize(
+    "cycle",
+    [("LSHO", "LSHN", "C7"), ("RELB", "RFIN", "LKNE"), ("LFWT", "RWRB", "LTOE"), ("LBHD", "RBWT", "RANK")],
+    ids=lambda cycle: "-".join(cycle),
+)
+def test_exchanged_labels_are_named_and_put_right(take: Take, right: Solution, cycle: tuple[str, str, str]) -> None:
+    exchanged = renamed(take, dict(zip(cycle, (*cycle[1:], cycle[0]), strict=True)))
+    solution = solve_take(exchanged, Settings(workers=1))
+    assert off_mm(solution, right) < 0.5
+    said = [each for each in solution.findings if each.kind == "misplaced"]
+    assert {label for each in said for label in each.labels} == set(cycle)
+    assert all(each.numbers["away_mm"] > 100 for each in said)
+
+
+def test_nonsense_gets_the_labels_that_the_set_misses(take: Take, right: Solution) -> None:
+    lost = ("LFHD", "LSHO", "RELB", "RBWT", "LKNE", "RTOE")
+    solution = solve_take(renamed(take, {label: f"blob {number}" for number, label in enumerate(lost)}), Settings(workers=1))
+    assert off_mm(solution, right) < 0.5
+    said = {each.labels: each.text for each in solution.findings if each.kind == "misplaced"}
+    assert set(said) == {(label,) for label in lost}
+    assert said[("LSHO",)] == "blob 1 is taken for LSHO, at whose place it sits."
+    assert [each for each in solution.findings if each.kind in ("missing", "attached")] == []
+
+
+def test_a_label_whose_place_is_nowhere_is_attached_by_motion(take: Take, right: Solution) -> None:
+    """The elbow's label sits on a ring finger that no set knows."""
+    row, hand = take.labels.index("RELB"), take.labels.index("RFIN")
+    positions = take.positions.copy()
+    positions[:, row] = positions[:, hand] + 0.3 * (positions[:, hand] - positions[:, take.labels.index("RWRB")])
+    solution = solve_take(replace(take, positions=positions), Settings(workers=1))
+    (said,) = [each for each in solution.findings if each.kind == "misplaced"]
+    assert said.labels == ("RELB",)
+    assert "its label is not believed" in said.text
+    joints = dict(zip(solution.actor.labels, solution.actor.marker_joints, strict=True))
+    found = [joint for label, joint in joints.items() if label.startswith("RELB")]
+    assert all("Hand" in solution.actor.skeleton.joints[joint] or "Finger" in solution.actor.skeleton.joints[joint] for joint in found)
+    assert 1000 * np.linalg.norm(solution.positions - right.positions, axis=-1).mean() < 10
+
+
+def table(*rows: tuple[float, ...]) -> FloatArray:
+    return np.array(rows)
+
+
+def test_what_fits_its_own_label_is_never_moved() -> None:
+    costs = table((SUSPECT - 1, 0.0), (0.0, SUSPECT - 1))
+    np.testing.assert_array_equal(assigned(costs, np.ones((2, 2)), np.array([0, 1])), [0, 1])
+
+
+def test_suspects_exchange_only_where_they_fit() -> None:
+    costs = table((NOWHERE * 4, FITS - 1), (FITS - 1, NOWHERE * 4))
+    np.testing.assert_array_equal(assigned(costs, np.ones((2, 2)), np.array([0, 1])), [1, 0])
+    costs[0, 1] = FITS + 1
+    np.testing.assert_array_equal(assigned(costs, np.ones((2, 2)), np.array([0, 1])), [-1, 0])
+
+
+def test_a_lost_label_is_far_off_and_a_loose_one_stays() -> None:
+    costs, near, far = table((LOST + 1,)), table((LOST_M - 0.01,)), table((LOST_M + 0.01,))
+    np.testing.assert_array_equal(assigned(costs, near, np.array([0])), [0])
+    np.testing.assert_array_equal(assigned(costs, far, np.array([0])), [-1])
+
+
+def test_a_marker_without_samples_stays_what_it_is() -> None:
+    costs = table((np.nan, np.nan), (np.nan, np.nan))
+    np.testing.assert_array_equal(assigned(costs, costs, np.array([0, -1])), [0, -1])
+
+
+def test_real_labels_exchanged_in_a_take(takes_folder: Path) -> None:
+    take = read_take(next((takes_folder / "hdm05_dg").glob("*.c3d")))
+    prefix = "Daniel:"
+    cycle = [prefix + label for label in ("RUPA", "RMT5", "RWRB")]
+    exchanged = renamed(take, dict(zip(cycle, (cycle[1], cycle[2], cycle[0]), strict=True)))
+    assert off_mm(solve_take(exchanged, Settings(workers=1)), solve_take(take, Settings(workers=1))) < 0.5
+
+
+@pytest.mark.parametrize("name", ["wrong_label_whole_take", "alias_LSH_shoulder_as_shank"])
+def test_takes_of_other_labs(case: Callable[[str], Path], name: str) -> None:
+    solution = solve_take(read_take(case(name)), Settings(workers=1))
+    wrong = {"wrong_label_whole_take": {"RELB"}, "alias_LSH_shoulder_as_shank": {"LSH", "RSH"}}[name]
+    said = " ".join(each.text for each in solution.findings if each.kind == "misplaced")
+    assert all(label in said for label in wrong)
+    assert bundled().actor.joints == solution.actor.skeleton.joints
