@@ -206,9 +206,9 @@ class Engine:
 
     def begin_probe(self, python: str) -> subprocess.Popen[bytes] | None:
         """Ask, and do not wait for the answer; None where the interpreter cannot be run, which is its verdict then."""
-        pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        options: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "env": clean_environment(), **detached()}
         try:
-            process: subprocess.Popen[bytes] = subprocess.Popen(_command(python, "--probe"), env=clean_environment(), **pipes, **detached())
+            process = subprocess.Popen[bytes](_command(python, "--probe"), **options)
         except OSError as error:
             self.verdicts[python] = _unusable(python, error.strerror or str(error))
             return None

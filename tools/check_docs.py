@@ -25,7 +25,7 @@ NAMED = re.compile(r"(?<![\w./-])docs/[\w./-]+?\.(?:md|csv|webp|png|svg)\b")
 
 def main() -> int:
     """Check; returns an exit code."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0], allow_abbrev=False)
     parser.add_argument("--site", type=Path, help="check this built site instead")
     arguments = parser.parse_args()
     wrong = list(problems_of_site(arguments.site) if arguments.site else problems_of_sources())

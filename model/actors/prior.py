@@ -6,8 +6,8 @@ The bundled file is made by `python -m model learn`; its sources are in its head
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 

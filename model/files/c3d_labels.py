@@ -54,7 +54,8 @@ def _rewritten(source: Source, labelled: Labelled) -> bytes:
     content = source.contents.path.read_bytes()
     if len(content) != source.contents.size:
         raise BonesetterError(f"{source.contents.path.name} changed while it was read: try again.")
-    moved, seen = {row.column for row in labelled.tracks}, source.take.present.any(axis=0).tolist()
+    moved = {row.column for row in labelled.tracks}
+    seen: list[bool] = np.any(source.take.present, axis=0).tolist()
     columns = zip(source.points, source.take.labels, seen, strict=True)
     # what a lab's model computed stays behind the markers; columns that are empty now are left out
     markers = {point for point, label, has_samples in columns if label in moved or not has_samples}

@@ -32,7 +32,7 @@ class Server:
             def do_GET(self) -> None:
                 server.answer(self)
 
-            def log_message(self, *_arguments: Any) -> None:
+            def log_message(self, format: str, *_arguments: Any) -> None:  # noqa: A002
                 pass
 
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

@@ -223,7 +223,9 @@ def process(small_solver, tmp_path, folder):
 def test_the_process_tells_how_far_it_is(process, folder):
     made = process()
     words = [json.loads(line) for line in made.stdout]
-    assert words[-1] == {"python": store.installed(folder).python}
+    done = store.installed(folder)
+    assert done
+    assert words[-1] == {"python": done.python}
     assert {word["stage"] for word in words[:-1]} >= {"Downloading uv", "Unpacking"}
 
 

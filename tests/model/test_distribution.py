@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import os
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -171,13 +171,15 @@ def source(tmp_path: Path) -> Path:
     return root
 
 
-def pack(path: Path, source: Path, target: Target | None = None, inside: tuple[Path, ...] = (), **changed: str | None) -> Path:
-    """A zip of a source with wheels; `changed` gives other contents, or None for what is left out, with `__` for `/`."""
+def pack(
+    path: Path, source: Path, target: Target | None = None, inside: tuple[Path, ...] = (), changed: Mapping[str, str | None] | None = None
+) -> Path:
+    """A zip of a source with wheels; `changed` gives other contents, or None for what is left out."""
     contents = {name: (source / name).read_bytes() for name in checks.REQUIRED}
     if target:
         contents[project.MANIFEST] = full_manifest(MANIFEST, target, (wheel.name for wheel in inside)).encode()
     contents |= {f"wheels/{wheel.name}": wheel.read_bytes() for wheel in inside}
-    for name, text in changed.items():
+    for name, text in (changed or {}).items():
         contents.pop(name, None)
         if text is not None:
             contents[name] = text.encode()
@@ -220,7 +222,7 @@ def test_a_zip_as_it_should_be_has_no_problems(source: Path, tmp_path: Path) -> 
     ],
 )
 def test_what_is_wrong_with_a_light_zip_is_said(source: Path, tmp_path: Path, changed: dict[str, str | None], problem: str) -> None:
-    found = checks.problems(pack(tmp_path / "a.zip", source, **changed), source=source)
+    found = checks.problems(pack(tmp_path / "a.zip", source, changed=changed), source=source)
     assert any(one.startswith(problem) for one in found), found
 
 
