@@ -33,8 +33,8 @@ from ..solver.options import EVERYTHING, SolverOptions
 from ..solver.sampling import as_arrays, marker_places
 from ..solver.smoothing import smoothed
 from ..solver.sticking import follow_restuck
-from .subject import choose_subject
-from .trajectories import clean_markers, match_take, resettle
+from .identify import identify
+from .trajectories import clean_markers, resettle
 
 Progress = Callable[[str, float], None]
 
@@ -120,9 +120,9 @@ def _solve(
     options: SolverOptions,
 ) -> Solution:
     """See `solve_take`."""
-    with watch.stage("match"):
-        subject = choose_subject(take, given, prior, marker_set, options)
-        matched = match_take(take, subject)
+    with watch.stage("match") as part:
+        identified = identify(take, settings, given, prior, marker_set, options, part)
+        take, subject, matched = identified.take, identified.subject, identified.matched
     with watch.stage("clean"):
         cleaned = clean_markers(matched.take, subject, settings, device)
     with watch.stage("propose"):

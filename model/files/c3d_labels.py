@@ -54,11 +54,10 @@ def _rewritten(source: Source, labelled: Labelled) -> bytes:
     content = source.contents.path.read_bytes()
     if len(content) != source.contents.size:
         raise BonesetterError(f"{source.contents.path.name} changed while it was read: try again.")
-    moved = {row.column for row in labelled.tracks}
-    seen: list[bool] = np.any(source.take.present, axis=0).tolist()
-    columns = zip(source.points, source.take.labels, seen, strict=True)
+    moved, seen = {row.column for row in labelled.tracks}, set(np.flatnonzero(source.take.present.any(axis=0)).tolist())
     # what a lab's model computed stays behind the markers; columns that are empty now are left out
-    markers = {point for point, label, has_samples in columns if label in moved or not has_samples}
+    columns = enumerate(zip(source.points, source.take.labels, strict=True))
+    markers = {point for row, (point, label) in columns if label in moved or row not in seen}
     others = [point for point in range(layout.points) if point not in markers]
     points = len(labelled.take.labels) + len(others)
     labels = _texts(source, "LABELS", layout.points)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import torch
 
 from ..actors import prior as priors
@@ -22,11 +23,11 @@ from .assignment import assign_tracks
 from .choice import Choice, choose
 from .key_frames import FEWEST, KeyFrames, choose_key_frames, long_tracks
 from .labelled import Labelled, columns_of, findings_of, relabelled, table
-from .refinement import Refined, refine
-from .registration import upright, votes
+from .refinement import Refined, group_costs, refine
+from .registration import any_way, upright, votes
 from .swaps import exchanged_back
 from .template import Template, template_of_actor, template_of_set
-from .tracks import Tracks, cut_tracks
+from .tracks import OPEN, Tracks, cut_tracks
 
 #: A body is looked for among at least so many points.
 FEWEST_POINTS = 10
@@ -85,6 +86,10 @@ def _label(take: Take, actor: Actor | None, marker_set: MarkerSet | None, prior:
         raise BonesetterError(f"{take.name} has fewer than {FEWEST_POINTS} points near each other in any frame: nobody can be found in it.")
     candidates, initialise = templates(actor, marker_set, prior)
     choice = choose(candidates, keys, upright(take.up_axis))
+    if not choice.explains or len(choice.registration.believed) < len(keys.frames) / 2:
+        # nobody stands: the costlier search, in which people lie
+        lying = choose(candidates, keys, any_way(take.up_axis))
+        choice = min(choice, lying, key=lambda one: one.costs[one.template.name])
     if not choice.explains:
         raise BonesetterError(_unexplained(take, choice, told=actor is not None or marker_set is not None))
     template = choice.template if choice.template.given else choice.template.scaled(choice.registration.size)
@@ -94,7 +99,7 @@ def _label(take: Take, actor: Actor | None, marker_set: MarkerSet | None, prior:
         progress("label", PROGRESS_AFTER["look"] + done * (PROGRESS_AFTER["label"] - PROGRESS_AFTER["look"]))
 
     refined = refine(template, tracks, first_labels(choice, keys, tracks), initialise, part)
-    refined, _ = compared(template, tracks, refined, initialise)
+    refined = compared(template, tracks, refined, initialise)
     progress("compare", PROGRESS_AFTER["compare"])
     columns = columns_of(tracks, refined.labels, template.labels)
     rows = table(take, tracks, refined.labels, refined.evidence.scores, template, columns)
@@ -120,13 +125,23 @@ def first_labels(choice: Choice, keys: KeyFrames, tracks: Tracks) -> IntArray:
     return assign_tracks(scores, tracks, long_tracks(tracks))
 
 
-def compared(
-    template: Template, tracks: Tracks, refined: Refined, initialise: Initialise | None
-) -> tuple[Refined, tuple[tuple[str, str], ...]]:
-    """The labels, those exchanged that fit better so, and which; a given actor says which is which."""
+def compared(template: Template, tracks: Tracks, refined: Refined, initialise: Initialise | None) -> Refined:
+    """The labels, those exchanged that fit better so; a given actor says which is which.
+
+    Poses that were followed by wrong labels fit these, and tracks that were mixed stay so. So tracks of doubtful labels are opened, and the
+    body is followed by all others before they are labelled again.
+    """
     if template.given:
-        return refined, ()
-    labels, exchanged = exchanged_back(template, tracks, refined.labels, refined.followed, refined.evidence)
-    if not exchanged:
-        return refined, ()
-    return refine(template, tracks, labels, initialise), exchanged
+        return refined
+    exchanges = exchanged_back(template, tracks, refined.labels, refined.followed, refined.evidence)
+    if exchanges.done:
+        refined = refine(template, tracks, exchanges.labels, initialise)
+    if exchanges.doubtful:
+        again = refine(template, tracks, np.where(np.isin(refined.labels, exchanges.doubtful), OPEN, refined.labels), initialise)
+        refined = min(refined, again, key=lambda one: _group_cost(template, tracks, one))
+    return refined
+
+
+def _group_cost(template: Template, tracks: Tracks, refined: Refined) -> float:
+    """Of all labels, by how still their tracks are and where they sit."""
+    return float(np.trace(group_costs(template, tracks, refined.labels, refined.evidence, refined.followed)))

@@ -98,6 +98,24 @@ def upright(up_axis: Axis) -> FloatArray:
     return to_take @ about_y
 
 
+def any_way(up_axis: Axis) -> FloatArray:
+    """(turns, 3, 3): root rotations of people who stand, lie on back, belly or a side, lean, or are upside down, in every heading."""
+    quarter = np.pi / 2
+    tilts = [(0, 0), (quarter, 0), (-quarter, 0), (0, quarter), (0, -quarter), (2 * quarter, 0), (quarter / 2, 0), (-quarter / 2, 0)]
+    tilted = [_about_x(about_x) @ _about_z(about_z) for about_x, about_z in tilts]
+    return np.concatenate([upright(up_axis) @ tilt for tilt in tilted])
+
+
+def _about_x(angle: float) -> FloatArray:
+    cos, sin = np.cos(angle), np.sin(angle)
+    return np.array([[1.0, 0.0, 0.0], [0.0, cos, -sin], [0.0, sin, cos]])
+
+
+def _about_z(angle: float) -> FloatArray:
+    cos, sin = np.cos(angle), np.sin(angle)
+    return np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])
+
+
 def usual_poses(body: Body, terms: Terms, count: int) -> Tensor:
     """(count, coordinates): the mean pose, and pairs along the directions in which poses move the markers most."""
     rest = body.rest(1)

@@ -38,6 +38,9 @@ FRAMES, POSE_SCALES_M, SIZE_SCALES_M = 24, (0.2, 0.1, 0.1), (0.1, 0.07, 0.05, 0.
 SIGMA_M, KERNEL_M = 0.008, 0.06
 #: An exchange is believed that gains more than this, and so many are.
 LEAST_GAIN, MOST_EXCHANGES = 2.0, 8
+#: A label fits ill that costs so much more than the usual one, in the units of a log-likelihood: its tracks may be mixed with those of so
+#: many labels that are nearest to it.
+ILL, BESIDE = 20.0, 2
 #: The part of a wide deviation that the fit allows a marker: all of it would explain anything.
 ALLOWED, WIDE_M = 0.7, 0.02
 
@@ -77,9 +80,23 @@ class _Trial:
         return cost if np.isfinite(cost) else float("inf")
 
 
-def exchanged_back(
-    template: Template, tracks: Tracks, labels: IntArray, followed: Followed, evidence: Evidence
-) -> tuple[IntArray, tuple[tuple[str, str], ...]]:
+@dataclass(frozen=True, eq=False)
+class Exchanges:
+    """What fitting says of pairs of labels.
+
+    Attributes:
+        labels: (tracks,) those of pairs exchanged that fit better so.
+        done: The pairs that were.
+        doubtful: Indices of labels whose tracks should be looked at afresh: of pairs that fit nearly as well exchanged, and those that fit
+            ill, with what is nearest to them.
+    """
+
+    labels: IntArray
+    done: tuple[tuple[str, str], ...]
+    doubtful: tuple[int, ...]
+
+
+def exchanged_back(template: Template, tracks: Tracks, labels: IntArray, followed: Followed, evidence: Evidence) -> Exchanges:
     """The labels, those of pairs exchanged that fit better so.
 
     Args:
@@ -88,20 +105,19 @@ def exchanged_back(
         labels: (tracks,).
         followed: The body by these labels.
         evidence: For these labels.
-
-    Returns:
-        (tracks,) labels, and the pairs.
     """
-    pairs = _pairs(template, group_costs(template, tracks, labels, evidence, followed))
+    groups = group_costs(template, tracks, labels, evidence, followed)
+    pairs = _pairs(template, groups)
     if not pairs:
-        return labels, ()
+        return Exchanges(labels, (), ())
     trial = _trial(template, tracks, labels, followed)
     order = list(range(len(template.labels)))
     done: list[tuple[str, str]] = []
-    best = trial.cost(order)
+    best, loss = trial.cost(order), dict[tuple[int, int], float]()
     for _ in range(MOST_EXCHANGES):
         orders = [_exchanged(order, *pair) for pair in pairs]
         costs = list(each(trial.cost_or_none, orders))
+        loss |= {pair: cost - best for pair, cost in zip(pairs, costs, strict=True)}
         if not costs or not min(costs) < best - LEAST_GAIN:
             break
         chosen = int(np.argmin(costs))
@@ -110,7 +126,18 @@ def exchanged_back(
         # only what concerns the labels that moved can have become better
         pairs = [pair for pair in pairs if {first, second} & set(pair)]
     place = np.argsort(order)
-    return np.where(labels == OPEN, OPEN, place[labels]), tuple(done)
+    return Exchanges(np.where(labels == OPEN, OPEN, place[labels]), tuple(done), _doubtful(template, loss, np.diag(groups)))
+
+
+def _doubtful(template: Template, loss: dict[tuple[int, int], float], own: FloatArray) -> tuple[int, ...]:
+    """Labels whose tracks may be mixed up; of what exchanges of pairs cost, and of what each label does (labels,)."""
+    found = {label for pair, cost in loss.items() if cost < LEAST_GAIN for label in pair}
+    apart = _distances(template)
+    np.fill_diagonal(apart, np.inf)
+    for label in np.flatnonzero(own > np.median(own) + ILL).tolist():
+        nearest = np.argsort(apart[label], kind="stable")[:BESIDE]
+        found |= {label, *(int(other) for other in nearest if apart[label, other] < NEAR_M)}
+    return tuple(sorted(found))
 
 
 def _exchanged(order: list[int], first: int, second: int) -> list[int]:
@@ -121,13 +148,18 @@ def _exchanged(order: list[int], first: int, second: int) -> list[int]:
 
 def _pairs(template: Template, costs: FloatArray) -> list[tuple[int, int]]:
     """Pairs of labels that may be exchanged."""
-    body = Body(template.actor, template.prior.pose, torch.device("cpu"), torch.float32)
-    places = body.posed(body.rest(1)).markers[0].double().numpy()
-    apart = np.linalg.norm(places[:, None] - places, axis=-1)
+    apart = _distances(template)
     own = np.diag(costs)
     against = costs + costs.T - own - own[:, None]
     rows, columns = np.nonzero(np.triu((apart < NEAR_M) & (against < AGAINST), 1))
     return list(zip(rows.tolist(), columns.tolist(), strict=True))
+
+
+def _distances(template: Template) -> FloatArray:
+    """(labels, labels) in metres, in the mean pose."""
+    body = Body(template.actor, template.prior.pose, torch.device("cpu"), torch.float32)
+    places = body.posed(body.rest(1)).markers[0].double().numpy()
+    return np.linalg.norm(places[:, None] - places, axis=-1)
 
 
 def _trial(template: Template, tracks: Tracks, labels: IntArray, followed: Followed) -> _Trial:

@@ -43,6 +43,10 @@ Names = Mapping[int, tuple[str, str]]
 Person = tuple[str, ...]
 
 
+class TooFewLabelsError(BonesetterError):
+    """A take has too few labels that its marker set knows."""
+
+
 def choose_marker_set(take: Take) -> MarkerSet:
     """The bundled set that knows most of a take's labels; of sets that know as many, the one with the fewest markers."""
     samples = take.present.sum(axis=0)
@@ -230,7 +234,7 @@ def _require_enough(take: Take, found: tuple[str, ...], marker_set: MarkerSet) -
     if len(found) >= marker_set.fewest_markers and (not core or sum(label in found for label in core) >= 3):
         return
     of_core = f", three of them of {listed(tuple(dict.fromkeys(marker_set.core)))}" if core else ""
-    raise BonesetterError(
+    raise TooFewLabelsError(
         f"{take.name} has {len(found)} of the markers of the set {marker_set.name!r}, too few to solve: at least "
         f"{marker_set.fewest_markers} are needed{of_core}; where yours have other names, describe them in a marker-set file and give it "
         "as --layout."

@@ -170,10 +170,13 @@ def test_a_layout_is_taken_and_a_bad_one_is_one_sentence(tmp_path: Path, capsys:
         marker["aliases"] = [f"Spot{number}"]
     (tmp_path / "mine.json").write_text(json.dumps(layout))
     arguments = ["solve", str(tmp_path / "walk.c3d"), "--out", str(tmp_path / "out"), "--format", "npz"]
-    assert main(arguments) == 1
-    assert "--layout" in capsys.readouterr().err
-    assert main([*arguments, "--layout", str(tmp_path / "mine.json")]) == 0
-    assert json.loads((tmp_path / "out" / "walk.json").read_text())["marker_residual_mm"]["mean"] < 8
+    assert main(arguments) == 0
+    report = json.loads((tmp_path / "out" / "walk.json").read_text())
+    assert "labelled" in {finding["kind"] for finding in report["findings"]}
+    assert main([*arguments, "--force", "--layout", str(tmp_path / "mine.json")]) == 0
+    report = json.loads((tmp_path / "out" / "walk.json").read_text())
+    assert report["marker_residual_mm"]["mean"] < 8
+    assert "labelled" not in {finding["kind"] for finding in report["findings"]}
     capsys.readouterr()
     (tmp_path / "mine.json").write_text(json.dumps(layout | {"core_groups": ["hat"]}))
     for name, why in (("mine.json", "'hat', which is not defined"), ("none.json", "No such file")):

@@ -13,7 +13,9 @@ import torch
 
 from model.actors import prior as priors
 from model.actors.actor_file import read_actor
+from model.core.settings import Settings
 from model.core.take import BonesetterError, Take
+from model.engine.pipeline import solve_take
 from model.files.c3d import read_c3d
 from model.files.c3d_writer import write_c3d
 from model.labelling.assignment import assign_tracks
@@ -198,9 +200,9 @@ def test_labels_that_are_exchanged_for_a_whole_take_are_put_back(stranger: Synth
     with torch.no_grad():
         followed = follow(template, tracks, wrong)
         evidence = find_evidence(template, tracks, wrong, followed, gated=False)
-        labels, exchanged = exchanged_back(template, tracks, wrong, followed, evidence)
-    assert [set(names) for names in exchanged] == [{"LTOE", "LMT5"}]
-    assert labels.tolist() == true.tolist()
+        exchanges = exchanged_back(template, tracks, wrong, followed, evidence)
+    assert [set(names) for names in exchanges.done] == [{"LTOE", "LMT5"}]
+    assert exchanges.labels.tolist() == true.tolist()
 
 
 def test_ghosts_alone_are_nobody() -> None:
@@ -257,3 +259,19 @@ def test_points_that_are_no_set_of_ours_get_no_labels() -> None:
     cloud = np.random.default_rng(1).uniform(0.0, 1.0, size=(1, 45, 3)).repeat(120, axis=0)
     with pytest.raises(BonesetterError, match="not where a bundled marker set has"):
         label_take(take_of(cloud))
+
+
+def test_a_take_without_labels_is_solved_as_if_it_had_them(stranger: SyntheticTake) -> None:
+    stripped = strip_labels(stranger.take, 1)
+    solution, labelled = (solve_take(take, Settings(), marker_set=load_marker_set()) for take in (stripped.take, stranger.take))
+    assert "labelled" in {finding.kind for finding in solution.findings}
+    assert "labelled" not in {finding.kind for finding in labelled.findings}
+    assert np.linalg.norm(solution.positions - labelled.positions, axis=-1).mean() < 0.0005
+
+
+def test_a_take_without_labels_is_solved_with_an_actor_whose_labels_no_set_knows(stranger: SyntheticTake, found_hard: Labelled) -> None:
+    own = replace(found_hard.actor, labels=tuple(f"q{row}x" for row in range(len(found_hard.actor.labels))))
+    solution = solve_take(strip_labels(stranger.take, 1).take, Settings(), own)
+    assert set(solution.actor.labels) == set(own.labels)
+    true = stranger.motion.forward()[0]
+    assert np.linalg.norm(solution.positions - true, axis=-1).mean() < 0.03

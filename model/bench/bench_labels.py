@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`python -m model bench-labels`: remove the labels of real takes, find them again, and compare."""
+
+from __future__ import annotations
+
+import argparse
+
+#: {folder of the data: its take}.
+TAKES = {
+    "cmu_01_01": "01_01.c3d",
+    "cmu_02_05": "02_05.c3d",
+    "cmu_85_02": "85_02.c3d",
+    "hdm05_dg": "HDM_dg_06-03_03_120.c3d",
+    "hdm05_mm": "HDM_mm_01-02_03_120.c3d",
+    "gatech_squat": "squat.c3d",
+    "pig_flatfoot": "PiG_Motion-FlatFoot-Full.c3d",
+}
+
+HEADER = (
+    "| take | known | kind | seed | right % | wrong % | open % | ghosts labelled % | clock, CPU | solve apart | mistakes, % |\n"
+    "|---|---|---|---|---|---|---|---|---|---|---|"
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    parser.add_argument("takes", nargs="*", metavar="TAKE", help=f"folders of the data's takes (default: {' '.join(TAKES)})")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="SEED")
+    parser.add_argument("--kind", choices=("plain", "hard", "both"), default="both", help="hard: 5 markers away, 3 ghosts (%(default)s)")
+    parser.add_argument("--known", choices=("set", "actor"), default="set", help="actor: of the first half, for the second (%(default)s)")
+    parser.add_argument("--solve", action="store_true", help="also compare the solves of the first seed")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print a table."""
+    from .labels import measured  # not above: it brings torch
+
+    print(HEADER)
+    kinds = {"plain": (False,), "hard": (True,), "both": (False, True)}[arguments.kind]
+    for name in arguments.takes or TAKES:
+        for one in measured(name, kinds, arguments.seeds, given=arguments.known == "actor", solve=arguments.solve):
+            print(one.row(), flush=True)
+    return 0

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whom a take shows and which point is which marker: by the file's labels, or by motion where too few of them are known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from ..actors import prior as priors
+from ..actors.actor import Actor
+from ..actors.hierarchy import same_hierarchy
+from ..actors.prior import Prior
+from ..core.settings import Settings
+from ..core.take import BonesetterError, Take
+from ..labelling.label import label_take
+from ..labelling.labelled import Labelled
+from ..labelling.layout import layout_of
+from ..marker_sets.marker_set import MarkerSet
+from ..markers.matching import TooFewLabelsError, choose_marker_set
+from ..solver.options import SolverOptions
+from .subject import Subject, choose_subject
+from .trajectories import Matched, match_take
+
+
+@dataclass(frozen=True, eq=False)
+class Identified:
+    """A take, whom it shows, and its markers.
+
+    Attributes:
+        take: As read, or on the labels that were found by motion.
+        subject: Of it.
+        matched: The take on its subject's labels.
+    """
+
+    take: Take
+    subject: Subject
+    matched: Matched
+
+
+def identify(
+    take: Take,
+    settings: Settings,
+    given: Actor | None,
+    prior: Prior | None,
+    marker_set: MarkerSet | None,
+    options: SolverOptions,
+    progress: Callable[[float], None],
+) -> Identified:
+    """Match the labels of a take; where too few of them are known, find them by motion first.
+
+    Raises:
+        BonesetterError: It has too few known labels, and nobody is found in it by motion either.
+    """
+    try:
+        return _identified(take, given, prior, marker_set, options)
+    except TooFewLabelsError as too_few:
+        if not options.relabel:
+            raise
+        try:
+            found = label_take(take, given, marker_set, prior, lambda _stage, part: progress(part), settings.workers or None)
+        except BonesetterError as error:
+            raise BonesetterError(f"{too_few} By motion they are not found either: {error}") from error
+    # the file has these samples in other columns: no copy of it can be patched by its labels
+    named = replace(found.take, source=None)
+    return _identified(named, given, prior, _set_of(found, given, prior, marker_set), options)
+
+
+def _identified(take: Take, given: Actor | None, prior: Prior | None, marker_set: MarkerSet | None, options: SolverOptions) -> Identified:
+    subject = choose_subject(take, given, prior, marker_set, options)
+    return Identified(take, subject, match_take(take, subject))
+
+
+def _set_of(found: Labelled, given: Actor | None, prior: Prior | None, marker_set: MarkerSet | None) -> MarkerSet | None:
+    """The set of the found labels; None where it is told by them."""
+    if given is None:
+        return found.marker_set
+    labels = [label for label in found.take.labels if not label.startswith("*")]
+    known = marker_set or choose_marker_set(found.take)
+    if all(known.find(label) for label in labels) or not same_hierarchy(given, prior or priors.bundled()):
+        return marker_set
+    return layout_of(found)
