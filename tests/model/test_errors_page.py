@@ -14,6 +14,7 @@ PAGE = ROOT / "docs" / "errors.md"
 BLANK = "…"
 #: Rooms whose sentences only developers meet; the page says where to look for them.
 LEFT_OUT = ("model/bench", "model/core/scores.py", "model/datasets", "model/study", "model/synthetic", "model/training")
+RAISED = ("BonesetterError", "InstallError", "TooFewLabelsError", "UsageError")
 #: Functions that make a sentence for somebody else to raise.
 MAKERS = {"lacking", "_unusable", "obituary", "_obituary", "_broken", "_refused", "_failed"}
 
@@ -37,7 +38,7 @@ def raised(tree: ast.Module) -> Iterator[str]:
 
 def told(node: ast.AST) -> list[str | None]:
     """What a node of the code tells the user."""
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("BonesetterError", "UsageError", "InstallError"):
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in RAISED:
         return [written(node.args[0])]
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "report":
         # Blender's operators, which say some errors themselves
