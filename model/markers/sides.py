@@ -121,11 +121,11 @@ def look_mirrored(take: Take, placement: Placement, prior: Prior) -> tuple[Findi
     shape = np.einsum("fli,flj->fij", centred, centred)
     told = np.linalg.eigvalsh(shape)[:, 0] > LEAST_DEPTH_M**2
     product = np.einsum("fl,fli,flj->fij", np.sqrt(weights), np.nan_to_num(few), centred)
-    turned = np.linalg.det(np.linalg.solve(shape[told], np.swapaxes(product[told], 1, 2))) < 0
-    if not told.any() or turned.mean() < MIRRORED:
+    flipped = np.linalg.det(np.linalg.solve(shape[told], np.swapaxes(product[told], 1, 2))) < 0
+    if not told.any() or flipped.mean() < MIRRORED:
         return ()
     said = "Left and right are exchanged in the whole take, as in a mirror: check the labels, or the axes, of the file."
-    return (Finding("mirrored", said, numbers={"mirrored_percent": round(100 * float(turned.mean()), 1)}),)
+    return (Finding("mirrored", said, numbers={"mirrored_percent": round(100 * float(flipped.mean()), 1)}),)
 
 
 def counterpart_rows(actor: Actor, parts: tuple[str, ...]) -> set[int]:

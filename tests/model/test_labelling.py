@@ -49,7 +49,7 @@ def tracks_of(spans: list[tuple[int, int, int]], frames: int = 100) -> Tracks:
 
 
 @pytest.fixture(scope="module")
-def stranger() -> SyntheticTake:
+def somebody() -> SyntheticTake:
     """A synthetic person of other build and with markers elsewhere than the prior's mean person has them."""
     prior = priors.bundled()
     drawn = draw_bodies(prior.actor, 1, np.random.default_rng(3))
@@ -58,8 +58,8 @@ def stranger() -> SyntheticTake:
 
 
 @pytest.fixture(scope="module")
-def hard(stranger: SyntheticTake) -> Stripped:
-    return strip_labels(stranger.take, 1, hard=True)
+def hard(somebody: SyntheticTake) -> Stripped:
+    return strip_labels(somebody.take, 1, hard=True)
 
 
 @pytest.fixture(scope="module")
@@ -141,20 +141,20 @@ def test_open_tracks_share_columns_where_they_do_not_overlap() -> None:
     assert columns.of_tracks.tolist() == [1, 0, 1, 2]
 
 
-def test_a_body_is_found_with_its_size(stranger: SyntheticTake, marker_set) -> None:
+def test_a_body_is_found_with_its_size(somebody: SyntheticTake, marker_set) -> None:
     prior = priors.bundled()
-    stripped = strip_labels(stranger.take, 0)
+    stripped = strip_labels(somebody.take, 0)
     keys = choose_key_frames(cut_tracks(stripped.take), "Z", 4)
     with torch.no_grad():
         found = register(template_of_set(marker_set, prior), keys, upright("Z"), 3)
-    true = np.linalg.norm(stranger.motion.skeleton.bones, axis=-1).sum() / np.linalg.norm(prior.actor.bone_mean, axis=-1).sum()
+    true = np.linalg.norm(somebody.motion.skeleton.bones, axis=-1).sum() / np.linalg.norm(prior.actor.bone_mean, axis=-1).sum()
     assert found.size == pytest.approx(true, abs=0.03)
-    off = np.linalg.norm(found.markers - stranger.markers[keys.frames], axis=-1)
+    off = np.linalg.norm(found.markers - somebody.markers[keys.frames], axis=-1)
     assert np.median(off) < 0.05
 
 
-def test_labels_of_a_stranger_are_found_and_the_set_chosen(stranger: SyntheticTake) -> None:
-    stripped = strip_labels(stranger.take, 1)
+def test_labels_of_a_stranger_are_found_and_the_set_chosen(somebody: SyntheticTake) -> None:
+    stripped = strip_labels(somebody.take, 1)
     found = label_take(stripped.take)
     assert found.marker_set is not None
     assert found.marker_set.name == load_marker_set().name
@@ -183,15 +183,15 @@ def test_the_result_is_the_same_for_any_number_of_threads(hard: Stripped, found_
     assert label_take(hard.take, marker_set=load_marker_set(), workers=1).tracks == found_hard.tracks
 
 
-def test_an_actor_of_another_take_tells_the_labels(stranger: SyntheticTake, found_hard: Labelled) -> None:
-    stripped = strip_labels(stranger.take, 5, hard=True)
+def test_an_actor_of_another_take_tells_the_labels(somebody: SyntheticTake, found_hard: Labelled) -> None:
+    stripped = strip_labels(somebody.take, 5, hard=True)
     found = label_take(stripped.take, actor=found_hard.actor)
     assert scored(stripped, found.take).right >= 0.998
     assert found.actor is found_hard.actor
 
 
-def test_labels_that_are_exchanged_for_a_whole_take_are_put_back(stranger: SyntheticTake, marker_set) -> None:
-    stripped = strip_labels(stranger.take, 0)
+def test_labels_that_are_exchanged_for_a_whole_take_are_put_back(somebody: SyntheticTake, marker_set) -> None:
+    stripped = strip_labels(somebody.take, 0)
     template, tracks = template_of_set(marker_set, priors.bundled()), cut_tracks(stripped.take)
     owner = stripped.truth[tracks.starts, tracks.columns]
     true = np.array([template.labels.index(stripped.names[name]) for name in owner])
@@ -211,8 +211,8 @@ def test_ghosts_alone_are_nobody() -> None:
         label_take(take_of(ghosts))
 
 
-def test_the_truth_of_a_stripped_take_scores_as_right(stranger: SyntheticTake) -> None:
-    stripped = strip_labels(stranger.take, 3, hard=True)
+def test_the_truth_of_a_stripped_take_scores_as_right(somebody: SyntheticTake) -> None:
+    stripped = strip_labels(somebody.take, 3, hard=True)
     found = np.full((stripped.take.frames, len(stripped.names), 3), np.nan)
     frames, columns = np.nonzero(stripped.truth >= 0)
     found[frames, stripped.truth[frames, columns]] = stripped.take.positions[frames, columns]
@@ -261,17 +261,17 @@ def test_points_that_are_no_set_of_ours_get_no_labels() -> None:
         label_take(take_of(cloud))
 
 
-def test_a_take_without_labels_is_solved_as_if_it_had_them(stranger: SyntheticTake) -> None:
-    stripped = strip_labels(stranger.take, 1)
-    solution, labelled = (solve_take(take, Settings(), marker_set=load_marker_set()) for take in (stripped.take, stranger.take))
+def test_a_take_without_labels_is_solved_as_if_it_had_them(somebody: SyntheticTake) -> None:
+    stripped = strip_labels(somebody.take, 1)
+    solution, labelled = (solve_take(take, Settings(), marker_set=load_marker_set()) for take in (stripped.take, somebody.take))
     assert "labelled" in {finding.kind for finding in solution.findings}
     assert "labelled" not in {finding.kind for finding in labelled.findings}
     assert np.linalg.norm(solution.positions - labelled.positions, axis=-1).mean() < 0.0005
 
 
-def test_a_take_without_labels_is_solved_with_an_actor_whose_labels_no_set_knows(stranger: SyntheticTake, found_hard: Labelled) -> None:
+def test_a_take_without_labels_is_solved_with_an_actor_whose_labels_no_set_knows(somebody: SyntheticTake, found_hard: Labelled) -> None:
     own = replace(found_hard.actor, labels=tuple(f"q{row}x" for row in range(len(found_hard.actor.labels))))
-    solution = solve_take(strip_labels(stranger.take, 1).take, Settings(), own)
+    solution = solve_take(strip_labels(somebody.take, 1).take, Settings(), own)
     assert set(solution.actor.labels) == set(own.labels)
-    true = stranger.motion.forward()[0]
+    true = somebody.motion.forward()[0]
     assert np.linalg.norm(solution.positions - true, axis=-1).mean() < 0.03

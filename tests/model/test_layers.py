@@ -30,7 +30,7 @@ MODEL = (
     {"storage"},
     {"core"},
 )
-EXTENSION = ({"ui"}, {"operators"}, {"model"})
+EXTENSION = ({"ui"}, {"operators"}, {"installer"}, {"model"})
 #: What may be taken away, and a take is solved all the same; in a Blender without torch the first of them are all there is.
 REMOVABLE = {"bench", "study", "training", "synthetic", "datasets"}
 
