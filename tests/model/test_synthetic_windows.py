@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Windows cut from footage: mirrored, turned, moved, at other speeds."""
+"""Windows cut from footage: mirrored, rotated, moved, at other speeds."""
 
 from __future__ import annotations
 

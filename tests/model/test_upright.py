@@ -37,7 +37,7 @@ def standing(synthetic: SyntheticTake) -> Take:
     return replace(synthetic.take, positions=positions, up_axis="Z")
 
 
-def turned(take: Take, axis: Axis) -> Take:
+def rotated(take: Take, axis: Axis) -> Take:
     """A Z-up take with another axis up."""
     return replace(take, positions=take.positions @ (TO_Y_UP[axis].T @ TO_Y_UP["Z"]).T)
 
@@ -64,7 +64,7 @@ def test_a_silent_file_stands_along_the_axis_of_the_body(standing: Take, tmp_pat
         "legs": lambda label: label in LEGS,
         "trunk": lambda label: label[-2:] in ("HD", "WT", "C7", "10") or label in ("CLAV", "STRN", "LSHO", "RSHO"),
     }[part]
-    take = turned(standing, axis)
+    take = rotated(standing, axis)
     take = take.only([row for row, label in enumerate(take.labels) if keep(label)])
     path = write(tmp_path / "a.c3d", np.moveaxis(take.positions[::10] * 1000, 0, -1).transpose(1, 0, 2), list(take.labels))
     read = read_take(path)
@@ -74,7 +74,7 @@ def test_a_silent_file_stands_along_the_axis_of_the_body(standing: Take, tmp_pat
 
 
 def test_what_is_decided_is_said_and_can_be_overridden(standing: Take, tmp_path: Path) -> None:
-    take = turned(standing, "-Z")
+    take = rotated(standing, "-Z")
     write_c3d(replace(take, up_axis="Z"), tmp_path / "a.c3d")
     read = read_take(tmp_path / "a.c3d")
     (said,) = [each for each in read.findings if each.kind == "axes"]
@@ -89,7 +89,7 @@ def test_what_is_decided_is_said_and_can_be_overridden(standing: Take, tmp_path:
 
 @pytest.mark.parametrize("axis", AXES)
 def test_the_axis_that_is_written_is_read(standing: Take, tmp_path: Path, axis: Axis) -> None:
-    write_c3d(replace(turned(standing, axis), up_axis=axis), tmp_path / "a.c3d")
+    write_c3d(replace(rotated(standing, axis), up_axis=axis), tmp_path / "a.c3d")
     assert read_c3d(tmp_path / "a.c3d").up_axis == axis
 
 
@@ -102,7 +102,7 @@ def test_who_lies_on_the_floor_is_not_turned(standing: Take, said: bool) -> None
 def test_who_stands_in_a_z_up_take_is_not_turned_by_arms_or_unknown_labels(standing: Take) -> None:
     labels = tuple(label if usual_height(label) is None else f"point {row}" for row, label in enumerate(standing.labels))
     assert len(directions(labels, standing.positions)) == 0
-    assert decide_up(labels, turned(standing, "X").positions, "Z", said=False) == ("Z", ())
+    assert decide_up(labels, rotated(standing, "X").positions, "Z", said=False) == ("Z", ())
 
 
 def test_the_direction_has_the_length_of_the_person(standing: Take) -> None:
