@@ -26,7 +26,7 @@ from .observations import Observations
 from .robust import settled_place
 
 #: Frames that tell, and the fewest samples among them by which a marker is judged.
-FRAMES, FEWEST_SAMPLES = 32, 8
+FRAMES, FEWEST_SAMPLES = 20, 8
 #: Scales of the robust kernel in metres: of the first poses, and of each round without what was wrong.
 SCALES_M, ROUND_SCALES_M, ROUNDS = (0.2, 0.1, 0.06), (0.2, 0.1, 0.06), 4
 #: How far poses of a mean person, and markers in them, are off beside what the marker set allows, and how much skin scatters, in metres.
@@ -34,8 +34,8 @@ ERROR_M, SCATTER_M = 0.03, 0.025
 #: A marker is looked at if its cost, a squared number of deviations, at its own label is larger than the first, and put at another label
 #: where it is less than the second; and nowhere if it is larger than the third and the marker as far off as this, in metres.
 SUSPECT, FITS, LOST, LOST_M = 9.0, 9.0, 36.0, 0.12
-#: By so much a label's new place must be better.
-GAIN = 9.0
+#: By so much a new label's place must be better than the own label's; and the links of a chain of exchanges that are followed.
+GAIN, MOST_LINKS = 3.0, 4
 #: What a marker costs that is at no label.
 NOWHERE = 25.0
 
@@ -75,7 +75,7 @@ def settle(start: Actor, prior: PosePrior, places: Placement, markers: int, seen
         costs, away = _costs(body, pose, few, places)
         # a pose that follows a wrong marker hides it: the first look only takes away the say of what may be wrong
         settled = assigned(costs, away, own) if states else _believed(costs, own)
-        if not states and (settled == own).all() and (len(own) == markers or len(places.labels) == markers):
+        if not states and not _doubtful(costs, away, own):
             return None
         if settled.tobytes() in states[-1:]:
             break
@@ -130,6 +130,12 @@ def _costs(body: Body, pose: Pose, seen: Observations, places: Placement) -> tup
     return costs, away
 
 
+def _doubtful(costs: FloatArray, away: FloatArray, own: IntArray) -> bool:
+    """Whether the first look, which most takes end with, shows a marker that is lost or that fits elsewhere."""
+    at_own = np.where(own >= 0, costs[np.arange(len(own)), own.clip(0)], 0.0)
+    return bool((at_own > LOST).any() or (assigned(costs, away, own) != own).any())
+
+
 def _believed(costs: FloatArray, own: IntArray) -> IntArray:
     """The markers' own labels, -1 where they are far from these."""
     at_own = np.where(own >= 0, costs[np.arange(len(own)), own.clip(0)], 0.0)
@@ -141,7 +147,15 @@ def assigned(costs: FloatArray, away: FloatArray, own: IntArray) -> IntArray:
     rows = np.arange(len(own))
     named = own >= 0
     at_own, off = (np.where(named, table[rows, own.clip(0)], np.nan) for table in (costs, away))
-    moving = np.flatnonzero((at_own > SUSPECT) | (~named & np.isfinite(costs[:, 0])))
+    far = at_own > SUSPECT
+    for _ in range(MOST_LINKS):
+        # whoever sits better where one of these came from is next in a chain of exchanges
+        left = own[far & named]
+        linked = far | (named & (costs[:, left].min(axis=1, initial=np.inf) < at_own - GAIN))
+        if (linked == far).all():
+            break
+        far = linked
+    moving = np.flatnonzero(far | (~named & np.isfinite(costs[:, 0])))
     vacant = np.setdiff1d(np.arange(costs.shape[1]), own[named & ~np.isin(rows, moving)])
     settled = own.copy()
     if not len(moving):
