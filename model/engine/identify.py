@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from ..actors import prior as priors
 from ..actors.actor import Actor
@@ -12,14 +13,14 @@ from ..actors.hierarchy import same_hierarchy
 from ..actors.prior import Prior
 from ..core.settings import Settings
 from ..core.take import BonesetterError, Take
-from ..labelling.label import label_take
-from ..labelling.labelled import Labelled
-from ..labelling.layout import layout_of
 from ..marker_sets.marker_set import MarkerSet
 from ..markers.matching import TooFewLabelsError, choose_marker_set
 from ..solver.options import SolverOptions
 from .subject import Subject, choose_subject
 from .trajectories import Matched, match_take
+
+if TYPE_CHECKING:
+    from ..labelling.labelled import Labelled
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +57,9 @@ def identify(
     except TooFewLabelsError as too_few:
         if not options.relabel:
             raise
+        # not above: takes with labels do not wait for it
+        from ..labelling.label import label_take
+
         try:
             found = label_take(take, given, marker_set, prior, lambda _stage, part: progress(part), settings.workers or None)
         except BonesetterError as error:
@@ -74,6 +78,8 @@ def _set_of(found: Labelled, given: Actor | None, prior: Prior | None, marker_se
     """The set of the found labels; None where it is told by them."""
     if given is None:
         return found.marker_set
+    from ..labelling.layout import layout_of
+
     labels = [label for label in found.take.labels if not label.startswith("*")]
     known = marker_set or choose_marker_set(found.take)
     if all(known.find(label) for label in labels) or not same_hierarchy(given, prior or priors.bundled()):

@@ -13,7 +13,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from ..actors.actor import Actor
 from ..actors.placement import Placement
@@ -164,6 +163,9 @@ def assigned(costs: FloatArray, away: FloatArray, own: IntArray) -> IntArray:
     # a label's own marker may stay a little farther away than another may come
     bonus = vacant[None] == own[moving][:, None]
     table = np.where(bonus, table - GAIN, np.where(table < FITS, table, 1e3))
+    # not above: few takes need it, and it takes long to load
+    from scipy.optimize import linear_sum_assignment
+
     at, label = linear_sum_assignment(np.concatenate([table, np.full((len(moving), len(moving)), NOWHERE)], axis=1))
     settled[moving] = -1
     for row, column in zip(at, label, strict=True):
