@@ -47,14 +47,14 @@ def fetch(wheel: Wheel, folder: Path, progress: Progress, given: Path | None = N
     if path.is_file() and digest_of(path) == wheel.sha256:
         progress(wheel.size)
         return path
-    source = given / wheel.filename if given else None
-    if source is not None and source.is_file():
+    source = given / wheel.filename if given is not None and (given / wheel.filename).is_file() else None
+    if source is not None:
         shutil.copyfile(source, part)
     else:
         download(_address(wheel, index), part, progress, wheel.name)
     if digest_of(part) != wheel.sha256:
         part.unlink()
-        where = source.parent if source is not None and source.is_file() else urlsplit(index or wheel.url).netloc
+        where = given if source is not None else urlsplit(index or wheel.url).netloc
         raise InstallError(
             f"{wheel.filename} from {where} is not the file that Bonesetter was locked to (its checksum differs), so it was removed: "
             "try again, or ask whoever runs the mirror or proxy."
@@ -100,9 +100,8 @@ def download(address: str, part: Path, progress: Progress, name: str) -> None:
 
 def _attempt(address: str, part: Path, progress: Progress) -> None:
     have = _size(part)
-    request = urllib.request.Request(address, headers={"User-Agent": "Bonesetter", **({"Range": f"bytes={have}-"} if have else {})})
     try:
-        response = urllib.request.urlopen(request, timeout=PATIENCE, context=_context())
+        response = _open(address, {"Range": f"bytes={have}-"} if have else {})
     except urllib.error.HTTPError as error:
         if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE and have:
             # all of it is there, or what is there is of another file: the checksum tells
@@ -120,6 +119,11 @@ def _attempt(address: str, part: Path, progress: Progress) -> None:
                 progress(got)
     if expected is not None and got < expected:
         raise http.client.IncompleteRead(b"", expected - got)
+
+
+def _open(address: str, headers: dict[str, str]) -> http.client.HTTPResponse:
+    request = urllib.request.Request(address, headers={"User-Agent": "Bonesetter", **headers})
+    return urllib.request.urlopen(request, timeout=PATIENCE, context=_context())
 
 
 def _context() -> ssl.SSLContext:
@@ -156,8 +160,7 @@ def _address(wheel: Wheel, index: str) -> str:
         return wheel.url
     page = f"{index.rstrip('/')}/{wheel.name}/"
     try:
-        request = urllib.request.Request(page, headers={"User-Agent": "Bonesetter", "Accept": "text/html"})
-        with urllib.request.urlopen(request, timeout=PATIENCE, context=_context()) as response:
+        with _open(page, {"Accept": "text/html"}) as response:
             base, text = response.url, response.read().decode(errors="replace")
     except (OSError, ValueError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error

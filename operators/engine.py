@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from ..installer.interpreters import environment
 from ..model.core.take import BonesetterError
 from ..model.storage.session_folder import SessionFolder
 
@@ -206,7 +207,7 @@ class Engine:
 
     def begin_probe(self, python: str) -> subprocess.Popen[bytes] | None:
         """Ask, and do not wait for the answer; None where the interpreter cannot be run, which is its verdict then."""
-        options: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "env": clean_environment(), **detached()}
+        options: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "env": environment(), **detached()}
         try:
             process = subprocess.Popen[bytes](_command(python, "--probe"), **options)
         except OSError as error:
@@ -281,7 +282,7 @@ class Engine:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=log,
-                    env=clean_environment(),
+                    env=environment(),
                     **detached(),
                 )
         except OSError as error:
@@ -313,11 +314,6 @@ def _command(python: str, mode: str = "--serve") -> list[str]:
         extra = [path for path in sys.path if path.endswith("site-packages") and f"{os.sep}.local{os.sep}" in path]
     # -E and -P: neither PYTHON* variables nor the current folder decide what the engine imports.
     return [python, "-E", "-P", "-c", BOOT, str(ROOT), mode, *extra]
-
-
-def clean_environment() -> dict[str, str]:
-    """Blender's environment without what it sets for its own Python."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
 
 
 def detached() -> dict[str, Any]:

@@ -15,9 +15,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..installer.interpreters import environment
 from ..installer.lock import CPU
 from ..model.core.take import BonesetterError
-from .engine import ROOT, Message, clean_environment, detached, read_messages
+from .engine import ROOT, Message, detached, read_messages
 
 #: Run in Blender's Python: argument 1 goes first on its path.
 BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from installer.process import main; main()"
@@ -65,7 +66,7 @@ class Installation:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env=clean_environment(),
+                env=environment(),
                 **detached(),
             )
         except OSError as error:

@@ -46,6 +46,7 @@ def installed_solver() -> Installed | None:
 def forget_installed() -> None:
     """Something was installed or removed."""
     installed_solver.cache_clear()
+    _is_current.cache_clear()
     blender_has_torch.cache_clear()
 
 
@@ -76,7 +77,13 @@ def is_lacking() -> bool:
 def is_outdated() -> bool:
     """Whether this version of the extension would install another solver than the one that is used."""
     found = installed_solver()
-    return found is not None and engine_python() == found.python and not found.current
+    return found is not None and engine_python() == found.python and not _is_current(found)
+
+
+@lru_cache(maxsize=1)
+def _is_current(found: Installed) -> bool:
+    """Remembered, since the panel asks with every draw and the lock file is read to know."""
+    return found.current
 
 
 def warm_engine() -> None:

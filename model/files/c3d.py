@@ -43,6 +43,23 @@ class Source:
     scale: float
     take: Take
 
+    def read_bytes(self) -> bytes:
+        """The whole file.
+
+        Raises:
+            BonesetterError: It is no longer as large as when it was read.
+        """
+        content = self.contents.path.read_bytes()
+        if len(content) != self.contents.size:
+            raise BonesetterError(f"{self.contents.path.name} changed while it was read: try again.")
+        return content
+
+
+def c3d_of(take: Take) -> Path | None:
+    """The C3D that a take comes from; None where it comes from none, or that is gone."""
+    path = take.source
+    return path if path is not None and path.suffix.lower() == ".c3d" and path.is_file() else None
+
 
 def read_c3d(path: Path) -> Take:
     """Read the markers of a C3D file.

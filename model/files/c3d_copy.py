@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..core.take import BonesetterError, BoolArray, CleanTake, FloatArray, IntArray, all_finite
+from ..core.take import BoolArray, CleanTake, FloatArray, IntArray, all_finite
 from ..result.solution import Solution
 from ..storage.atomic import replacing
-from .c3d import Source, read_source
+from .c3d import Source, c3d_of, read_source
 from .c3d_parameters import MIPS, stored_floats
 from .c3d_writer import write_c3d
 
@@ -51,8 +51,8 @@ def write_cleaned_c3d(solution: Solution, path: Path) -> None:
 
 def _source(clean: CleanTake) -> Source | None:
     """The C3D that a take comes from; None where there is none that has its markers and frames."""
-    path = clean.take.source
-    if path is None or path.suffix.lower() != ".c3d" or not path.is_file():
+    path = c3d_of(clean.take)
+    if path is None:
         return None
     source = read_source(path)
     same = source.take.frames == clean.take.frames and set(clean.take.file_labels) <= set(source.take.labels)
@@ -61,10 +61,7 @@ def _source(clean: CleanTake) -> Source | None:
 
 def _patched(source: Source, clean: CleanTake) -> bytearray:
     """The bytes of the source, with the cleaned samples in it."""
-    layout, path = source.layout, source.contents.path
-    content = bytearray(path.read_bytes())
-    if len(content) != source.contents.size:
-        raise BonesetterError(f"{path.name} changed while it was read: try again.")
+    layout, content = source.layout, bytearray(source.read_bytes())
     count = layout.frames * (4 * layout.points + layout.analog_words)
     words = np.frombuffer(content, "<u4" if layout.is_float else "<u2", count, layout.start).reshape(layout.frames, -1)
     places = {label: marker for marker, label in enumerate(source.take.labels)}

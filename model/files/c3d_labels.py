@@ -16,7 +16,7 @@ import numpy as np
 from ..core.take import BonesetterError
 from ..labelling.labelled import Labelled
 from ..storage.atomic import replacing
-from .c3d import Source, read_source
+from .c3d import Source, c3d_of, read_source
 from .c3d_copy import INVALID, stored
 from .c3d_layout import BLOCK
 from .c3d_parameters import MIPS, Record, read_records, written_section
@@ -36,8 +36,8 @@ def write_labelled_c3d(labelled: Labelled, path: Path) -> None:
     Raises:
         BonesetterError: The source cannot be read any more, or the file cannot be written.
     """
-    origin = labelled.take.source
-    if origin is None or origin.suffix.lower() != ".c3d" or not origin.is_file():
+    origin = c3d_of(labelled.take)
+    if origin is None:
         write_c3d(labelled.take, path)
         return
     source = read_source(origin)
@@ -51,9 +51,7 @@ def write_labelled_c3d(labelled: Labelled, path: Path) -> None:
 def _rewritten(source: Source, labelled: Labelled) -> bytes:
     """The file's bytes: header, parameters and samples."""
     layout = source.layout
-    content = source.contents.path.read_bytes()
-    if len(content) != source.contents.size:
-        raise BonesetterError(f"{source.contents.path.name} changed while it was read: try again.")
+    content = source.read_bytes()
     moved, seen = {row.column for row in labelled.tracks}, set(np.flatnonzero(source.take.present.any(axis=0)).tolist())
     # what a lab's model computed stays behind the markers; columns that are empty now are left out
     columns = enumerate(zip(source.points, source.take.labels, strict=True))

@@ -94,7 +94,7 @@ def _on_joints(template: Template, tracks: Tracks, labels: IntArray, followed: F
     """Places (tracks, joints, 3) in the joints' frames, and scatter (tracks, joints) about them."""
     frames = _sample_frames(tracks)
     held = _held(template, followed) if gated else None
-    joints = len(template.prior.actor.joints) if not template.given else len(template.actor.skeleton.joints)
+    joints = len(template.actor.skeleton.joints)
     places, scatter = np.zeros((len(tracks), joints, 3)), np.full((len(tracks), joints), FARTHEST_M**2)
 
     def work(start: int) -> None:

@@ -107,7 +107,8 @@ def exchanged_back(template: Template, tracks: Tracks, labels: IntArray, followe
         evidence: For these labels.
     """
     groups = group_costs(template, tracks, labels, evidence, followed)
-    pairs = _pairs(template, groups)
+    apart = _distances(template)
+    pairs = _pairs(apart, groups)
     if not pairs:
         return Exchanges(labels, (), ())
     trial = _trial(template, tracks, labels, followed)
@@ -126,13 +127,13 @@ def exchanged_back(template: Template, tracks: Tracks, labels: IntArray, followe
         # only what concerns the labels that moved can have become better
         pairs = [pair for pair in pairs if {first, second} & set(pair)]
     place = np.argsort(order)
-    return Exchanges(np.where(labels == OPEN, OPEN, place[labels]), tuple(done), _doubtful(template, loss, np.diag(groups)))
+    return Exchanges(np.where(labels == OPEN, OPEN, place[labels]), tuple(done), _doubtful(apart, loss, np.diag(groups)))
 
 
-def _doubtful(template: Template, loss: dict[tuple[int, int], float], own: FloatArray) -> tuple[int, ...]:
+def _doubtful(apart: FloatArray, loss: dict[tuple[int, int], float], own: FloatArray) -> tuple[int, ...]:
     """Labels whose tracks may be mixed up; of what exchanges of pairs cost, and of what each label does (labels,)."""
     found = {label for pair, cost in loss.items() if cost < LEAST_GAIN for label in pair}
-    apart = _distances(template)
+    apart = apart.copy()
     np.fill_diagonal(apart, np.inf)
     for label in np.flatnonzero(own > np.median(own) + ILL).tolist():
         nearest = np.argsort(apart[label], kind="stable")[:BESIDE]
@@ -146,9 +147,8 @@ def _exchanged(order: list[int], first: int, second: int) -> list[int]:
     return new
 
 
-def _pairs(template: Template, costs: FloatArray) -> list[tuple[int, int]]:
+def _pairs(apart: FloatArray, costs: FloatArray) -> list[tuple[int, int]]:
     """Pairs of labels that may be exchanged."""
-    apart = _distances(template)
     own = np.diag(costs)
     against = costs + costs.T - own - own[:, None]
     rows, columns = np.nonzero(np.triu((apart < NEAR_M) & (against < AGAINST), 1))

@@ -68,21 +68,24 @@ def settle(start: Actor, prior: PosePrior, places: Placement, markers: int, seen
     own = np.full(few.points.shape[1], -1)
     own[:markers] = np.arange(markers)
     held, costs, away = own.copy(), np.empty(0), np.empty(0)
-    states: list[bytes] = []
-    for scales in (SCALES_M, *(ROUND_SCALES_M,) * ROUNDS):
+    for number, scales in enumerate((SCALES_M, *(ROUND_SCALES_M,) * ROUNDS)):
         body, pose = _posed(start, prior, places, held, few, pose, scales)
         costs, away = _costs(body, pose, few, places)
-        # a pose that follows a wrong marker hides it: the first look only takes away the say of what may be wrong
-        settled = assigned(costs, away, own) if states else _believed(costs, own)
-        if not states and not _doubtful(costs, away, own):
+        if not number and not _doubtful(costs, away, own):
             return None
-        if settled.tobytes() in states[-1:]:
+        # a pose that follows a wrong marker hides it: the first look only takes away the say of what may be wrong
+        settled = assigned(costs, away, own) if number else _believed(costs, own)
+        if number and (settled == held).all():
             break
-        states.append(settled.tobytes())
         held = settled
     if (held == own).all():
         return None
-    return Settled(held, np.where(own >= 0, away[np.arange(len(own)), own.clip(0)], np.nan))
+    return Settled(held, _at_own(away, own))
+
+
+def _at_own(table: FloatArray, own: IntArray) -> FloatArray:
+    """(markers,): of a table (markers, labels) what stands at each marker's own label; NaN where it has none."""
+    return np.where(own >= 0, table[np.arange(len(own)), own.clip(0)], np.nan)
 
 
 def _posed(
@@ -131,21 +134,19 @@ def _costs(body: Body, pose: Pose, seen: Observations, places: Placement) -> tup
 
 def _doubtful(costs: FloatArray, away: FloatArray, own: IntArray) -> bool:
     """Whether the first look, which most takes end with, shows a marker that is lost or that fits elsewhere."""
-    at_own = np.where(own >= 0, costs[np.arange(len(own)), own.clip(0)], 0.0)
-    return bool((at_own > LOST).any() or (assigned(costs, away, own) != own).any())
+    return bool((_at_own(costs, own) > LOST).any() or (assigned(costs, away, own) != own).any())
 
 
 def _believed(costs: FloatArray, own: IntArray) -> IntArray:
     """The markers' own labels, -1 where they are far from these."""
-    at_own = np.where(own >= 0, costs[np.arange(len(own)), own.clip(0)], 0.0)
-    return np.where(np.nan_to_num(at_own) > SUSPECT, -1, own)
+    return np.where(_at_own(costs, own) > SUSPECT, -1, own)
 
 
 def assigned(costs: FloatArray, away: FloatArray, own: IntArray) -> IntArray:
     """(markers,): their own labels, but of those that are far from these the vacant ones at the least cost in all."""
     rows = np.arange(len(own))
     named = own >= 0
-    at_own, off = (np.where(named, table[rows, own.clip(0)], np.nan) for table in (costs, away))
+    at_own, off = _at_own(costs, own), _at_own(away, own)
     far = at_own > SUSPECT
     for _ in range(MOST_LINKS):
         # whoever sits better where one of these came from is next in a chain of exchanges
