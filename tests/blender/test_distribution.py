@@ -21,11 +21,12 @@ PYTHON = "".join(map(str, sys.version_info[:2]))
 BUILD_FULL = """
 import json, sys
 from pathlib import Path
-from tools.distribution import blender, checks, repository, targets, wheels
+from installer.lock import Wheel
+from tools.distribution import blender, checks, repository, targets
 platform, sha256, path, out = sys.argv[1:]
 target = targets.Target(platform, sys.version_info[:2])
 archive = blender.build(Path(out), target, [Path(path)])
-chosen = [wheels.Wheel("bonesetter-probe", "1.0", Path(path).as_uri(), sha256, ())]
+chosen = [Wheel("bonesetter-probe", "1.0", Path(path).as_uri(), Path(path).stat().st_size, sha256)]
 repository.generate(Path(out))
 print(json.dumps([str(archive), checks.problems(archive, target, chosen)]))
 """

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Zips and their wheels without Blender and without a network: wheels are tiny ones in a folder, and pip is real."""
+"""Zips and their wheels without Blender and without a network: wheels are tiny ones in a folder."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,12 +11,14 @@ from pathlib import Path
 import pytest
 from packaging.utils import parse_wheel_filename
 
+from installer.errors import InstallError
+from installer.lock import Wheel
 from tools.distribution import checks, project
 from tools.distribution.blender import full_manifest
 from tools.distribution.full import chosen
-from tools.distribution.project import CudaOnlyError, DistributionError
+from tools.distribution.project import DistributionError
 from tools.distribution.targets import Target
-from tools.distribution.wheels import Wheel, download, resolve
+from tools.distribution.wheels import UnreachableError, download, locked
 
 LINUX, MAC, WINDOWS = (Target(platform, (3, 11)) for platform in ("linux-x64", "macos-arm64", "windows-x64"))
 
@@ -62,19 +63,16 @@ def test_a_wheel_runs_where_its_tags_say(wheel: str, runs_on: set[str]) -> None:
     assert {target.platform.partition("-")[0] for target in (LINUX, MAC, WINDOWS) if target.tags() & tags} == runs_on
 
 
-# --- wheels, from an index that is a folder
+# --- wheels, as they are locked
 
-Index = Callable[..., Path]
+Make = Callable[..., Path]
 
 
 @pytest.fixture
-def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Index:
-    """Adds a wheel to the only folder in which pip looks."""
-    folder = tmp_path / "index"
+def made(tmp_path: Path) -> Make:
+    """Makes a wheel in a folder of wheels."""
+    folder = tmp_path / "wheels"
     folder.mkdir()
-    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
 
     def add(name: str, version: str, *requires: str, tag: str = "py3-none-any", files: tuple[str, ...] = ()) -> Path:
         return make_wheel(folder / f"{name}-{version}-{tag}.whl", *requires, files=files)
@@ -94,58 +92,35 @@ def make_wheel(path: Path, *requires: str, files: tuple[str, ...] = ()) -> Path:
     return path
 
 
-def names(found: list[Wheel]) -> set[str]:
-    return {f"{wheel.name} {wheel.version}" for wheel in found}
+def test_a_full_zip_takes_what_install_solver_takes_but_what_blender_has() -> None:
+    settings = project.full_settings()
+    for target in chosen(None, settings):
+        has, without = settings["blender_has"][target.python_version], settings["left_out"]
+        wheels = {wheel.name: wheel for wheel in locked(target, (*has, *without))}
+        assert {"torch", "scipy", "safetensors"} <= wheels.keys(), target
+        assert not wheels.keys() & {"uv", "numpy", "setuptools"}, target
+        assert ("typing-extensions" in wheels) == (target.python < (3, 13)), target
+        assert all(parse_wheel_filename(wheel.filename)[3] & target.tags() for wheel in wheels.values()), target
+        assert not any(name.startswith("nvidia") for name in wheels), target
+    assert any(wheel.name.startswith("nvidia") for wheel in locked(LINUX, (), cuda=True))
+    assert locked(MAC, (), cuda=True) == locked(MAC, ())
 
 
-def test_requirements_are_followed_for_the_target_not_for_this_machine(index: Index) -> None:
-    index("torch", "2.0", "numpy>=1.20", "helper<2", "setuptools", 'wincolour; sys_platform == "win32"', 'old; python_version < "3.11"')
-    index("helper", "1.5", "deep")
-    index("helper", "2.0")
-    index("deep", "0.1", "helper")
-    index("wincolour", "3.0", tag="cp311-cp311-win_amd64")
-    wanted = ["torch>=1", "old; sys_platform == 'darwin' and sys_platform != 'darwin'"]
-    common = {"torch 2.0", "helper 1.5", "deep 0.1"}
-    assert names(resolve(wanted, LINUX, {"numpy": "1.26.4"}, without=["setuptools"])) == common
-    assert names(resolve(wanted, WINDOWS, {"numpy": "1.26.4"}, without=["setuptools"])) == {*common, "wincolour 3.0"}
+def test_a_target_without_a_lock_file_is_said() -> None:
+    with pytest.raises(InstallError, match=r"lock file for linux-x64-cp399-cpu cannot be read"):
+        locked(Target("linux-x64", (3, 99)), ())
 
 
-def test_extras_are_followed(index: Index) -> None:
-    index("kit", "1.0", 'part; extra == "parts"', 'rest; extra == "rest"')
-    index("part", "1.0")
-    assert names(resolve(["kit[parts]"], LINUX, {})) == {"kit 1.0", "part 1.0"}
-
-
-def test_a_wheel_that_wants_another_numpy_than_blenders_is_refused(index: Index) -> None:
-    index("scipy", "9.0", "numpy>=2")
-    with pytest.raises(DistributionError, match=r"^scipy-9.0-py3-none-any.whl needs numpy>=2, and Blender has numpy 1.26.4$"):
-        resolve(["scipy"], LINUX, {"numpy": "1.26.4"})
-
-
-def test_a_build_for_cuda_is_taken_only_when_asked_for(index: Index) -> None:
-    index("torch", "2.0", 'nvidia_blas; platform_system == "Linux"')
-    index("nvidia_blas", "13.0")
-    with pytest.raises(CudaOnlyError, match=r"torch-2.0-py3-none-any.whl only, a build for CUDA of several GB"):
-        resolve(["torch"], LINUX, {})
-    assert names(resolve(["torch"], LINUX, {}, cuda=True)) == {"torch 2.0", "nvidia_blas 13.0"}
-    assert names(resolve(["torch"], MAC, {})) == {"torch 2.0"}
-
-
-def test_what_the_index_lacks_is_said(index: Index) -> None:
-    index("torch", "2.0", tag="cp313-cp313-win_amd64")
-    with pytest.raises(DistributionError, match=r"choosing wheels for windows-x64-py311: pip failed: ERROR: .*torch"):
-        resolve(["torch"], WINDOWS, {})
-
-
-def test_downloads_are_the_files_that_were_chosen(index: Index, tmp_path: Path) -> None:
-    made = index("torch", "2.0+cpu", tag="cp311-cp311-manylinux_2_28_x86_64")
-    found = resolve(["torch"], LINUX, {})
-    (path,) = download(found, LINUX, tmp_path / "cache")
-    assert (path.name, path.read_bytes()) == (made.name, made.read_bytes())
-    make_wheel(made, files=("torch/other.py",))
+def test_downloads_are_the_locked_files(made: Make, tmp_path: Path) -> None:
+    torch = made("torch", "2.0+cpu", tag="cp311-cp311-manylinux_2_28_x86_64")
+    wheel = as_locked(torch)
+    (path,) = download([wheel], tmp_path / "cache", torch.parent)
+    assert (path.name, path.read_bytes()) == (torch.name, torch.read_bytes())
+    assert download([wheel], tmp_path / "cache") == [path], "it is kept"
+    make_wheel(torch, files=("torch/other.py",))
     path.unlink()
-    with pytest.raises(DistributionError, match=r"downloading wheels for linux-x64-py311: pip failed: .*HASHES"):
-        download(found, LINUX, tmp_path / "cache")
+    with pytest.raises(UnreachableError, match=r"(?s)cannot be had from .*is not the file that Bonesetter was locked to.*--wheels"):
+        download([wheel], tmp_path / "cache", torch.parent)
 
 
 # --- zips
@@ -233,45 +208,47 @@ def test_a_damaged_zip_is_told(source: Path, tmp_path: Path) -> None:
     assert checks.problems(archive, source=source) == ["batch.py is damaged"]
 
 
-def as_chosen(path: Path, sha256: str = "") -> Wheel:
+def as_locked(path: Path, sha256: str = "") -> Wheel:
     name, version, _ = path.stem.split("-", 2)
-    return Wheel(name, version, path.as_uri(), sha256 or hashlib.sha256(path.read_bytes()).hexdigest(), ())
+    return Wheel(name, version, path.as_uri(), path.stat().st_size, sha256 or hashlib.sha256(path.read_bytes()).hexdigest())
 
 
 def full_problems(source: Path, folder: Path, target: Target, *inside: Path, expected: list[Wheel] | None = None) -> list[str]:
     archive = pack(folder / "full.zip", source, target, inside)
-    return checks.problems(archive, target, expected or [as_chosen(one) for one in inside], ["numpy", "setuptools"], source=source)
-
-
-def test_a_full_zip_as_it_should_be_has_no_problems(source: Path, index: Index, tmp_path: Path) -> None:
-    torch = index(
-        "torch", "2.0+cpu", "numpy", "setuptools", "helper", 'x; sys_platform == "win32"', tag="cp311-cp311-manylinux_2_28_x86_64"
+    return checks.problems(
+        archive, target, expected or [as_locked(one) for one in inside], {"numpy": "1.26.4"}, ["setuptools"], source=source
     )
-    assert full_problems(source, tmp_path, LINUX, torch, index("helper", "1.0")) == []
 
 
-def test_what_is_wrong_with_wheels_is_said(source: Path, index: Index, tmp_path: Path) -> None:
-    other, fine = index("torch", "2.0", tag="cp313-cp313-win_amd64"), index("helper", "1.0")
+def test_a_full_zip_as_it_should_be_has_no_problems(source: Path, made: Make, tmp_path: Path) -> None:
+    torch = made("torch", "2.0+cpu", "numpy", "setuptools", "helper", 'x; sys_platform == "win32"', tag="cp311-cp311-manylinux_2_28_x86_64")
+    assert full_problems(source, tmp_path, LINUX, torch, made("helper", "1.0")) == []
+
+
+def test_what_is_wrong_with_wheels_is_said(source: Path, made: Make, tmp_path: Path) -> None:
+    other, fine = made("torch", "2.0", tag="cp313-cp313-win_amd64"), made("helper", "1.0")
     assert full_problems(source, tmp_path, WINDOWS, other) == [f"wheels/{other.name} is not for windows-x64-py311"]
-    numpy = index("numpy", "1.26.4")
+    numpy = made("numpy", "1.26.4")
     told = full_problems(source, tmp_path, LINUX, numpy)
     assert f"wheels/{numpy.name} is to be left out" in told
     assert f"wheels/{numpy.name}: holds numpy/__init__.py" in told
-    wrong = as_chosen(fine, "0" * 64)
-    assert full_problems(source, tmp_path, LINUX, fine, expected=[wrong]) == [f"wheels/{fine.name} does not have the index's SHA-256"]
-    assert f"wheels/{other.name} is missing" in full_problems(source, tmp_path, LINUX, fine, expected=[as_chosen(fine), as_chosen(other)])
+    wrong = as_locked(fine, "0" * 64)
+    assert full_problems(source, tmp_path, LINUX, fine, expected=[wrong]) == [f"wheels/{fine.name} does not have the locked SHA-256"]
+    assert f"wheels/{other.name} is missing" in full_problems(source, tmp_path, LINUX, fine, expected=[as_locked(fine), as_locked(other)])
     assert f"wheels/{fine.name} is not among the wheels that were chosen" in full_problems(
-        source, tmp_path, LINUX, fine, expected=[as_chosen(other)]
+        source, tmp_path, LINUX, fine, expected=[as_locked(other)]
     )
 
 
-def test_what_is_wrong_inside_a_wheel_is_said(source: Path, index: Index, tmp_path: Path) -> None:
-    needy = index("needy", "1.0", "numpy", "lost")
+def test_what_is_wrong_inside_a_wheel_is_said(source: Path, made: Make, tmp_path: Path) -> None:
+    needy = made("needy", "1.0", "numpy", "lost")
     assert full_problems(source, tmp_path, LINUX, needy) == [f"wheels/{needy.name}: requires lost, which is not there"]
-    stray = index("stray", "1.0", files=("tests/test_a.py", "stray/tests/test_b.py", "../out.py"))
+    newer = made("newer", "1.0", "numpy>=2")
+    assert full_problems(source, tmp_path, LINUX, newer) == [f"wheels/{newer.name}: requires numpy>=2, and Blender has 1.26.4"]
+    stray = made("stray", "1.0", files=("tests/test_a.py", "stray/tests/test_b.py", "../out.py"))
     assert full_problems(source, tmp_path, LINUX, stray) == [
         f"wheels/{stray.name}: holds {name}" for name in ("tests/test_a.py", "../out.py")
     ]
-    deep = index("deep", "1.0", files=("deep/" + "d" * 140,))
+    deep = made("deep", "1.0", files=("deep/" + "d" * 140,))
     assert full_problems(source, tmp_path, MAC, deep) == []
     assert full_problems(source, tmp_path, WINDOWS, deep) == [f"wheels/{deep.name}: deep/{'d' * 140} is too long a path for Windows"]

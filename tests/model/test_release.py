@@ -153,7 +153,7 @@ def test_a_release_is_whole_or_not_there(checkout: Path, monkeypatch: pytest.Mon
         if command[0] in failing:
             raise project.DistributionError(f"{command[0]} failed")
 
-    def build_all(out: Path, *, cuda: bool) -> list[str]:
+    def build_all(out: Path, *, cuda: bool, given: Path | None) -> list[str]:
         fake_zip(out, "full.zip")
         return skipped
 
@@ -164,13 +164,13 @@ def test_a_release_is_whole_or_not_there(checkout: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(release, "lay_out", lambda folder: (folder / "SHA256SUMS").write_text("sums\n"))
     out = tmp_path / "releases" / "1.2.3"
     with pytest.raises(project.DistributionError, match=r"^tools/test failed$"):
-        release.make(out, partial=True, cuda=False)
+        release.make(out, partial=True, cuda=False, given=None)
     assert ran == [("make",), ("tools/test", "BONESETTER_ZIP")]
     failing.clear()
     with pytest.raises(project.DistributionError, match=r"^no full zip for linux-x64-py313; --partial releases without$"):
-        release.make(out, partial=False, cuda=False)
+        release.make(out, partial=False, cuda=False, given=None)
     assert list(out.parent.iterdir()) == []
-    release.make(out, partial=True, cuda=False)
+    release.make(out, partial=True, cuda=False, given=None)
     assert [path.name for path in out.parent.iterdir()] == ["1.2.3"]
     assert {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()} == {"light.zip", "full/full.zip", "SHA256SUMS"}
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Build the light zip, the full zips and the repositories of both, check them file by file, and print their sizes.
 
-    python -m tools.distribution [--out DIR] [--light] [--target linux-x64-py311 ...] [--cuda]
+    python -m tools.distribution [--out DIR] [--light] [--target linux-x64-py311 ...] [--wheels DIR] [--cuda]
 
-`docs/release.md` says what comes of it. Exits 1 where a zip could not be built or is not as it should be. A target whose PyTorch is to be
-had for CUDA only is skipped, and said.
+`docs/release.md` says what comes of it. Exits 1 where a zip could not be built or is not as it should be. A target of which a wheel
+cannot be had is skipped, and said.
 """
 
 from __future__ import annotations
@@ -26,15 +26,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "dist", help="folder for the zips and index.json")
     parser.add_argument("--light", action="store_true", help="build the light zip only")
     parser.add_argument("--target", action="append", help="build the full zip of this target only, such as linux-x64-py311")
-    parser.add_argument(
-        "--cuda", action="store_true", help="take PyTorch's build for CUDA, of several GB, where there is no other for Linux"
-    )
+    parser.add_argument("--wheels", type=Path, metavar="DIR", help="folder of wheels to look into before the network")
+    parser.add_argument("--cuda", action="store_true", help="take PyTorch's build for CUDA, of several GB, where there is one")
     options = parser.parse_args(arguments)
     try:
         extension_command()  # before anything that takes long
         build_light(options.out)
         if not options.light:
-            build_all(options.out / "full", options.target, cuda=options.cuda)
+            build_all(options.out / "full", options.target, cuda=options.cuda, given=options.wheels)
     except DistributionError as error:
         print(f"{error}.", file=sys.stderr)
         return 1

@@ -7,15 +7,17 @@ import hashlib
 import re
 import tomllib
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from email.parser import BytesParser
 from pathlib import Path, PurePosixPath
 
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
+
+from installer.lock import Wheel
 
 from .project import MANIFEST, ROOT
 from .targets import Target
-from .wheels import Wheel, applicable
 
 #: What no zip may hold, beside wheels: hidden and compiled files, data, what only developers need, and ways out of the extension's folder.
 _FORBIDDEN = re.compile(
@@ -31,14 +33,21 @@ _WINDOWS_PATH, _WINDOWS_PREFIX = 259, 124
 
 
 def problems(
-    archive: Path, target: Target | None = None, wheels: Iterable[Wheel] = (), left_out: Iterable[str] = (), *, source: Path = ROOT
+    archive: Path,
+    target: Target | None = None,
+    wheels: Iterable[Wheel] = (),
+    has: Mapping[str, str] | None = None,
+    left_out: Iterable[str] = (),
+    *,
+    source: Path = ROOT,
 ) -> list[str]:
     """What is wrong with a zip, a sentence each; nothing where it is as it should be.
 
     Args:
         target: What a full zip is for; None for the light zip.
-        wheels: The wheels of a full zip, with the hashes of the index.
-        left_out: Packages that must not be in it although wheels require them, such as those that Blender has.
+        wheels: The wheels of a full zip, with their locked hashes.
+        has: Packages that Blender has, with their versions: they must not be in it, and what is in it must get on with them.
+        left_out: Other packages that must not be in it although wheels require them.
         source: Where the files come from that are no wheels.
     """
     with zipfile.ZipFile(archive) as content:
@@ -51,7 +60,8 @@ def problems(
         found += _wrong_manifest(content, target, inside, source)
         if target is None:
             return found + [f"{name}: the light zip has no wheels" for name in sorted(inside)]
-        return found + _wrong_wheels(content, inside, target, list(wheels), {canonicalize_name(name) for name in left_out})
+        outside = {canonicalize_name(name): "" for name in left_out} | {canonicalize_name(name): v for name, v in (has or {}).items()}
+        return found + _wrong_wheels(content, inside, target, list(wheels), outside)
 
 
 def _wrong_files(content: zipfile.ZipFile, names: set[str], source: Path) -> list[str]:
@@ -81,18 +91,19 @@ def _wrong_manifest(content: zipfile.ZipFile, target: Target | None, inside: set
     return found
 
 
-def _wrong_wheels(content: zipfile.ZipFile, inside: set[str], target: Target, wheels: list[Wheel], left_out: set[str]) -> list[str]:
+def _wrong_wheels(content: zipfile.ZipFile, inside: set[str], target: Target, wheels: list[Wheel], outside: Mapping[str, str]) -> list[str]:
+    """What is wrong with wheels; `outside` has the versions of what is in none of them, empty where any will do."""
     expected = {f"wheels/{wheel.filename}": wheel.sha256 for wheel in wheels}
     found = [f"{name} is missing" for name in sorted(expected.keys() - inside)]
     found += [f"{name} is not among the wheels that were chosen" for name in sorted(inside - expected.keys())]
-    known, tags = left_out | {_project(name) for name in inside}, target.tags()
+    known, tags = {_project(name): "" for name in inside} | dict(outside), target.tags()
     for name in sorted(inside & expected.keys()):
         if not tags & parse_wheel_filename(PurePosixPath(name).name)[3]:
             found.append(f"{name} is not for {target.name}")
-        if _project(name) in left_out:
+        if _project(name) in outside:
             found.append(f"{name} is to be left out")
         if _sha256(content, name) != expected[name]:
-            found.append(f"{name} does not have the index's SHA-256")
+            found.append(f"{name} does not have the locked SHA-256")
             continue
         with content.open(name) as stream, zipfile.ZipFile(stream) as wheel:
             found += [f"{name}: {problem}" for problem in _wrong_wheel(wheel, target, known)]
@@ -111,7 +122,7 @@ def _project(name: str) -> str:
     return parse_wheel_filename(PurePosixPath(name).name)[0]
 
 
-def _wrong_wheel(wheel: zipfile.ZipFile, target: Target, known: set[str]) -> list[str]:
+def _wrong_wheel(wheel: zipfile.ZipFile, target: Target, known: Mapping[str, str]) -> list[str]:
     """What is wrong inside a wheel, which is as its makers built it."""
     names = wheel.namelist()
     found = [f"holds {name}" for name in names if _NO_MODULE.search(name)]
@@ -120,6 +131,19 @@ def _wrong_wheel(wheel: zipfile.ZipFile, target: Target, known: set[str]) -> lis
     for name in names:
         if re.fullmatch(r"[^/]+\.dist-info/METADATA", name):
             requires = BytesParser().parsebytes(wheel.read(name), headersonly=True).get_all("Requires-Dist", [])
-            lacking = {canonicalize_name(one.name) for one in applicable(requires, target)} - known
-            found += [f"requires {one}, which is not there" for one in sorted(lacking)]
+            found += _unmet([Requirement(text) for text in requires], target, known)
+    return found
+
+
+def _unmet(requirements: Iterable[Requirement], target: Target, known: Mapping[str, str]) -> list[str]:
+    """Which requirements that hold for a target nothing meets."""
+    found = []
+    for one in requirements:
+        if one.marker is not None and not one.marker.evaluate({**target.markers(), "extra": ""}):
+            continue
+        name = canonicalize_name(one.name)
+        if name not in known:
+            found.append(f"requires {name}, which is not there")
+        elif known[name] and not one.specifier.contains(known[name], prereleases=True):
+            found.append(f"requires {name}{one.specifier}, and Blender has {known[name]}")
     return found

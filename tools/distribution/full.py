@@ -10,9 +10,9 @@ from typing import Any
 
 from . import checks, repository
 from .blender import build, clear, report, run_extension
-from .project import ROOT, CudaOnlyError, DistributionError, full_settings
+from .project import ROOT, DistributionError, full_settings
 from .targets import Target, targets
-from .wheels import download, resolve
+from .wheels import UnreachableError, download, locked
 
 #: Wheels are kept here from one build to the next.
 CACHE = ROOT / "build" / "wheels"
@@ -33,15 +33,16 @@ def chosen(names: list[str] | None, settings: dict[str, Any]) -> list[Target]:
     return [target for name, target in every.items() if not names or name in names]
 
 
-def build_all(out: Path, names: list[str] | None = None, *, cuda: bool = False) -> list[str]:
+def build_all(out: Path, names: list[str] | None = None, *, cuda: bool = False, given: Path | None = None) -> list[str]:
     """Build and check full zips and the repository that offers them.
 
     Args:
         names: The targets' names; all where there are none.
-        cuda: Take PyTorch's build for CUDA on Linux where there is no other.
+        cuda: Take PyTorch's build for CUDA where there is one for the platform.
+        given: A folder of wheels that is looked into before the network.
 
     Returns:
-        The names of targets that were skipped, for want of a build of PyTorch without CUDA.
+        The names of targets that were skipped, because a wheel of theirs cannot be had here.
 
     Raises:
         DistributionError: A zip could not be built, or is not as it should be.
@@ -53,8 +54,8 @@ def build_all(out: Path, names: list[str] | None = None, *, cuda: bool = False) 
     skipped = []
     for target in wanted:
         try:
-            report(build_one(out, target, settings, cuda=cuda))
-        except CudaOnlyError as error:
+            report(build_one(out, target, settings, cuda=cuda, given=given))
+        except UnreachableError as error:
             print(f"SKIPPED {target.name}: {error}.", file=sys.stderr, flush=True)
             skipped.append(target.name)
     if len(skipped) < len(wanted):
@@ -62,15 +63,15 @@ def build_all(out: Path, names: list[str] | None = None, *, cuda: bool = False) 
     return skipped
 
 
-def build_one(out: Path, target: Target, settings: dict[str, Any], *, cuda: bool) -> Path:
+def build_one(out: Path, target: Target, settings: dict[str, Any], *, cuda: bool, given: Path | None) -> Path:
     """Build and check the full zip of a target; returns its path."""
     has, without = settings["blender_has"][target.python_version], settings["left_out"]
-    wheels = resolve(settings["engine"], target, has, without=without, cuda=cuda)
+    wheels = locked(target, (*has, *without), cuda=cuda)
     for folder in (CACHE / target.name, out):
         _check_space(folder, _NEEDED[cuda])
-    archive = build(out, target, download(wheels, target, CACHE / target.name))
+    archive = build(out, target, download(wheels, CACHE / target.name, given))
     run_extension("validate", archive)
-    if wrong := checks.problems(archive, target, wheels, (*has, *without)):
+    if wrong := checks.problems(archive, target, wheels, has, without):
         archive.unlink()
         raise DistributionError(f"{archive.name} is not as it should be: {'; '.join(wrong)}")
     return archive

@@ -20,10 +20,6 @@ class DistributionError(Exception):
     """Something that keeps a zip or a release from being made, as one sentence."""
 
 
-class CudaOnlyError(DistributionError):
-    """The index has PyTorch only as a build for CUDA, and none was asked for."""
-
-
 def manifest(root: Path = ROOT) -> dict[str, Any]:
     """The manifest of the extension."""
     return tomllib.loads((root / MANIFEST).read_text(encoding="utf-8"))
@@ -35,7 +31,7 @@ def version(root: Path = ROOT) -> str:
 
 
 def full_settings(root: Path = ROOT) -> dict[str, Any]:
-    """`[tool.bonesetter.full]` of pyproject.toml: platforms, engine, and what Blender has."""
+    """`[tool.bonesetter.full]` of pyproject.toml: platforms, and what of the engine is left out."""
     return tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["bonesetter"]["full"]
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Check, build and lay out a release in one folder, ready for upload.
 
-    python -m tools.distribution.release [--out DIR] [--partial] [--cuda]
+    python -m tools.distribution.release [--out DIR] [--partial] [--wheels DIR] [--cuda]
 
 The folder is there once everything in it is built and checked, and not before. `docs/release.md` says what is in it.
 """
@@ -32,9 +32,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.distribution.release", description=__doc__, allow_abbrev=False)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--out", type=Path, help="folder to make, build/release/VERSION by default")
-    parser.add_argument(
-        "--partial", action="store_true", help="release without the full zips for which pip's index has no PyTorch for the CPU"
-    )
+    parser.add_argument("--partial", action="store_true", help="release without the full zips of which a wheel cannot be had here")
+    parser.add_argument("--wheels", type=Path, metavar="DIR", help="as in python -m tools.distribution")
     parser.add_argument("--cuda", action="store_true", help="as in python -m tools.distribution")
     options = parser.parse_args(arguments)
     out = options.out or ROOT / "build" / "release" / version()
@@ -42,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
         print("No release:\n" + "\n".join(f"- {reason}" for reason in reasons), file=sys.stderr)
         return 1
     try:
-        make(out, partial=options.partial, cuda=options.cuda)
+        make(out, partial=options.partial, cuda=options.cuda, given=options.wheels)
     except DistributionError as error:
         print(f"No release: {error}.", file=sys.stderr)
         return 1
@@ -84,7 +83,7 @@ def changes(log: str, section: str) -> str:
     return found[1].strip() if found else ""
 
 
-def make(out: Path, *, partial: bool, cuda: bool) -> None:
+def make(out: Path, *, partial: bool, cuda: bool, given: Path | None) -> None:
     """Check, build, and lay out everything.
 
     Raises:
@@ -97,7 +96,7 @@ def make(out: Path, *, partial: bool, cuda: bool) -> None:
         staging = Path(folder) / out.name
         archive = build_light(staging)
         _run("tools/test", BONESETTER_ZIP=str(archive))
-        skipped = build_all(staging / "full", cuda=cuda)
+        skipped = build_all(staging / "full", cuda=cuda, given=given)
         if skipped and not partial:
             raise DistributionError(f"no full zip for {', '.join(skipped)}; --partial releases without")
         lay_out(staging)

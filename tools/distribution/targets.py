@@ -63,11 +63,6 @@ class Target:
             "implementation_version": f"{self.python_version}.0",
         }
 
-    def pip_arguments(self) -> list[str]:
-        """What makes pip choose wheels for this target, wherever it runs."""
-        platforms = [argument for platform in self.wheel_platforms() for argument in ("--platform", platform)]
-        return ["--only-binary=:all:", "--implementation", "cp", "--python-version", self.python_version, *platforms]
-
 
 def targets(platforms: Iterable[str], pythons: Iterable[str]) -> list[Target]:
     """Every platform with every Python."""
