@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`python -m model bench-labels`: remove the labels of real takes, find them again, and compare."""
+"""`python -m model bench-labels`: remove the labels of real takes or make them wrong, find them again, and compare."""
 
 from __future__ import annotations
 
@@ -21,6 +21,11 @@ HEADER = (
     "|---|---|---|---|---|---|---|---|---|---|---|"
 )
 
+WRONG_HEADER = (
+    "| take | kind | seed | named | solve apart, mean and 99 %, mm | unchecked, mm | cost | labels | right labels named |\n"
+    "|---|---|---|---|---|---|---|---|---|"
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
@@ -29,15 +34,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kind", choices=("plain", "hard", "both"), default="both", help="hard: 5 markers away, 3 ghosts (%(default)s)")
     parser.add_argument("--known", choices=("set", "actor"), default="set", help="actor: of the first half, for the second (%(default)s)")
     parser.add_argument("--solve", action="store_true", help="also compare the solves of the first seed")
+    parser.add_argument("--wrong", action="store_true", help="exchange labels or make them nonsense instead of removing all")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print a table."""
+    if arguments.wrong:
+        return _run_wrong(arguments)
     from .labels import measured  # not above: it brings torch
 
     print(HEADER)
     kinds = {"plain": (False,), "hard": (True,), "both": (False, True)}[arguments.kind]
     for name in arguments.takes or TAKES:
         for one in measured(name, kinds, arguments.seeds, given=arguments.known == "actor", solve=arguments.solve):
+            print(one.row(), flush=True)
+    return 0
+
+
+def _run_wrong(arguments: argparse.Namespace) -> int:
+    """Print a table of takes with wrong labels."""
+    from .wrong_labels import KINDS, measured  # not above: it brings torch
+
+    print(WRONG_HEADER)
+    for name in arguments.takes or TAKES:
+        for one in measured(name, KINDS, arguments.seeds):
             print(one.row(), flush=True)
     return 0

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from ..actors import prior as priors
 from ..actors.actor import Actor
 from ..actors.hierarchy import same_hierarchy
 from ..actors.prior import Prior
+from ..core.findings import Finding
 from ..core.settings import Settings
 from ..core.take import BonesetterError, Take
 from ..marker_sets.marker_set import MarkerSet
@@ -46,27 +48,58 @@ def identify(
     marker_set: MarkerSet | None,
     options: SolverOptions,
     progress: Callable[[float], None],
+    *,
+    by_names: bool = True,
 ) -> Identified:
-    """Match the labels of a take; where too few of them are known, find them by motion first.
+    """Match the labels of a take; where too few of them are known, or they are known to mislead, find them by motion first.
 
     Raises:
         BonesetterError: It has too few known labels, and nobody is found in it by motion either.
     """
+
+    def found_by_motion() -> Labelled:
+        # not above: takes with labels do not wait for it
+        from ..labelling.label import label_take
+
+        return label_take(take, given, marker_set, prior, lambda _stage, part: progress(part), settings.workers or None)
+
+    if not by_names:
+        return _named(take, found_by_motion(), given, prior, marker_set, options)
     try:
         return _identified(take, given, prior, marker_set, options)
     except TooFewLabelsError as too_few:
         if not options.relabel:
             raise
-        # not above: takes with labels do not wait for it
-        from ..labelling.label import label_take
-
         try:
-            found = label_take(take, given, marker_set, prior, lambda _stage, part: progress(part), settings.workers or None)
+            found = found_by_motion()
         except BonesetterError as error:
             raise BonesetterError(f"{too_few} By motion they are not found either: {error}") from error
+    return _named(take, found, given, prior, marker_set, options)
+
+
+def _named(
+    take: Take, found: Labelled, given: Actor | None, prior: Prior | None, marker_set: MarkerSet | None, options: SolverOptions
+) -> Identified:
+    """The take on the labels that were found."""
     # the file has these samples in other columns: no copy of it can be patched by its labels
-    named = replace(found.take, source=None)
-    return _identified(named, given, prior, _set_of(found, given, prior, marker_set), options)
+    own_set = _set_of(found, given, prior, marker_set)
+    named = replace(found.take, source=None, findings=(*found.take.findings, *_contradicted(take, found, own_set)))
+    return _identified(named, given, prior, own_set, options)
+
+
+def _contradicted(take: Take, found: Labelled, marker_set: MarkerSet | None) -> tuple[Finding, ...]:
+    """Which columns have a label of the set and sit at the place of another one."""
+    frames: dict[str, Counter[str]] = {}
+    for row in found.tracks:
+        frames.setdefault(row.column, Counter())[row.label] += row.last - row.first + 1
+    known = marker_set or choose_marker_set(take)
+    said = []
+    for column, labels in frames.items():
+        label, own = labels.most_common(1)[0][0], known.find(column)
+        if own is not None and own != label:
+            where = f"it is taken for {label}, at whose place it sits" if label else "its label is not believed"
+            said.append(Finding("misplaced", f"{column} is not where {own} belongs throughout the take: {where}.", (label or column,)))
+    return tuple(said)
 
 
 def _identified(take: Take, given: Actor | None, prior: Prior | None, marker_set: MarkerSet | None, options: SolverOptions) -> Identified:

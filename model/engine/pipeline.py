@@ -33,8 +33,8 @@ from ..solver.options import EVERYTHING, SolverOptions
 from ..solver.sampling import as_arrays, marker_places
 from ..solver.smoothing import smoothed
 from ..solver.sticking import follow_restuck
-from .identify import identify
-from .trajectories import clean_markers, resettle
+from .identify import Identified, identify
+from .trajectories import MisleadingLabelsError, clean_markers, resettle
 
 Progress = Callable[[str, float], None]
 
@@ -101,7 +101,7 @@ def solve_take(
     workers = settings.workers or (usable_cores() if device.type == "cpu" else 1)
     try:
         with one_torch_thread(), side_by_side(workers), torch.no_grad():
-            return _solve(pointing_up(take, settings.up), settings, actor, Stopwatch(progress), prior, marker_set, device, options)
+            return _solved(pointing_up(take, settings.up), settings, actor, Stopwatch(progress), prior, marker_set, device, options)
     except (np.linalg.LinAlgError, torch.linalg.LinAlgError) as error:  # pyright: ignore[reportPrivateImportUsage]
         # far from everything that people do, single precision does not suffice
         raise BonesetterError(
@@ -109,7 +109,7 @@ def solve_take(
         ) from error
 
 
-def _solve(
+def _solved(
     take: Take,
     settings: Settings,
     given: Actor | None,
@@ -119,17 +119,46 @@ def _solve(
     device: torch.device,
     options: SolverOptions,
 ) -> Solution:
-    """See `solve_take`."""
-    with watch.stage("match") as part:
-        identified = identify(take, settings, given, prior, marker_set, options, part)
-        take, subject, matched = identified.take, identified.subject, identified.matched
+    """See `solve_take`: by the file's labels, and without them where many turn out to be wrong."""
+
+    def identified(*, by_names: bool) -> Identified:
+        with watch.stage("match") as part:
+            return identify(take, settings, given, prior, marker_set, options, part, by_names=by_names)
+
+    try:
+        return _solve(identified(by_names=True), settings, given, watch, device, options)
+    except MisleadingLabelsError:
+        try:
+            found = identified(by_names=False)
+        except BonesetterError:
+            # nobody is found by motion either: the labels are all there is
+            found = identified(by_names=True)
+        return _solve(found, settings, given, watch, device, options, judge=False)
+
+
+def _solve(
+    identified: Identified,
+    settings: Settings,
+    given: Actor | None,
+    watch: Stopwatch,
+    device: torch.device,
+    options: SolverOptions,
+    *,
+    judge: bool = True,
+) -> Solution:
+    """Solve a take whose markers are named; `judge` says whether labels are looked at.
+
+    Raises:
+        MisleadingLabelsError: Many of its labels are wrong.
+    """
+    take, subject, matched = identified.take, identified.subject, identified.matched
     with watch.stage("clean"):
         cleaned = clean_markers(matched.take, subject, settings, device)
     with watch.stage("propose"):
         labels, (_, few) = matched.take.labels, coarse(cleaned.observations)
         on_labels, lacking = subject.on_labels_of(matched.placement, matched.others)
         guess = subject.initial_guess(on_labels, matched.placement, labels, few)
-        judged_labels = options.relabel and given is None
+        judged_labels = judge and options.relabel and given is None
         if judged_labels and (settled := resettle(matched, subject, guess, cleaned.observations)) is not None:
             matched, cleaned = settled, clean_markers(settled.take, subject, settings, device)
             labels, (_, few) = matched.take.labels, coarse(cleaned.observations)

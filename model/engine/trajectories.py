@@ -24,6 +24,10 @@ from ..solver.observations import Observations, coarse, observe
 from .subject import Subject
 
 
+class MisleadingLabelsError(Exception):
+    """So many labels are wrong that they had better be found by motion; never seen by the user."""
+
+
 @dataclass(frozen=True, eq=False)
 class Matched:
     """A take on its subject's labels.
@@ -66,6 +70,9 @@ def resettle(matched: Matched, subject: Subject, guess: InitialGuess, seen: Obse
         subject: Whose marker offsets are not known.
         guess: Poses at the coarse rate to begin from.
         seen: All frames.
+
+    Raises:
+        MisleadingLabelsError: Many labels are wrong.
     """
     marker_set, known = subject.marker_set, len(matched.placement.labels)
     absent = tuple(label for label in marker_set.labels if label not in matched.placement.labels)
@@ -73,9 +80,12 @@ def resettle(matched: Matched, subject: Subject, guess: InitialGuess, seen: Obse
         # of a set that has everything there is a place for any marker
         absent = ()
     places = subject.prior.placement(marker_set, matched.placement.labels + absent)
-    settled = settle(guess.actor, subject.prior.pose, places, known, _unfiltered(matched.take, seen), guess.pose)
+    usual, few = subject.prior.mean_actor(places), _unfiltered(matched.take, seen)
+    settled = settle(guess.actor, usual, subject.prior.pose, places, known, few, guess.pose)
     if settled is None:
         return None
+    if settled.mostly:
+        raise MisleadingLabelsError("many labels sit elsewhere than they say")
     take, held = matched.take, {int(label): row for row, label in enumerate(settled.labels) if label >= 0}
     order = [held[label] for label in sorted(held, key=lambda label: marker_set.labels.index(places.labels[label]))]
     labels = tuple(places.labels[settled.labels[row]] for row in order)

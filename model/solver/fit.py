@@ -189,16 +189,21 @@ def coupled_step(band: Tensor, gradient: Tensor, pose: Pose, coupling: Tensor) -
     return torch.as_tensor(step, dtype=gradient.dtype, device=gradient.device).view(frames, count)
 
 
+def wandering(body: Body, terms: Terms) -> Tensor:
+    """(markers,) in m^2: how far the pose prior lets each marker wander in the mean pose."""
+    rest = body.rest(1)
+    jacobian = marker_jacobian(body.topology, rest, body.posed(rest))[0, :, :, ROOT_DOF:]
+    covariance = torch.linalg.inv(terms.precision[ROOT_DOF:, ROOT_DOF:])
+    return torch.einsum("mic,cd,mid->m", jacobian, covariance, jacobian) + MARKER_SIGMA_M**2
+
+
 def place_root(body: Body, terms: Terms, seen: Observations) -> Pose:
     """A first pose: the mean pose, its root where the steadiest markers put it.
 
     A marker's say falls with how far the pose prior lets it wander in the mean pose, so the trunk decides where it is seen.
     """
-    rest = body.rest(1)
-    posed = body.posed(rest)
-    jacobian = marker_jacobian(body.topology, rest, posed)[0, :, :, ROOT_DOF:]
-    covariance = torch.linalg.inv(terms.precision[ROOT_DOF:, ROOT_DOF:])
-    wander = torch.einsum("mic,cd,mid->m", jacobian, covariance, jacobian) + MARKER_SIGMA_M**2
+    posed = body.posed(body.rest(1))
+    wander = wandering(body, terms)
     frames = seen.points.shape[0]
     template = posed.markers[0].expand(frames, -1, -1)
     # squared: few steady markers must outvote many loose ones

@@ -2,41 +2,48 @@
 """Labels that sit elsewhere than their names say, all the take long: each label's place on the body is a hypothesis, the motion judges it.
 
 Poses of some well-spread frames are fitted by a robust kernel, so that the many markers that sit where they should outvote the few that do
-not. In the frame of every bone each marker then has a place and a scatter; with where the marker set has each label that makes a cost of
-every marker at every label. Markers that are far from their own labels, and those of unknown names, are assigned to the labels that are
-vacant, at the least cost in all; what fits nowhere is no longer believed, and is attached by its motion later. Poses are fitted again
-without what was wrong, until nothing changes.
+not; where much seems wrong, the poses begin again from the whole body's rotation, which a few labels cannot turn over. In the frame of
+every bone each marker then has a place and a scatter; with where the marker set has each label that makes a cost of every marker at every
+label. All markers are assigned to labels at the least cost in all; what fits nowhere is no longer believed, and is attached by its motion
+later. Poses are fitted again without what was wrong, until nothing changes.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import permutations, product
 
 import numpy as np
+import torch
 
 from ..actors.actor import Actor
 from ..actors.placement import Placement
 from ..actors.prior import PosePrior
-from ..core.take import FloatArray, IntArray
+from ..core.take import BoolArray, FloatArray, IntArray
 from .calibration import spread_subset
-from .fit import prior_terms, refined
+from .fit import Terms, prior_terms, refined, wandering
 from .kinematics import Body, Pose, to_array
 from .observations import Observations
-from .robust import settled_place
+from .robust import kernel_cost, kernel_weight, settled_place
+from .rotations import rigid_points_registration
 
 #: Frames that tell, and the fewest samples among them by which a marker is judged.
 FRAMES, FEWEST_SAMPLES = 20, 8
-#: Scales of the robust kernel in metres: of the first poses, and of each round without what was wrong.
-SCALES_M, ROUND_SCALES_M, ROUNDS = (0.2, 0.1, 0.06), (0.2, 0.1, 0.06), 4
+#: Scales of the robust kernel in metres by which poses are fitted, and how often without what was wrong.
+SCALES_M, ROUNDS = (0.2, 0.1, 0.06), 4
 #: How far poses of a mean person, and markers in them, are off beside what the marker set allows, and how much skin scatters, in metres.
 ERROR_M, SCATTER_M = 0.03, 0.025
-#: A marker is looked at if its cost, a squared number of deviations, at its own label is larger than the first, and put at another label
-#: where it is less than the second; and nowhere if it is larger than the third and the marker as far off as this, in metres.
-SUSPECT, FITS, LOST, LOST_M = 9.0, 9.0, 36.0, 0.12
-#: By so much a new label's place must be better than the own label's; and the links of a chain of exchanges that are followed.
-GAIN, MOST_LINKS = 3.0, 4
-#: What a marker costs that is at no label.
-NOWHERE = 25.0
+#: A marker is suspected if its cost, a squared number of deviations, at its own label is larger than the first; put at another label where
+#: it is less than the second; and nowhere if it is larger than the third and the marker as far off as this, in metres.
+SUSPECT, FITS, LOST, LOST_M = 9.0, 16.0, 36.0, 0.12
+#: By so much a new label's place must be better than the own label's.
+GAIN = 1.0
+#: Where more than this part of the markers is suspected, the poses begin again; where it is wrong, the labels say nothing.
+MOSTLY_WRONG = 0.2
+#: What a marker costs that is at no label, and at one whose place it does not fit.
+NOWHERE, ELSEWHERE = 25.0, 1e3
+#: Scales of the kernel by which the mean pose is laid onto the markers, in metres.
+LAYING_M = (0.6, 0.4, 0.3, 0.2, 0.15, 0.1, 0.1, 0.1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,17 +53,22 @@ class Settled:
     Attributes:
         labels: (markers,) index of the label at whose place each sits; -1 for none.
         away_m: (markers,) in metres: how far each is from the place that its own label has; NaN for a marker of an unknown name.
+        mostly: Whether so many labels are wrong that the others cannot be trusted to tell where these belong.
     """
 
     labels: IntArray
     away_m: FloatArray
+    mostly: bool
 
 
-def settle(start: Actor, prior: PosePrior, places: Placement, markers: int, seen: Observations, begun: Pose) -> Settled | None:
+def settle(
+    start: Actor, usual: Actor, prior: PosePrior, places: Placement, markers: int, seen: Observations, begun: Pose
+) -> Settled | None:
     """Which label's place each marker sits at; None where all sit at their own, and none of an unknown name sits at a vacant one.
 
     Args:
-        start: The bones of the person.
+        start: The bones of the person, as the labels say.
+        usual: Those of the mean person, who is taken where the labels seem wrong.
         prior: Of poses.
         places: Of the labels of the first `markers` markers, in their order, then of labels that no marker has.
         markers: How many have a label of the set.
@@ -67,20 +79,30 @@ def settle(start: Actor, prior: PosePrior, places: Placement, markers: int, seen
     few, pose = seen[chosen].apart(), begun[chosen]
     own = np.full(few.points.shape[1], -1)
     own[:markers] = np.arange(markers)
-    held, costs, away = own.copy(), np.empty(0), np.empty(0)
-    for number, scales in enumerate((SCALES_M, *(ROUND_SCALES_M,) * ROUNDS)):
-        body, pose = _posed(start, prior, places, held, few, pose, scales)
+    body, pose = _posed(start, prior, places, own, few, pose, SCALES_M)
+    costs, away = _costs(body, pose, few, places)
+    if _suspected(costs, own).sum() > MOSTLY_WRONG * markers:
+        rows = np.flatnonzero(own >= 0).tolist()
+        laid_down = laid(_body(usual, prior, places, own, few), prior_terms(prior, few.seconds, few.points), few.only(rows))
+        body, other = _posed(usual, prior, places, own, few, laid_down, SCALES_M)
+        again, off = _costs(body, other, few, places)
+        if _suspected(again, own).sum() < _suspected(costs, own).sum():
+            start, pose, costs, away = usual, other, again, off
+    if not _doubtful(costs, own):
+        return None
+    # a pose that follows a wrong marker hides it: the first look only takes away the say of what may be wrong
+    settled = assigned(costs, away, own)
+    held = np.where(_suspected(costs, own) | (settled != own), -1, own)
+    for _ in range(ROUNDS):
+        body, pose = _posed(start, prior, places, held, few, pose, SCALES_M)
         costs, away = _costs(body, pose, few, places)
-        if not number and not _doubtful(costs, away, own):
-            return None
-        # a pose that follows a wrong marker hides it: the first look only takes away the say of what may be wrong
-        settled = assigned(costs, away, own) if number else _believed(costs, own)
-        if number and (settled == held).all():
+        settled = assigned(costs, away, own)
+        if (settled == held).all():
             break
         held = settled
     if (held == own).all():
         return None
-    return Settled(held, _at_own(away, own))
+    return Settled(held, _at_own(away, own), bool((held != own)[:markers].sum() > MOSTLY_WRONG * markers))
 
 
 def _at_own(table: FloatArray, own: IntArray) -> FloatArray:
@@ -88,15 +110,19 @@ def _at_own(table: FloatArray, own: IntArray) -> FloatArray:
     return np.where(own >= 0, table[np.arange(len(own)), own.clip(0)], np.nan)
 
 
+def _body(start: Actor, prior: PosePrior, places: Placement, held: IntArray, few: Observations) -> Body:
+    """The person with the markers that sit at a label, each at its usual place."""
+    here = places.only(held[held >= 0].tolist())
+    return Body(Actor(start.skeleton, here.labels, here.joints, _offsets(start, here)), prior, few.points.device, few.points.dtype)
+
+
 def _posed(
     start: Actor, prior: PosePrior, places: Placement, held: IntArray, few: Observations, pose: Pose, scales_m: tuple[float, ...]
 ) -> tuple[Body, Pose]:
-    """Poses by the markers that sit at a label, each at its usual place."""
-    rows = np.flatnonzero(held >= 0)
-    here = places.only(held[rows].tolist())
-    actor = Actor(start.skeleton, here.labels, here.joints, _offsets(start, here))
-    body = Body(actor, prior, few.points.device, few.points.dtype)
-    return body, refined(body, prior_terms(prior, few.seconds, few.points), few.only(rows.tolist()), pose, scales_m)
+    """Poses by the markers that sit at a label."""
+    body = _body(start, prior, places, held, few)
+    rows = np.flatnonzero(held >= 0).tolist()
+    return body, refined(body, prior_terms(prior, few.seconds, few.points), few.only(rows), pose, scales_m)
 
 
 def _offsets(start: Actor, places: Placement) -> FloatArray:
@@ -132,49 +158,73 @@ def _costs(body: Body, pose: Pose, seen: Observations, places: Placement) -> tup
     return costs, away
 
 
-def _doubtful(costs: FloatArray, away: FloatArray, own: IntArray) -> bool:
-    """Whether the first look, which most takes end with, shows a marker that is lost or that fits elsewhere."""
-    return bool((_at_own(costs, own) > LOST).any() or (assigned(costs, away, own) != own).any())
+def laid(body: Body, terms: Terms, seen: Observations) -> Pose:
+    """The mean pose, rotated and moved as a whole to where most markers want it, whatever a few of them say.
+
+    Every frame begins from the 24 rotations of a cube; a robust kernel draws in, as wide for each marker as the pose prior lets it wander
+    besides, and the best of them is kept.
+    """
+    frames, turns = len(seen.points), torch.as_tensor(_cube()).to(seen.points)
+    markers, wander = body.posed(body.rest(1)).markers[0], wandering(body, terms)
+    points, told = seen.points[:, None].expand(-1, len(turns), -1, -1), (seen.confidence[:, None] > 0).to(seen.points)
+    placed = (turns @ markers.T).transpose(-1, -2)[None].expand(frames, -1, -1, -1)
+    middle = torch.where((told > 0)[..., None], points - placed, torch.nan).nanmedian(2, keepdim=True).values.nan_to_num()
+    placed, turn, root = placed + middle, turns, middle[:, :, 0]
+    for scale in LAYING_M:
+        width = wander + scale**2
+        say = told / width * kernel_weight(((placed - points) ** 2).sum(-1), width)
+        turn, root = rigid_points_registration(markers.expand_as(points), points, say.clamp_min(1e-9))
+        placed = (turn @ markers.T).transpose(-1, -2) + root[:, :, None]
+    width = wander + LAYING_M[-1] ** 2
+    # in units of the width, so that a marker that may be anywhere says no more than another
+    cost = (told * kernel_cost(((placed - points) ** 2).sum(-1) / width, 1.0)).sum(-1)
+    best, at = cost.argmin(1), torch.arange(frames)
+    return Pose(root[at, best], turn[at, best], body.rest(frames).q)
 
 
-def _believed(costs: FloatArray, own: IntArray) -> IntArray:
-    """The markers' own labels, -1 where they are far from these."""
-    return np.where(_at_own(costs, own) > SUSPECT, -1, own)
+def _cube() -> FloatArray:
+    """(24, 3, 3): the rotations that leave a cube as it is."""
+    signed = [np.eye(3)[list(order)] * signs for order in permutations(range(3)) for signs in product((1.0, -1.0), repeat=3)]
+    return np.array([rotation for rotation in signed if np.linalg.det(rotation) > 0])
+
+
+def _suspected(costs: FloatArray, own: IntArray) -> BoolArray:
+    """(markers,): which have a label and are far from it."""
+    return _at_own(costs, own) > SUSPECT
+
+
+def _doubtful(costs: FloatArray, own: IntArray) -> bool:
+    """Whether a look, the first of which most takes end with, shows a marker that is far off, two that fit better exchanged, or one without
+    a label where a label has none."""
+    at_own = _at_own(costs, own)
+    named = np.flatnonzero(own >= 0)
+    pairs = costs[np.ix_(named, own[named])]
+    exchanged = pairs + pairs.T < at_own[named] + at_own[named][:, None] - 2 * GAIN
+    vacant = np.setdiff1d(np.arange(costs.shape[1]), own[named])
+    fits = costs[:, vacant] < np.where(own >= 0, at_own - GAIN, FITS)[:, None]
+    return bool(_suspected(costs, own).any() or exchanged.any() or fits.any())
 
 
 def assigned(costs: FloatArray, away: FloatArray, own: IntArray) -> IntArray:
-    """(markers,): their own labels, but of those that are far from these the vacant ones at the least cost in all."""
-    rows = np.arange(len(own))
-    named = own >= 0
-    at_own, off = _at_own(costs, own), _at_own(away, own)
-    far = at_own > SUSPECT
-    for _ in range(MOST_LINKS):
-        # whoever sits better where one of these came from is next in a chain of exchanges
-        left = own[far & named]
-        linked = far | (named & (costs[:, left].min(axis=1, initial=np.inf) < at_own - GAIN))
-        if (linked == far).all():
-            break
-        far = linked
-    moving = np.flatnonzero(far | (~named & np.isfinite(costs[:, 0])))
-    vacant = np.setdiff1d(np.arange(costs.shape[1]), own[named & ~np.isin(rows, moving)])
-    settled = own.copy()
-    if not len(moving):
-        return settled
-    table = costs[np.ix_(moving, vacant)].copy()
-    # a label's own marker may stay a little farther away than another may come
-    bonus = vacant[None] == own[moving][:, None]
-    table = np.where(bonus, table - GAIN, np.where(table < FITS, table, 1e3))
+    """(markers,): the labels at whose places markers sit, at the least cost in all; their own ones where these are as good.
+
+    Args:
+        costs: (markers, labels) of each marker at each label; NaN for markers that tell too little, which keep theirs.
+        away: The same, distances in metres.
+        own: (markers,) index of each marker's own label, or -1.
+    """
     # not above: few takes need it, and it takes long to load
     from scipy.optimize import linear_sum_assignment
 
+    at_own, off = _at_own(costs, own), _at_own(away, own)
+    told = np.isfinite(costs).all(axis=1)
+    moving = np.flatnonzero(told)
+    free = np.setdiff1d(np.arange(costs.shape[1]), own[~told & (own >= 0)])
+    table = np.where(costs[np.ix_(moving, free)] < FITS, costs[np.ix_(moving, free)], ELSEWHERE)
+    kept = free[None] == own[moving][:, None]
+    lost = (at_own > LOST) & (off > LOST_M)
+    table = np.where(kept & ~lost[moving, None], at_own[moving, None].clip(max=NOWHERE) - GAIN, table)
     at, label = linear_sum_assignment(np.concatenate([table, np.full((len(moving), len(moving)), NOWHERE)], axis=1))
-    settled[moving] = -1
-    for row, column in zip(at, label, strict=True):
-        if column < len(vacant):
-            settled[moving[row]] = vacant[column]
-    # what is at nobody's place but not far from its own stays
-    taken = set(settled[settled >= 0].tolist())
-    for marker in moving[(settled[moving] < 0) & named[moving]]:
-        if int(own[marker]) not in taken and not (at_own[marker] > LOST and off[marker] > LOST_M):
-            settled[marker] = own[marker]
+    settled = own.copy()
+    settled[moving[at]] = [free[column] if column < len(free) else -1 for column in label]
     return settled

@@ -16,7 +16,7 @@ from model.core.take import FloatArray, Take
 from model.engine.pipeline import solve_take
 from model.files.readers import read_take
 from model.result.solution import Solution
-from model.solver.misplaced import FITS, LOST, LOST_M, NOWHERE, SUSPECT, assigned
+from model.solver.misplaced import FITS, GAIN, LOST, LOST_M, NOWHERE, SUSPECT, assigned
 from model.synthetic.synthesis import Noise, synthesise
 
 
@@ -56,6 +56,23 @@ def test_exchanged_labels_are_named_and_put_right(take: Take, right: Solution, c
     assert all(each.numbers["away_mm"] > 100 for each in said)
 
 
+@pytest.mark.parametrize("pair", [("RFIN", "RWRB"), ("LUPA", "LELB"), ("RBWT", "LFWT"), ("LTOE", "LMT5")], ids="-".join)
+def test_neighbours_that_are_exchanged_are_named_and_put_right(take: Take, right: Solution, pair: tuple[str, str]) -> None:
+    solution = solve_take(renamed(take, {pair[0]: pair[1], pair[1]: pair[0]}), Settings(workers=1))
+    assert off_mm(solution, right) < 0.5
+    assert {label for each in solution.findings if each.kind == "misplaced" for label in each.labels} == set(pair)
+
+
+def test_labels_that_are_mostly_wrong_are_found_by_motion(take: Take, right: Solution) -> None:
+    """Head and legs under each other's names, as where somebody has named the columns upside down."""
+    ring = ("C7", "LMT5", "LKNE", "RBHD", "RTOE", "RSHN", "LFHD", "LHEE", "LANK", "T10")
+    solution = solve_take(renamed(take, dict(zip(ring, (*ring[1:], ring[0]), strict=True))), Settings(workers=1))
+    assert off_mm(solution, right) < 0.5
+    said = [each for each in solution.findings if each.kind == "misplaced"]
+    assert {label for each in said for label in each.labels} == set(ring)
+    assert any(each.kind == "labelled" for each in solution.findings)
+
+
 def test_nonsense_gets_the_labels_that_the_set_misses(take: Take, right: Solution) -> None:
     lost = ("LFHD", "LSHO", "RELB", "RBWT", "LKNE", "RTOE")
     solution = solve_take(renamed(take, {label: f"blob {number}" for number, label in enumerate(lost)}), Settings(workers=1))
@@ -85,9 +102,14 @@ def table(*rows: tuple[float, ...]) -> FloatArray:
     return np.array(rows)
 
 
-def test_what_fits_its_own_label_is_never_moved() -> None:
-    costs = table((SUSPECT - 1, 0.0), (0.0, SUSPECT - 1))
+def test_labels_that_fit_about_as_well_are_not_moved() -> None:
+    costs = table((0.9 * GAIN, 0.0), (0.0, 0.9 * GAIN))
     np.testing.assert_array_equal(assigned(costs, np.ones((2, 2)), np.array([0, 1])), [0, 1])
+
+
+def test_neighbours_exchange_though_neither_is_far_from_its_label() -> None:
+    costs = table((SUSPECT - 1, 0.0), (0.0, SUSPECT - 1))
+    np.testing.assert_array_equal(assigned(costs, np.ones((2, 2)), np.array([0, 1])), [1, 0])
 
 
 def test_suspects_exchange_only_where_they_fit() -> None:
