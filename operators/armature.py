@@ -21,7 +21,7 @@ from ..model.core.skeleton import CMU_JOINTS, Skeleton
 from ..model.core.take import FloatArray
 from ..model.files.exchange import SolvedPose
 from .freshness import curves_digest
-from .keyframes import bind, bound_channelbag, write_keys
+from .keyframes import bind, bound_channelbag, held_before_gaps, write_keys
 from .space import Y_UP_TO_Z_UP, Space, Timing
 from .takes import JOINT, space_of, timing_of
 
@@ -226,14 +226,18 @@ def _key_pose(armature: bpy.types.Object, pose: SolvedPose, space: Space, timing
         bag.fcurves.remove(curve)
 
     location, rotations = bone_channels(armature, pose, space)
-    frames = timing.frames
     for joint, label in enumerate(pose.skeleton.joints):
         bone = armature.pose.bones[names[label]]
+        kept = np.arange(timing.samples) if pose.keyed is None else np.flatnonzero(pose.keyed[:, joint])
+        if not len(kept):
+            # it rests, as a bone that nobody animated
+            continue
+        frames, between = timing.frames[kept], held_before_gaps(kept)
         if pose.skeleton.parents[joint] < 0:
             for axis in range(3):
-                write_keys(bag, bone.path_from_id("location"), axis, frames, location[:, axis], bone.name)
+                write_keys(bag, bone.path_from_id("location"), axis, frames, location[kept, axis], bone.name, between)
         for axis in range(4):
-            write_keys(bag, bone.path_from_id("rotation_quaternion"), axis, frames, rotations[:, joint, axis], bone.name)
+            write_keys(bag, bone.path_from_id("rotation_quaternion"), axis, frames, rotations[kept, joint, axis], bone.name, between)
 
 
 def _own_curves(armature: bpy.types.Object, action_name: str) -> Any:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..model.core.take import BoolArray, FloatArray, Take
 from .findings import keep_findings
-from .keyframes import bind, interpolation_code, write_keys, write_samples
+from .keyframes import bind, held_before_gaps, write_keys, write_samples
 from .space import Timing
 from .takes import GAP, LABEL, RESIDUAL, space_of
 from .version import own_version
@@ -121,9 +121,7 @@ def _key_location(bag: Any, positions: FloatArray, present: BoolArray, timing: T
             write_samples(bag, "location", axis, int(timing.start), positions[last_seen, axis], "Location")
         return
     kept = np.flatnonzero(present)
-    interpolation = np.full(len(kept), interpolation_code("LINEAR"), dtype=np.uint8)
-    before_gap = np.flatnonzero(np.diff(kept) > 1)
-    interpolation[before_gap] = interpolation_code("CONSTANT")
+    interpolation = held_before_gaps(kept)
     frames = timing.frames[kept]
     for axis in range(3):
         write_keys(bag, "location", axis, frames, positions[kept, axis], "Location", interpolation)

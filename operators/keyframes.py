@@ -8,7 +8,7 @@ from typing import Any
 import bpy
 import numpy as np
 
-from ..model.core.take import BoolArray, FloatArray
+from ..model.core.take import BoolArray, FloatArray, IntArray
 
 #: A key this close to a sample's frame, in samples, is that sample's.
 NEAR = 0.05
@@ -121,6 +121,13 @@ def read_curve(curve: Any, frames: FloatArray) -> tuple[FloatArray, BoolArray]:
     for frame in np.flatnonzero(~known):
         values[frame] = curve.evaluate(frames[frame])
     return values, keyed
+
+
+def held_before_gaps(samples: IntArray) -> Any:
+    """(samples,) uint8 interpolation of keys on samples, ascending: straight, but held before those left out."""
+    codes = np.full(len(samples), interpolation_code("LINEAR"), dtype=np.uint8)
+    codes[:-1][np.diff(samples) > 1] = interpolation_code("CONSTANT")
+    return codes
 
 
 def interpolation_code(name: str) -> int:

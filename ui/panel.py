@@ -35,6 +35,7 @@ ICONS = {
     "no markers": "GHOST_DISABLED",
     "few markers": "GHOST_DISABLED",
     "unseen": "GHOST_DISABLED",
+    "held": "GHOST_DISABLED",
     "threshold": "FILTER",
     "far off": "ERROR",
 }

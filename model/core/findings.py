@@ -28,6 +28,7 @@ Kind = Literal[
     "no markers",
     "few markers",
     "unseen",
+    "held",
     "threshold",
     "far off",
     "edited pose",
@@ -65,7 +66,8 @@ class Finding:
             actor was fitted anew; "swapped back": two labels had been exchanged; "relabelled": the first label's samples are now the
             second's; "filled": the same of an unlabelled point; "dropped": samples of a label that are nobody's; "sides exchanged",
             "sides doubtful": left and right (left, right, left, ...), put right or left as they are; "no markers": frames that have
-            none; "few markers": too few to tell a pose; "unseen": bones that no marker tells of; "threshold": a threshold of the noise
+            none; "few markers": too few to tell a pose; "unseen": bones that no marker tells of; "held": a format has keys
+            where a pose is not known; "threshold": a threshold of the noise
             filter removes much, or was raised because it would have; "far off": the markers are far from where the solver puts them;
             "edited pose": where a pose that was edited by hand is kept; "labelled": labels were found by motion; "doubtful label": found
             labels that may be wrong; "unlabelled": tracks that got none.

@@ -176,6 +176,15 @@ class Settings:
             "motion",
         )
     )
+    keep_guessed: bool = _described(
+        Setting(
+            False,
+            "Key Guessed Poses",
+            "Key the pose also of frames and of parts of the body that no marker tells of, as the solver guesses it. Without it they get "
+            "no keys",
+            "motion",
+        )
+    )
     device: str = _described(
         Setting("auto", "Device", "What computes: a device of PyTorch, such as cpu or cuda; auto takes a GPU where there is one", "run")
     )

@@ -20,7 +20,7 @@ from ..core.take import BonesetterError, CleanTake, FloatArray, Take
 from ..feet.legs import hold_feet
 from ..marker_sets.marker_set import MarkerSet
 from ..markers.corrections import in_order
-from ..markers.coverage import uncovered
+from ..markers.coverage import look_covered
 from ..markers.matching import unlabelled
 from ..markers.relabelling import relabel
 from ..result.report import marker_residuals_mm
@@ -189,8 +189,9 @@ def _solve(
         positions, rotations, markers = as_arrays(body, pose)
         corrections = [each.finding(take.number) for each in in_order((*matched.sides, *swaps))]
         before = (*matched.findings, *lacking, *attached, *(each.finding for each in restuck), *corrections)
-        findings = (*before, *final.cleaned.findings, *uncovered(final.cleaned, body.actor), *_far_off(final.cleaned, markers))
-    return Solution(final.cleaned, body.actor, rotations, positions, markers, watch.seconds, contacts, findings)
+        coverage = look_covered(final.cleaned, body.actor, keep_guessed=settings.keep_guessed)
+        findings = (*before, *final.cleaned.findings, *coverage.findings, *_far_off(final.cleaned, markers))
+    return Solution(final.cleaned, body.actor, rotations, positions, markers, watch.seconds, contacts, findings, coverage.keyed)
 
 
 def _far_off(cleaned: CleanTake, markers: FloatArray) -> tuple[Finding, ...]:

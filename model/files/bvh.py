@@ -30,10 +30,10 @@ def write_bvh(solution: Solution, path: Path) -> None:
     """Write a BVH with every frame at the take's rate. The root alone has position channels.
 
     Args:
-        solution: Of a take with any axis up; the file is Y up.
+        solution: Of a take with any axis up; the file is Y up. What is not keyed is held, since every frame has all channels.
         path: Replaced if it exists, and only once the file is whole.
     """
-    take = solution.clean.take
+    solution, take = solution.held(), solution.clean.take
     hierarchy = "\n".join(_hierarchy(solution.actor.skeleton, 0, 0))
     head = f"HIERARCHY\n{hierarchy}\nMOTION\nFrames: {take.frames}\nFrame Time: {1.0 / take.rate_hz:.9f}\n"
     with side_by_side(usable_cores()), replacing(path, binary=True) as stream:

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from ..core.axes import AXES
 from ..core.findings import Finding, finding_of
 from ..core.skeleton import Skeleton
-from ..core.take import Axis, BonesetterError, FloatArray, Take
+from ..core.take import Axis, BonesetterError, BoolArray, FloatArray, Take
 from ..result.solution import Solution
-from ..storage.arrays import NUMBERS, TEXT, WHOLE_NUMBERS, read_arrays
+from ..storage.arrays import FLAGS, NUMBERS, TEXT, WHOLE_NUMBERS, read_arrays
 from ..storage.atomic import replacing
 
 #: What goes between the two: see `read_arrays`. F frames, L labels, J joints.
@@ -40,6 +40,7 @@ POSE = {
     "offsets": (NUMBERS, ("J", 3)),
     "rotations": (NUMBERS, ("F", "J", 4)),
     "positions": (NUMBERS, ("F", "J", 3)),
+    "keyed": (FLAGS, ("F", "J")),
 }
 
 
@@ -51,11 +52,13 @@ class SolvedPose:
         skeleton: The actor's bones in the zero pose, in metres.
         rotations: (frames, joints, 4) local unit quaternions w x y z from the zero pose.
         positions: (frames, joints, 3) in metres on the take's own axes.
+        keyed: (frames, joints) where a joint gets a key; None for everywhere.
     """
 
     skeleton: Skeleton
     rotations: FloatArray
     positions: FloatArray
+    keyed: BoolArray | None = None
 
 
 def save_take(take: Take, path: Path) -> None:
@@ -116,6 +119,7 @@ def save_pose(solution: Solution, path: Path) -> None:
         offsets=skeleton.offsets,
         rotations=solution.rotations,
         positions=solution.positions,
+        keyed=np.ones(solution.rotations.shape[:2], dtype=bool) if solution.keyed is None else solution.keyed,
     )
 
 
@@ -129,7 +133,7 @@ def load_pose(path: Path) -> SolvedPose:
     joints = tuple(str(joint) for joint in arrays["joints"])
     parents = tuple(int(parent) for parent in arrays["parents"])
     skeleton = Skeleton(joints, parents, arrays["bones"], arrays["offsets"])
-    return SolvedPose(skeleton, arrays["rotations"], arrays["positions"])
+    return SolvedPose(skeleton, arrays["rotations"], arrays["positions"], arrays["keyed"])
 
 
 def _finding(path: Path, document: str) -> Finding:

@@ -32,7 +32,8 @@ def write_npz(solution: Solution, path: Path) -> None:
 
     `joints` (their names, 31 in the bundled hierarchy), `positions` (frames, joints, 3), `rotations` (frames, joints, 4) local from
     the zero pose, `parents`, `offsets` (joints, 3), `labels`, `rate_hz`, `markers` (frames, labels, 3), the cleaned input with NaN
-    where nothing is known, and `markers_model`, of the same shape, the solver's own for every frame.
+    where nothing is known, and `markers_model`, of the same shape, the solver's own for every frame. Beside them `keyed` (frames, joints)
+    is false where the pose of a joint is guessed, since no marker tells of it; files of earlier versions lack it.
     """
     skeleton = solution.actor.skeleton
     arrays = {
@@ -45,6 +46,7 @@ def write_npz(solution: Solution, path: Path) -> None:
         "labels": np.array(solution.clean.take.labels, dtype=str),
         "rate_hz": np.array(solution.clean.take.rate_hz),
         "markers_model": solution.markers_model,
+        "keyed": np.ones(solution.rotations.shape[:2], dtype=bool) if solution.keyed is None else solution.keyed,
     }
     with replacing(path, binary=True) as stream:
         np.savez(stream, **arrays)

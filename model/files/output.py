@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ..actors.actor_file import write_actor
+from ..core.findings import Finding
 from ..result.report import build_report, write_report
 from ..result.solution import Solution
 from ..storage.atomic import staged
@@ -49,6 +51,7 @@ def write_outputs(
         BonesetterError: A file cannot be written.
     """
     begin = time.perf_counter()
+    solution = _said_to_hold(solution, exports)
     with staged() as beside:
         for name, path in exports.items():
             WRITERS[name].load()(solution, beside(path))
@@ -59,3 +62,11 @@ def write_outputs(
         if report is not None:
             write_report(document, beside(report))
     return document
+
+
+def _said_to_hold(solution: Solution, exports: Mapping[str, Path]) -> Solution:
+    """With a finding where a format has keys that are none."""
+    if "bvh" not in exports or solution.keyed is None or solution.keyed.all():
+        return solution
+    said = "Where no marker tells of the pose the BVH holds the last one that is known, since it has a key in every frame."
+    return replace(solution, findings=(*solution.findings, Finding("held", said)))

@@ -15,10 +15,14 @@ from ..core.take import BoolArray, CleanTake
 
 #: So many markers tell where a body is and how it is rotated.
 FEWEST_MARKERS = 3
+#: Frames without anybody up to this long, in s, are bridged from both sides.
+BRIDGED_SECONDS = 0.5
 #: A part that is unseen for longer than this, in s, has been guessed: its neighbours in time tell nothing any more.
 LONG_SECONDS = 1.0
 #: {part: the joint of the bundled hierarchy at its top, without the side}, the larger ones first.
 SIDED = {"arm": "Arm", "leg": "UpLeg", "forearm": "ForeArm", "lower leg": "Leg", "hand": "FingerBase", "foot": "Foot"}
+#: Joints of the bundled hierarchy at and above which the upper body is.
+SPINE = ("LowerBack", "Spine", "Spine1")
 PLURALS = {"foot": "feet"}
 
 
@@ -31,29 +35,71 @@ class Part:
     joints: BoolArray
 
 
-def uncovered(cleaned: CleanTake, actor: Actor) -> tuple[Finding, ...]:
-    """Findings about frames and parts of the body without trusted markers.
+@dataclass(frozen=True, eq=False)
+class Coverage:
+    """What markers tell of.
+
+    Attributes:
+        findings: About frames and parts of the body without trusted markers.
+        keyed: (frames, joints) where a joint gets a key.
+    """
+
+    findings: tuple[Finding, ...]
+    keyed: BoolArray
+
+
+def look_covered(cleaned: CleanTake, actor: Actor, *, keep_guessed: bool = False) -> Coverage:
+    """Find out which frames and parts of the body no marker tells of.
+
+    The root has keys wherever markers tell of anybody, since all other joints hang on it.
 
     Args:
         cleaned: The actor's markers.
         actor: Whose joints carry them.
+        keep_guessed: Whether guessed poses are keyed, too.
     """
     count = cleaned.trusted.sum(axis=1)
-    few = f"fewer than {FEWEST_MARKERS} markers"
-    bare: list[tuple[Kind, BoolArray, str]] = [("no markers", count == 0, "no marker")]
-    bare.append(("few markers", (count > 0) & (count < FEWEST_MARKERS), few))
-    found = [_bare(kind, _stretches(flags), having, cleaned) for kind, flags, having in bare if flags.any()]
-    return (*found, *_unseen(cleaned, actor, count >= FEWEST_MARKERS))
+    bare = count < FEWEST_MARKERS
+    absent = np.zeros(len(bare), dtype=bool) if keep_guessed else _within(_absences(bare, cleaned.take.rate_hz), len(bare))
+    having: list[tuple[Kind, BoolArray, str]] = [("no markers", count == 0, "no marker")]
+    having.append(("few markers", bare & (count > 0), f"fewer than {FEWEST_MARKERS} markers"))
+    found = [
+        _bare(kind, _stretches(frames), said, cleaned, keyed)
+        for kind, flags, said in having
+        for frames, keyed in ((flags & absent, False), (flags & ~absent, True))
+        if frames.any()
+    ]
+    unseen, guessed = _unseen(cleaned, actor, ~bare, keep_guessed)
+    guessed[:, [parent < 0 for parent in actor.skeleton.parents]] = False
+    keyed = np.ones_like(guessed) if keep_guessed else ~(guessed | absent[:, None])
+    return Coverage((*found, *unseen), keyed)
 
 
-def _bare(kind: Kind, frames: tuple[Frames, ...], having: str, cleaned: CleanTake) -> Finding:
+def _absences(bare: BoolArray, rate_hz: float) -> tuple[Frames, ...]:
+    """The stretches of bare frames that no neighbours bridge: long ones, and those at either end of the take."""
+    return tuple(
+        (first, last)
+        for first, last in _stretches(bare)
+        if last - first + 1 > BRIDGED_SECONDS * rate_hz or first == 0 or last == len(bare) - 1
+    )
+
+
+def _guessed(keyed: bool) -> str:
+    return "pose is guessed" if keyed else "pose is guessed and not keyed"
+
+
+def _bare(kind: Kind, frames: tuple[Frames, ...], having: str, cleaned: CleanTake, keyed: bool) -> Finding:
     said = listed_frames(frames, cleaned.take.number)
     verb, their = ("has", "its") if said.startswith("frame ") else ("have", "their")
-    return Finding(kind, f"{said.capitalize()} {verb} {having}: {their} pose is guessed.", frames=frames)
+    return Finding(kind, f"{said.capitalize()} {verb} {having}: {their} {_guessed(keyed)}.", frames=frames)
 
 
-def _unseen(cleaned: CleanTake, actor: Actor, told: BoolArray) -> list[Finding]:
-    """One finding for each stretch, or group of stretches, of frames in which the same parts are unseen; `told` (frames,) have markers."""
+def _unseen(cleaned: CleanTake, actor: Actor, told: BoolArray, keep_guessed: bool) -> tuple[list[Finding], BoolArray]:
+    """Parts that no marker tells of in frames that have markers, `told` (frames,).
+
+    Returns:
+        One finding for each stretch, or group of stretches, of frames in which the same parts are unseen, and (frames, joints) of them all.
+    """
     groups: dict[tuple[Frames, ...], list[Part]] = {}
     known = np.zeros((len(told), len(actor.skeleton.joints)), dtype=bool)
     for part in body_parts(actor):
@@ -61,19 +107,19 @@ def _unseen(cleaned: CleanTake, actor: Actor, told: BoolArray) -> list[Finding]:
         unseen = told & ~cleaned.trusted[:, carried].any(axis=1)
         # what is in a larger part that is unseen has been said
         new = unseen & ~known[:, part.joints].all(axis=1)
-        frames = () if told.any() and new[told].all() else _long(new, cleaned.take.rate_hz)
-        if frames or (told.any() and new[told].all()):
+        never = bool(told.any() and new[told].all())
+        frames = () if never else _long(new, cleaned.take.rate_hz)
+        if frames or never:
             groups.setdefault(frames, []).append(part)
-            where = new if not frames else _within(frames, len(told))
-            known[np.ix_(where, part.joints)] = True
-    return [_finding(frames, parts, cleaned, actor) for frames, parts in groups.items()]
+            known[np.ix_(_within(frames, len(told)) | never, part.joints)] = True
+    return [_finding(frames, parts, cleaned, actor, keep_guessed) for frames, parts in groups.items()], known
 
 
-def _finding(frames: tuple[Frames, ...], parts: list[Part], cleaned: CleanTake, actor: Actor) -> Finding:
+def _finding(frames: tuple[Frames, ...], parts: list[Part], cleaned: CleanTake, actor: Actor, keyed: bool) -> Finding:
     names = part_names(parts)
     when = f" in {listed_frames(frames, cleaned.take.number)}" if frames else ""
     their = "its" if len(parts) == 1 else "their"
-    text = f"No marker tells of {in_words(names)}{when}: {their} pose is guessed."
+    text = f"No marker tells of {in_words(names)}{when}: {their} {_guessed(keyed)}."
     joints = np.any([part.joints for part in parts], axis=0)
     return Finding("unseen", text, bones=tuple(np.array(actor.skeleton.joints)[joints].tolist()), frames=frames)
 
@@ -87,7 +133,8 @@ def body_parts(actor: Actor) -> list[Part]:
         parts += [Part(name, side.lower(), _at_and_below(actor, [each == side + top for each in like])) for side in ("Left", "Right")]
     parts = [part for part in parts if part.joints.any()]
     trunk = ~np.any([part.joints for part in parts], axis=0) if parts else np.ones(len(like), dtype=bool)
-    return [Part("trunk", "", trunk), *parts]
+    above = _at_and_below(actor, [name in SPINE for name in like])
+    return [*([Part("upper body", "", above)] if above.any() else []), Part("trunk", "", trunk), *parts]
 
 
 def part_names(parts: list[Part]) -> list[str]:

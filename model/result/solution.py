@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+import numpy as np
 
 from ..actors.actor import Actor
 from ..core.findings import Finding, sentences
-from ..core.take import CleanTake, FloatArray
+from ..core.take import BoolArray, CleanTake, FloatArray
 from .contacts import Contact
 
 
@@ -25,6 +27,7 @@ class Solution:
         seconds: {stage: seconds}, disjoint.
         contacts: When which sole of a foot stands.
         findings: What the user should know, from the reading of the file to the last stage.
+        keyed: (frames, joints) whether markers tell of the joint's pose, so that it gets a key; None where all do.
     """
 
     clean: CleanTake
@@ -35,6 +38,27 @@ class Solution:
     seconds: dict[str, float] = field(default_factory=dict[str, float])
     contacts: tuple[Contact, ...] = ()
     findings: tuple[Finding, ...] = ()
+    keyed: BoolArray | None = None
+
+    def held(self) -> Solution:
+        """With every guessed pose replaced by the joint's last known one, before that by its first: for formats that key every frame.
+
+        A joint that no marker ever tells of stays in the zero pose. The joints' `positions` are the root's only: the others go unused.
+        """
+        if self.keyed is None or self.keyed.all():
+            return self
+        known = self.keyed
+        last = np.maximum.accumulate(np.where(known, np.arange(len(known))[:, None], -1), axis=0)
+        last = np.where(last < 0, known.argmax(axis=0), last)
+        rotations = np.take_along_axis(self.rotations, last[..., None], axis=0)
+        rotations[:, ~known.any(axis=0)] = (1.0, 0.0, 0.0, 0.0)
+        root = self.actor.skeleton.parents.index(-1)
+        positions = self.positions.copy()
+        if known[:, root].any():
+            positions[:, root] = self.positions[last[:, root], root]
+        else:
+            rotations[:, root] = self.rotations[:, root]
+        return replace(self, rotations=rotations, positions=positions)
 
     @property
     def warnings(self) -> list[str]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 #: What an array holds: kinds of numpy's types.
-NUMBERS, WHOLE_NUMBERS, TEXT = "fiu", "iu", "U"
+NUMBERS, WHOLE_NUMBERS, TEXT, FLAGS = "fiu", "iu", "U", "b"
 
 
 def read_arrays(path: Path, wanted: Mapping[str, tuple[str, tuple[int | str, ...]]]) -> dict[str, NDArray]:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Solved poses on an armature, with poses made up: what counts is that Blender shows exactly them."""
 
+import dataclasses
 from pathlib import Path
 
 import bpy
@@ -101,6 +102,23 @@ def test_heads_between_samples_stay_near(apply, make_pose):
         between = np.array([armature.matrix_world @ armature.pose.bones[name].head for name in pose.skeleton.joints])
         middle = (pose.positions[sample] + pose.positions[sample + 1]) / 2
         assert np.abs(between - middle).max() < 0.02
+
+
+def test_what_is_guessed_gets_no_keys(ext, apply, make_pose):
+    pose = make_pose()
+    keyed = np.ones(pose.rotations.shape[:2], dtype=bool)
+    keyed[:5], keyed[20:30], keyed[:, 3] = False, False, False
+    armature = apply(dataclasses.replace(pose, keyed=keyed))
+    curves = {(c.data_path, c.array_index): c for c in ext("operators.keyframes").bound_channelbag(armature).fcurves}
+    unseen = armature.pose.bones[pose.skeleton.joints[3]]
+    assert len(curves) == 30 * 4 + 3
+    assert not any(path.startswith(unseen.path_from_id()) for path, _ in curves)
+    for curve in curves.values():
+        assert [key.co.x for key in curve.keyframe_points] == [*range(6, 21), *range(31, 41)]
+        assert [key.co.x for key in curve.keyframe_points if key.interpolation == "CONSTANT"] == [20]
+    assert np.abs(heads(armature, pose, 17)[0] - pose.positions[17, 0]).max() < 1e-4
+    held = heads(armature, pose, 25)
+    np.testing.assert_array_equal(held, heads(armature, pose, 19))
 
 
 def test_quaternions_are_continuous(ext, apply, make_pose):

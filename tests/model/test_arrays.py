@@ -112,6 +112,9 @@ def test_what_is_no_file_of_ours_is_one_sentence(kind: str, write: Write, tmp_pa
 def test_arrays_of_another_kind_or_shape_are_named(kind: str, contents: dict[str, bytes], tmp_path: Path) -> None:
     with np.load(io.BytesIO(contents[kind])) as file:
         arrays = dict(file)
+    if kind == "solved":
+        # files of earlier versions lack it, and it is not read again
+        del arrays["keyed"]
     for name, array in arrays.items():
         others = [array[..., None], array.astype("U") if array.dtype.kind in "fiu" else np.zeros(array.shape)]
         others += [array[:-1]] if array.ndim and len(array) and name != "findings" else []

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from model.actors.actor import Actor
 from model.actors.prior import bundled
 from model.core.findings import Finding
 from model.core.take import Axis, BoolArray, CleanTake, Take
-from model.markers.coverage import body_parts, uncovered
+from model.files.output import write_outputs
+from model.markers.coverage import body_parts, look_covered
 from model.result.report import build_report
 from model.result.solution import Solution
 
@@ -44,7 +46,7 @@ def texts(findings: tuple[Finding, ...]) -> list[str]:
 
 
 def test_a_body_that_is_seen_gives_no_findings(actor: Actor) -> None:
-    assert uncovered(taken(actor, everything(actor)), actor) == ()
+    assert look_covered(taken(actor, everything(actor)), actor).findings == ()
 
 
 def test_frames_without_markers(actor: Actor) -> None:
@@ -53,34 +55,35 @@ def test_frames_without_markers(actor: Actor) -> None:
     seen[300] = False
     seen[400:404] = False
     seen[400:404, :2] = True
-    found = uncovered(taken(actor, seen), actor)
+    found = look_covered(taken(actor, seen), actor).findings
     assert texts(found) == [
-        "Frames 11 to 216 and 311 have no marker: their pose is guessed.",
+        "Frames 11 to 216 have no marker: their pose is guessed and not keyed.",
+        "Frame 311 has no marker: its pose is guessed.",
         "Frames 411 to 414 have fewer than 3 markers: their pose is guessed.",
     ]
-    assert [finding.kind for finding in found] == ["no markers", "few markers"]
-    assert found[0].frames == ((0, 205), (300, 300))
+    assert [finding.kind for finding in found] == ["no markers", "no markers", "few markers"]
+    assert [finding.frames for finding in found] == [((0, 205),), ((300, 300),), ((400, 403),)]
 
 
 def test_one_frame_without_markers_is_one(actor: Actor) -> None:
     seen = everything(actor)
     seen[0] = False
-    assert texts(uncovered(taken(actor, seen), actor)) == ["Frame 11 has no marker: its pose is guessed."]
+    assert texts(look_covered(taken(actor, seen), actor).findings) == ["Frame 11 has no marker: its pose is guessed and not keyed."]
 
 
 def test_many_stretches_are_counted(actor: Actor) -> None:
     seen = everything(actor)
-    seen[::10] = False
-    (found,) = uncovered(taken(actor, seen), actor)
-    assert found.text == "Frames 11, 21, 31, 41, 51 and 45 more have no marker: their pose is guessed."
+    seen[1::10] = False
+    (found,) = look_covered(taken(actor, seen), actor).findings
+    assert found.text == "Frames 12, 22, 32, 42, 52 and 45 more have no marker: their pose is guessed."
     assert len(found.frames) == 50
 
 
 def test_halves_of_the_body(actor: Actor) -> None:
     seen = everything(actor)
     seen[:, carried_by(actor, ("left", "leg"), ("right", "leg"))] = False
-    (found,) = uncovered(taken(actor, seen), actor)
-    assert found.text == "No marker tells of the legs: their pose is guessed."
+    (found,) = look_covered(taken(actor, seen), actor).findings
+    assert found.text == "No marker tells of the legs: their pose is guessed and not keyed."
     assert found.kind == "unseen"
     assert found.frames == ()
     assert {"LeftUpLeg", "LeftFoot", "RightToeBase"} <= set(found.bones)
@@ -88,24 +91,30 @@ def test_halves_of_the_body(actor: Actor) -> None:
     upper = everything(actor)
     parts = [("", "head"), ("left", "arm"), ("right", "arm")]
     upper[:, carried_by(actor, *parts)] = False
-    assert texts(uncovered(taken(actor, upper), actor)) == ["No marker tells of the head and the arms: their pose is guessed."]
+    assert texts(look_covered(taken(actor, upper), actor).findings) == [
+        "No marker tells of the head and the arms: their pose is guessed and not keyed."
+    ]
 
 
 def test_parts_of_limbs(actor: Actor) -> None:
     seen = everything(actor)
     seen[:, carried_by(actor, ("left", "foot"), ("right", "foot"), ("right", "forearm"))] = False
-    assert texts(uncovered(taken(actor, seen), actor)) == ["No marker tells of the right forearm and the feet: their pose is guessed."]
+    assert texts(look_covered(taken(actor, seen), actor).findings) == [
+        "No marker tells of the right forearm and the feet: their pose is guessed and not keyed."
+    ]
     one = everything(actor)
     one[:, carried_by(actor, ("left", "lower leg"))] = False
-    assert texts(uncovered(taken(actor, one), actor)) == ["No marker tells of the left lower leg: its pose is guessed."]
+    assert texts(look_covered(taken(actor, one), actor).findings) == [
+        "No marker tells of the left lower leg: its pose is guessed and not keyed."
+    ]
 
 
 def test_long_gaps_of_a_part_are_said_with_their_frames(actor: Actor) -> None:
     seen = everything(actor)
     seen[100:250, carried_by(actor, ("left", "arm"))] = False
     seen[300:390, carried_by(actor, ("left", "arm"))] = False  # shorter than a second
-    (found,) = uncovered(taken(actor, seen), actor)
-    assert found.text == "No marker tells of the left arm in frames 111 to 260: its pose is guessed."
+    (found,) = look_covered(taken(actor, seen), actor).findings
+    assert found.text == "No marker tells of the left arm in frames 111 to 260: its pose is guessed and not keyed."
     assert found.frames == ((100, 249),)
 
 
@@ -113,9 +122,9 @@ def test_a_hand_that_is_lost_longer_than_its_arm_is_said_too(actor: Actor) -> No
     seen = everything(actor)
     seen[100:250, carried_by(actor, ("left", "arm"))] = False
     seen[100:450, carried_by(actor, ("left", "hand"))] = False
-    assert texts(uncovered(taken(actor, seen), actor)) == [
-        "No marker tells of the left arm in frames 111 to 260: its pose is guessed.",
-        "No marker tells of the left hand in frames 261 to 460: its pose is guessed.",
+    assert texts(look_covered(taken(actor, seen), actor).findings) == [
+        "No marker tells of the left arm in frames 111 to 260: its pose is guessed and not keyed.",
+        "No marker tells of the left hand in frames 261 to 460: its pose is guessed and not keyed.",
     ]
 
 
@@ -123,10 +132,71 @@ def test_frames_without_markers_do_not_hide_what_is_never_seen(actor: Actor) -> 
     seen = everything(actor)
     seen[:, carried_by(actor, ("left", "leg"), ("right", "leg"))] = False
     seen[:100] = False
-    assert texts(uncovered(taken(actor, seen), actor)) == [
-        "Frames 11 to 110 have no marker: their pose is guessed.",
-        "No marker tells of the legs: their pose is guessed.",
+    assert texts(look_covered(taken(actor, seen), actor).findings) == [
+        "Frames 11 to 110 have no marker: their pose is guessed and not keyed.",
+        "No marker tells of the legs: their pose is guessed and not keyed.",
     ]
+
+
+def test_only_what_is_guessed_has_no_keys(actor: Actor) -> None:
+    legs = np.any([part.joints for part in body_parts(actor) if part.name == "leg"], axis=0)
+    seen = everything(actor)
+    seen[:, carried_by(actor, ("left", "leg"), ("right", "leg"))] = False
+    seen[:100] = False
+    seen[200:210] = False  # bridged
+    seen[450:] = False
+    keyed = look_covered(taken(actor, seen), actor).keyed
+    assert not keyed[:, legs].any()
+    assert not keyed[:100].any()
+    assert not keyed[450:].any()
+    assert keyed[100:450, ~legs].all()
+    assert look_covered(taken(actor, seen), actor, keep_guessed=True).keyed.all()
+
+
+def test_the_root_is_keyed_where_anybody_is_seen(actor: Actor) -> None:
+    seen = everything(actor)
+    seen[:, carried_by(actor, ("", "trunk"))] = False
+    coverage = look_covered(taken(actor, seen), actor)
+    assert texts(coverage.findings) == ["No marker tells of the trunk: its pose is guessed and not keyed."]
+    assert coverage.keyed[:, 0].all()
+    assert not coverage.keyed[:, actor.skeleton.joints.index("Spine")].any()
+
+
+def test_guessed_poses_are_said_as_such_where_they_are_keyed(actor: Actor) -> None:
+    seen = everything(actor)
+    seen[:206] = False
+    found = look_covered(taken(actor, seen), actor, keep_guessed=True).findings
+    assert texts(found) == ["Frames 11 to 216 have no marker: their pose is guessed."]
+
+
+def test_a_lower_body_has_no_upper_one(actor: Actor) -> None:
+    seen = everything(actor)
+    seen[:, carried_by(actor, ("", "upper body"))] = False
+    coverage = look_covered(taken(actor, seen), actor)
+    assert texts(coverage.findings) == ["No marker tells of the upper body: its pose is guessed and not keyed."]
+    keyed = np.array(actor.skeleton.joints)[coverage.keyed.all(axis=0)]
+    assert {"Hips", "LeftUpLeg", "RightFoot"} <= set(keyed)
+    assert not {"LowerBack", "Spine1", "Head", "LeftShoulder", "LeftArm"} & set(keyed)
+
+
+def test_a_bvh_holds_what_is_not_keyed(solved: Callable[[Axis], Solution], tmp_path: Path) -> None:
+    solution = solved("Z")
+    keyed = np.ones(solution.rotations.shape[:2], dtype=bool)
+    keyed[:2], keyed[3], keyed[:, 5] = False, False, False
+    partly = replace(solution, keyed=keyed)
+    held = partly.held()
+    np.testing.assert_array_equal(held.rotations[:2, :5], np.repeat(solution.rotations[2:3, :5], 2, axis=0))
+    np.testing.assert_array_equal(held.rotations[3, :5], solution.rotations[2, :5])
+    np.testing.assert_array_equal(held.rotations[4:, :5], solution.rotations[4:, :5])
+    np.testing.assert_array_equal(held.positions[3, 0], solution.positions[2, 0])
+    assert (held.rotations[:, 5] == [1, 0, 0, 0]).all()
+    report = write_outputs(partly, {"bvh": tmp_path / "take.bvh", "npz": tmp_path / "take.npz"})
+    assert [finding["kind"] for finding in report["findings"]] == ["file", "held"]
+    lines = (tmp_path / "take.bvh").read_text().splitlines()
+    first = lines.index(next(line for line in lines if line.startswith("Frame Time"))) + 1
+    assert lines[first] == lines[first + 1] == lines[first + 2] == lines[first + 3]
+    with np.load(tmp_path / "take.npz") as arrays:
+        np.testing.assert_array_equal(arrays["keyed"], keyed)
 
 
 def test_joints_of_other_names(actor: Actor) -> None:

@@ -41,7 +41,10 @@ def test_npz_holds_what_the_issue_names(solved: Solve, tmp_path: Path) -> None:
             "labels",
             "rate_hz",
             "markers_model",
+            "keyed",
         }
+        assert arrays["keyed"].all()
+        assert arrays["keyed"].shape == arrays["positions"].shape[:2]
     read = read_npz(tmp_path / "a.npz")
     frames = solution.clean.take.frames
     assert {key: read[key].shape for key in read} == {
