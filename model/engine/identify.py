@@ -16,6 +16,7 @@ from ..core.findings import Finding
 from ..core.settings import Settings
 from ..core.take import BonesetterError, Take
 from ..marker_sets.marker_set import MarkerSet
+from ..markers.computed import without_computed
 from ..markers.matching import TooFewLabelsError, choose_marker_set
 from ..solver.options import SolverOptions
 from .subject import Subject, choose_subject
@@ -51,11 +52,13 @@ def identify(
     *,
     by_names: bool = True,
 ) -> Identified:
-    """Match the labels of a take; where too few of them are known, or they are known to mislead, find them by motion first.
+    """Match the labels of a take without its computed points; where too few are known, or they mislead, find them by motion first.
 
     Raises:
         BonesetterError: It has too few known labels, and nobody is found in it by motion either.
     """
+    take, said = without_computed(take)
+    take = replace(take, findings=(*take.findings, *said))
 
     def found_by_motion() -> Labelled:
         # not above: takes with labels do not wait for it

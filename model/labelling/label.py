@@ -16,6 +16,7 @@ from ..actors.prior import Prior
 from ..core.parallel import side_by_side, usable_cores
 from ..core.take import BonesetterError, IntArray, Take
 from ..marker_sets.marker_set import MarkerSet, bare_name, bundled_marker_sets
+from ..markers.computed import without_computed
 from ..markers.matching import COMPUTED
 from ..proposer.starts import Initialise, other_hierarchy
 from ..solver.device import one_torch_thread
@@ -79,6 +80,7 @@ def templates(actor: Actor | None, marker_set: MarkerSet | None, prior: Prior) -
 def _label(take: Take, actor: Actor | None, marker_set: MarkerSet | None, prior: Prior, progress: Progress) -> Labelled:
     """See `label_take`."""
     progress("look", 0.0)
+    take, computed = without_computed(take)
     take = take.only([row for row, label in enumerate(take.labels) if not COMPUTED.search(bare_name(label.rpartition(":")[2]))])
     tracks = cut_tracks(take)
     keys = choose_key_frames(tracks, take.up_axis, FEWEST)
@@ -103,7 +105,7 @@ def _label(take: Take, actor: Actor | None, marker_set: MarkerSet | None, prior:
     progress("compare", PROGRESS_AFTER["compare"])
     columns = columns_of(tracks, refined.labels, template.labels)
     rows = table(take, tracks, refined.labels, refined.evidence.scores, template, columns)
-    said = findings_of(template.name, rows, take.rate_hz)
+    said = (*computed, *findings_of(template.name, rows, take.rate_hz))
     found = replace(relabelled(take, tracks, columns), findings=(*take.findings, *said))
     return Labelled(found, tuple(rows), refined.followed.actor, template.marker_set, said)
 

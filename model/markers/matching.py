@@ -21,7 +21,8 @@ SEPARATORS = ":_."
 UNLABELLED = re.compile(r"\*|uname|unlabel|U_?\d+$", re.IGNORECASE)
 #: Points that a lab's model computed and that C3D files do not mark as such.
 COMPUTED = re.compile(
-    r"P?HIPORIGIN$|CENT(RE|ER)OFMASS|COM(FLOOR)?$|COP$|[LR]?(HIP|KNEE|ANKLE|SHOULDER|ELBOW|WRIST|[HKASEW])(JC|JOINTCENT(RE|ER))$"
+    r"P?HIPORIGIN$|CENT(RE|ER)OF(MASS|GRAVITY|PRESSURE)|COM(FLOOR)?$|CO[GP]$|VIRTUAL|"
+    r"^MID(ASIS|PSIS|HIPS?|SHOULDERS?|PELVIS)$|[LR]?(HIP|KNEE|ANKLE|SHOULDER|ELBOW|WRIST|[HKASEW])(JC|JOINTCENT(RE|ER))[LR]?$"
 )
 
 #: A duplicate continues a marker when it lies no farther from it than noise plus this speed allows (m, m/s), ...
