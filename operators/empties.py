@@ -13,6 +13,7 @@ import numpy as np
 from ..model.core.take import BoolArray, FloatArray, Take
 from .findings import keep_findings
 from .keyframes import bind, held_before_gaps, write_keys, write_samples
+from .properties import copy_settings
 from .space import Timing
 from .takes import GAP, LABEL, RESIDUAL, space_of
 from .version import own_version
@@ -50,7 +51,7 @@ def build_take(scene: bpy.types.Scene, take: Take, timing: Timing, options: Impo
     collection = bpy.data.collections.new(take.name)
     try:
         scene.collection.children.link(collection)
-        _describe(collection, take, timing, path)
+        _describe(collection, scene, take, timing, path)
         keep_findings(collection, [finding.document(int) for finding in take.findings], read=True)
         _add_markers(collection, scene, take, timing, options)
     except BaseException:
@@ -97,7 +98,7 @@ def _add_markers(collection: bpy.types.Collection, scene: bpy.types.Scene, take:
         _key_gaps(bag, marker, present[:, index], timing, options)
 
 
-def _describe(collection: bpy.types.Collection, take: Take, timing: Timing, path: Path) -> None:
+def _describe(collection: bpy.types.Collection, scene: bpy.types.Scene, take: Take, timing: Timing, path: Path) -> None:
     properties = collection.bonesetter
     properties.is_take = True
     properties.made_by = own_version()
@@ -107,6 +108,7 @@ def _describe(collection: bpy.types.Collection, take: Take, timing: Timing, path
     properties.frames = take.frames
     properties.frame_start = timing.start
     properties.frame_step = timing.step
+    copy_settings(scene, collection)
 
 
 def _key_location(bag: Any, positions: FloatArray, present: BoolArray, timing: Timing, options: ImportOptions) -> None:

@@ -24,15 +24,15 @@ from .takes import LABEL
 from .version import own_version
 
 
-def note_solved(scene: bpy.types.Scene, collection: bpy.types.Collection) -> None:
+def note_solved(collection: bpy.types.Collection) -> None:
     """Remember what a take was solved from."""
     session.digests.pop(collection.session_uid, None)
     collection.bonesetter.solved_markers = markers_digest(collection)
-    collection.bonesetter.solved_settings = _settings(scene)
+    collection.bonesetter.solved_settings = _settings(collection)
     collection.bonesetter.made_by = own_version()
 
 
-def out_of_date(scene: bpy.types.Scene, collection: bpy.types.Collection) -> str:
+def out_of_date(collection: bpy.types.Collection) -> str:
     """One sentence on why a take's result no longer is what a solve would give; nothing where it is."""
     take = collection.bonesetter
     if not take.solved:
@@ -41,7 +41,7 @@ def out_of_date(scene: bpy.types.Scene, collection: bpy.types.Collection) -> str
         return "The armature was deleted: solve again."
     if take.solved_markers and take.solved_markers != markers_digest(collection):
         return "Markers were changed since: solve again."
-    if take.solved_settings and take.solved_settings != _settings(scene):
+    if take.solved_settings and take.solved_settings != _settings(collection):
         return "Settings were changed since: solve again."
     return ""
 
@@ -100,8 +100,8 @@ def unregister() -> None:
     session.digests.clear()
 
 
-def _settings(scene: bpy.types.Scene) -> str:
-    return json.dumps(asdict(settings_of(scene)), sort_keys=True)
+def _settings(collection: bpy.types.Collection) -> str:
+    return json.dumps(asdict(settings_of(collection)), sort_keys=True)
 
 
 @bpy.app.handlers.persistent

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What Bonesetter stores in a .blend file: about a take, on its collection; the user's thresholds, on the scene."""
+"""What Bonesetter stores in a .blend file: a take's facts and settings, on its collection; the settings of takes to come, on the scene."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import isfinite
 from typing import Any
 
@@ -69,7 +70,7 @@ def _is_take(_settings: Any, collection: bpy.types.Collection) -> bool:
 
 
 class BONESETTER_PG_scene(bpy.types.PropertyGroup):
-    """What belongs to a scene: the take to work on and, under their names in `Settings`, the settings."""
+    """What belongs to a scene: the take to work on and, under their names in `Settings`, the settings with which new takes begin."""
 
     take: PointerProperty(
         type=bpy.types.Collection,
@@ -106,15 +107,26 @@ def property_of(setting: Setting) -> Any:
     return FloatProperty(precision=setting.decimals, **told)
 
 
-# one for each setting that the panel shows
-BONESETTER_PG_scene.__annotations__ |= {name: property_of(setting) for name, setting in SETTINGS.items() if setting.shown}
+#: Settings that the panel shows: each take has its own, and the scene those with which new takes begin.
+SHOWN = {name: setting for name, setting in SETTINGS.items() if setting.shown}
+#: Those of the noise filter.
+THRESHOLDS = tuple(name for name, setting in SHOWN.items() if setting.group == "markers")
+
+for _group in (BONESETTER_PG_scene, BONESETTER_PG_take):
+    _group.__annotations__ |= {name: property_of(setting) for name, setting in SHOWN.items()}
 
 
-def settings_of(scene: bpy.types.Scene) -> Settings:
-    """The engine's settings as the panel shows them; what the panel does not show keeps its default."""
-    shown = {name: getattr(scene.bonesetter, name) for name, setting in SETTINGS.items() if setting.shown}
+def settings_of(owner: bpy.types.Scene | bpy.types.Collection) -> Settings:
+    """The engine's settings as the panel shows them of a take, or of a scene; what the panel does not show keeps its default."""
+    shown = {name: getattr(owner.bonesetter, name) for name in SHOWN}
     # Blender stores single precision: rounded, a default in the panel is the very number that the shell uses.
     return Settings(**{name: round(value, 6) if isinstance(value, float) else value for name, value in shown.items()})
+
+
+def copy_settings(source: Any, target: Any, names: Iterable[str] = tuple(SHOWN)) -> None:
+    """Give a take or a scene the settings of another, of these names."""
+    for name in names:
+        setattr(target.bonesetter, name, getattr(source.bonesetter, name))
 
 
 CLASSES = (BONESETTER_PG_flagged, BONESETTER_PG_finding, BONESETTER_PG_take, BONESETTER_PG_scene)

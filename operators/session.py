@@ -11,9 +11,13 @@ import atexit
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .engine import Engine, Job
 from .installation import Installation
+
+if TYPE_CHECKING:
+    from .review import Review
 
 #: The engine's stages, for people.
 STAGES = {
@@ -82,6 +86,7 @@ class Session:
         installation: The installation of the solver that is under way, if any.
         install_error: Why the last one did not come to its end.
         digests: Of takes' markers, by the session_uid of a take.
+        reviews: What is known of takes' markers, by the same.
     """
 
     engine: Engine = field(default_factory=Engine)
@@ -89,6 +94,7 @@ class Session:
     installation: Installation | None = None
     install_error: str = ""
     digests: dict[int, Digest] = field(default_factory=dict)
+    reviews: dict[int, Review] = field(default_factory=dict)
 
     def forget(self) -> None:
         """Give up the solve, if any, and what is known of takes: they belong to a file. The engine stays warm for the next."""
@@ -96,6 +102,7 @@ class Session:
             self.solve.job.cancel()
         self.solve = None
         self.digests.clear()
+        self.reviews.clear()
 
     def close(self) -> None:
         """Forget, and end the engine and an installation: on unregister."""

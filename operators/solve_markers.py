@@ -29,9 +29,9 @@ def begin(scene: bpy.types.Scene, collection: bpy.types.Collection, settings: Se
     """Gather the markers and hand them to the engine.
 
     Args:
-        scene: Its unit scale, and its settings where none are given.
+        scene: Its unit scale.
         collection: The take.
-        settings: Instead of the scene's.
+        settings: Instead of the take's.
         files: What else the engine shall read and write: `actor`, `layout`, `save_actor`, `exports`; see docs/design.md.
 
     Raises:
@@ -42,7 +42,7 @@ def begin(scene: bpy.types.Scene, collection: bpy.types.Collection, settings: Se
     folder = session.engine.folder
     source, result = folder / "take.npz", folder / "pose.npz"
     save_take(take, source)
-    request = {"take": str(source), "out": str(result), "settings": asdict(settings or settings_of(scene)), **files}
+    request = {"take": str(source), "out": str(result), "settings": asdict(settings or settings_of(collection)), **files}
     job = session.engine.submit(engine_python(), request)
     return Solve(collection.session_uid, collection.name, job, result, began, collection.bonesetter.armature is None)
 
@@ -67,7 +67,7 @@ def finish(scene: bpy.types.Scene, solve: Solve) -> dict[str, Any]:
         report["warnings"].append(said)
     apply_pose(scene, collection, pose)
     _keep_report(collection, report, time.perf_counter() - solve.began)
-    note_solved(scene, collection)
+    note_solved(collection)
     return report
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import bpy
 
+from .noise_filter import CLASSES as NOISE_FILTER
 from .panel import CLASSES as PANELS
 from .preferences import BONESETTER_AP_preferences
 
-CLASSES = (BONESETTER_AP_preferences, *PANELS)
+CLASSES = (BONESETTER_AP_preferences, *PANELS, *NOISE_FILTER)
 
 
 def register() -> None:

@@ -7,11 +7,12 @@ from typing import Any
 
 import bpy
 
-from ..model.core.settings import SETTINGS
 from ..operators.freshness import out_of_date
+from ..operators.properties import SHOWN
 from ..operators.session import session
 from ..operators.takes import active_take, takes_of
 from ..operators.version import newer
+from .sidebar import Sidebar
 from .solver import draw_solver
 from .text import wrapped
 
@@ -41,13 +42,7 @@ ICONS = {
 }
 
 
-class _Sidebar:
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "Bonesetter"
-
-
-class BONESETTER_PT_main(_Sidebar, bpy.types.Panel):
+class BONESETTER_PT_main(Sidebar, bpy.types.Panel):
     bl_label = "Bonesetter"
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -68,11 +63,23 @@ class BONESETTER_PT_main(_Sidebar, bpy.types.Panel):
             column.label(text=f"{facts.frames} frames at {facts.rate_hz:.5g} Hz", icon="BLANK1")
             if said := newer(facts.made_by):
                 wrapped(layout, context, said, "ERROR")
-        self._draw_solve(context)
 
-    def _draw_solve(self, context: bpy.types.Context) -> None:
+
+class BONESETTER_PT_solve(Sidebar, bpy.types.Panel):
+    bl_label = "Solve"
+    bl_parent_id = "BONESETTER_PT_main"
+    bl_order = 20
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
         solve = session.solve
-        column = self.layout.column()
+        settings = layout.column(align=True)
+        settings.enabled = solve is None
+        owner: Any = active_take(context) or context.scene
+        for name, setting in SHOWN.items():
+            if setting.group == "motion":
+                settings.prop(owner.bonesetter, name)
+        column = layout.column()
         if solve is None:
             column.scale_y = 1.5
             column.operator("bonesetter.solve_markers", icon="ARMATURE_DATA")
@@ -82,26 +89,10 @@ class BONESETTER_PT_main(_Sidebar, bpy.types.Panel):
         column.label(text="    Cancel", icon="EVENT_ESC")
 
 
-class BONESETTER_PT_filter(_Sidebar, bpy.types.Panel):
-    bl_label = "Noise Filter"
-    bl_parent_id = "BONESETTER_PT_main"
-
-    def draw(self, context: bpy.types.Context) -> None:
-        layout = self.layout
-        # Names inside the fields: beside them, a sidebar of usual width would cut them off before the unit.
-        layout.enabled = session.solve is None
-        settings = context.scene.bonesetter
-        column = layout.column(align=True)
-        shown = [(name, setting) for name, setting in SETTINGS.items() if setting.shown]
-        for (name, setting), (_, before) in zip(shown, [shown[0], *shown], strict=False):
-            if setting.group != before.group:
-                column.separator()
-            column.prop(settings, name)
-
-
-class BONESETTER_PT_result(_Sidebar, bpy.types.Panel):
+class BONESETTER_PT_result(Sidebar, bpy.types.Panel):
     bl_label = "Result"
     bl_parent_id = "BONESETTER_PT_main"
+    bl_order = 40
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -111,7 +102,7 @@ class BONESETTER_PT_result(_Sidebar, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         take = active_take(context)
         result = take.bonesetter
-        if stale := out_of_date(context.scene, take):
+        if stale := out_of_date(take):
             wrapped(self.layout, context, stale, "ERROR")
         box = self.layout.box().column(align=True)
         for name, value in (
@@ -145,9 +136,10 @@ class BONESETTER_UL_findings(bpy.types.UIList):
             row.operator("bonesetter.show_finding", text="", icon="VIEWZOOM", emboss=False).index = index
 
 
-class BONESETTER_PT_findings(_Sidebar, bpy.types.Panel):
+class BONESETTER_PT_findings(Sidebar, bpy.types.Panel):
     bl_label = "Findings"
     bl_parent_id = "BONESETTER_PT_main"
+    bl_order = 30
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -165,7 +157,7 @@ class BONESETTER_PT_findings(_Sidebar, bpy.types.Panel):
             wrapped(self.layout, context, chosen.name, ICONS.get(chosen.kind, "INFO"))
 
 
-class BONESETTER_PT_flagged(_Sidebar, bpy.types.Panel):
+class BONESETTER_PT_flagged(Sidebar, bpy.types.Panel):
     bl_label = "Flagged per Marker"
     bl_parent_id = "BONESETTER_PT_result"
     bl_options = {"DEFAULT_CLOSED"}
@@ -186,7 +178,7 @@ class BONESETTER_PT_flagged(_Sidebar, bpy.types.Panel):
 CLASSES = (
     BONESETTER_UL_findings,
     BONESETTER_PT_main,
-    BONESETTER_PT_filter,
+    BONESETTER_PT_solve,
     BONESETTER_PT_result,
     BONESETTER_PT_findings,
     BONESETTER_PT_flagged,

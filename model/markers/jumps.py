@@ -242,35 +242,50 @@ def _strays(path: FloatArray, frames: IntArray, breaks: IntArray, reach: Reach, 
     starts = np.concatenate([[0], breaks])
     ends = np.concatenate([breaks, [len(path)]])
     left_out = np.concatenate([[0], np.cumsum(ends - starts)])
-    costs: list[float] = []
-    previous: list[int] = []
-    for stretch, start in enumerate(starts):
-        options = [(float(left_out[stretch]), -1)]
-        for other in range(stretch - 1, -1, -1):
-            skipped = float(left_out[stretch] - left_out[other + 1])
-            if skipped > 2 * break_cost:
-                break
-            joined = _continues(path, frames, int(ends[other]) - 1, int(start), reach, (int(starts[other]), int(ends[stretch])))
-            options.append((costs[other] + skipped + (0.0 if joined else break_cost), other))
-        cost, best = min(options)
-        costs.append(cost)
-        previous.append(best)
-    totals = [cost + float(left_out[-1] - left_out[stretch + 1]) for stretch, cost in enumerate(costs)]
+    # before each stretch, those that leave out no more on the way than a chain may
+    least = np.searchsorted(left_out[1:-1], left_out[:-1] - 2 * break_cost)
+    counts = np.arange(len(starts)) - least
+    firsts = np.concatenate([[0], np.cumsum(counts)])
+    followers = np.repeat(np.arange(len(starts)), counts)
+    others = np.arange(firsts[-1]) - firsts[followers] + least[followers]
+    steps = (left_out[followers] - left_out[others + 1]).astype(float)
+    steps[~_continues(path, frames, others, followers, (starts, ends), reach)] += break_cost
+    costs = left_out[:-1].astype(float)
+    previous = np.full(len(starts), -1)
+    for stretch in range(len(starts)):
+        ways = costs[least[stretch] : stretch] + steps[firsts[stretch] : firsts[stretch + 1]]
+        if len(ways) and ways.min() < costs[stretch]:
+            costs[stretch] = ways.min()
+            previous[stretch] = least[stretch] + ways.argmin()
     kept = set()
-    stretch = int(np.argmin(totals))
+    stretch = int(np.argmin(costs + left_out[-1] - left_out[1:]))
     while stretch >= 0:
         kept.add(stretch)
-        stretch = previous[stretch]
+        stretch = int(previous[stretch])
     return [(int(start), int(end)) for stretch, (start, end) in enumerate(zip(starts, ends, strict=True)) if stretch not in kept]
 
 
-def _continues(path: FloatArray, frames: IntArray, last: int, first: int, reach: Reach, within: tuple[int, int]) -> bool:
-    """Whether sample `first` can follow sample `last`: at rest, or at the speed of the stretch that either belongs to."""
-    span = float(frames[first] - frames[last])
-    move = path[first] - path[last]
-    ways = [(move, 0.0)]
-    for a, b in ((last - 1, last), (first, first + 1)):
-        if within[0] <= a and b < within[1]:
-            before = float(frames[b] - frames[a])
-            ways.append((move - (path[b] - path[a]) / before * span, before))
-    return any(float(miss @ miss) <= reach.squared(span, before) for miss, before in ways)
+def _continues(
+    path: FloatArray, frames: IntArray, others: IntArray, followers: IntArray, bounds: tuple[IntArray, IntArray], reach: Reach
+) -> BoolArray:
+    """(pairs): whether a stretch can follow another: at rest, or at the speed at the end of the one or at the beginning of the other.
+
+    Args:
+        path: (samples, 3) in metres.
+        frames: (samples) of the samples.
+        others, followers: (pairs), the stretches of each pair, the earlier one first.
+        bounds: (stretches) first sample of each, and the one behind its last.
+        reach: How far a marker may be from where it goes on to.
+    """
+    starts, ends = bounds
+    last, first = ends[others] - 1, starts[followers]
+    spans = (frames[first] - frames[last]).astype(path.dtype)
+    moves = path[first] - path[last]
+    joined = squared_lengths(moves) <= reach.squared(spans, np.zeros_like(spans))
+    for inner, end in ((last > starts[others], last), (first + 1 < ends[followers], first + 1)):
+        pairs = np.flatnonzero(inner & ~joined)
+        at = end[pairs]
+        before = (frames[at] - frames[at - 1]).astype(path.dtype)
+        miss = moves[pairs] - (path[at] - path[at - 1]) / before[:, None] * spans[pairs, None]
+        joined[pairs] = squared_lengths(miss) <= reach.squared(spans[pairs], before)
+    return joined

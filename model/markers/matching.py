@@ -38,6 +38,9 @@ NEARLY_ALL = 0.8
 #: of the set on purpose, such as the legs.
 SAID_WHEN_ABSENT = 0.5
 
+#: A marker that no set knows and that has fewer samples than this part of the frames, or than this number, says too little.
+FEWEST_PART, FEWEST_SAMPLES = 0.05, 10
+
 #: {column of a file: the subject with its separator, and the rest of the label}.
 Names = Mapping[int, tuple[str, str]]
 #: The prefixes of a person's labels, with their separators: mostly one.
@@ -58,6 +61,12 @@ def choose_marker_set(take: Take) -> MarkerSet:
         return sum(samples[column] > 0 for column in columns.values())
 
     return max(bundled_marker_sets(), key=lambda marker_set: (explained(marker_set), -len(marker_set.labels)))
+
+
+def sampled_enough(unknown: Take) -> BoolArray:
+    """(labels,): which markers that no set knows have enough samples to be put on a bone."""
+    enough: BoolArray = unknown.present.sum(axis=0) >= max(FEWEST_SAMPLES, FEWEST_PART * unknown.frames)
+    return enough
 
 
 def match(take: Take, marker_set: MarkerSet) -> Take:

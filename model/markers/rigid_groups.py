@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -10,16 +11,15 @@ import numpy as np
 from ..core.distances import squared_lengths
 from ..core.parallel import each
 from ..core.take import BoolArray, FloatArray, IntArray, Take
-from ..marker_sets.marker_set import MarkerSet
 
 
-def breaking(take: Take, trusted: BoolArray, marker_set: MarkerSet, tolerance: float) -> BoolArray:
-    """Samples, (frames, labels), that break the usual distances of their rigid group.
+def breaking(take: Take, trusted: BoolArray, rigid_groups: Iterable[Sequence[str]], tolerance: float) -> BoolArray:
+    """Samples, (frames, labels), that break the usual distances, by more than a tolerance in metres, of their rigid group.
 
     Where an exchange of two markers mends a frame, these two are it; else the worst of a frame goes first, then again.
     """
     flagged = np.zeros_like(trusted)
-    groups = [[take.labels.index(label) for label in labels if label in take.labels] for labels in marker_set.rigid_groups.values()]
+    groups = [[take.labels.index(label) for label in labels if label in take.labels] for labels in rigid_groups]
     groups = [markers for markers in groups if len(markers) >= 3]
     standing = each(lambda markers: _standing(take.positions[:, markers], trusted[:, markers], tolerance), groups)
     for markers, stands in zip(groups, standing, strict=True):

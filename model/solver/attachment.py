@@ -17,7 +17,7 @@ from ..actors.placement import Placement
 from ..actors.prior import Prior
 from ..core.findings import Finding
 from ..core.take import BoolArray, FloatArray, Take
-from ..markers.matching import listed
+from ..markers.matching import FEWEST_SAMPLES, listed, sampled_enough
 from .calibration import fit_actor, spread_subset
 from .fit import Progress, find_poses, fit_poses
 from .kinematics import Body, Pose, to_array
@@ -26,8 +26,6 @@ from .robust import kernel_cost, settled_place
 
 #: Frames that tell where a marker belongs.
 FRAMES = 120
-#: A marker with fewer samples than this part of the frames, or than this number, says too little.
-FEWEST_PART, FEWEST_SAMPLES = 0.05, 10
 #: A marker that moves more than this on every bone (root mean square) belongs to none, in metres: soft tissue moves less.
 MOST_SPREAD_M = 0.040
 #: Nor does one that is farther than this from the bone: the longest wands and hats are nearer.
@@ -64,8 +62,7 @@ class StillPlace:
 
 def enough_samples(unknown: Take) -> tuple[Take, tuple[Finding, ...]]:
     """The markers with enough samples to be attached, and what is said of the others."""
-    samples = unknown.present.sum(axis=0)
-    enough = samples >= max(FEWEST_SAMPLES, FEWEST_PART * unknown.frames)
+    enough = sampled_enough(unknown)
     few = tuple(label for label, kept in zip(unknown.labels, enough, strict=True) if not kept)
     return unknown.only(np.flatnonzero(enough).tolist()), (_left_out("they have few samples", few),) if few else ()
 

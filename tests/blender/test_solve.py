@@ -138,7 +138,7 @@ def test_interpreter_without_torch_is_reported(imported, monkeypatch, tmp_path):
 def test_settings_reach_the_engine(scene, imported):
     bpy.ops.bonesetter.solve_markers()
     usual = sum(item.count for item in imported.bonesetter.flagged)
-    scene.bonesetter.max_speed = 0.5
+    imported.bonesetter.max_speed = 0.5
     bpy.ops.bonesetter.solve_markers()
     assert sum(item.count for item in imported.bonesetter.flagged) > 2 * usual
 
@@ -188,16 +188,16 @@ def test_results_go_out_of_date(ext, scene, imported):
     def stale():
         # where reading the markers is slow, as on a busy machine, they are not read every time
         session.digests.clear()
-        return freshness.out_of_date(scene, imported)
+        return freshness.out_of_date(imported)
 
     assert stale() == ""
     bpy.ops.bonesetter.solve_markers()
     assert stale() == ""
     scene.frame_set(12)
     assert stale() == ""
-    scene.bonesetter.max_speed = 9.0
+    imported.bonesetter.max_speed = 9.0
     assert stale() == "Settings were changed since: solve again."
-    scene.bonesetter.max_speed = 5.0
+    imported.bonesetter.max_speed = 5.0
     assert stale() == ""
     marker = next(iter(ext("operators.takes").markers(imported).values()))
     marker.location.z += 1.0

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Thresholds of the noise filter: presets, their defaults, and the same for all takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import bpy
+from bl_operators.presets import AddPresetBase
+
+from .properties import SETTINGS, THRESHOLDS, copy_settings
+from .takes import active_take, takes_of
+from .view import redraw
+
+#: Below the folders that Blender looks in for presets.
+FOLDER = "bonesetter/noise_filter"
+ROOT = Path(__file__).resolve().parents[1]
+
+
+class BONESETTER_MT_filter_presets(bpy.types.Menu):
+    """Presets of the noise filter's thresholds"""
+
+    bl_label = "Noise Filter Presets"
+    preset_subdir = FOLDER
+    preset_operator = "script.execute_preset"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        self.draw_preset(context)
+
+    @staticmethod
+    def post_cb(context: bpy.types.Context, _filepath: str) -> None:
+        """A preset is read into the scene's settings; the take gets them from there."""
+        take = active_take(context)
+        if take is not None:
+            copy_settings(context.scene, take, THRESHOLDS)
+        redraw(context)
+
+
+class BONESETTER_OT_add_filter_preset(AddPresetBase, bpy.types.Operator):
+    """Keep these thresholds as a preset, or remove one"""
+
+    bl_idname = "bonesetter.add_filter_preset"
+    bl_label = "Add Noise Filter Preset"
+    preset_menu = "BONESETTER_MT_filter_presets"
+    preset_subdir = FOLDER
+    preset_defines = ("settings = bpy.context.scene.bonesetter",)
+    preset_values = tuple(f"settings.{name}" for name in THRESHOLDS)
+
+    @staticmethod
+    def pre_cb(context: bpy.types.Context) -> None:
+        """What is kept are the thresholds of the take that is worked on."""
+        take = active_take(context)
+        if take is not None:
+            copy_settings(take, context.scene, THRESHOLDS)
+
+
+class BONESETTER_OT_reset_filter(bpy.types.Operator):
+    """Set all thresholds of this take to their defaults"""
+
+    bl_idname = "bonesetter.reset_filter"
+    bl_label = "Reset Thresholds"
+    bl_options = {"INTERNAL", "UNDO"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        owner: Any = active_take(context) or context.scene
+        for name in THRESHOLDS:
+            setattr(owner.bonesetter, name, SETTINGS[name].default)
+        redraw(context)
+        return {"FINISHED"}
+
+
+class BONESETTER_OT_filter_all_takes(bpy.types.Operator):
+    """Give all takes of the scene, and those that are imported from now on, the thresholds of this one"""
+
+    bl_idname = "bonesetter.filter_all_takes"
+    bl_label = "Apply to All Takes"
+    bl_options = {"INTERNAL", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if active_take(context) is None:
+            cls.poll_message_set("Import a take first, or select a marker of a take")
+            return False
+        return True
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        take = active_take(context)
+        others: list[Any] = [one for one in takes_of(context.scene) if one != take]
+        for other in (*others, context.scene):
+            copy_settings(take, other, THRESHOLDS)
+        self.report({"INFO"}, f"{len(others)} other takes have the thresholds of {take.name} now")
+        redraw(context)
+        return {"FINISHED"}
+
+
+CLASSES = (
+    BONESETTER_MT_filter_presets,
+    BONESETTER_OT_add_filter_preset,
+    BONESETTER_OT_reset_filter,
+    BONESETTER_OT_filter_all_takes,
+)
+
+
+def register() -> None:
+    for cls in CLASSES:
+        bpy.utils.register_class(cls)
+    bpy.utils.register_preset_path(str(ROOT))
+
+
+def unregister() -> None:
+    bpy.utils.unregister_preset_path(str(ROOT))
+    for cls in reversed(CLASSES):
+        bpy.utils.unregister_class(cls)
