@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Every target makes the environments it needs in .venv/ by itself.
-.PHONY: demo test fuzz solve study bench lint docs screenshots window-test install-test dist release clean
+.PHONY: demo test fuzz solve study bench lint docs screenshots window-test install-test wheel-test dist release clean
 
 OUT ?= out
 
@@ -48,6 +48,10 @@ window-test:
 # A newcomer's way, from the built zip to a solved take, with the package registry: in a window, and in every bpy wheel.
 install-test:
 	@tools/install_test
+
+# The engine as a wheel, in an environment that has nothing else.
+wheel-test:
+	@tools/wheel_test
 
 # The light zip, the full zips and the repositories that Blender subscribes to: docs/release.md. make dist [OUT=dir] [ARGS="--light"]
 dist: folder = $(if $(filter file,$(origin OUT)),build/dist,$(OUT))

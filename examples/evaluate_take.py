@@ -8,13 +8,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from model.core.motion import Motion
+# installed by pip, the package is called bonesetter
+from model import Motion, Settings, score, solve_take, synthesise
 from model.core.rotations import unitquat_to_rotmat
-from model.core.scores import score
-from model.core.settings import Settings
-from model.engine.pipeline import solve_take
 from model.synthetic.corruptions import corrupt
-from model.synthetic.synthesis import synthesise
 
 
 def main(arguments: list[str]) -> int:

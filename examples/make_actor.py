@@ -8,11 +8,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from model.actors.actor_file import read_actor, write_actor
-from model.core.settings import Settings
-from model.engine.pipeline import solve_take
-from model.files.readers import read_take
-from model.synthetic.synthesis import synthesise
+# installed by pip, the package is called bonesetter
+from model import Settings, read_actor, read_take, solve_take, synthesise, write_actor
 
 
 def main(arguments: list[str]) -> int:

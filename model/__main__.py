@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`python -m model`."""
+"""`python -m model`, or `bonesetter` where the engine was installed by pip."""
 
 import sys
 
@@ -9,5 +9,11 @@ share_the_machine()
 
 from .shell.cli import main
 
+
+def run() -> int:
+    """The command; returns its exit code."""
+    return main(sys.argv[1:])
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run())

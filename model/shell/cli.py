@@ -59,9 +59,8 @@ def main(arguments: Sequence[str]) -> int:
     Returns:
         The exit code: 0 when all went well, 1 when something failed, 2 for wrong usage.
     """
-    parser = argparse.ArgumentParser(
-        prog="python -m model", description="Bonesetter: optical mocap markers to a skeleton.", allow_abbrev=False
-    )
+    prog = "bonesetter" if __name__.startswith("bonesetter.") else "python -m model"
+    parser = argparse.ArgumentParser(prog=prog, description="Bonesetter: optical mocap markers to a skeleton.", allow_abbrev=False)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     called = next((argument for argument in arguments if argument in COMMANDS), None)
     for name, (module, purpose) in COMMANDS.items():
