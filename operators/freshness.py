@@ -20,7 +20,7 @@ import numpy as np
 from .keyframes import bound_channelbag
 from .properties import settings_of
 from .session import Digest, session
-from .takes import LABEL
+from .takes import LABEL, MUTED, PINNED
 from .version import own_version
 
 
@@ -68,6 +68,7 @@ def _read_markers(collection: bpy.types.Collection) -> str:
             digest.update(np.array(marker.location, dtype=np.float32).tobytes())
         digest.update(np.array(marker.delta_location, dtype=np.float32).tobytes())
         digest.update(curves_digest(bag.fcurves if bag is not None else ()))
+        digest.update(f"{marker.get(MUTED, 0)} {list(marker.get(PINNED, ()))}".encode())
     return digest.hexdigest()
 
 

@@ -14,14 +14,14 @@ from ..model.core.take import BonesetterError, BoolArray, FloatArray, Take
 from .findings import findings_of_file
 from .keyframes import bound_channelbag, read_curve
 from .space import Timing
-from .takes import GAP, LABEL, RESIDUAL, markers, space_of, timing_of
+from .takes import GAP, LABEL, MUTED, PINNED, RESIDUAL, markers, space_of, timing_of
 
 #: A key inside a gap this far, in metres, from where the marker was held is a repair by hand; nearer, it only holds.
 REPAIRED = 1e-5
 
 
-def gather_take(scene: bpy.types.Scene, collection: bpy.types.Collection) -> Take:
-    """Read a take from its empties' own curves.
+def gather_take(scene: bpy.types.Scene, collection: bpy.types.Collection, muted: bool = False) -> Take:
+    """Read a take from its empties' own curves, without the markers that the user muted unless these are asked for.
 
     A sample is missing while the empty's gap property is 1, unless it was keyed to another place there. An empty that was
     deleted is a marker that the take lacks.
@@ -29,7 +29,7 @@ def gather_take(scene: bpy.types.Scene, collection: bpy.types.Collection) -> Tak
     Raises:
         BonesetterError: No marker is left.
     """
-    empties = markers(collection)
+    empties = {label: marker for label, marker in markers(collection).items() if muted or not marker.get(MUTED)}
     if not empties:
         raise BonesetterError(f"{collection.name} has no markers left: import the take again.")
     properties = collection.bonesetter
@@ -48,7 +48,7 @@ def gather_take(scene: bpy.types.Scene, collection: bpy.types.Collection) -> Tak
     if moved:
         _read_evaluated(scene, list(empties.values()), moved, timing, positions)
     residuals[~np.isfinite(positions).all(axis=-1)] = 0.0
-    copies = sum(1 for marker in collection.all_objects if marker.type == "EMPTY" and LABEL in marker) - len(empties)
+    copies = sum(1 for marker in collection.all_objects if marker.type == "EMPTY" and LABEL in marker) - len(markers(collection))
     said = f"{copies} copies of markers share a label with another and are left out."
     findings = (Finding("left out", said, numbers={"markers": copies}),) if copies else ()
     return Take(
@@ -62,7 +62,19 @@ def gather_take(scene: bpy.types.Scene, collection: bpy.types.Collection) -> Tak
         up_axis=properties.up_axis,
         findings=findings_of_file(collection) + findings,
         source=Path(bpy.path.abspath(properties.path)) if properties.path else None,
+        pinned=_pinned(list(empties.values()), timing.samples),
     )
+
+
+def _pinned(empties: list[bpy.types.Object], samples: int) -> BoolArray | None:
+    """(samples, markers) that the user pinned; None where there are none."""
+    if not any(PINNED in marker for marker in empties):
+        return None
+    pinned = np.zeros((samples, len(empties)), dtype=bool)
+    for index, marker in enumerate(empties):
+        for first, last in np.array(marker.get(PINNED, ()), dtype=int).reshape(-1, 2):
+            pinned[max(0, first) : last + 1, index] = True
+    return pinned
 
 
 def _read_marker(marker: bpy.types.Object, timing: Timing, repaired: float) -> tuple[FloatArray, BoolArray]:

@@ -19,6 +19,10 @@ JOINT = "joint"
 GAP = "gap"
 #: One number per sample, in mm, as the cameras measured it; only where the file has any.
 RESIDUAL = "residual_mm"
+#: Custom property of a marker that a solve leaves out.
+MUTED = "muted"
+#: First and last sample of each stretch, one behind the other, that the user says is right.
+PINNED = "pinned"
 
 
 def active_take(context: bpy.types.Context) -> bpy.types.Collection | None:

@@ -49,6 +49,7 @@ class Take:
         findings: What the user should know of how it was read and matched.
         source: The file that it was read from; None where it comes from none.
         origins: What each marker is called in that file; empty where that is its label.
+        pinned: (frames, labels): samples that the user says are right: neither flagged nor put under another label. None for no sample.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Take:
     findings: tuple[Finding, ...] = ()
     source: Path | None = None
     origins: tuple[str, ...] = ()
+    pinned: BoolArray | None = None
 
     @property
     def frames(self) -> int:
@@ -86,7 +88,9 @@ class Take:
         rows = list(markers)
         named = tuple(self.labels[row] for row in rows) if labels is None else labels
         origins = tuple(self.file_labels[row] for row in rows)
-        return replace(self, labels=named, positions=self.positions[:, rows], residuals=self.residuals[:, rows], origins=origins)
+        pinned = None if self.pinned is None else self.pinned[:, rows]
+        positions, residuals = self.positions[:, rows], self.residuals[:, rows]
+        return replace(self, labels=named, positions=positions, residuals=residuals, origins=origins, pinned=pinned)
 
     def beside(self, other: Take) -> Take:
         """With the markers of another take of the same frames behind its own."""
@@ -96,6 +100,7 @@ class Take:
             positions=np.concatenate([self.positions, other.positions], axis=1),
             residuals=np.concatenate([self.residuals, other.residuals], axis=1),
             origins=self.file_labels + other.file_labels,
+            pinned=None if self.pinned is None or other.pinned is None else np.concatenate([self.pinned, other.pinned], axis=1),
         )
 
 

@@ -14,7 +14,7 @@ from ..core.findings import Finding
 from ..core.settings import Settings
 from ..core.take import BonesetterError, CleanTake, Take
 from ..markers.cleaning import clean
-from ..markers.corrections import Correction
+from ..markers.corrections import Correction, without_pinned
 from ..markers.matching import SAID_WHEN_ABSENT, match_all
 from ..markers.sides import look_mirrored, put_sides_right
 from ..proposer.propose import InitialGuess
@@ -57,6 +57,7 @@ def match_take(take: Take, subject: Subject) -> Matched:
     placement = subject.prior.placement(subject.marker_set, known.labels)
     mirrored = look_mirrored(known, placement, subject.prior)
     righted, sides = put_sides_right(known, subject.marker_set, placement, subject.prior) if subject.options.relabel else (known, ())
+    righted, sides = without_pinned(known, righted, sides)
     others, findings = enough_samples(unknown)
     whole = righted.beside(others) if others.labels else righted
     return Matched(whole, placement, others.labels, sides, (*known.findings, *findings, *mirrored))

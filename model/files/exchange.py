@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from ..core.findings import Finding, finding_of
 from ..core.skeleton import Skeleton
 from ..core.take import Axis, BonesetterError, BoolArray, FloatArray, Take
 from ..result.solution import Solution
+from ..result.solved import SolvedMarkers, Stance
 from ..storage.arrays import FLAGS, NUMBERS, TEXT, WHOLE_NUMBERS, read_arrays
 from ..storage.atomic import replacing
 
@@ -32,6 +33,7 @@ TAKE = {
     "up_axis": (TEXT, ()),
     "findings": (TEXT, ("N",)),
     "source": (TEXT, ()),
+    "pinned": (WHOLE_NUMBERS, ("F", "L")),
 }
 POSE = {
     "joints": (TEXT, ("J",)),
@@ -41,6 +43,9 @@ POSE = {
     "rotations": (NUMBERS, ("F", "J", 4)),
     "positions": (NUMBERS, ("F", "J", 3)),
     "keyed": (FLAGS, ("F", "J")),
+    "labels": (TEXT, ("L",)),
+    "places": (NUMBERS, ("F", "L", 3)),
+    "stances": (TEXT, ("N",)),
 }
 
 
@@ -53,12 +58,14 @@ class SolvedPose:
         rotations: (frames, joints, 4) local unit quaternions w x y z from the zero pose.
         positions: (frames, joints, 3) in metres on the take's own axes.
         keyed: (frames, joints) where a joint gets a key; None for everywhere.
+        markers: Where it puts the markers; None where nobody asks.
     """
 
     skeleton: Skeleton
     rotations: FloatArray
     positions: FloatArray
     keyed: BoolArray | None = None
+    markers: SolvedMarkers | None = None
 
 
 def save_take(take: Take, path: Path) -> None:
@@ -75,6 +82,7 @@ def save_take(take: Take, path: Path) -> None:
         up_axis=take.up_axis,
         findings=np.array([json.dumps(each.document(int)) for each in take.findings], dtype=str),
         source=str(take.source or ""),
+        pinned=np.zeros(take.positions.shape[:2], dtype=np.uint8) if take.pinned is None else take.pinned.astype(np.uint8),
     )
 
 
@@ -97,6 +105,7 @@ def load_take(path: Path) -> Take:
         up_axis=_axis(str(arrays["up_axis"])),
         findings=findings,
         source=Path(str(arrays["source"])) if str(arrays["source"]) else None,
+        pinned=arrays["pinned"] > 0 if arrays["pinned"].any() else None,
     )
 
 
@@ -120,7 +129,14 @@ def save_pose(solution: Solution, path: Path) -> None:
         rotations=solution.rotations,
         positions=solution.positions,
         keyed=np.ones(solution.rotations.shape[:2], dtype=bool) if solution.keyed is None else solution.keyed,
+        labels=np.array(solution.clean.take.file_labels, dtype=str),
+        places=solution.markers_model.astype(np.float32),
+        stances=np.array([json.dumps(asdict(each)) for each in _stances(solution)], dtype=str),
     )
+
+
+def _stances(solution: Solution) -> list[Stance]:
+    return [Stance(each.sole.foot, each.sole.part, each.first, each.last) for each in solution.contacts]
 
 
 def load_pose(path: Path) -> SolvedPose:
@@ -133,7 +149,12 @@ def load_pose(path: Path) -> SolvedPose:
     joints = tuple(str(joint) for joint in arrays["joints"])
     parents = tuple(int(parent) for parent in arrays["parents"])
     skeleton = Skeleton(joints, parents, arrays["bones"], arrays["offsets"])
-    return SolvedPose(skeleton, arrays["rotations"], arrays["positions"], arrays["keyed"])
+    try:
+        stances = tuple(Stance(**json.loads(str(each))) for each in arrays["stances"])
+    except (ValueError, TypeError) as error:
+        raise _unreadable(path, ValueError(error)) from error
+    markers = SolvedMarkers(tuple(str(label) for label in arrays["labels"]), arrays["places"], stances)
+    return SolvedPose(skeleton, arrays["rotations"], arrays["positions"], arrays["keyed"], markers)
 
 
 def _finding(path: Path, document: str) -> Finding:

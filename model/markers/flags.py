@@ -7,7 +7,7 @@ residual: the camera system itself gives it a large residual, for this file: see
 jump: it leaves the path of its neighbours in time: see `jumps.py`.
 rigid: inside a rigid group it breaks the most distances to the other markers: see `rigid_groups.py`.
 
-Numpy alone is needed, so that Blender shows what a threshold flags before anything is solved.
+What the user pinned is never flagged. Numpy alone is needed, so that Blender shows what a threshold flags before anything is solved.
 """
 
 from __future__ import annotations
@@ -73,11 +73,13 @@ class NoiseFilter:
         """What is flagged by the thresholds of these settings."""
         limit = residual_limit(self._take, settings.max_residual * 1e-3)
         trusted = self._present.copy()
-        reasons: dict[Reason, BoolArray] = {"residual": telling(self._take.residuals, trusted) & (self._take.residuals > limit)}
+        pinned = self._take.pinned
+        free = np.ones_like(trusted) if pinned is None else ~pinned
+        reasons: dict[Reason, BoolArray] = {"residual": telling(self._take.residuals, trusted) & (self._take.residuals > limit) & free}
         trusted &= ~reasons["residual"]
-        reasons["jump"] = self._jumping(trusted, settings.max_speed)
+        reasons["jump"] = self._jumping(trusted, settings.max_speed) & free
         trusted &= ~reasons["jump"]
-        reasons["rigid"] = breaking(self._take, trusted, self._groups, settings.rigid_tolerance * 1e-3)
+        reasons["rigid"] = breaking(self._take, trusted, self._groups, settings.rigid_tolerance * 1e-3) & free
         trusted &= ~reasons["rigid"]
         return Flags(reasons, trusted, limit)
 

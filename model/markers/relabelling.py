@@ -97,8 +97,13 @@ def relabel(take: Take, spare: Take, places: FloatArray) -> tuple[Take, tuple[Co
         return take, ()
     source = _assigned(evidence, _claims(evidence, doubtful))
     ghosts = _ghosts(evidence, doubtful & (source == np.arange(source.shape[1])))
+    pinned = take.pinned
+    if pinned is not None:
+        ghosts = [ghost for ghost in ghosts if not pinned[ghost.start : ghost.end, ghost.label].any()]
     for ghost in ghosts:
         source[ghost.start : ghost.end, ghost.label] = -1
+    if pinned is not None:
+        _hold(source, pinned)
     corrections = _told(source, ghosts, take.labels + spare.labels)
     if not corrections:
         return take, ()
@@ -107,6 +112,17 @@ def relabel(take: Take, spare: Take, places: FloatArray) -> tuple[Take, tuple[Co
     points = np.concatenate([take.positions, spare.positions], axis=1)
     positions = np.where(nobody[..., None], np.nan, points[frames, source])
     return replace(take, positions=positions, residuals=np.where(nobody, 0.0, residuals[frames, source])), corrections
+
+
+def _hold(source: IntArray, pinned: BoolArray) -> None:
+    """Leave the samples that the user pinned (frames, labels) under their labels, and none of them under another; in place."""
+    own = np.arange(source.shape[1])
+    taken = np.zeros_like(pinned)
+    for label in own:
+        of_label = source == label
+        of_label[:, label] = False
+        taken |= of_label & pinned[:, label : label + 1]
+    source[:] = np.where(pinned | taken, own, source)
 
 
 def _evidence(take: Take, spare: Take, places: FloatArray) -> Distances:

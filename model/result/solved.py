@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Of a solved take what a user compares its markers with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..core.take import FloatArray
+
+
+@dataclass(frozen=True)
+class Stance:
+    """A part of a foot stands from frame `first` to frame `last`, counted from 0, both included.
+
+    Attributes:
+        foot: Name of the foot's first joint.
+        part: "heel", "ball" or "foot".
+        first, last: Frames.
+    """
+
+    foot: str
+    part: str
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, eq=False)
+class SolvedMarkers:
+    """Where a solve puts each marker.
+
+    Attributes:
+        labels: As the file calls them.
+        places: (frames, labels, 3) in metres on the take's own axes, for every frame.
+        stances: When the feet stand.
+    """
+
+    labels: tuple[str, ...]
+    places: FloatArray
+    stances: tuple[Stance, ...] = ()
