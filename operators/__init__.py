@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import bpy
 
-from . import freshness, properties, session, thresholds
+from . import freshness, navigate, properties, session, thresholds
 from .check_engine import BONESETTER_OT_check_engine
 from .choose_take import BONESETTER_MT_takes, BONESETTER_OT_choose_take
 from .findings import BONESETTER_OT_show_finding
@@ -43,10 +43,12 @@ def register() -> None:
     bpy.app.handlers.load_pre.append(forget_solve)
     freshness.register()
     thresholds.register()
+    navigate.register()
 
 
 def unregister() -> None:
     session.session.close()
+    navigate.unregister()
     thresholds.unregister()
     freshness.unregister()
     if forget_solve in bpy.app.handlers.load_pre:

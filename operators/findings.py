@@ -15,6 +15,9 @@ from ..model.core.take import BonesetterError
 from .takes import JOINT, active_take, markers
 from .view import redraw, select
 
+#: Kinds of findings that say what the solver put right in the labels.
+CORRECTIONS = ("swapped back", "relabelled", "filled", "dropped", "sides exchanged")
+
 
 def keep_findings(collection: bpy.types.Collection, documents: Iterable[Mapping[str, Any]], *, read: bool = False) -> None:
     """Replace what is kept of a take, but not what was found as its file was read.
@@ -44,6 +47,7 @@ def _add(kept: Any, document: Mapping[str, Any]) -> Any:
     item = kept.add()
     item.name, item.kind = document["text"], document["kind"]
     item.document = json.dumps(document)
+    item.corrects = document["kind"] in CORRECTIONS
     item.somewhere = bool(document["labels"] or document["bones"] or document["frames"])
     return item
 

@@ -39,6 +39,7 @@ class BONESETTER_PG_finding(bpy.types.PropertyGroup):
     document: StringProperty(description="The whole finding as JSON, its frames those of the scene")
     read: BoolProperty(description="Found as the file was read")
     somewhere: BoolProperty(description="It has frames, markers or bones to go to")
+    corrects: BoolProperty(description="Labels that the solver put right")
 
 
 class BONESETTER_PG_take(bpy.types.PropertyGroup):
@@ -54,6 +55,7 @@ class BONESETTER_PG_take(bpy.types.PropertyGroup):
     frame_step: FloatProperty(name="Frame Step", description="Scene frames per sample", default=1.0)
     armature: PointerProperty(type=bpy.types.Object, name="Armature", description="The armature that Solve Markers made")
     solved: BoolProperty()
+    result: StringProperty(description="Another one after each solve")
     solved_markers: StringProperty(description="A digest of the markers that the result is of")
     solved_settings: StringProperty(description="The settings that the result was made with")
     solved_keys: StringProperty(description="A digest of each bone's keys as they were written")
@@ -77,6 +79,20 @@ class BONESETTER_PG_scene(bpy.types.PropertyGroup):
         name="Take",
         description="The take that was chosen last, to work on where the active object belongs to none",
         poll=_is_take,
+    )
+    show_overlay: BoolProperty(
+        name="Overlay", description="Draw markers in the colour of their state, and the strip, in the viewport", default=True
+    )
+    show_sticks: BoolProperty(name="Sticks", description="Join the markers of each rigid part of the body", default=True)
+    show_names: BoolProperty(name="Names", description="Name the markers that are selected, and the one under the mouse", default=True)
+    show_trails: BoolProperty(name="Trails", description="Draw the ways of the markers that are selected", default=True)
+    trail_seconds: FloatProperty(
+        name="Trail (s)", description="How long before and after the current frame a trail reaches", default=0.5, min=0.0, soft_max=5.0
+    )
+    show_strip: BoolProperty(
+        name="Strip",
+        description="Draw gaps, flags, contacts and residuals over all frames at the lower edge; click to go there",
+        default=True,
     )
 
 

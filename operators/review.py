@@ -1,22 +1,32 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What is known of a take's markers beside where they are: what panel, overlay and strip draw.
 
-Gathering a take and looking for its noise takes tenths of a second, so both are kept until markers or thresholds change.
+Gathering a take and looking for its noise takes tenths of a second, so both are kept until markers, thresholds or the result change.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, field, replace
+from itertools import combinations
 
 import bpy
+import numpy as np
 
+from ..model.core.findings import Finding, finding_of
 from ..model.core.settings import Settings
-from ..model.core.take import BonesetterError
+from ..model.core.take import BonesetterError, FloatArray, IntArray, Take
 from ..model.markers.preview import Flagged, Preview
+from ..model.result.solved import SolvedMarkers
+from ..model.review.states import Marks, States, states_of
+from ..model.review.strip import Row, part_rows
 from .freshness import markers_digest
 from .gather import gather_take
 from .properties import settings_of
 from .session import session
+from .solved import solved_of
+from .space import Timing
+from .takes import MUTED, markers, space_of, timing_of
 
 
 @dataclass(eq=False)
@@ -25,15 +35,46 @@ class Review:
 
     Attributes:
         digest: Of the markers that were gathered.
-        preview: The take, and what the filter makes of it.
+        preview: The take, muted markers among them, and what the filter makes of it.
+        marks: What the user says of its samples.
+        world: (frames, labels, 3) in Blender units: where the markers are, NaN in gaps.
+        rows: Of the strip.
+        sticks: (pairs, 2) of markers that keep their distance, which are drawn joined.
+        timing: The scene's frames of the samples.
         settings: With which `flagged` was found.
         flagged: By these settings.
+        solved: Of the last solve, if there was one.
+        states: Of all samples.
+        solved_world: (frames, labels, 3) in Blender units: where the solve puts the markers, NaN where it does not.
+        version: Grows whenever anything of it changes.
     """
 
     digest: str
     preview: Preview
+    marks: Marks
+    world: FloatArray
+    rows: tuple[Row, ...]
+    sticks: IntArray
+    timing: Timing
     settings: Settings
     flagged: Flagged
+    result: str = ""
+    solved: SolvedMarkers | None = None
+    states: States = field(init=False)
+    solved_world: FloatArray = field(init=False)
+    version: int = 0
+
+    @property
+    def take(self) -> Take:
+        return self.preview.take
+
+    def sample(self, frame: float) -> int:
+        """The sample that is nearest to a frame of the scene; it may lie before the take or behind it."""
+        return round((frame - self.timing.start) / self.timing.step)
+
+    def frame(self, sample: int) -> int:
+        """The frame of the scene on which a sample plays."""
+        return round(self.timing.start + self.timing.step * sample)
 
 
 def review_of(scene: bpy.types.Scene, collection: bpy.types.Collection) -> Review | None:
@@ -41,11 +82,45 @@ def review_of(scene: bpy.types.Scene, collection: bpy.types.Collection) -> Revie
     digest, settings = markers_digest(collection), settings_of(collection)
     known = session.reviews.get(collection.session_uid)
     if known is None or known.digest != digest:
-        try:
-            preview = Preview(gather_take(scene, collection))
-        except BonesetterError:
+        made = _gathered(scene, collection, digest, settings)
+        if made is None:
             return None
-        known = session.reviews[collection.session_uid] = Review(digest, preview, settings, preview.flagged(settings))
-    elif known.settings != settings:
-        known.settings, known.flagged = settings, known.preview.flagged(settings)
+        made.version = known.version + 1 if known is not None else 0
+        known = session.reviews[collection.session_uid] = made
+        _judge(scene, collection, known)
+    elif known.settings != settings or known.result != collection.bonesetter.result:
+        if known.settings != settings:
+            known.settings, known.flagged = settings, known.preview.flagged(settings)
+        known.version += 1
+        _judge(scene, collection, known)
     return known
+
+
+def _gathered(scene: bpy.types.Scene, collection: bpy.types.Collection, digest: str, settings: Settings) -> Review | None:
+    try:
+        take = gather_take(scene, collection, muted=True)
+    except BonesetterError:
+        return None
+    shape = take.positions.shape[:2]
+    muted = np.array([bool(marker.get(MUTED)) for marker in markers(collection).values()])
+    preview = Preview(take, muted)
+    marks = Marks(muted, take.pinned if take.pinned is not None else np.zeros(shape, dtype=bool))
+    world = space_of(collection, scene).to_blender(take.positions).astype(np.float32)
+    rows = part_rows(preview.known_labels, preview.marker_set)
+    pairs = [pair for group in preview.rigid_groups for pair in combinations(group, 2)]
+    sticks = np.array(pairs, dtype=np.intp).reshape(-1, 2)
+    return Review(digest, preview, marks, world, rows, sticks, timing_of(collection), settings, preview.flagged(settings))
+
+
+def _judge(scene: bpy.types.Scene, collection: bpy.types.Collection, review: Review) -> None:
+    """Find the state of every sample anew."""
+    if review.result != collection.bonesetter.result or review.solved is None:
+        review.result, review.solved = collection.bonesetter.result, solved_of(collection)
+    findings = [_on_samples(review, finding_of(json.loads(item.document))) for item in collection.bonesetter.findings if item.corrects]
+    review.states = states_of(review.take, review.flagged, review.marks, review.settings.max_gap, review.solved, findings)
+    review.solved_world = space_of(collection, scene).to_blender(review.states.places).astype(np.float32)
+
+
+def _on_samples(review: Review, finding: Finding) -> Finding:
+    """A finding of the scene's frames, on the take's samples."""
+    return replace(finding, frames=tuple((review.sample(first), review.sample(last)) for first, last in finding.frames))

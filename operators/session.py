@@ -11,7 +11,7 @@ import atexit
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .engine import Engine, Job
 from .installation import Installation
@@ -87,6 +87,8 @@ class Session:
         install_error: Why the last one did not come to its end.
         digests: Of takes' markers, by the session_uid of a take.
         reviews: What is known of takes' markers, by the same.
+        hover: The marker under the mouse: its take's session_uid and its row.
+        keys: The keys that were added to Blender's keymap.
     """
 
     engine: Engine = field(default_factory=Engine)
@@ -95,6 +97,8 @@ class Session:
     install_error: str = ""
     digests: dict[int, Digest] = field(default_factory=dict)
     reviews: dict[int, Review] = field(default_factory=dict)
+    hover: tuple[int, int] | None = None
+    keys: list[tuple[Any, Any]] = field(default_factory=list)
 
     def forget(self) -> None:
         """Give up the solve, if any, and what is known of takes: they belong to a file. The engine stays warm for the next."""
@@ -103,6 +107,7 @@ class Session:
         self.solve = None
         self.digests.clear()
         self.reviews.clear()
+        self.hover = None
 
     def close(self) -> None:
         """Forget, and end the engine and an installation: on unregister."""

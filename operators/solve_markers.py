@@ -6,6 +6,7 @@ from __future__ import annotations
 import time
 from dataclasses import asdict
 from typing import Any
+from uuid import uuid4
 
 import bpy
 from bpy.props import BoolProperty, StringProperty
@@ -20,6 +21,7 @@ from .freshness import note_solved
 from .gather import gather_take
 from .properties import settings_of
 from .session import Solve, session
+from .solved import keep_solved
 from .solver_python import engine_python, is_lacking
 from .takes import active_take, find_take
 from .view import redraw, show_armature
@@ -66,6 +68,8 @@ def finish(scene: bpy.types.Scene, solve: Solve) -> dict[str, Any]:
         report["findings"].append(Finding("edited pose", said).document(int))
         report["warnings"].append(said)
     apply_pose(scene, collection, pose)
+    if pose.markers is not None:
+        keep_solved(collection, pose.markers)
     _keep_report(collection, report, time.perf_counter() - solve.began)
     note_solved(collection)
     return report
@@ -74,6 +78,7 @@ def finish(scene: bpy.types.Scene, solve: Solve) -> dict[str, Any]:
 def _keep_report(collection: bpy.types.Collection, report: dict[str, Any], seconds: float) -> None:
     properties = collection.bonesetter
     properties.solved = True
+    properties.result = uuid4().hex
     properties.seconds = seconds
     residual = report["marker_residual_mm"]
     properties.residual_mean = residual["mean"] or 0.0

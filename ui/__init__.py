@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import bpy
 
+from . import overlay
 from .noise_filter import CLASSES as NOISE_FILTER
 from .panel import CLASSES as PANELS
 from .preferences import BONESETTER_AP_preferences
@@ -15,8 +16,10 @@ CLASSES = (BONESETTER_AP_preferences, *PANELS, *NOISE_FILTER)
 def register() -> None:
     for cls in CLASSES:
         bpy.utils.register_class(cls)
+    overlay.register()
 
 
 def unregister() -> None:
+    overlay.unregister()
     for cls in reversed(CLASSES):
         bpy.utils.unregister_class(cls)

@@ -61,8 +61,29 @@ class BONESETTER_PT_main(Sidebar, bpy.types.Panel):
             row.operator("bonesetter.import_c3d", text="", icon="IMPORT")
             facts = take.bonesetter
             column.label(text=f"{facts.frames} frames at {facts.rate_hz:.5g} Hz", icon="BLANK1")
+            _draw_view(layout, context)
             if said := newer(facts.made_by):
                 wrapped(layout, context, said, "ERROR")
+
+
+def _draw_view(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """What is drawn over the viewport, and the way from problem to problem."""
+    options = context.scene.bonesetter
+    row = layout.row(align=True)
+    row.prop(options, "show_overlay", text="Overlay", icon="OVERLAY", toggle=True)
+    shown = row.row(align=True)
+    shown.active = options.show_overlay
+    for name, icon in (
+        ("show_sticks", "IPO_LINEAR"),
+        ("show_names", "FONT_DATA"),
+        ("show_trails", "CURVE_PATH"),
+        ("show_strip", "SEQ_STRIP_META"),
+    ):
+        shown.prop(options, name, text="", icon=icon, toggle=True)
+    row = layout.row(align=True)
+    row.operator("bonesetter.next_problem", text="", icon="TRIA_LEFT").backwards = True
+    row.operator("bonesetter.worst_frame", text="Worst Frame")
+    row.operator("bonesetter.next_problem", text="", icon="TRIA_RIGHT")
 
 
 class BONESETTER_PT_solve(Sidebar, bpy.types.Panel):

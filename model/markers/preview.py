@@ -48,18 +48,22 @@ class Flagged:
 class Preview:
     """The markers of a take as the filter meets them, and what it flags of them."""
 
-    def __init__(self, take: Take) -> None:
+    def __init__(self, take: Take, muted: BoolArray | None = None) -> None:
         """Args:
         take: As read from a file, or gathered from a scene.
+        muted: (labels,) markers that a solve leaves out; None for none.
         """
         self.take = take
-        known, self.marker_set = _matched(take)
+        known, self.marker_set = _matched(take if muted is None else take.only(np.flatnonzero(~muted).tolist()))
         groups = self.marker_set.rigid_groups.values() if self.marker_set else ()
         #: Rows of the markers that are solved, as far as labels tell.
         self.rows: IntArray = np.array([take.labels.index(label) for label in known.file_labels], dtype=np.intp)
         #: Rows of the take's markers that keep their distances, a tuple a group.
         row_of = dict(zip(known.labels, self.rows.tolist(), strict=True))
         self.rigid_groups = tuple(tuple(row_of[label] for label in labels if label in row_of) for labels in groups)
+        on_set = dict(zip(self.rows.tolist(), known.labels, strict=True))
+        #: For each of the take's markers, what its marker set calls it; its own label where no set knows it.
+        self.known_labels = tuple(on_set.get(row, label) for row, label in enumerate(take.labels))
         self._samples = int(known.present.sum())
         self._noise = NoiseFilter(known, groups)
 

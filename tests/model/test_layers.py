@@ -20,7 +20,7 @@ MODEL = (
     {"synthetic"},
     {"datasets", "shell"},
     {"engine"},
-    {"files"},
+    {"files", "review"},
     {"labelling"},
     {"feet", "proposer"},
     {"solver"},

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From problem to problem of a take, to its worst frame, and to what is clicked on in the strip."""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+from bpy.props import BoolProperty
+
+from ..model.review.states import PROBLEMS, next_start, problem_starts, worst_frame
+from ..model.review.strip import Row
+from .review import Review, review_of
+from .session import session
+from .takes import active_take, markers
+from .view import redraw, select
+
+KEYS = (("PAGE_DOWN", False), ("PAGE_UP", True))
+NOTHING = "The take has no problems there"
+
+
+class _OfTake:
+    """An operator that needs a take with markers."""
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if active_take(context) is None:
+            cls.poll_message_set("Import a take first, or select a marker of a take")  # pyright: ignore[reportAttributeAccessIssue]
+            return False
+        return True
+
+
+class BONESETTER_OT_next_problem(_OfTake, bpy.types.Operator):
+    """Go to the next frame in which a marker is missing, flagged, put right or far from its solved place, and select it"""
+
+    bl_idname = "bonesetter.next_problem"
+    bl_label = "Next Problem"
+    bl_options = {"UNDO"}
+
+    backwards: BoolProperty(name="Previous", description="Go to the problem before", options={"SKIP_SAVE"})
+
+    @classmethod
+    def description(cls, _context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
+        which, key = ("previous", "Page Up") if getattr(properties, "backwards", False) else ("next", "Page Down")
+        what = "frame in which a marker is missing, flagged, put right or far from its solved place"
+        return f"Go to the {which} {what}, and select it. Over the viewport: {key}"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        take = active_take(context)
+        review = review_of(context.scene, take)
+        start = None
+        if review is not None:
+            start = next_start(problem_starts(review.states.codes), review.sample(context.scene.frame_current), self.backwards)
+        if review is None or start is None:
+            self.report({"INFO"}, f"{NOTHING}: {'before' if self.backwards else 'behind'} this frame")
+            return {"CANCELLED"}
+        show_sample(context, take, review, start)
+        return {"FINISHED"}
+
+
+class BONESETTER_OT_worst_frame(_OfTake, bpy.types.Operator):
+    """Go to the frame in which the markers are farthest from where the solve puts them; before a solve to that with most problems"""
+
+    bl_idname = "bonesetter.worst_frame"
+    bl_label = "Worst Frame"
+    bl_options = {"UNDO"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        take = active_take(context)
+        review = review_of(context.scene, take)
+        worst = worst_frame(review.states) if review is not None else None
+        if review is None or worst is None:
+            self.report({"INFO"}, NOTHING)
+            return {"CANCELLED"}
+        show_sample(context, take, review, worst)
+        return {"FINISHED"}
+
+
+def show_sample(context: bpy.types.Context, take: bpy.types.Collection, review: Review, sample: int, row: Row | None = None) -> None:
+    """Go to the frame of a sample and select the markers that have a problem there, those of a row of the strip where one is given."""
+    context.scene.frame_set(review.frame(sample))
+    if 0 <= sample < len(review.states.codes):
+        bad = np.isin(review.states.codes[sample], PROBLEMS)
+        rows = [marker for marker in np.flatnonzero(bad).tolist() if row is None or marker in row.markers]
+        there = markers(take)
+        chosen = [there[review.take.labels[marker]] for marker in rows if review.take.labels[marker] in there]
+        if chosen and context.mode == "OBJECT":
+            select(context, chosen)
+            context.view_layer.objects.active = chosen[0]
+    redraw(context)
+
+
+CLASSES = (BONESETTER_OT_next_problem, BONESETTER_OT_worst_frame)
+
+
+def register() -> None:
+    for cls in CLASSES:
+        bpy.utils.register_class(cls)
+    configuration = bpy.context.window_manager.keyconfigs.addon
+    # none in the background
+    if configuration is None:
+        return
+    keymap = configuration.keymaps.new(name="3D View", space_type="VIEW_3D")
+    for key, backwards in KEYS:
+        item = keymap.keymap_items.new("bonesetter.next_problem", key, "PRESS")
+        item.properties.backwards = backwards
+        session.keys.append((keymap, item))
+
+
+def unregister() -> None:
+    for keymap, item in session.keys:
+        keymap.keymap_items.remove(item)
+    session.keys.clear()
+    for cls in reversed(CLASSES):
+        bpy.utils.unregister_class(cls)

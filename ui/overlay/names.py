@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Names of markers in the viewport, those that are selected and the one under the mouse, with their state where it is a problem."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import blf
+import bpy
+import numpy as np
+
+from ...model.review.states import NAMES, State
+from .colours import palette_of
+from .points import at
+from .shown import hovered, selected_rows, shown_takes
+
+#: More names than this hide one another.
+MOST = 14
+SIZE, LIFT = 11, 9
+#: Pixels from the mouse within which a marker is under it.
+NEAR = 12.0
+
+
+def draw() -> None:
+    """Blender calls it for every redraw of a viewport, in pixels."""
+    context = bpy.context
+    if not context.scene.bonesetter.show_names:
+        return
+    scale = context.preferences.system.ui_scale
+    for number, take, review in shown_takes(context):
+        sample = review.sample(context.scene.frame_current_final)
+        if not 0 <= sample < len(review.world):
+            continue
+        over, chosen = hovered(take), selected_rows(context, take, review)
+        rows = [*([over] if over is not None else []), *[row for row in chosen if row != over]]
+        if len(chosen) > MOST:
+            rows = rows[:1] if over is not None else []
+        if not rows:
+            continue
+        places, colours = at(review, sample, palette_of(number))
+        pixels = to_pixels(context, places[rows])
+        blf.enable(0, blf.SHADOW)
+        blf.shadow(0, 3, 0.0, 0.0, 0.0, 0.9)
+        blf.size(0, SIZE * scale)
+        for row, (x, y) in zip(rows, pixels, strict=True):
+            if np.isfinite(x):
+                state = State(int(review.states.codes[sample, row]))
+                blf.color(0, *colours[row].tolist())
+                blf.position(0, x + LIFT * scale, y + LIFT * 0.5 * scale, 0)
+                label = review.take.labels[row]
+                blf.draw(0, label if state == State.SEEN else f"{label}: {NAMES[state]}")
+        blf.disable(0, blf.SHADOW)
+
+
+def to_pixels(context: bpy.types.Context, places: np.ndarray) -> np.ndarray:
+    """(n, 2): where places (n, 3) of the scene lie in the viewport; NaN behind the eye."""
+    view: Any = context.region_data
+    region = context.region
+    whole = np.array(view.perspective_matrix)
+    points = places @ whole[:3, :3].T + whole[:3, 3]
+    depth = places @ whole[3, :3] + whole[3, 3]
+    depth = np.where(depth > 0, depth, np.nan)
+    return (points[:, :2] / depth[:, None] * 0.5 + 0.5) * (region.width, region.height)
+
+
+def under(context: bpy.types.Context, x: float, y: float) -> tuple[int, int] | None:
+    """The marker that is nearest to a pixel of the viewport: its take's session_uid and its row."""
+    best, found = NEAR * context.preferences.system.ui_scale, None
+    for number, take, review in shown_takes(context):
+        sample = review.sample(context.scene.frame_current_final)
+        if 0 <= sample < len(review.world):
+            places, _ = at(review, sample, palette_of(number))
+            away = np.nan_to_num(np.hypot(*(to_pixels(context, places) - (x, y)).T), nan=np.inf)
+            if len(away) and away.min() < best:
+                best, found = float(away.min()), (take.session_uid, int(away.argmin()))
+    return found

@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The strip along the lower edge of the viewport: over the frames of the scene a row a part of the body, or a marker that is selected,
+in the colours of its states, both feet's contacts, and curves of residual and confidence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import blf
+import bpy
+import gpu
+import numpy as np
+from gpu_extras.batch import batch_for_shader
+
+from ...model.result.solved import Stance
+from ...model.review.states import State
+from ...model.review.strip import Row, columns, highest, runs, worst
+from ...operators.review import Review
+from .colours import palette_of
+from .shown import active_review, selected_rows, shown_takes, wanted
+
+#: Pixels at the interface's usual size: of a row, between rows, of the curves, of the names, and around all.
+ROW, GAP, CURVES, NAMES_WIDTH, MARGIN = 11, 2, 28, 78, 8
+#: More markers than this that are selected have no rows of their own.
+MOST_ROWS = 10
+#: The top of the residual's curve, in m.
+TOP_M = 0.03
+BACKGROUND, TEXT, PLAYHEAD = (0.09, 0.09, 0.09, 0.82), (0.85, 0.85, 0.85, 1.0), (0.35, 0.6, 1.0, 1.0)
+RESIDUAL, CONFIDENCE = (0.95, 0.55, 0.3, 1.0), (0.4, 0.75, 0.5, 1.0)
+HEEL, BALL = (0.55, 0.75, 0.35, 1.0), (0.8, 0.9, 0.5, 1.0)
+#: What is drawn of seen samples: less bright than problems.
+CALM = (0.20, 0.28, 0.33, 1.0)
+
+
+@dataclass(frozen=True)
+class Bars:
+    """Where what of the strip lies, in pixels of the viewport from its lower left corner.
+
+    Attributes:
+        left, right: Of the bars, without the names.
+        bottom, top: Of all.
+        scale: Of the interface.
+        first, last: Frames of the scene.
+        rows: From the top down.
+        feet: Names of the feet that have a row below them.
+        curves: Whether there are curves below these.
+    """
+
+    left: int
+    right: int
+    bottom: int
+    top: int
+    scale: float
+    first: int
+    last: int
+    rows: tuple[Row, ...]
+    feet: tuple[str, ...]
+    curves: bool
+
+    def holds(self, x: float, y: float) -> bool:
+        return self.left <= x <= self.right and self.bottom <= y <= self.top
+
+    def frame_at(self, x: float) -> int:
+        part = (x - self.left) / max(1, self.right - self.left)
+        return round(min(max(self.first + part * (self.last + 1 - self.first) - 0.5, self.first), self.last))
+
+    def x_of(self, frame: float) -> float:
+        return self.left + (frame + 0.5 - self.first) / (self.last + 1 - self.first) * (self.right - self.left)
+
+    def row_top(self, index: int) -> float:
+        return self.top - (GAP + index * (ROW + GAP)) * self.scale
+
+    def row_at(self, y: float) -> Row | None:
+        for index, row in enumerate(self.rows):
+            if self.row_top(index) - (ROW + GAP) * self.scale < y <= self.row_top(index):
+                return row
+        return None
+
+
+def bars(context: bpy.types.Context) -> Bars | None:
+    """The strip of a viewport; None where it has none or is too small for one."""
+    active = active_review(context) if wanted(context) and context.scene.bonesetter.show_strip else None
+    if active is None:
+        return None
+    take, review = active
+    scene, region, scale = context.scene, context.region, context.preferences.system.ui_scale
+    first, last = (scene.frame_preview_start, scene.frame_preview_end) if scene.use_preview_range else (scene.frame_start, scene.frame_end)
+    chosen = selected_rows(context, take, review)
+    rows = review.rows
+    if 0 < len(chosen) <= MOST_ROWS:
+        rows = tuple(Row(review.take.labels[row], (row,)) for row in sorted(chosen))
+    stances = review.solved.stances if review.solved is not None else ()
+    feet = tuple(sorted({stance.foot for stance in stances}))
+    curves = review.solved is not None
+    height = (2 * GAP + (len(rows) + len(feet)) * (ROW + GAP) + (CURVES if curves else 0)) * scale
+    before, behind = _covered(context)
+    left = before + round((MARGIN + NAMES_WIDTH) * scale)
+    right = region.width - behind - round(MARGIN * scale)
+    bottom = round(MARGIN * scale)
+    if right - left < 100 or height > 0.5 * region.height or last < first:
+        return None
+    return Bars(left, right, bottom, bottom + round(height), scale, first, last, rows, feet, curves)
+
+
+def _covered(context: bpy.types.Context) -> tuple[int, int]:
+    """Pixels of the viewport that toolbar and sidebar hide on the left and on the right."""
+    left = right = 0
+    for region in context.area.regions:
+        if region.width > 1 and region.type in ("TOOLS", "UI") and context.preferences.system.use_region_overlap:
+            if region.alignment == "LEFT":
+                left = max(left, region.width)
+            elif region.alignment == "RIGHT":
+                right = max(right, region.width)
+    return left, right
+
+
+#: What was drawn last and for what, by viewport: playing only moves the playhead.
+_kept: dict[int, tuple[Any, list[tuple[Any, Any]]]] = {}
+
+
+def forget() -> None:
+    """Drop what is kept for the next redraw."""
+    _kept.clear()
+
+
+def draw() -> None:
+    """Blender calls it for every redraw of a viewport, in pixels."""
+    context = bpy.context
+    strip = bars(context)
+    active = active_review(context)
+    if strip is None or active is None:
+        return
+    take, review = active
+    number = next((number for number, one, _ in shown_takes(context) if one == take), 0)
+    wanted_now = (take.session_uid, review.version, number, strip)
+    known = _kept.get(context.region.as_pointer())
+    if known is None or known[0] != wanted_now:
+        known = _kept[context.region.as_pointer()] = (wanted_now, _batches(strip, review, number))
+    gpu.state.blend_set("ALPHA")
+    for shader, batch in known[1]:
+        batch.draw(shader)
+    x = strip.x_of(context.scene.frame_current_final)
+    if strip.left <= x <= strip.right:
+        shader, batch = _quads([(x - strip.scale, x + strip.scale, strip.bottom, strip.top)], [PLAYHEAD])
+        batch.draw(shader)
+    gpu.state.blend_set("NONE")
+    _names(strip)
+
+
+def _batches(strip: Bars, review: Review, number: int) -> list[tuple[Any, Any]]:
+    """All but the playhead and the names."""
+    boxes: list[tuple[float, float, float, float]] = [
+        (strip.left - NAMES_WIDTH * strip.scale, strip.right, strip.bottom, strip.top),
+    ]
+    colours: list[Sequence[float]] = [BACKGROUND]
+    palette = palette_of(number)
+    palette[State.SEEN] = CALM
+    count = strip.right - strip.left
+    edges = columns(len(review.states.codes), review.sample(strip.first), review.sample(strip.last), count)
+    height = ROW * strip.scale
+    for index, states in enumerate(worst(review.states.codes, strip.rows, edges)):
+        top = strip.row_top(index)
+        for start, end, state in zip(*runs(states), strict=True):
+            boxes.append((strip.left + start, strip.left + end, top - height, top))
+            colours.append(palette[state].tolist())
+    for index, foot in enumerate(strip.feet):
+        top = strip.row_top(len(strip.rows) + index)
+        stances = [stance for stance in (review.solved.stances if review.solved else ()) if stance.foot == foot]
+        for stance in stances:
+            boxes.append(_stance_box(strip, review, stance, top))
+            colours.append(BALL if stance.part == "ball" else HEEL)
+    made = [_quads(boxes, colours)]
+    if strip.curves:
+        floor = strip.bottom + GAP * strip.scale
+        made.append(_curve(strip, highest(review.states.residual, edges) / TOP_M, floor, RESIDUAL))
+        made.append(_curve(strip, -highest(-review.states.confidence, edges), floor, CONFIDENCE))
+    return made
+
+
+def _stance_box(strip: Bars, review: Review, stance: Stance, top: float) -> tuple[float, float, float, float]:
+    """A heel's in the lower half of its foot's row, a ball's in the upper one."""
+    half = 0.5 * ROW * strip.scale
+    ends = (strip.x_of(review.frame(stance.first) - 0.5), strip.x_of(review.frame(stance.last) + 0.5))
+    left, right = (min(max(end, strip.left), strip.right) for end in ends)
+    lower, upper = {"heel": (top - 2 * half, top - half), "ball": (top - half, top)}.get(stance.part, (top - 2 * half, top))
+    return left, right, lower, upper
+
+
+def _quads(boxes: Sequence[tuple[float, float, float, float]], colours: Sequence[Sequence[float]]) -> tuple[Any, Any]:
+    """Boxes (left, right, bottom, top), each in its colour."""
+    left, right, bottom, top = np.array(boxes, dtype=np.float32).T
+    corners = np.stack([left, bottom, right, bottom, right, top, left, bottom, right, top, left, top], axis=1).reshape(-1, 2)
+    shader = gpu.shader.from_builtin("FLAT_COLOR")
+    # a flat colour is that of a triangle's last corner
+    return shader, batch_for_shader(shader, "TRIS", {"pos": corners, "color": np.repeat(np.array(colours, dtype=np.float32), 6, axis=0)})
+
+
+def _curve(strip: Bars, values: np.ndarray, floor: float, colour: Sequence[float]) -> tuple[Any, Any]:
+    """Values (columns,) of 0 to 1, NaN where there is none, as a line."""
+    xs = strip.left + np.arange(len(values)) + 0.5
+    ys = floor + np.clip(values, 0.0, 1.0) * (CURVES - 2 * GAP) * strip.scale
+    points = np.stack([xs, ys], axis=1).astype(np.float32)
+    pieces = np.stack([points[:-1], points[1:]], axis=1)
+    pieces = pieces[np.isfinite(pieces).all(axis=(1, 2))].reshape(-1, 2)
+    shader = gpu.shader.from_builtin("FLAT_COLOR")
+    return shader, batch_for_shader(
+        shader, "LINES", {"pos": pieces, "color": np.tile(np.array(colour, dtype=np.float32), (len(pieces), 1))}
+    )
+
+
+def _names(strip: Bars) -> None:
+    x = strip.left - (NAMES_WIDTH - 4) * strip.scale
+    blf.size(0, 10 * strip.scale)
+    blf.color(0, *TEXT)
+    sides = {foot: f"{'Left' if foot.startswith('L') else 'Right'} foot" for foot in strip.feet}
+    for index, name in enumerate([*(row.name for row in strip.rows), *(sides[foot] for foot in strip.feet)]):
+        blf.position(0, x, strip.row_top(index) - (ROW - 2) * strip.scale, 0)
+        blf.draw(0, name[:13])
+    if strip.curves:
+        lines = (("Confidence", CONFIDENCE), (f"Residual {TOP_M * 1000:.0f} mm", RESIDUAL))
+        for line, (name, colour) in enumerate(lines):
+            blf.color(0, *colour)
+            blf.position(0, x, strip.bottom + (GAP + 2 + 12 * line) * strip.scale, 0)
+            blf.draw(0, name)
