@@ -48,7 +48,8 @@ def _add(kept: Any, document: Mapping[str, Any]) -> Any:
     item.name, item.kind = document["text"], document["kind"]
     item.document = json.dumps(document)
     item.corrects = document["kind"] in CORRECTIONS
-    item.somewhere = bool(document["labels"] or document["bones"] or document["frames"])
+    # there is nothing to go to of labels that the file lacks
+    item.somewhere = bool((document["labels"] and document["kind"] != "missing") or document["bones"] or document["frames"])
     return item
 
 
@@ -92,8 +93,8 @@ def select_finding(context: bpy.types.Context, take: bpy.types.Collection, findi
         BonesetterError: They are gone, or cannot be selected now.
     """
     there = markers(take)
-    chosen = [there[label] for label in finding.labels if label in there]
-    if finding.labels and not chosen:
+    chosen = [there[name] for name in finding.markers if name in there]
+    if finding.markers and not chosen:
         raise BonesetterError(f"{take.name} has none of these markers any more.")
     armature = take.bonesetter.armature
     if chosen:

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 Kind = Literal[
@@ -76,6 +77,7 @@ class Finding:
         bones: Names of the joints in question, if any.
         frames: First and last of each stretch, counted from 0; none where all frames are meant.
         numbers: {name with its unit: value} of what the sentence says in figures.
+        columns: {label: what the file calls its markers}, of those labels that the file does not know by that name.
     """
 
     kind: Kind
@@ -84,6 +86,23 @@ class Finding:
     bones: tuple[str, ...] = ()
     frames: tuple[Frames, ...] = ()
     numbers: Mapping[str, float] = field(default_factory=dict[str, float])
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+
+    @property
+    def markers(self) -> tuple[str, ...]:
+        """The markers in question as the file calls them."""
+        return tuple(dict.fromkeys(column for label in self.labels for column in self.columns.get(label, (label,))))
+
+    def called(self, columns: Mapping[str, tuple[str, ...]]) -> Finding:
+        """The same with the file's names of its markers, which the sentence says too: `RSK1 (LR-SK1)`.
+
+        Args:
+            columns: {label: what the file calls its markers}, of any labels.
+        """
+        if self.columns:
+            return self
+        own = {label: columns[label] for label in self.labels if columns.get(label, (label,)) != (label,)}
+        return replace(self, text=_called(self.text, own), columns=own) if own else self
 
     def document(self, number: FrameNumber) -> dict[str, Any]:
         """For JSON, with the frames' numbers as `number` gives them."""
@@ -94,6 +113,7 @@ class Finding:
             "bones": list(self.bones),
             "frames": [[number(first), number(last)] for first, last in self.frames],
             "numbers": dict(self.numbers),
+            "columns": {label: list(columns) for label, columns in self.columns.items()},
         }
 
 
@@ -109,7 +129,9 @@ def finding_of(document: Mapping[str, Any]) -> Finding:
         frames = tuple((int(first), int(last)) for first, last in document["frames"])
         numbers = {str(name): float(value) for name, value in document["numbers"].items()}
         labels, bones = (tuple(str(name) for name in document[names]) for names in ("labels", "bones"))
-        return Finding(document["kind"], str(document["text"]), labels, bones, frames, numbers)
+        # takes that were imported before this was kept lack it
+        columns = {str(label): tuple(str(name) for name in names) for label, names in document.get("columns", {}).items()}
+        return Finding(document["kind"], str(document["text"]), labels, bones, frames, numbers, columns)
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"no finding: {error!r}") from error
 
@@ -131,9 +153,31 @@ def sentences(findings: Iterable[Finding], number: FrameNumber) -> list[str]:
 def _together(findings: Sequence[Finding], number: FrameNumber) -> str:
     if len(findings) == 1:
         return findings[0].text
-    named = "; ".join(f"{linked(each.kind, each.labels)} in {_spans(each.frames, number)}" for each in findings[:NAMED])
+    named = "; ".join(f"{_linked_markers(each)} in {_spans(each.frames, number)}" for each in findings[:NAMED])
     rest = f" and {len(findings) - NAMED} more" if len(findings) > NAMED else ""
     return f"{GROUPED[findings[0].kind]} (frames): {named}{rest}."
+
+
+def _called(text: str, columns: Mapping[str, tuple[str, ...]]) -> str:
+    """A sentence with the file's names behind the labels, but for prefixes and where it has them already."""
+    said = {label: _name_behind(label, names) for label, names in columns.items() if not any(name in text for name in names)}
+    if not said:
+        return text
+    labels = "|".join(re.escape(label) for label in sorted(said, key=len, reverse=True))
+    return re.sub(rf"(?<![\w*-])(?:{labels})(?![\w-])", lambda found: found[0] + said[found[0]], text)
+
+
+def _name_behind(label: str, names: Sequence[str]) -> str:
+    """` (LR-SK1)`; nothing where the file has the label behind a prefix."""
+    if all(name.casefold().endswith(label.casefold()) for name in names):
+        return ""
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return f" ({names[0]}{more})"
+
+
+def _linked_markers(finding: Finding) -> str:
+    shown = [label + _name_behind(label, finding.columns[label]) if label in finding.columns else label for label in finding.labels]
+    return linked(finding.kind, shown)
 
 
 def linked(kind: Kind, labels: Sequence[str]) -> str:

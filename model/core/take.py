@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -50,6 +50,7 @@ class Take:
         source: The file that it was read from; None where it comes from none.
         origins: What each marker is called in that file; empty where that is its label.
         pinned: (frames, labels): samples that the user says are right: neither flagged nor put under another label. None for no sample.
+        tracks_from: {origin: the file's columns that hold its samples}, of markers whose labels were found by motion.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Take:
     source: Path | None = None
     origins: tuple[str, ...] = ()
     pinned: BoolArray | None = None
+    tracks_from: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
     @property
     def frames(self) -> int:
@@ -77,6 +79,11 @@ class Take:
     def file_labels(self) -> tuple[str, ...]:
         """What each marker is called in the file that the take was read from."""
         return self.origins or self.labels
+
+    @property
+    def file_columns(self) -> dict[str, tuple[str, ...]]:
+        """{label: the file's columns that hold its samples}: more than one only where labels were found by motion."""
+        return {label: self.tracks_from.get(name, (name,)) for label, name in zip(self.labels, self.file_labels, strict=True)}
 
     @property
     def present(self) -> BoolArray:

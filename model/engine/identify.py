@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,7 @@ from .subject import Subject, choose_subject
 from .trajectories import Matched, match_take
 
 if TYPE_CHECKING:
-    from ..labelling.labelled import Labelled
+    from ..labelling.labelled import Labelled, TrackLabel
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,8 +86,25 @@ def _named(
     """The take on the labels that were found."""
     # the file has these samples in other columns: no copy of it can be patched by its labels
     own_set = _set_of(found, given, prior, marker_set)
-    named = replace(found.take, source=None, findings=(*found.take.findings, *_contradicted(take, found, own_set)))
+    said = (*(_in_columns(finding, found) for finding in found.findings), *_contradicted(take, found, own_set))
+    named = replace(found.take, source=None, findings=(*take.findings, *said), tracks_from=_columns(found.tracks))
     return _identified(named, given, prior, own_set, options)
+
+
+def _columns(tracks: Iterable[TrackLabel]) -> dict[str, tuple[str, ...]]:
+    """{label: columns of the take as read that hold its samples}, of tracks with and without a label."""
+    found: dict[str, dict[str, None]] = {}
+    for row in tracks:
+        found.setdefault(row.kept_as, {})[row.column] = None
+    return {label: tuple(columns) for label, columns in found.items()}
+
+
+def _in_columns(finding: Finding, found: Labelled) -> Finding:
+    """What is said of found labels, with the columns of the take as read that it is about."""
+    rows = [row for row in found.tracks if not finding.frames or (row.first, row.last) in finding.frames]
+    if finding.labels:
+        return finding.called(_columns(row for row in rows if row.label))
+    return replace(finding, labels=tuple(dict.fromkeys(row.column for row in rows if not row.label)))
 
 
 def _contradicted(take: Take, found: Labelled, marker_set: MarkerSet | None) -> tuple[Finding, ...]:
@@ -101,7 +118,8 @@ def _contradicted(take: Take, found: Labelled, marker_set: MarkerSet | None) -> 
         label, own = labels.most_common(1)[0][0], known.find(column)
         if own is not None and own != label:
             where = f"it is taken for {label}, at whose place it sits" if label else "its label is not believed"
-            said.append(Finding("misplaced", f"{column} is not where {own} belongs throughout the take: {where}.", (label or column,)))
+            text = f"{column} is not where {own} belongs throughout the take: {where}."
+            said.append(Finding("misplaced", text, (label or column,)).called({label: (column,)}))
     return tuple(said)
 
 

@@ -190,7 +190,9 @@ def _solve(
         corrections = [each.finding(take.number) for each in in_order((*matched.sides, *swaps))]
         before = (*matched.findings, *lacking, *attached, *(each.finding for each in restuck), *corrections)
         coverage = look_covered(final.cleaned, body.actor, keep_guessed=settings.keep_guessed)
-        findings = (*before, *final.cleaned.findings, *coverage.findings, *_far_off(final.cleaned, markers))
+        columns = {**take.file_columns, **matched.take.file_columns}
+        after = (*final.cleaned.findings, *coverage.findings, *_far_off(final.cleaned, markers))
+        findings = tuple(each if each in take.findings else each.called(columns) for each in (*before, *after))
     return Solution(final.cleaned, body.actor, rotations, positions, markers, watch.seconds, contacts, findings, coverage.keyed)
 
 

@@ -60,7 +60,10 @@ def match_take(take: Take, subject: Subject) -> Matched:
     righted, sides = without_pinned(known, righted, sides)
     others, findings = enough_samples(unknown)
     whole = righted.beside(others) if others.labels else righted
-    return Matched(whole, placement, others.labels, sides, (*known.findings, *findings, *mirrored))
+    columns = {**unknown.file_columns, **known.file_columns}
+    matching = known.findings[len(take.findings) :]
+    said = tuple(finding.called(columns) for finding in (*matching, *findings, *mirrored))
+    return Matched(whole, placement, others.labels, sides, (*take.findings, *said))
 
 
 def resettle(matched: Matched, subject: Subject, guess: InitialGuess, seen: Observations) -> Matched | None:
@@ -131,11 +134,14 @@ def _misplaced(take: Take, row: int, labels: tuple[str, ...], settled: Settled, 
     if held == (row if row < known else -1):
         return None
     if row >= known:
-        return Finding("misplaced", f"{name} is taken for {labels[held]}, at whose place it sits.", (labels[held],))
+        text = f"{name} is taken for {labels[held]}, at whose place it sits."
+        return Finding("misplaced", text, (labels[held],)).called({labels[held]: take.file_columns[take.labels[row]]})
     away_mm = 1000 * float(settled.away_m[row])
     where = f"it is taken for {labels[held]}, at whose place it sits" if held >= 0 else "its label is not believed"
     said = f"{name} is {away_mm:.0f} mm from where {labels[row]} belongs throughout the take: {where}."
-    return Finding("misplaced", said, (labels[held] if held >= 0 else name,), numbers={"away_mm": round(away_mm, 1)})
+    label = labels[held] if held >= 0 else name
+    finding = Finding("misplaced", said, (label,), numbers={"away_mm": round(away_mm, 1)})
+    return finding.called({label: take.file_columns[take.labels[row]]})
 
 
 @dataclass(frozen=True, eq=False)

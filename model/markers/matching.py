@@ -127,8 +127,9 @@ def match_all(take: Take, marker_set: MarkerSet) -> tuple[Take, Take]:
     mine = [index for index in labelled if index not in used and _belongs(take.labels[index], names[index], person)]
     computed = [index for index in mine if COMPUTED.search(bare_name(_without(take.labels[index], person)))]
     if computed:
-        points = tuple(names[index][1] for index in computed)
-        findings.append(Finding("left out", f"Left out, as they are computed points, not markers: {listed(points)}.", points))
+        points = {names[index][1]: (take.labels[index],) for index in computed}
+        said = f"Left out, as they are computed points, not markers: {listed(tuple(points))}."
+        findings.append(Finding("left out", said, tuple(points)).called(points))
     absent = tuple(label for label in marker_set.labels if label not in labels)
     if 0 < len(absent) <= SAID_WHEN_ABSENT * len(labels):
         findings.append(Finding("missing", f"Solved without these markers of the set, which the file lacks: {listed(absent)}.", absent))

@@ -33,7 +33,7 @@ def build_report(solution: Solution, seconds: Mapping[str, float]) -> dict[str, 
         where there is no such sample), `marker_sigma_mm` {label: standard deviation, root mean square of the three axes}, how sure the
         actor is of its markers' places, the least sure first, without those of which it says nothing, `flagged` {label: {reason:
         samples}}, `contacts` {foot: {sole: {`spans`, `seconds`}}}, how often and how long each stands, `findings` [{`kind`, `text`,
-        `labels`, `bones`, `frames` [[first, last], ...], `numbers`}] (see `Finding`), and `warnings`, the findings in sentences.
+        `labels`, `bones`, `frames` [[first, last], ...], `numbers`, `columns`}] (see `Finding`), and `warnings`, the findings in sentences.
     """
     take = solution.clean.take
     return {

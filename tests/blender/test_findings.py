@@ -62,3 +62,18 @@ def test_show_says_what_is_gone(ext, load, make_take, finding):
     take = load(make_take(labels=("A", "B", "C")))
     with pytest.raises(ext("model.core.take").BonesetterError, match="has none of these markers any more"):
         ext("operators.findings").select_finding(bpy.context, take, finding("dropped", "Dropped.", ("Z",)))
+
+
+def test_show_selects_markers_that_the_file_calls_otherwise(ext, load, make_take, finding):
+    take = load(make_take(labels=("LR-SK1", "LR_SK2", "*7", "*9")))
+    module, context = ext("operators.findings"), bpy.context
+    swapped = finding("swapped back", "RSK1 and RSK2 were exchanged.", ("RSK1", "RSK2"), frames=((4, 9),))
+    doubtful = finding("doubtful label", "These found labels are doubtful, check them: RMT5.", ("RMT5",))
+    missing = finding("missing", "Solved without these markers of the set, which the file lacks: LELB.", ("LELB",))
+    columns = {"RSK1": ("LR-SK1",), "RSK2": ("LR_SK2",), "RMT5": ("*7", "*9")}
+    module.keep_findings(take, [each.called(columns).document(int) for each in (swapped, doubtful, missing)])
+    for index, names in ((0, {"LR-SK1", "LR_SK2"}), (1, {"*7", "*9"})):
+        assert bpy.ops.bonesetter.show_finding(index=index) == {"FINISHED"}
+        assert {one.name.partition(".")[0] for one in context.view_layer.objects.selected} == names
+    assert [item.somewhere for item in take.bonesetter.findings] == [True, True, False]
+    assert take.bonesetter.findings[0].name == "RSK1 (LR-SK1) and RSK2 (LR_SK2) were exchanged."

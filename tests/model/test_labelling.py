@@ -264,7 +264,10 @@ def test_points_that_are_no_set_of_ours_get_no_labels() -> None:
 def test_a_take_without_labels_is_solved_as_if_it_had_them(somebody: SyntheticTake) -> None:
     stripped = strip_labels(somebody.take, 1)
     solution, labelled = (solve_take(take, Settings(), marker_set=load_marker_set()) for take in (stripped.take, somebody.take))
-    assert "labelled" in {finding.kind for finding in solution.findings}
+    (said,) = (finding for finding in solution.findings if finding.kind == "labelled")
+    assert set(said.labels) == set(somebody.take.labels)
+    assert set(said.markers) <= set(stripped.take.labels), "what was found is told by the file's columns too"
+    assert len(said.markers) >= len(said.labels)
     assert "labelled" not in {finding.kind for finding in labelled.findings}
     assert np.linalg.norm(solution.positions - labelled.positions, axis=-1).mean() < 0.0005
 

@@ -254,6 +254,17 @@ def test_a_whole_solve_puts_mistakes_right_and_reports_them(clean):
     assert sum("in 311 to 340" in warning for warning in report["warnings"]) == 1
 
 
+def test_a_whole_solve_tells_corrections_by_the_names_of_the_file(clean):
+    take = swapped(clean.take, "LFWT", "RFWT", 300, 330)
+    own = {"LFWT": "Otto:LASI", "RFWT": "Otto:RFWT"}
+    take = replace(take, labels=tuple(own.get(label, f"Otto:{label}") for label in take.labels))
+    (found,) = solve_take(take, Settings(), marker_set=CMU).findings
+    assert set(found.labels) == set(own)
+    assert set(found.markers) == set(own.values())
+    assert "LFWT (Otto:LASI)" in found.text
+    assert "Otto:RFWT" not in found.text
+
+
 def test_a_whole_solve_of_a_clean_take_corrects_nothing(clean):
     solution = solve_take(clean.take, Settings())
     assert solution.findings == ()
