@@ -12,7 +12,7 @@ import torch
 from ..core.take import FloatArray, IntArray
 from ..solver.frames import joined
 from .key_frames import KeyFrames
-from .registration import Registration, register
+from .registration import Begun, Registration, register
 from .template import Template
 
 #: The template is told by so many of the key frames, from so many poses in each heading.
@@ -43,23 +43,28 @@ class Choice:
         return self.costs[self.template.name] <= UNKNOWN_COST
 
 
-def choose(templates: Sequence[Template], keys: KeyFrames, turns: FloatArray) -> Choice:
+def choose(templates: Sequence[Template], keys: KeyFrames, begin: FloatArray | Sequence[Begun]) -> Choice:
     """Find the template that fits.
 
     Args:
         templates: At least one.
         keys: Of the take.
-        turns: Root rotations to start from, see `register`.
+        begin: Root rotations to start from, or bodies that were found in each key frame, see `register`.
     """
+
     count = len(keys.frames)
     trial = np.unique(np.linspace(0, count - 1, min(TRIAL_KEYS, count)).round().astype(int))
     rest = np.setdiff1d(np.arange(count), trial)
-    tried = [register(template, keys.only(trial), turns, TRIAL_POSES) for template in templates]
+
+    def of(frames: IntArray) -> FloatArray | Sequence[Begun]:
+        return begin if isinstance(begin, np.ndarray) else [begin[frame] for frame in frames.tolist()]
+
+    tried = [register(template, keys.only(trial), of(trial), TRIAL_POSES) for template in templates]
     costs = [_cost_of_a_point(each, keys, trial) for each in tried]
     best = int(np.argmin(costs))
     registration = tried[best]
     if len(rest):
-        registration = _together(registration, register(templates[best], keys.only(rest), turns, TRIAL_POSES), trial, rest)
+        registration = _together(registration, register(templates[best], keys.only(rest), of(rest), TRIAL_POSES), trial, rest)
     names = [template.name for template in templates]
     return Choice(templates[best], registration, dict(zip(names, costs, strict=True)))
 

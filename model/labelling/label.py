@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from ..actors import prior as priors
 from ..actors.actor import Actor
 from ..actors.hierarchy import same_hierarchy
 from ..actors.prior import Prior
+from ..core.findings import Finding
 from ..core.parallel import side_by_side, usable_cores
 from ..core.take import BonesetterError, IntArray, Take
 from ..marker_sets.marker_set import MarkerSet, bare_name, bundled_marker_sets
@@ -20,15 +22,18 @@ from ..markers.computed import without_computed
 from ..markers.matching import COMPUTED
 from ..proposer.starts import Initialise, other_hierarchy
 from ..solver.device import one_torch_thread
+from .anywhere import Candidate, begun, look_anywhere
 from .assignment import assign_tracks
 from .choice import Choice, choose
 from .key_frames import FEWEST, KeyFrames, choose_key_frames, long_tracks
 from .labelled import Labelled, columns_of, findings_of, relabelled, table
+from .layout import set_of_actor
 from .refinement import Refined, group_costs, refine
 from .registration import any_way, upright, votes
 from .swaps import exchanged_back
 from .template import Template, template_of_actor, template_of_set
 from .tracks import OPEN, Tracks, cut_tracks
+from .unknown import Known, known_of, label_unknown
 
 #: A body is looked for among at least so many points.
 FEWEST_POINTS = 10
@@ -47,6 +52,9 @@ def label_take(
     prior: Prior | None = None,
     progress: Progress | None = None,
     workers: int | None = None,
+    *,
+    unknown_set: bool = False,
+    sets: Sequence[MarkerSet] | None = None,
 ) -> Labelled:
     """Find the labels of a take by motion. What the take's columns are called does not matter.
 
@@ -57,27 +65,61 @@ def label_take(
         prior: What is known of people; None for the bundled one.
         progress: Called with a stage and the part of the whole that is done, 0 to 1.
         workers: Threads; None for as many as there are cores. The result is the same for any number.
+        unknown_set: The markers are of no set that is known; else that is found out, where no set explains the take.
+        sets: Those that are known; None for the bundled ones.
 
     Raises:
         BonesetterError: No body is found in it.
     """
     known = prior or priors.bundled()
     with one_torch_thread(), side_by_side(workers or usable_cores()), torch.no_grad():
-        return _label(take, actor, marker_set, known, progress or (lambda _stage, _part: None))
+        what = Hints(actor, marker_set, known, tuple(sets or bundled_marker_sets()), unknown_set)
+        return _label(take, what, progress or (lambda _stage, _part: None))
 
 
-def templates(actor: Actor | None, marker_set: MarkerSet | None, prior: Prior) -> tuple[list[Template], Initialise | None]:
-    """What may be looked for, and where poses begin if the network does not know the actor's joints."""
-    if actor is None:
-        sets = [marker_set] if marker_set else [known for known in bundled_marker_sets() if not known.name.startswith(CATALOGUE)]
-        return [template_of_set(known, prior) for known in sets], None
-    if same_hierarchy(actor, prior):
-        return [template_of_actor(actor, prior)], None
-    own, _, initialise = other_hierarchy(actor, prior, marker_set or bundled_marker_sets()[0])
-    return [template_of_actor(actor, own)], initialise
+@dataclass(frozen=True, eq=False)
+class Hints:
+    """What is known of whom a take shows, see `label_take`."""
+
+    actor: Actor | None
+    marker_set: MarkerSet | None
+    prior: Prior
+    sets: tuple[MarkerSet, ...]
+    unknown_set: bool
+
+    @property
+    def told(self) -> bool:
+        """Whether it is told what to look for."""
+        return self.actor is not None or self.marker_set is not None
+
+    @cached_property
+    def people(self) -> Known:
+        """What is known of anybody."""
+        return known_of(self.prior, self.sets)
+
+    @property
+    def templates(self) -> list[Template]:
+        """What may be looked for."""
+        return self._looked_for[0]
+
+    @property
+    def initialise(self) -> Initialise | None:
+        """Where poses begin if the network does not know the actor's joints."""
+        return self._looked_for[1]
+
+    @cached_property
+    def _looked_for(self) -> tuple[list[Template], Initialise | None]:
+        actor, prior = self.actor, self.prior
+        if actor is None:
+            sets = [self.marker_set] if self.marker_set else [known for known in self.sets if not known.name.startswith(CATALOGUE)]
+            return [template_of_set(known, prior) for known in sets], None
+        if same_hierarchy(actor, prior):
+            return [template_of_actor(actor, prior)], None
+        own, _, initialise = other_hierarchy(actor, prior, self.marker_set or self.sets[0])
+        return [template_of_actor(actor, own)], initialise
 
 
-def _label(take: Take, actor: Actor | None, marker_set: MarkerSet | None, prior: Prior, progress: Progress) -> Labelled:
+def _label(take: Take, what: Hints, progress: Progress) -> Labelled:
     """See `label_take`."""
     progress("look", 0.0)
     take, computed = without_computed(take)
@@ -86,38 +128,55 @@ def _label(take: Take, actor: Actor | None, marker_set: MarkerSet | None, prior:
     keys = choose_key_frames(tracks, take.up_axis, FEWEST)
     if not len(keys.frames) or keys.there.sum(axis=1).max() < FEWEST_POINTS:
         raise BonesetterError(f"{take.name} has fewer than {FEWEST_POINTS} points near each other in any frame: nobody can be found in it.")
-    candidates, initialise = templates(actor, marker_set, prior)
-    choice = choose(candidates, keys, upright(take.up_axis))
-    if not choice.explains or len(choice.registration.believed) < len(keys.frames) / 2:
-        # nobody stands: the costlier search, in which people lie
-        lying = choose(candidates, keys, any_way(take.up_axis))
-        choice = min(choice, lying, key=lambda one: one.costs[one.template.name])
-    if not choice.explains:
-        raise BonesetterError(_unexplained(take, choice, told=actor is not None or marker_set is not None))
-    template = choice.template if choice.template.given else choice.template.scaled(choice.registration.size)
-    progress("look", PROGRESS_AFTER["look"])
 
     def part(done: float) -> None:
         progress("label", PROGRESS_AFTER["look"] + done * (PROGRESS_AFTER["label"] - PROGRESS_AFTER["look"]))
 
-    refined = refine(template, tracks, first_labels(choice, keys, tracks), initialise, part)
-    refined = compared(template, tracks, refined, initialise)
+    found = _find(take, keys, what)
+    progress("look", PROGRESS_AFTER["look"])
+    if isinstance(found, Choice):
+        template = found.template if found.template.given else found.template.scaled(found.registration.size)
+        initialise = what.initialise
+        refined = refine(template, tracks, first_labels(found, keys, tracks), initialise, part)
+        refined = compared(template, tracks, refined, initialise)
+    else:
+        template, refined = label_unknown(take, tracks, keys, found, what.people, part)
     progress("compare", PROGRESS_AFTER["compare"])
+    return _labelled(take, tracks, template, refined, computed)
+
+
+def _find(take: Take, keys: KeyFrames, what: Hints) -> Choice | list[list[Candidate]]:
+    """The template that the key frames show, or, if none explains them, the likeliest poses of each by the skin alone."""
+    choice = None
+    if not what.unknown_set:
+        choice = choose(what.templates, keys, upright(take.up_axis))
+        if choice.explains and len(choice.registration.believed) >= len(keys.frames) / 2:
+            return choice
+    # nobody stands, or nobody wears a set that is known: poses that are found by the skin
+    candidates = look_anywhere(what.people.surface, what.prior, keys, take.up_axis)
+    if choice is not None:
+        lying = choose(what.templates, keys, any_way(take.up_axis) if what.initialise else [begun(each) for each in candidates])
+        choice = min(choice, lying, key=lambda one: one.costs[one.template.name])
+        if choice.explains:
+            return choice
+        if what.told:
+            raise BonesetterError(
+                f"The points of {take.name} are not where {choice.template.name} has its markers: choose another actor or marker set."
+            )
+    return candidates
+
+
+def _labelled(take: Take, tracks: Tracks, template: Template, refined: Refined, computed: tuple[Finding, ...]) -> Labelled:
+    """What is handed on."""
     columns = columns_of(tracks, refined.labels, template.labels)
     rows = table(take, tracks, refined.labels, refined.evidence.scores, template, columns)
     said = (*computed, *findings_of(template.name, rows, take.rate_hz))
+    actor, marker_set = refined.followed.actor, template.marker_set
+    if template.made:
+        actor = actor.only([row for row in range(len(actor.labels)) if (refined.labels == row).any()])
+        marker_set = set_of_actor(actor, take.name)
     found = replace(relabelled(take, tracks, columns), findings=(*take.findings, *said))
-    return Labelled(found, tuple(rows), refined.followed.actor, template.marker_set, said)
-
-
-def _unexplained(take: Take, choice: Choice, *, told: bool) -> str:
-    """Why no label is given: wrong ones would cost more than none."""
-    if told:
-        return f"The points of {take.name} are not where {choice.template.name} has its markers: choose another actor or marker set."
-    return (
-        f"The points of {take.name} are not where a bundled marker set has its markers ({choice.template.name} comes nearest): describe "
-        "yours in a marker-set file and give it as --layout, or give an actor."
-    )
+    return Labelled(found, tuple(rows), actor, marker_set, said)
 
 
 def first_labels(choice: Choice, keys: KeyFrames, tracks: Tracks) -> IntArray:

@@ -20,8 +20,19 @@ def layout_of(labelled: Labelled) -> MarkerSet:
     """A set of the labels that have samples, at the places on the bones that were found."""
     used = set(labelled.take.labels)
     actor = labelled.actor.only([row for row, label in enumerate(labelled.actor.labels) if label in used])
-    own = marker_set_of(actor, labelled.marker_set or bundled_marker_sets()[0])
-    return replace(own, name=f"found in {labelled.take.name}", places=_places(actor))
+    return set_of_actor(actor, labelled.take.name, labelled.marker_set)
+
+
+def set_of_actor(actor: Actor, take_name: str, others: MarkerSet | None = None) -> MarkerSet:
+    """A set of an actor's labels, at their places on the bones.
+
+    Args:
+        actor: Of the bundled hierarchy.
+        take_name: Of the take that it was fitted to.
+        others: A set that knows the labels by further names; None for a bundled one.
+    """
+    own = marker_set_of(actor, others or bundled_marker_sets()[0])
+    return replace(own, name=f"found in {take_name}", places=_places(actor))
 
 
 def _places(actor: Actor) -> tuple[Place, ...]:

@@ -13,6 +13,7 @@ offsets together, that brings the labels nearest to what they are assigned. The 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -195,12 +196,26 @@ class Tried:
         return replace(self, pose=self.pose[torch.tensor(rows)], size=self.size[rows])
 
 
-def annealed(body: Body, terms: Terms, tried: Tried, scales_m: tuple[float, ...], spread: Tensor, *, fit_size: bool = False) -> Tried:
+#: Says, of squared distances (frames, labels, points) in m^2 and a scale in m, how much of each label is at each point, and the variances
+#: (labels,) in m^2 by which that was told.
+Assign = Callable[[Tensor, float], tuple[Tensor, Tensor]]
+
+
+def to_labels(spread: Tensor) -> Assign:
+    """The assignment of labels that are put on as freely as the spread (labels,) says, in m: each at one point at most."""
+
+    def assign(squared: Tensor, scale_m: float) -> tuple[Tensor, Tensor]:
+        variance = scale_m**2 + spread**2
+        return soft_assignment(squared, variance), variance
+
+    return assign
+
+
+def annealed(body: Body, terms: Terms, tried: Tried, scales_m: tuple[float, ...], assign: Assign, *, fit_size: bool = False) -> Tried:
     """Bodies drawn to the points, one assignment and one step for each scale."""
     for scale in scales_m:
-        variance = scale**2 + spread**2
         markers, points = body.posed(tried.pose).markers, tried.shrunk
-        part = soft_assignment(squared_distances(markers, points), variance)
+        part, variance = assign(squared_distances(markers, points), scale)
         mass = part.sum(2)
         targets, weights = (part @ points) / mass.clamp_min(1e-6)[..., None], mass / variance
         if fit_size:
@@ -267,14 +282,27 @@ def starts(body: Body, turns: FloatArray, poses: Tensor, centre: Tensor) -> Pose
     return Pose(centre - body.posed(pose).markers.mean(1), pose.turn, pose.q)
 
 
-def register(template: Template, keys: KeyFrames, turns: FloatArray, poses: int = POSES) -> Registration:
+@dataclass(frozen=True, eq=False)
+class Begun:
+    """Bodies in one key frame from which others begin.
+
+    Attributes:
+        pose: Of them, as `Tried` has it: of a mean size, drawn together about the middle of the frame's points.
+        size: (F,) how large each is, of that.
+    """
+
+    pose: Pose
+    size: Tensor
+
+
+def register(template: Template, keys: KeyFrames, begin: FloatArray | Sequence[Begun], poses: int = POSES) -> Registration:
     """Find a body in each key frame by itself.
 
     Args:
         template: The body.
         keys: At least one frame, with at least one point.
-        turns: (turns, 3, 3) root rotations to start from.
-        poses: How many poses to start from in each of them.
+        begin: (turns, 3, 3) root rotations to start from, or bodies of the template's joints that were found in each key frame.
+        poses: How many poses to start from in each rotation.
     """
     body = Body(template.actor, template.prior.pose, torch.device("cpu"), torch.float32)
     terms = prior_terms(template.prior.pose, SECONDS_APART, torch.zeros(1))
@@ -284,12 +312,11 @@ def register(template: Template, keys: KeyFrames, turns: FloatArray, poses: int 
     def work(key: int) -> tuple[Pose, float, float, FloatArray]:
         own = keys.points[key][keys.there[key]]
         points = torch.as_tensor(own, dtype=torch.float32)
-        pose = starts(body, turns, shapes, points.mean(0))
-        tried = Tried(pose, torch.ones(pose.frames), points, points.mean(0))
-        tried = annealed(body, terms, tried, WIDE_M, spread)
-        costs = _choice_cost(body, terms, tried, spread)
-        kept = distinct(body.posed(tried.pose).markers, costs, max(KEPT_LEAST, int(KEPT * pose.frames)))
-        tried = annealed(body, terms, tried.only(kept), NARROW_M, spread, fit_size=fit_size)
+        if isinstance(begin, np.ndarray):
+            tried = _begun_in(body, terms, points, starts(body, begin, shapes, points.mean(0)), spread)
+        else:
+            tried = _of_size(begin[key], points, free=fit_size)
+        tried = annealed(body, terms, tried, NARROW_M, to_labels(spread), fit_size=fit_size)
         markers = to_array(tried.grown(body.posed(tried.pose).markers))
         ends = to_array(pose_cost(terms, tried.pose)) + [hard_cost(each_body, own, template.spread) for each_body in markers]
         best = int(np.argmin(ends))
@@ -297,6 +324,20 @@ def register(template: Template, keys: KeyFrames, turns: FloatArray, poses: int 
 
     pose, costs, sizes, markers = zip(*each(work, range(len(keys.frames))), strict=True)
     return Registration(body, joined(list(pose)), np.array(costs), np.array(sizes), np.array(markers))
+
+
+def _begun_in(body: Body, terms: Terms, points: Tensor, pose: Pose, spread: Tensor) -> Tried:
+    """The most promising of bodies that start in many poses."""
+    tried = Tried(pose, torch.ones(pose.frames), points, points.mean(0))
+    tried = annealed(body, terms, tried, WIDE_M, to_labels(spread))
+    costs = _choice_cost(body, terms, tried, spread)
+    return tried.only(distinct(body.posed(tried.pose).markers, costs, max(KEPT_LEAST, int(KEPT * pose.frames))))
+
+
+def _of_size(begun: Begun, points: Tensor, *, free: bool) -> Tried:
+    """Bodies that were found, at their sizes or, where these are not free, at the template's."""
+    tried = Tried(begun.pose, begun.size, points, points.mean(0))
+    return tried if free else tried.by(1 / begun.size)
 
 
 def votes(registration: Registration, keys: KeyFrames, believed: IntArray, spread: FloatArray, tracks: int) -> FloatArray:

@@ -43,7 +43,8 @@ class Template:
         deviation: (labels, 3) in metres, on the zero pose's axes: how far from its place each label is expected.
         actor: To begin with.
         given: Whether the actor is the take's own.
-        marker_set: Of the labels; None where they are an actor's.
+        marker_set: Of the labels; None where they are an actor's, or were made of tracks.
+        made: Whether the labels were made of tracks.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Template:
     actor: Actor
     given: bool = False
     marker_set: MarkerSet | None = None
+    made: bool = False
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -74,6 +76,11 @@ class Template:
         return replace(self, actor=replace(self.actor, skeleton=skeleton, marker_offsets=self.actor.marker_offsets * size))
 
 
+def is_technical(label: str) -> bool:
+    """Whether a marker of the CMU set marks no landmark."""
+    return label in TECHNICAL_MM and label not in ("C7", "CLAV")
+
+
 def template_of_set(marker_set: MarkerSet, prior: Prior) -> Template:
     """A person of mean build with a set's markers.
 
@@ -85,7 +92,7 @@ def template_of_set(marker_set: MarkerSet, prior: Prior) -> Template:
     place = centred.placement(marker_set, marker_set.labels)
     learned = np.linalg.norm(place.offset_deviation, axis=-1) / np.sqrt(3)
     likes = [where.like or label for label, where in zip(marker_set.labels, marker_set.places, strict=True)]
-    spread = np.maximum(learned, [TECHNICAL_M if like in TECHNICAL_MM and like not in ("C7", "CLAV") else LANDMARK_M for like in likes])
+    spread = np.maximum(learned, [TECHNICAL_M if is_technical(like) else LANDMARK_M for like in likes])
     deviation = np.repeat(np.maximum(spread, 0.02)[:, None], 3, axis=1)
     for row, (like, where) in enumerate(zip(likes, marker_set.places, strict=True)):
         if like in TECHNICAL_MM and where.offset_mm is None:

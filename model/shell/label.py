@@ -33,6 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--layout", type=Path, metavar="SET.json", help="a marker set of your own instead of the bundled one that fits best"
     )
     parser.add_argument(
+        "--unknown-layout", action="store_true", help="the markers are of no set: they get names by the bones on which they are found"
+    )
+    parser.add_argument(
         "--save-layout", type=Path, metavar="SET.json", help="save what was found as SET.json and SET.actor.json (one take only)"
     )
     parser.add_argument("--force", action="store_true", help="overwrite files that exist")
@@ -46,6 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
         BonesetterError: The actor or the marker set cannot be read, or the folder not be made.
     """
     saved = arguments.save_layout
+    if arguments.unknown_layout and (arguments.layout or arguments.actor):
+        raise UsageError("--unknown-layout goes with neither --layout nor --actor: these say where the markers are.")
     if saved and len(arguments.takes) > 1:
         raise UsageError("--save-layout takes one take: each has its own actor.")
     stems = [take.stem.casefold() for take in arguments.takes]
@@ -62,11 +67,15 @@ def run(arguments: argparse.Namespace) -> int:
     marker_set = load_marker_set(arguments.layout) if arguments.layout else None
     make_folders(jobs)
     return run_each(
-        jobs, lambda job: read_take(job.take), lambda: None, lambda job, take: _label(job, take, actor, marker_set), force=arguments.force
+        jobs,
+        lambda job: read_take(job.take),
+        lambda: None,
+        lambda job, take: _label(job, take, actor, marker_set, arguments.unknown_layout),
+        force=arguments.force,
     )
 
 
-def _label(job: TakeJob, take: Take, actor: Actor | None, marker_set: MarkerSet | None) -> None:
+def _label(job: TakeJob, take: Take, actor: Actor | None, marker_set: MarkerSet | None, unknown: bool) -> None:
     # not above: they bring torch
     from ..files.c3d_labels import write_labelled_c3d
     from ..labelling.label import label_take
@@ -74,7 +83,7 @@ def _label(job: TakeJob, take: Take, actor: Actor | None, marker_set: MarkerSet 
 
     begin = time.perf_counter()
     with progress_bar(take.name) as progress:
-        found = label_take(take, actor, marker_set, progress=progress)
+        found = label_take(take, actor, marker_set, progress=progress, unknown_set=unknown)
     seconds = time.perf_counter() - begin
     write_labelled_c3d(found, job.exports["c3d"])
     write_table(found, job.report)

@@ -1,0 +1,327 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Labels for a marker set that nobody has described: markers are made of the tracks themselves, and each is put on a bone.
+
+The tracks of one key frame are the first markers; those of the others are linked to them by their places in the joints' frames. Then
+the body is followed by what is labelled so far, every marker is put on the joint in whose frame it is stillest, tracks are labelled
+anew, and tracks that are still on a bone and have no label become markers, in turns until nothing changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from ..actors.placement import Placement
+from ..actors.prior import Prior
+from ..core.take import BonesetterError, BoolArray, FloatArray, IntArray, Take
+from ..marker_sets.marker_set import MarkerSet
+from ..solver.kinematics import Body
+from .agreement import agreeing, believed
+from .anywhere import Candidate
+from .assignment import assign_tracks
+from .evidence import FARTHEST_M, Evidence, find_evidence
+from .following import follow
+from .key_frames import KeyFrames
+from .landmarks import SITS_M, Landmarks, landmarks_of
+from .refinement import FEW_CHANGES, Refined
+from .surface import SEGMENT_OF, Surface, surface_of
+from .template import Template
+from .tracks import OPEN, Tracks
+
+#: How surely a marker's place is known, in m; of people of its size, how far off the skin and along it from where it was found it may be.
+PLACE_M, OFF_SKIN_M, ALONG_SKIN_M = 0.035, 0.015, 0.035
+#: Tracks of other key frames are linked to a marker by this deviation in m, and cost so much if they are not.
+LINK_M, UNLINKED = 0.03, 4.5
+#: The least part of a point that is on a joint, and how much a track may move on its joint between key frames, in m.
+LEAST_PART, MOVES_M = 0.01, 0.04
+#: A marker changes its joint where it is stiller on another by this factor, and by so much in m.
+STILLER, STILLER_M = 0.7, 0.001
+#: Beyond this distance from a joint, in m, a marker counts as moving more by this part of what is beyond.
+REACH_M, REACH_PART = 0.25, 0.04
+#: A track that has no label becomes a marker if it lasts so many seconds and moves no more on a bone than this, in m.
+NEW_SECONDS, NEW_STILL_M = 0.5, 0.03
+#: Rounds at most; the last ones judge by all frames and make no markers.
+ROUNDS, UNGATED_ROUNDS = 10, 2
+
+
+#: What the findings call it.
+NAME = "an unknown marker set"
+#: Where a point of the key frames that are believed costs more than this, nobody is there.
+NOBODY = 1.75
+
+
+@dataclass(frozen=True, eq=False)
+class Markers:
+    """Markers that were made of tracks.
+
+    Attributes:
+        joints: (markers,) index of the joint that carries each.
+        offsets: (markers, 3) in metres, from that joint.
+        labels: (tracks,) index of the marker of each, `OPEN` for none.
+        landmarks: (markers,) index of the landmark by which each sits, -1 for none.
+    """
+
+    joints: IntArray
+    offsets: FloatArray
+    labels: IntArray
+    landmarks: IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """What is known of people.
+
+    Attributes:
+        prior: Of poses and bones.
+        surface: Where their skin is.
+        landmarks: Where markers are usually put.
+        zero_places: (joints, 3) in metres, of the joints of the mean person in the zero pose.
+    """
+
+    prior: Prior
+    surface: Surface
+    landmarks: Landmarks
+    zero_places: FloatArray
+
+
+def known_of(prior: Prior, sets: Sequence[MarkerSet]) -> Known:
+    """What is known of people, and of where the given marker sets put markers."""
+    return Known(prior, surface_of(prior, sets), landmarks_of(prior, sets), prior.mean_actor().skeleton.zero_places)
+
+
+def label_unknown(
+    take: Take,
+    tracks: Tracks,
+    keys: KeyFrames,
+    candidates: Sequence[Sequence[Candidate]],
+    body: Known,
+    progress: Callable[[float], None] | None = None,
+) -> tuple[Template, Refined]:
+    """Label all tracks by markers that are made of them.
+
+    Args:
+        take: Of one person.
+        tracks: Of the take.
+        keys: Its key frames, at least one.
+        candidates: The likeliest poses of each, see `look_anywhere`.
+        body: What is known of people.
+        progress: Called with the part that is done.
+
+    Returns:
+        A template of the markers, by generated names, and what was found for it.
+
+    Raises:
+        BonesetterError: There is no body among the points.
+    """
+    chosen = [each[pick] for each, pick in zip(candidates, agreeing(candidates, keys, len(tracks)), strict=True)]
+    good = believed(chosen, keys)
+    if np.median([chosen[key].cost / keys.there[key].sum() for key in good.tolist()]) > NOBODY:
+        raise BonesetterError(
+            f"The points of {take.name} are not where a bundled marker set has its markers, and no body is found among them without one: "
+            "describe your markers in a marker-set file and give it as --layout, or give an actor."
+        )
+    size = float(np.median([chosen[key].size for key in good.tolist()]))
+    first = first_markers(chosen, keys, good, tracks, body, size)
+    template, refined = refine_markers(first, tracks, body, size, progress)
+    return named(template, refined)
+
+
+def named(template: Template, refined: Refined) -> tuple[Template, Refined]:
+    """The same by names that say where the markers are: their segments, and a number from the joints outwards."""
+    joints, offsets = template.actor.skeleton.joints, template.placement.offset_mean
+    counts: dict[str, int] = {}
+    names = [""] * len(template.labels)
+    used = set(refined.labels.tolist())
+    for row in sorted(range(len(names)), key=lambda row: (row not in used, template.joints[row], *(-np.round(offsets[row], 3)))):
+        segment = SEGMENT_OF[joints[template.joints[row]]]
+        counts[segment] = counts.get(segment, 0) + 1
+        names[row] = f"{segment} {counts[segment]}"
+    labels = tuple(names)
+    body = refined.followed.body
+    actor = replace(body.actor, labels=labels)
+    followed = replace(refined.followed, body=Body(actor, template.prior.pose, torch.device("cpu"), torch.float32))
+    place = replace(template.placement, labels=labels)
+    return replace(template, placement=place, actor=replace(template.actor, labels=labels)), replace(refined, followed=followed)
+
+
+def first_markers(chosen: Sequence[Candidate], keys: KeyFrames, believed: IntArray, tracks: Tracks, body: Known, size: float) -> Markers:
+    """Markers from key frames.
+
+    Args:
+        chosen: The pose of each key frame.
+        keys: The key frames.
+        believed: Those that count.
+        tracks: Of the take.
+        body: What is known of people.
+        size: Of the body in the key frames, of a mean one.
+    """
+    places: dict[int, list[FloatArray]] = {}
+    likely: dict[int, list[FloatArray]] = {}
+    for key in believed.tolist():
+        points, pose = keys.points[key][keys.there[key]], chosen[key]
+        local = np.einsum("jba,pjb->pja", pose.rotations, points[:, None] - pose.positions)
+        for row, track in enumerate(keys.tracks[key][keys.there[key]].tolist()):
+            places.setdefault(track, []).append(local[row])
+            likely.setdefault(track, []).append(np.log(pose.on_joints[row] + LEAST_PART))
+    means = {track: np.mean(each, axis=0) for track, each in places.items()}
+    joint_of = {track: _likeliest(np.array(places[track]), np.array(likely[track]), body.surface.carriers) for track in places}
+    first = max(believed.tolist(), key=lambda key: (int(keys.there[key].sum()), -chosen[key].cost))
+    rows = keys.tracks[first][keys.there[first]]
+    joints = np.array([joint_of[int(track)] for track in rows])
+    offsets = np.array([means[int(track)][joint] for track, joint in zip(rows, joints, strict=True)])
+    scores = np.zeros((len(tracks), len(rows)))
+    for track, mean in means.items():
+        squared = ((mean[joints] - offsets) ** 2).sum(-1)
+        scores[track] = (UNLINKED - squared / (2 * LINK_M**2)) * len(places[track])
+    scores[rows] = 0.0
+    scores[rows, np.arange(len(rows))] = 1e4
+    moves = np.zeros((len(rows), len(body.zero_places)))
+    landmarks = body.landmarks.nearest(joints, body.zero_places[joints] + offsets / size, moves)
+    found = np.array([means[int(track)] for track in rows])
+    joints = np.where(landmarks >= 0, body.landmarks.joints[landmarks], joints)
+    offsets = found[np.arange(len(rows)), joints]
+    return Markers(joints, offsets, assign_tracks(scores, tracks, np.array(sorted(means))), landmarks)
+
+
+def _likeliest(places: FloatArray, likely: FloatArray, carriers: BoolArray) -> int:
+    """The joint of a track, of its places (keys, joints, 3) and of how likely it is on each joint (keys, joints), as a logarithm."""
+    scatter = ((places - places.mean(axis=0)) ** 2).sum(-1).mean(axis=0)
+    cost = -likely.mean(axis=0) + np.sqrt(len(places)) * scatter / (2 * MOVES_M**2)
+    return int(np.where(carriers, cost, np.inf).argmin())
+
+
+def template_of_markers(markers: Markers, body: Known, size: float) -> Template:
+    """A person of unknown build with these markers.
+
+    A marker is expected on its landmark, or else on the skin, not far along it from where it was found: otherwise offsets and bones would
+    make up for one another's errors, and a body that is found too large would stay so.
+
+    Args:
+        markers: Found on a body of the given size.
+        body: What is known of people.
+        size: Of the body, of a mean one.
+    """
+    names = tuple(f"marker {row}" for row in range(len(markers.joints)))
+    found = markers.offsets / size
+    places, normals = body.surface.near(markers.joints, found)
+    off = (normals * (found - places)).sum(axis=1, keepdims=True)
+    spread = np.sqrt(normals**2 * OFF_SKIN_M**2 + (1 - normals**2) * ALONG_SKIN_M**2)
+    on = (markers.landmarks >= 0)[:, None]
+    expected = np.where(on, body.landmarks.offsets[markers.landmarks], found - off * normals)
+    joints = tuple(int(joint) for joint in markers.joints)
+    place = Placement(names, joints, expected, np.where(on, SITS_M, spread), joints)
+    return Template(NAME, body.prior, place, np.full_like(spread, PLACE_M), body.prior.mean_actor(place), made=True)
+
+
+def refine_markers(
+    markers: Markers, tracks: Tracks, body: Known, size: float, progress: Callable[[float], None] | None = None
+) -> tuple[Template, Refined]:
+    """Label all tracks, and put every marker on its bone.
+
+    Args:
+        markers: From key frames.
+        tracks: Of the take.
+        body: What is known of people.
+        size: Of the body in the key frames, of a mean one.
+        progress: Called with the part that is done.
+    """
+    template, labels, before = template_of_markers(markers, body, size), markers.labels, None
+    ungated, number, seen_before = 0, 0, set[bytes]()
+    while True:
+        number += 1
+        followed = follow(template, tracks, labels, before)
+        evidence = find_evidence(template, tracks, labels, followed, gated=not ungated)
+        size = body.prior.actor.scale(followed.actor.skeleton) or 1.0
+        moved = reattached(markers, labels, tracks, evidence, body, size)
+        new = assign_tracks(evidence.scores, tracks)
+        changed = float(tracks.lengths[new != labels].sum()) / max(int(tracks.lengths.sum()), 1)
+        before = followed if changed < FEW_CHANGES and (moved.joints == markers.joints).all() else None
+        markers, settled = moved, not (new != labels).any() and before is not None
+        settled = settled or new.tobytes() in seen_before
+        labels = new
+        seen_before.add(labels.tobytes())
+        if not ungated and changed < FEW_CHANGES and number < ROUNDS - UNGATED_ROUNDS:
+            more = with_new(replace(markers, labels=labels), tracks, evidence, body.surface.carriers)
+            settled, before = settled and len(more.joints) == len(markers.joints), before if more is markers else None
+            markers, labels = more, more.labels
+        template = template_of_markers(markers, body, size)
+        if progress is not None:
+            progress(min(1.0, number / ROUNDS))
+        ungated += bool(ungated or settled or number >= ROUNDS - UNGATED_ROUNDS)
+        if ungated > UNGATED_ROUNDS or (ungated > 1 and settled):
+            break
+    followed = follow(template, tracks, labels)
+    return template, Refined(labels, followed, find_evidence(template, tracks, labels, followed, gated=False), number)
+
+
+def reattached(markers: Markers, labels: IntArray, tracks: Tracks, evidence: Evidence, body: Known, size: float) -> Markers:
+    """Every marker on the joint in whose frame its tracks are stillest, or on that of the landmark by which it is, at their middle there.
+
+    Args:
+        markers: As they were.
+        labels: (tracks,) by which the body was followed.
+        tracks: Of the take.
+        evidence: Of that body.
+        body: What is known of people.
+        size: Of that body, of a mean one.
+    """
+    count = len(markers.joints)
+    joints, middles, moves = (
+        markers.joints.copy(),
+        np.zeros((count, *evidence.places.shape[1:])),
+        np.zeros((count, evidence.scatter.shape[1])),
+    )
+    without = np.bincount(labels[labels != OPEN], minlength=count) == 0
+    for marker in np.flatnonzero(~without).tolist():
+        rows = np.flatnonzero(labels == marker)
+        part = tracks.lengths[rows] / tracks.lengths[rows].sum()
+        middles[marker] = (part[:, None, None] * evidence.places[rows]).sum(axis=0)
+        about = np.minimum(((evidence.places[rows] - middles[marker]) ** 2).sum(-1), FARTHEST_M**2)
+        still = np.sqrt((part[:, None] * (evidence.scatter[rows] + about)).sum(axis=0))
+        moves[marker] = _with_reach(still, middles[marker], body.surface.carriers)
+        best = int(moves[marker].argmin())
+        if moves[marker, best] < STILLER * moves[marker, joints[marker]] - STILLER_M:
+            joints[marker] = best
+    own = np.arange(count)
+    places = body.zero_places[joints] + middles[own, joints] / size
+    landmarks = np.where(without, -1, body.landmarks.nearest(joints, places, moves))
+    joints = np.where(landmarks >= 0, body.landmarks.joints[landmarks], joints)
+    offsets = np.where(without[:, None], markers.offsets, middles[own, joints])
+    return Markers(np.where(without, markers.joints, joints), offsets, labels, np.where(without, markers.landmarks, landmarks))
+
+
+def _with_reach(moves: FloatArray, middle: FloatArray, carriers: BoolArray) -> FloatArray:
+    """How much a marker moves on each joint (joints,), in m; more where it is far from the joint, of its places (joints, 3)."""
+    beyond = np.maximum(np.linalg.norm(middle, axis=-1) - REACH_M, 0.0)
+    return np.where(carriers, moves + REACH_PART * beyond, np.inf)
+
+
+def with_new(markers: Markers, tracks: Tracks, evidence: Evidence, carriers: BoolArray) -> Markers:
+    """The markers, and those that are made of tracks that have no label, in the frame that has most of these."""
+    free = np.flatnonzero((markers.labels == OPEN) & (tracks.lengths >= NEW_SECONDS * tracks.rate_hz))
+    still = [_stillest(evidence, track, carriers) for track in free.tolist()]
+    kept = [(track, joint) for track, (joint, moves) in zip(free.tolist(), still, strict=True) if moves <= NEW_STILL_M]
+    if not kept:
+        return markers
+    rows, joints = (np.array(each) for each in zip(*kept, strict=True))
+    count = np.zeros(tracks.frames + 1)
+    np.add.at(count, tracks.starts[rows], 1)
+    np.add.at(count, tracks.ends[rows], -1)
+    frame = int(np.cumsum(count).argmax())
+    here = (tracks.starts[rows] <= frame) & (frame < tracks.ends[rows])
+    rows, joints = rows[here], joints[here]
+    labels = markers.labels.copy()
+    labels[rows] = len(markers.joints) + np.arange(len(rows))
+    offsets = evidence.places[rows, joints]
+    landmarks = np.concatenate([markers.landmarks, np.full(len(rows), -1)])
+    return Markers(np.concatenate([markers.joints, joints]), np.concatenate([markers.offsets, offsets]), labels, landmarks)
+
+
+def _stillest(evidence: Evidence, track: int, carriers: BoolArray) -> tuple[int, float]:
+    """The joint on which a track moves least, and how much, in m."""
+    moves = _with_reach(np.sqrt(evidence.scatter[track]), evidence.places[track], carriers)
+    joint = int(moves.argmin())
+    return joint, float(moves[joint])

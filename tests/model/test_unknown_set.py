@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Takes whose marker set nobody has described: each stage by itself, and people with made-up markers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from model.actors import prior as priors
+from model.actors.actor import Actor
+from model.bench.labels import named_as
+from model.core.settings import Settings
+from model.core.skeleton import Skeleton
+from model.core.take import Take
+from model.engine.pipeline import solve_take
+from model.files.c3d_writer import write_c3d
+from model.labelling.agreement import agreeing
+from model.labelling.anywhere import Candidate, look_anywhere, transported
+from model.labelling.key_frames import KeyFrames, choose_key_frames
+from model.labelling.label import label_take
+from model.labelling.labelled import Labelled
+from model.labelling.landmarks import landmarks_of
+from model.labelling.surface import SEGMENT_OF, SEGMENTS, surface_of
+from model.labelling.tracks import cut_tracks
+from model.marker_sets.marker_set import bundled_marker_sets, load_marker_set
+from model.shell.cli import main
+from model.solver.kinematics import Pose
+from model.synthetic.synthesis import SyntheticTake, synthesise
+from model.synthetic.unlabelled import Labelling, Stripped, score, strip_labels
+
+#: Markers of a made-up set: of each joint how many, and how far from the bone, in m. They stand anywhere along and around it.
+LIMBS = {"Arm": (3, 0.055), "ForeArm": (3, 0.05), "FingerBase": (2, 0.035), "UpLeg": (4, 0.09), "Leg": (4, 0.06), "Foot": (3, 0.045)}
+#: On the trunk and the head: half breadth, half depth and height from the joint, in m.
+TRUNK = {"Hips": (4, 0.16, 0.11, 0.02), "Spine1": (5, 0.15, 0.115, 0.1), "Head": (4, 0.08, 0.09, 0.11)}
+
+
+def made_up(skeleton: Skeleton, seed: int) -> Actor:
+    """Somebody with markers of nobody's set, on all segments, left and right at different heights."""
+    random = np.random.default_rng(seed)
+    names, offsets = [], []
+    for joint, (count, wide, deep, up) in TRUNK.items():
+        for row in range(count):
+            angle = 2 * np.pi * (row + random.uniform(0.0, 0.6)) / count
+            names.append(joint)
+            offsets.append([wide * np.sin(angle), up + random.uniform(-0.03, 0.03), deep * np.cos(angle)])
+    for side in ("Left", "Right"):
+        for joint, (count, radius) in LIMBS.items():
+            bone = skeleton.bones[skeleton.joints.index(side + joint)]
+            first = np.cross(bone, [0.0, 0.3, 1.0])
+            across = first / np.linalg.norm(first), np.cross(bone, first) / np.linalg.norm(np.cross(bone, first))
+            for row in range(count):
+                angle = 2 * np.pi * (row + random.uniform(0.0, 0.6)) / count
+                names.append(side + joint)
+                offsets.append((row + 0.7) / count * bone + radius * (np.cos(angle) * across[0] + np.sin(angle) * across[1]))
+    labels = tuple(f"{name} {row}" for row, name in enumerate(names))
+    return Actor(skeleton, labels, tuple(skeleton.joints.index(name) for name in names), np.array(offsets))
+
+
+def take_of(actor: Actor, moving: SyntheticTake) -> Take:
+    """What cameras see of an actor's markers while he moves."""
+    markers = actor.markers(moving.motion)
+    seen = markers + np.random.default_rng(0).normal(scale=5e-4, size=markers.shape)
+    return Take("somebody", actor.labels, seen, np.zeros(seen.shape[:2]), moving.motion.rate_hz)
+
+
+@pytest.fixture(scope="module")
+def moving() -> SyntheticTake:
+    return synthesise(5.0, 60.0)
+
+
+@pytest.fixture(scope="module")
+def somebody(moving: SyntheticTake) -> Actor:
+    return made_up(moving.motion.skeleton, 4)
+
+
+@pytest.fixture(scope="module")
+def hard(moving: SyntheticTake, somebody: Actor) -> Stripped:
+    return strip_labels(take_of(somebody, moving), 1, hard=True)
+
+
+@pytest.fixture(scope="module")
+def found(hard: Stripped) -> Labelled:
+    return label_take(hard.take)
+
+
+def scored(stripped: Stripped, found: Labelled) -> tuple[Labelling, dict[str, str]]:
+    """How many samples of a marker are together, and {true name: found label}."""
+    labels = [label for label in found.take.labels if not label.startswith("*")]
+    positions = found.take.positions[:, : len(labels)]
+    names = named_as(stripped, positions, labels)
+    return score(stripped, positions, names), dict(zip(names, labels, strict=True))
+
+
+def test_the_skin_covers_every_segment_and_is_the_same_on_both_sides() -> None:
+    surface = surface_of(priors.bundled(), bundled_marker_sets())
+    counts = np.bincount(surface.segments, minlength=len(SEGMENTS))
+    assert (counts > 0).all()
+    assert surface.shares.sum() == pytest.approx(1.0)
+    names = list(SEGMENTS)
+    for left in (name for name in names if name.endswith(".L")):
+        rows = [names.index(left), names.index(f"{left[:-2]}.R")]
+        assert counts[rows[0]] == counts[rows[1]]
+        assert surface.shares[rows[0]] == pytest.approx(surface.shares[rows[1]])
+
+
+def test_a_place_off_the_skin_is_led_back_to_it_along_its_normal() -> None:
+    surface = surface_of(priors.bundled(), bundled_marker_sets())
+    rows = np.arange(0, len(surface.joints), 7)
+    joints, normals = np.array(surface.joints)[rows], surface.normals[rows]
+    places, found = surface.near(joints, surface.actor.marker_offsets[rows] + 0.005 * normals)
+    assert places == pytest.approx(surface.actor.marker_offsets[rows])
+    assert found == pytest.approx(normals)
+    assert np.linalg.norm(normals, axis=-1) == pytest.approx(1.0)
+
+
+def test_every_point_is_explained_once_or_is_nobodys() -> None:
+    # three places, two of them on one segment; a point at the first, one between the others, one far away
+    squared = torch.tensor([[[0.0, 0.5, 4.0], [0.5, 0.001, 4.0], [0.5, 0.001, 4.0]]])
+    on = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
+    part = transported(squared, torch.full((3,), 0.05**2), on, torch.tensor([0.5, 0.5]))[0]
+    assert part[:, 0].sum() == pytest.approx(1.0, abs=0.02)
+    assert part[1:, 1] == pytest.approx(torch.full((2,), 0.5), abs=0.02)
+    assert part[:, 2].sum() < 0.01
+
+
+def candidate(cost: float, segments: list[int]) -> Candidate:
+    """A pose that puts points on segments."""
+    on = np.eye(2)[segments]
+    nothing = np.zeros((1, 3))
+    return Candidate(Pose(torch.zeros(1, 3), torch.eye(3)[None], torch.zeros(1, 1)), 1.0, cost, on, nothing, np.eye(3)[None], on)
+
+
+def test_poses_are_chosen_by_which_every_track_stays_on_one_segment() -> None:
+    keys = KeyFrames(np.arange(3), np.zeros((3, 4, 3)), np.tile(np.arange(4), (3, 1)))
+    left_first, right_first = [0, 0, 1, 1], [1, 1, 0, 0]
+    poses = [
+        [candidate(10.0, left_first), candidate(11.0, right_first)],
+        [candidate(10.0, right_first), candidate(10.5, left_first)],
+        [candidate(9.0, left_first), candidate(9.0, right_first)],
+    ]
+    assert agreeing(poses, keys, 4) == [0, 1, 0]
+
+
+def test_landmarks_are_what_sets_have_in_common_and_no_marker_shares_one() -> None:
+    prior = priors.bundled()
+    landmarks = landmarks_of(prior, bundled_marker_sets())
+    joints = prior.actor.joints
+    heels = [row for row, joint in enumerate(landmarks.joints) if joints[joint] == "LeftFoot" and landmarks.offsets[row, 2] < -0.03]
+    assert max(landmarks.worn[heels]) > 0.5
+    heel = max(heels, key=lambda row: landmarks.worn[row])
+    places = landmarks.places[[heel, heel]] + np.array([[0.0, 0.0, 0.0], [0.005, 0.0, 0.0]])
+    on = landmarks.joints[[heel, heel]]
+    found = landmarks.nearest(on, places, np.zeros((2, len(joints))))
+    assert found[0] == heel
+    assert found[1] != heel
+    # far from all
+    assert landmarks.nearest(on[:1], np.array([[1.0, 1.0, 1.0]]), np.zeros((1, len(joints)))).tolist() == [-1]
+
+
+def test_a_body_is_found_by_its_skin_alone(hard: Stripped, moving: SyntheticTake) -> None:
+    prior = priors.bundled()
+    keys = choose_key_frames(cut_tracks(hard.take), "Z", 3)
+    with torch.no_grad():
+        candidates = look_anywhere(surface_of(prior, bundled_marker_sets()), prior, keys, "Z")
+    true = moving.motion.forward()[0][keys.frames]
+    off = [np.linalg.norm(each[0].positions - there, axis=-1).mean() for each, there in zip(candidates, true, strict=True)]
+    assert max(off) < 0.08
+
+
+def test_tracks_of_a_made_up_set_are_brought_together_and_put_on_their_bones(hard: Stripped, found: Labelled, somebody: Actor) -> None:
+    result, names = scored(hard, found)
+    assert result.right >= 0.97
+    assert result.ghosts <= 0.05
+    joints = somebody.skeleton.joints
+    actor = found.actor
+    true = {label: SEGMENT_OF[joints[joint]] for label, joint in zip(somebody.labels, somebody.marker_joints, strict=True)}
+    said = {label: SEGMENT_OF[joints[joint]] for label, joint in zip(actor.labels, actor.marker_joints, strict=True)}
+    pairs = [(true[name], said[label]) for name, label in names.items() if name in true]
+    assert all(said[label] == label.rpartition(" ")[0] for label in said)
+    # one side only, and nearly all on the very segment
+    assert not [pair for pair in pairs if {pair[0][-2:], pair[1][-2:]} == {".L", ".R"}]
+    assert np.mean([one == other for one, other in pairs]) >= 0.85
+
+
+def test_the_take_is_solved_with_the_set_that_was_made(hard: Stripped, found: Labelled, moving: SyntheticTake) -> None:
+    assert any("unknown marker set" in finding.text for finding in found.findings)
+    solution = solve_take(found.take, Settings(), marker_set=found.marker_set)
+    apart = np.linalg.norm(solution.positions - moving.motion.forward()[0], axis=-1)
+    assert apart.mean() < 0.04
+
+
+def test_solve_labels_by_itself_where_no_set_explains_the_take(hard: Stripped) -> None:
+    few = replace(hard.take, positions=hard.take.positions[:150], residuals=hard.take.residuals[:150])
+    solution = solve_take(few, Settings())
+    assert "labelled" in {finding.kind for finding in solution.findings}
+    assert any("upper_arm.L" in label for label in solution.actor.labels)
+
+
+def test_the_command_saves_a_set_that_it_made(hard: Stripped, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    few = replace(hard.take, positions=hard.take.positions[:150], residuals=hard.take.residuals[:150])
+    write_c3d(few, tmp_path / "take.c3d")
+    command = ["label", str(tmp_path / "take.c3d"), "--out", str(tmp_path / "out"), "--unknown-layout"]
+    assert main([*command, "--save-layout", str(tmp_path / "own.json")]) == 0
+    assert "unknown marker set" in capsys.readouterr().out
+    learned = load_marker_set(tmp_path / "own.json")
+    assert {label.rpartition(" ")[0] for label in learned.labels} <= set(SEGMENTS)
+    assert main([*command, "--actor", str(tmp_path / "own.actor.json")]) == 2
