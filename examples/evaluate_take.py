@@ -9,9 +9,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 # installed by pip, the package is called bonesetter
-from model import Motion, Settings, score, solve_take, synthesise
+from model import Motion, Settings, score, solve_take
 from model.core.rotations import unitquat_to_rotmat
 from model.synthetic.corruptions import corrupt
+from model.synthetic.synthesis import synthesise
 
 
 def main(arguments: list[str]) -> int:

@@ -9,7 +9,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 # installed by pip, the package is called bonesetter
-from model import Settings, read_actor, read_take, solve_take, synthesise, write_actor
+from model import Settings, read_actor, read_take, solve_take, write_actor
+from model.synthetic.synthesis import synthesise
 
 
 def main(arguments: list[str]) -> int:

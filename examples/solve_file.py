@@ -9,7 +9,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 # installed by pip, the package is called bonesetter
-from model import Settings, read_take, solve_take, synthesise, write_outputs
+from model import Settings, read_take, solve_take, write_outputs
+from model.synthetic.synthesis import synthesise
 
 
 def main(arguments: list[str]) -> int:

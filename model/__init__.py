@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from .marker_sets.marker_set import MarkerSet as MarkerSet
     from .marker_sets.marker_set import load_marker_set as load_marker_set
     from .result.solution import Solution as Solution
-    from .synthetic.synthesis import synthesise as synthesise
 
 #: {name: the module that has it}.
 _PUBLIC = {
@@ -54,7 +53,6 @@ _PUBLIC = {
     "read_take": "files.readers",
     "score": "core.scores",
     "solve_take": "engine.pipeline",
-    "synthesise": "synthetic.synthesis",
     "write_actor": "actors.actor_file",
     "write_outputs": "files.output",
 }
