@@ -17,9 +17,11 @@ import bpy
 from ..model.actors.actor_file import read_actor
 from ..model.core.settings import Settings
 from ..model.core.take import BonesetterError, Take
+from ..model.files.exchange import load_take
 from ..model.files.output import WRITERS as ENGINE_WRITERS
 from ..model.files.readers import read_take
 from ..model.marker_sets.marker_set import load_marker_set
+from ..model.markers.people import people_of
 from ..model.result.report import write_report
 from ..model.shell.cli import FAILED, UsageError, with_values
 from ..model.shell.runs import TakeJob, add_arguments, make_folders, plan, run_each, settings_from, summary
@@ -81,8 +83,31 @@ def _read(job: TakeJob, up: str) -> tuple[Take, Seconds]:
     return take, seconds
 
 
+class _PeopleFoundError(Exception):
+    """Several people were found in a take that has no names."""
+
+    def __init__(self, people: Sequence[Take]) -> None:
+        super().__init__()
+        self.people = people
+
+
 def _solve_whole(job: TakeJob, take: Take, seconds: Seconds, settings: Settings, given: argparse.Namespace) -> None:
-    """Solve one take and say so; its files are there all together or not at all."""
+    """Solve one take and say so; of several people each one has files of his own, which are there all together or not at all."""
+    people = people_of(take)
+    if len(people) == 1:
+        try:
+            _solve_one(job, take, seconds, settings, given)
+        except _PeopleFoundError as found:
+            people = found.people
+    if len(people) > 1:
+        jobs = [job.of_person(one.name.removeprefix(f"{take.name}.")) for one in people]
+        for own in jobs if not given.force else ():
+            own.check_free()
+        for own, one in zip(jobs, people, strict=True):
+            _solve_one(own, one, dict(seconds), settings, given)
+
+
+def _solve_one(job: TakeJob, take: Take, seconds: Seconds, settings: Settings, given: argparse.Namespace) -> None:
     with staged() as beside:
         report = _solve(job.staged(beside), take, seconds, settings, given)
     print(summary(take.name, report))
@@ -103,9 +128,11 @@ def _solve(job: TakeJob, take: Take, seconds: Seconds, settings: Settings, given
         files = {name: str(path.resolve()) for name, path in named.items() if path}
         solve = begin(scene, collection, settings, exports=exports, **files)
         with _bar(take.name) as progress:
-            solve.job.wait(progress)
+            answer = solve.job.wait(progress)
+        if "people" in answer:
+            raise _PeopleFoundError([load_take(Path(one["take"])) for one in answer["people"]])
     with _timed(seconds, "keyframe"):
-        report = finish(scene, solve)
+        ((_, report),) = finish(scene, solve)
     with _timed(seconds, "write"):
         for name, path in job.exports.items():
             if name in WRITERS:

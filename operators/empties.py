@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -59,6 +60,25 @@ def build_take(scene: bpy.types.Scene, take: Take, timing: Timing, options: Impo
         raise
     scene.bonesetter.take = collection
     return collection
+
+
+def build_people(
+    scene: bpy.types.Scene, people: Sequence[Take], timing: Timing, options: ImportOptions, path: Path
+) -> list[bpy.types.Collection]:
+    """Make a collection for each person of a file, see `build_take`: all of them, or none."""
+    built: list[bpy.types.Collection] = []
+    try:
+        for take in people:
+            built.append(build_take(scene, take, timing, options, path))
+            if len(people) > 1:
+                # a name that no other import has
+                built[-1].bonesetter.together = built[0].name
+    except BaseException:
+        for one in built:
+            discard(one)
+        raise
+    scene.bonesetter.take = built[0]
+    return built
 
 
 def discard(collection: bpy.types.Collection) -> None:

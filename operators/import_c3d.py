@@ -14,7 +14,8 @@ from bpy_extras.io_utils import ImportHelper, poll_file_object_drop
 from ..model.core.settings import SETTINGS
 from ..model.core.take import BonesetterError, Take
 from ..model.files.readers import READERS, read_take
-from .empties import ImportOptions, build_take
+from ..model.markers.people import people_of
+from .empties import ImportOptions, build_people
 from .solver_python import warm_engine
 from .space import Timing
 from .takes import takes_of
@@ -98,13 +99,17 @@ class BONESETTER_OT_import_c3d(bpy.types.Operator, ImportHelper):
                 take = read_take(path, self.up)
                 with kept_on_failure(scene):
                     timing = self._timing(scene, take, animated or bool(done), bool(done))
-                    collection = build_take(scene, take, timing, ImportOptions(self.keys, self.gaps), path)
+                    collections = build_people(scene, people_of(take), timing, ImportOptions(self.keys, self.gaps), path)
             except BonesetterError as error:
                 failures.append(str(error))
                 continue
-            done.append((collection, timing))
+            done += [(collection, timing) for collection in collections]
+            collection = collections[0]
             if before is not None:
                 self.report({"WARNING"}, f"{path.name} is in the scene already, as {before.name}: it was imported once more.")
+            if len(collections) > 1:
+                named = ", ".join(one.name for one in collections)
+                self.report({"INFO"}, f"{path.name} holds {len(collections)} people, a take each: {named}")
             self._report(scene, take, timing, collection.name)
         if done:
             if self.set_range:

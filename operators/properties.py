@@ -48,6 +48,7 @@ class BONESETTER_PG_take(bpy.types.PropertyGroup):
     is_take: BoolProperty()
     made_by: StringProperty(name="Made By", description="The version of Bonesetter that imported or solved it last")
     path: StringProperty(name="File", description="The file that was imported", subtype="FILE_PATH")
+    together: StringProperty(description="What the takes of several people of one file have in common")
     rate_hz: FloatProperty(name="Rate", description="Samples per second")
     frames: IntProperty(name="Frames", description="Samples in the take")
     up_axis: EnumProperty(name="Up Axis", items=tuple((axis, axis, f"{axis} is up in the file") for axis in AXES))

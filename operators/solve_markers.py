@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -14,8 +15,9 @@ from bpy.props import BoolProperty, StringProperty
 from ..model.core.findings import Finding
 from ..model.core.settings import Settings
 from ..model.core.take import BonesetterError
-from ..model.files.exchange import load_pose, save_take
+from ..model.files.exchange import load_pose, load_take, save_take
 from .armature import apply_pose, edited_bones, keep_edited
+from .empties import ImportOptions, build_people
 from .findings import keep_findings
 from .freshness import note_solved
 from .gather import gather_take
@@ -23,8 +25,11 @@ from .properties import settings_of
 from .session import Solve, session
 from .solved import keep_solved
 from .solver_python import engine_python, is_lacking
-from .takes import active_take, find_take
+from .takes import active_take, find_take, people_with, timing_of
 from .view import redraw, show_armature
+
+#: A take and the engine's report of it.
+Solved = tuple[bpy.types.Collection, dict[str, Any]]
 
 
 def begin(scene: bpy.types.Scene, collection: bpy.types.Collection, settings: Settings | None = None, **files: Any) -> Solve:
@@ -42,27 +47,40 @@ def begin(scene: bpy.types.Scene, collection: bpy.types.Collection, settings: Se
     began = time.perf_counter()
     take = gather_take(scene, collection)
     folder = session.engine.folder
-    source, result = folder / "take.npz", folder / "pose.npz"
+    # of several takes that are solved in one go none may overwrite another's
+    source, result = (folder / f"{name}-{collection.session_uid}.npz" for name in ("take", "pose"))
     save_take(take, source)
     request = {"take": str(source), "out": str(result), "settings": asdict(settings or settings_of(collection)), **files}
     job = session.engine.submit(engine_python(), request)
     return Solve(collection.session_uid, collection.name, job, result, began, collection.bonesetter.armature is None)
 
 
-def finish(scene: bpy.types.Scene, solve: Solve) -> dict[str, Any]:
+def finish(scene: bpy.types.Scene, solve: Solve) -> list[Solved]:
     """Put the result into the scene: the only step that changes anything there, so it is one step to undo.
 
     Returns:
-        The engine's report.
+        The take with the engine's report; of a take in which several people were found, a take that was made of each.
 
     Raises:
         BonesetterError: The take is gone.
     """
-    assert solve.job.answer is not None
+    answer = solve.job.answer
+    assert answer is not None
     collection = find_take(solve.take)
-    pose = load_pose(solve.result)
-    solve.result.unlink()
-    report = solve.job.answer["report"]
+    people = answer.get("people", [])
+    if not people:
+        return [(collection, _apply(scene, collection, solve, answer))]
+    source, timing = collection.bonesetter, timing_of(collection)
+    takes = [load_take(Path(one["take"])) for one in people]
+    made = build_people(scene, takes, timing, ImportOptions(), Path(source.path))
+    return [(one, _apply(scene, one, solve, said)) for one, said in zip(made, people, strict=True)]
+
+
+def _apply(scene: bpy.types.Scene, collection: bpy.types.Collection, solve: Solve, answer: dict[str, Any]) -> dict[str, Any]:
+    """Put what the engine said of one person onto a take; returns its report."""
+    pose = load_pose(Path(answer["result"]))
+    Path(answer["result"]).unlink()
+    report = answer["report"]
     if kept := keep_edited(collection):
         said = f"The pose that was edited by hand is kept as the action {kept}."
         report["findings"].append(Finding("edited pose", said).document(int))
@@ -105,6 +123,8 @@ class BONESETTER_OT_solve_markers(bpy.types.Operator):
 
     _timer: bpy.types.Timer | None = None
     _shown: tuple[str, float] | None = None
+    _waiting: list[int]
+    _answered: list[Solve]
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -120,24 +140,28 @@ class BONESETTER_OT_solve_markers(bpy.types.Operator):
         return True
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        collection = active_take(context)
+        solves: list[Solve] = []
         try:
-            solve = begin(context.scene, collection)
-            solve.job.wait()
-            report = finish(context.scene, solve)
+            for collection in people_with(context.scene, active_take(context)):
+                solves.append(begin(context.scene, collection))
+                solves[-1].job.wait()
+            solved = [each for solve in solves for each in finish(context.scene, solve)]
         except BonesetterError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        self._report(collection, report)
+        for collection, report in solved:
+            self._report(collection, report)
         return {"FINISHED"}
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
         if context.window is None:
             return self.execute(context)
-        if not self.replace and (edited := edited_bones(active_take(context))):
+        takes = people_with(context.scene, active_take(context))
+        if not self.replace and (edited := [bone for take in takes for bone in edited_bones(take)]):
             return self._ask(edited)
+        self._waiting, self._answered = [take.session_uid for take in takes[1:]], []
         try:
-            session.solve = begin(context.scene, active_take(context))
+            session.solve = begin(context.scene, takes[0])
         except BonesetterError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
@@ -163,7 +187,11 @@ class BONESETTER_OT_solve_markers(bpy.types.Operator):
             if not solve.job.poll():
                 self._show(context)
                 return {"PASS_THROUGH"}
-            report = finish(context.scene, solve)
+            self._answered.append(solve)
+            if self._waiting:
+                session.solve = begin(context.scene, find_take(self._waiting.pop(0)))
+                return {"PASS_THROUGH"}
+            solved = [each for one in self._answered for each in finish(context.scene, one)]
         except BonesetterError as error:
             self._end(context)
             self.report({"ERROR"}, str(error))
@@ -173,10 +201,10 @@ class BONESETTER_OT_solve_markers(bpy.types.Operator):
             self._end(context)
             raise
         self._end(context)
-        take = find_take(solve.take)
-        if solve.first:
-            show_armature(context, take.bonesetter.armature)
-        self._report(take, report)
+        if self._answered[0].first:
+            show_armature(context, solved[0][0].bonesetter.armature)
+        for take, report in solved:
+            self._report(take, report)
         return {"FINISHED"}
 
     def cancel(self, context: bpy.types.Context) -> None:

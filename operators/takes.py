@@ -47,6 +47,13 @@ def takes_of(scene: bpy.types.Scene) -> list[bpy.types.Collection]:
     return [one for one in scene.collection.children_recursive if one.bonesetter.is_take]
 
 
+def people_with(scene: bpy.types.Scene, take: bpy.types.Collection) -> list[bpy.types.Collection]:
+    """A take, and behind it those of the other people who were imported with it."""
+    together = take.bonesetter.together
+    others = [one for one in takes_of(scene) if one != take and together and one.bonesetter.together == together and markers(one)]
+    return [take, *others]
+
+
 def choose_take(context: bpy.types.Context, take: bpy.types.Collection) -> None:
     """Make a take the one to work on, by making its armature or its first marker the active object."""
     context.scene.bonesetter.take = take

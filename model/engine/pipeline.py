@@ -22,6 +22,7 @@ from ..marker_sets.marker_set import MarkerSet
 from ..markers.corrections import in_order
 from ..markers.coverage import look_covered
 from ..markers.matching import unlabelled
+from ..markers.people import people_of
 from ..markers.relabelling import relabel
 from ..result.report import marker_residuals_mm
 from ..result.solution import Solution
@@ -107,6 +108,26 @@ def solve_take(
         raise BonesetterError(
             f"{take.name} cannot be solved: no person moves as its markers do at {take.rate_hz:g} Hz, check the file's rate and unit."
         ) from error
+
+
+def solve_people(
+    take: Take,
+    settings: Settings,
+    actor: Actor | None = None,
+    progress: Progress | None = None,
+    marker_set: MarkerSet | None = None,
+) -> tuple[Solution, ...]:
+    """Solve everybody in a take, see `solve_take`: of several people each one's take is named for both, such as `walk.Ann`."""
+    people = people_of(take, marker_set)
+    found: list[Solution] = []
+    for row, one in enumerate(people):
+
+        def part(stage: str, done: float, row: int = row) -> None:
+            if progress is not None:
+                progress(stage, (row + done) / len(people))
+
+        found.append(solve_take(one, settings, actor, part, marker_set=marker_set))
+    return tuple(found)
 
 
 def _solved(

@@ -16,9 +16,12 @@ import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from ..core.threads import share_the_machine
+
+if TYPE_CHECKING:
+    from ..result.solution import Solution
 
 #: What a solve imports and a plain Python may lack.
 NEEDED = ("numpy", "safetensors", "scipy", "torch")
@@ -110,10 +113,9 @@ def warm_up(wanted: Callable[[], bool]) -> None:
 def _solve(request: dict[str, Any], answer: Answer, cancelled: Callable[[], bool]) -> dict[str, Any]:
     from ..actors.actor_file import read_actor
     from ..core.settings import Settings
-    from ..files.exchange import load_take, save_pose
-    from ..files.output import write_outputs
+    from ..files.exchange import load_take
     from ..marker_sets.marker_set import load_marker_set
-    from .pipeline import solve_take
+    from .pipeline import solve_people
 
     told = ("", -1.0)
 
@@ -128,11 +130,34 @@ def _solve(request: dict[str, Any], answer: Answer, cancelled: Callable[[], bool
     take = load_take(Path(request["take"]))
     actor = read_actor(Path(request["actor"])) if request.get("actor") else None
     marker_set = load_marker_set(Path(request["layout"])) if request.get("layout") else None
-    solution = solve_take(take, Settings(**request.get("settings", {})), actor, progress, marker_set=marker_set)
+    solutions = solve_people(take, Settings(**request.get("settings", {})), actor, progress, marker_set=marker_set)
+    if len(solutions) == 1:
+        return _written(solutions[0], request)
+    return {"people": [_of_person(solution, take.name, request) for solution in solutions]}
+
+
+def _written(solution: Solution, request: dict[str, Any]) -> dict[str, Any]:
+    """The answer for a solution, whose files have been written."""
+    from ..files.exchange import save_pose
+    from ..files.output import write_outputs
+
     save_pose(solution, Path(request["out"]))
     exports = {name: Path(path) for name, path in request.get("exports", {}).items()}
     save_actor = Path(request["save_actor"]) if request.get("save_actor") else None
     return {"result": request["out"], "report": write_outputs(solution, exports, actor=save_actor)}
+
+
+def _of_person(solution: Solution, whole: str, request: dict[str, Any]) -> dict[str, Any]:
+    """The same for one of several people of a take, whose name stands in those of all files; their markers are written, too."""
+    from ..files.exchange import save_take
+    from ..files.output import of_person
+
+    name = solution.clean.take.name.removeprefix(f"{whole}.")
+    own = {key: str(of_person(Path(request[key]), name)) for key in ("out", "save_actor") if request.get(key)}
+    exports = {kind: str(of_person(Path(path), name)) for kind, path in request.get("exports", {}).items()}
+    markers = of_person(Path(request["take"]), name)
+    save_take(solution.clean.take, markers)
+    return {"take": str(markers), **_written(solution, {**request, **own, "exports": exports})}
 
 
 def _claim_stdout() -> Answer:

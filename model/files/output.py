@@ -28,6 +28,11 @@ WRITERS: dict[str, Format] = {
 USUAL_FORMATS = ("bvh", "npz")
 
 
+def of_person(path: Path, name: str) -> Path:
+    """The path for one of several people of a take: `walk.Ann.bvh` for `walk.bvh`."""
+    return path.with_name(f"{path.stem}.{name}{path.suffix}")
+
+
 def write_outputs(
     solution: Solution,
     exports: Mapping[str, Path],

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from os.path import commonprefix
 
 import numpy as np
@@ -136,6 +136,39 @@ def match_all(take: Take, marker_set: MarkerSet) -> tuple[Take, Take]:
     rest = {_without(take.labels[index], person).strip(): index for index in mine if index not in computed}
     rest = {label: index for label, index in rest.items() if label not in labels}
     return replace(known, findings=take.findings + tuple(findings)), take.only(list(rest.values()), tuple(rest))
+
+
+@dataclass(frozen=True, eq=False)
+class NamedPerson:
+    """A person of a file by its labels.
+
+    Attributes:
+        name: What stands before the labels, the first of several prefixes; empty where there is none.
+        columns: {label of the set: column of the file}.
+        all: Every column that is the person's.
+        shared: Columns without a name.
+    """
+
+    name: str
+    columns: dict[str, int]
+    all: tuple[int, ...]
+    shared: tuple[int, ...]
+
+
+def named_people(take: Take, marker_set: MarkerSet) -> list[NamedPerson]:
+    """The people whose labels a set knows, the one with the most samples first."""
+    labelled = _labelled(take)
+    names = _names(take, labelled, marker_set)
+    shared = tuple(column for column in range(len(take.labels)) if column not in names)
+    return [
+        NamedPerson(
+            person[0].rstrip(SEPARATORS),
+            _columns(names, person, marker_set),
+            tuple(index for index in labelled if _belongs(take.labels[index], names[index], person)),
+            shared,
+        )
+        for person in _people(names, take.present.sum(axis=0), marker_set)
+    ]
 
 
 def unlabelled(take: Take) -> Take:

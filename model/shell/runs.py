@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from ..core.settings import SETTINGS, Setting, Settings
 from ..core.take import BonesetterError
+from ..files.output import of_person
 from ..files.readers import READERS
 from .cli import FAILED, UsageError
 
@@ -36,6 +37,11 @@ class TakeJob:
         """The same with everything written where that function says, see `atomic.staged`."""
         exports = {name: beside(path) for name, path in self.exports.items()}
         return TakeJob(self.take, exports, beside(self.report), beside(self.save_actor) if self.save_actor else None)
+
+    def of_person(self, name: str) -> TakeJob:
+        """The same for one of several people of the take, who stands in every name: `walk.Ann.bvh`."""
+        exports = {kind: of_person(path, name) for kind, path in self.exports.items()}
+        return TakeJob(self.take, exports, of_person(self.report, name), of_person(self.save_actor, name) if self.save_actor else None)
 
     def check_free(self) -> None:
         """Nothing is overwritten without --force.

@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
         jobs,
         lambda job: _read(job, settings.up),
         lambda: _load_solver(settings.device),
-        lambda job, read: _solve(job, read, settings, actor, marker_set),
+        lambda job, read: _solve(job, read, settings, actor, marker_set, force=arguments.force),
         force=arguments.force,
     )
 
@@ -67,11 +67,23 @@ def _read(job: TakeJob, up: str) -> tuple[Take, float]:
     return read_take(job.take, up), time.perf_counter() - begin
 
 
-def _solve(job: TakeJob, read: tuple[Take, float], settings: Settings, actor: Actor | None, marker_set: MarkerSet | None) -> None:
-    from ..engine.pipeline import solve_take  # not above: it brings torch
+def _solve(
+    job: TakeJob, read: tuple[Take, float], settings: Settings, actor: Actor | None, marker_set: MarkerSet | None, *, force: bool
+) -> None:
+    """Solve a take and write its files, of several people each one's, named for both."""
+    from ..engine.pipeline import solve_people  # not above: it brings torch
 
     take, seconds = read
     with progress_bar(take.name) as progress:
-        solution = solve_take(take, settings, actor, progress, marker_set=marker_set)
-    report = write_outputs(solution, job.exports, job.report, job.save_actor, seconds)
-    print(summary(take.name, report))
+        solutions = solve_people(take, settings, actor, progress, marker_set=marker_set)
+    if len(solutions) == 1:
+        report = write_outputs(solutions[0], job.exports, job.report, job.save_actor, seconds)
+        print(summary(take.name, report))
+        return
+    jobs = [job.of_person(solution.clean.take.name.removeprefix(f"{take.name}.")) for solution in solutions]
+    if not force:
+        for one in jobs:
+            one.check_free()
+    for one, solution in zip(jobs, solutions, strict=True):
+        report = write_outputs(solution, one.exports, one.report, one.save_actor, seconds)
+        print(summary(solution.clean.take.name, report))

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Solve Markers, from the press of the button to the armature."""
 
+import dataclasses
+
 import bpy
 import numpy as np
 import pytest
@@ -113,6 +115,28 @@ def test_take_deleted_meanwhile(ext, scene, imported, deleted):
     with pytest.raises(ext("model.core.take").BonesetterError, match="deleted while it was being solved"):
         module.finish(scene, solve)
     assert not bpy.data.armatures
+
+
+def test_people_of_a_file_are_solved_in_one_go(ext, scene, engine_python, synthetic_take, tmp_path):
+    """Imported as a take each; a click on either solves both."""
+    labels = synthetic_take.labels
+    ann, bob = (synthetic_take.only(range(len(labels)), tuple(f"{name}:{label}" for label in labels)) for name in ("Ann", "Bob"))
+    # backwards in time, so that the two move differently
+    back = bob.positions[::-1] + np.array([1.2, 0.0, 0.0])
+    both = dataclasses.replace(ann.beside(dataclasses.replace(bob, positions=back)), name="duet", origins=())
+    ext("model.files.c3d_writer").write_c3d(both, tmp_path / "duet.c3d")
+    bpy.ops.bonesetter.import_c3d(filepath=str(tmp_path / "duet.c3d"))
+    takes = ext("operators.takes").takes_of(scene)
+    assert sorted(take.name for take in takes) == ["duet.Ann", "duet.Bob"]
+    for take in takes:
+        name = take.name.partition(".")[2]
+        assert set(ext("operators.takes").markers(take)) == {f"{name}:{label}" for label in labels}
+    bpy.ops.bonesetter.solve_markers()
+    assert len({take.bonesetter.armature for take in takes} - {None}) == 2
+    for take in takes:
+        assert take.bonesetter.solved
+        assert take.bonesetter.residual_mean < 10
+        assert any("2 people" in finding.name for finding in take.bonesetter.findings)
 
 
 def test_undo_meanwhile_does_no_harm(ext, scene, imported):
