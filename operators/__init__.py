@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import bpy
 
-from . import freshness, navigate, properties, session, thresholds
+from . import corrections, freshness, navigate, properties, repair, session, thresholds
 from .check_engine import BONESETTER_OT_check_engine
 from .choose_take import BONESETTER_MT_takes, BONESETTER_OT_choose_take
 from .findings import BONESETTER_OT_show_finding
@@ -26,6 +26,8 @@ CLASSES = (
     BONESETTER_OT_install_solver,
     BONESETTER_OT_cancel_install,
     BONESETTER_OT_remove_solver,
+    *repair.CLASSES,
+    *corrections.CLASSES,
 )
 
 

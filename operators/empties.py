@@ -114,8 +114,8 @@ def _add_markers(collection: bpy.types.Collection, scene: bpy.types.Scene, take:
             marker[RESIDUAL] = (take.residuals[:, index] * 1e3).astype(np.float32)
         home.objects.link(marker)
         bag = bind(marker, action)
-        _key_location(bag, positions[:, index], present[:, index], timing, options)
-        _key_gaps(bag, marker, present[:, index], timing, options)
+        key_location(bag, positions[:, index], present[:, index], timing, options)
+        key_gaps(bag, marker, present[:, index], timing, options)
 
 
 def _describe(collection: bpy.types.Collection, scene: bpy.types.Scene, take: Take, timing: Timing, path: Path) -> None:
@@ -131,7 +131,7 @@ def _describe(collection: bpy.types.Collection, scene: bpy.types.Scene, take: Ta
     copy_settings(scene, collection)
 
 
-def _key_location(bag: Any, positions: FloatArray, present: BoolArray, timing: Timing, options: ImportOptions) -> None:
+def key_location(bag: Any, positions: FloatArray, present: BoolArray, timing: Timing, options: ImportOptions) -> None:
     """Key where the marker is; in a gap it holds, so that no motion is made up."""
     if not present.any():
         return
@@ -149,7 +149,7 @@ def _key_location(bag: Any, positions: FloatArray, present: BoolArray, timing: T
         write_keys(bag, "location", axis, frames, positions[kept, axis], "Location", interpolation)
 
 
-def _key_gaps(bag: Any, marker: bpy.types.Object, present: BoolArray, timing: Timing, options: ImportOptions) -> None:
+def key_gaps(bag: Any, marker: bpy.types.Object, present: BoolArray, timing: Timing, options: ImportOptions) -> None:
     """Key only where the marker comes or goes.
 
     One that is always there gets a key, too: exporters play an action on every object on which all of its paths exist, and a curve of

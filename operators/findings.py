@@ -12,11 +12,41 @@ from bpy.props import IntProperty
 
 from ..model.core.findings import Finding, finding_of
 from ..model.core.take import BonesetterError
+from .session import session
 from .takes import JOINT, active_take, markers
 from .view import redraw, select
 
 #: Kinds of findings that say what the solver put right in the labels.
 CORRECTIONS = ("swapped back", "relabelled", "filled", "dropped", "sides exchanged")
+#: Kinds by how much they matter to the motion, the gravest first; the list is sorted by it.
+GRAVITY = (
+    "far off",
+    "mirrored",
+    "no markers",
+    "sides doubtful",
+    "doubtful label",
+    "misplaced",
+    "unseen",
+    "few markers",
+    "swapped back",
+    "relabelled",
+    "dropped",
+    "filled",
+    "sides exchanged",
+    "re-stuck",
+    "threshold",
+    "axes",
+    "unlabelled",
+    "labelled",
+    "attached",
+    "usual place",
+    "missing",
+    "left out",
+    "subjects",
+    "duplicate",
+    "edited pose",
+    "file",
+)
 
 
 def keep_findings(collection: bpy.types.Collection, documents: Iterable[Mapping[str, Any]], *, read: bool = False) -> None:
@@ -35,7 +65,11 @@ def keep_findings(collection: bpy.types.Collection, documents: Iterable[Mapping[
     for document in documents:
         if document not in before:
             _add(kept, document).read = read
-    collection.bonesetter.finding = min(collection.bonesetter.finding, max(0, len(kept) - 1))
+    session.listing = True
+    try:
+        collection.bonesetter.finding = min(collection.bonesetter.finding, max(0, len(kept) - 1))
+    finally:
+        session.listing = False
 
 
 def findings_of_file(collection: bpy.types.Collection) -> tuple[Finding, ...]:
@@ -50,7 +84,22 @@ def _add(kept: Any, document: Mapping[str, Any]) -> Any:
     item.corrects = document["kind"] in CORRECTIONS
     # there is nothing to go to of labels that the file lacks
     item.somewhere = bool((document["labels"] and document["kind"] != "missing") or document["bones"] or document["frames"])
+    item.short = _short(document)
+    # within a kind the longer ones first
+    frames = sum(last - first + 1 for first, last in document["frames"])
+    item.gravity = (GRAVITY.index(document["kind"]) + 1) * 10_000_000 - min(frames, 9_999_999)
     return item
+
+
+def _short(document: Mapping[str, Any]) -> str:
+    """A finding in the width of the sidebar; the whole sentence where it names neither markers nor frames."""
+    labels, frames = document["labels"], document["frames"]
+    if not frames:
+        return document["text"]
+    named = " ".join(labels[:2] or document["bones"][:2]) + ("..." if len(labels) > 2 else "")
+    first, last = frames[0][0], frames[-1][1]
+    where = f"{first}" if first == last else f"{first}-{last}"
+    return " ".join(part for part in (document["kind"].capitalize(), named, where) if part)
 
 
 def next_frame(stretches: Iterable[tuple[int, int]], current: int) -> int | None:
@@ -73,17 +122,36 @@ class BONESETTER_OT_show_finding(bpy.types.Operator):
         if take is None or not 0 <= self.index < len(take.bonesetter.findings):
             self.report({"ERROR"}, "The finding is gone: solve the take again.")
             return {"CANCELLED"}
-        take.bonesetter.finding = self.index
-        finding = finding_of(json.loads(take.bonesetter.findings[self.index].document))
-        frame = next_frame(finding.frames, context.scene.frame_current)
-        if frame is not None:
-            context.scene.frame_set(frame)
-        try:
-            select_finding(context, take, finding)
-        except BonesetterError as error:
-            self.report({"WARNING"}, str(error))
-        redraw(context)
+        if said := show_finding(context, take, self.index):
+            self.report({"WARNING"}, said)
         return {"FINISHED"}
+
+
+def show_finding(context: bpy.types.Context, take: bpy.types.Collection, index: int) -> str:
+    """Go to the next frames that a finding is about and select what it names; returns what is wrong, if anything."""
+    session.listing = True
+    try:
+        take.bonesetter.finding = index
+    finally:
+        session.listing = False
+    finding = finding_of(json.loads(take.bonesetter.findings[index].document))
+    frame = next_frame(finding.frames, context.scene.frame_current)
+    if frame is not None:
+        context.scene.frame_set(frame)
+    try:
+        select_finding(context, take, finding)
+    except BonesetterError as error:
+        return str(error)
+    finally:
+        redraw(context)
+    return ""
+
+
+def chosen_in_list(properties: Any, context: bpy.types.Context) -> None:
+    """A click on a row of the list shows it, as the magnifying glass does."""
+    take = active_take(context)
+    if not session.listing and take is not None and properties == take.bonesetter and 0 <= properties.finding < len(properties.findings):
+        show_finding(context, take, properties.finding)
 
 
 def select_finding(context: bpy.types.Context, take: bpy.types.Collection, finding: Finding) -> None:

@@ -39,7 +39,7 @@ def gather_take(scene: bpy.types.Scene, collection: bpy.types.Collection, muted:
     residuals = np.zeros((timing.samples, len(empties)))
     moved = [index for index, marker in enumerate(empties.values()) if _is_moved_by_others(marker)]
     for index, marker in enumerate(empties.values()):
-        local, present = _read_marker(marker, timing, REPAIRED * space.units_per_metre)
+        local, present = read_marker(marker, timing, space.units_per_metre)
         positions[:, index] = _to_world(marker, local)
         positions[~present, index] = np.nan
         measured = marker.get(RESIDUAL)
@@ -77,8 +77,8 @@ def _pinned(empties: list[bpy.types.Object], samples: int) -> BoolArray | None:
     return pinned
 
 
-def _read_marker(marker: bpy.types.Object, timing: Timing, repaired: float) -> tuple[FloatArray, BoolArray]:
-    """(samples, 3) locations in the marker's parent's space, and (samples,) where it is there."""
+def read_marker(marker: bpy.types.Object, timing: Timing, units_per_metre: float) -> tuple[FloatArray, BoolArray]:
+    """(samples, 3) locations in the marker's parent's space, in Blender units, and (samples,) where it is there."""
     frames = timing.frames
     location = np.tile(np.array(marker.location, dtype=float), (timing.samples, 1))
     keyed = np.zeros(timing.samples, dtype=bool)
@@ -93,7 +93,7 @@ def _read_marker(marker: bpy.types.Object, timing: Timing, repaired: float) -> t
     if keyed.any():
         seen = np.maximum.accumulate(np.where(present, np.arange(timing.samples), -1))
         seen[seen < 0] = int(np.argmax(present))
-        away = np.abs(location - location[seen]).max(axis=-1) > repaired
+        away = np.abs(location - location[seen]).max(axis=-1) > REPAIRED * units_per_metre
         present = present | (keyed & away)
     return location, present
 

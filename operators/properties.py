@@ -39,7 +39,16 @@ class BONESETTER_PG_finding(bpy.types.PropertyGroup):
     document: StringProperty(description="The whole finding as JSON, its frames those of the scene")
     read: BoolProperty(description="Found as the file was read")
     somewhere: BoolProperty(description="It has frames, markers or bones to go to")
+    short: StringProperty(description="The finding in a few words")
+    gravity: IntProperty(description="The smaller, the more it matters to the motion")
     corrects: BoolProperty(description="Labels that the solver put right")
+
+
+def _show_finding(properties: Any, context: bpy.types.Context) -> None:
+    # not above: findings know takes, and takes these properties
+    from .findings import chosen_in_list
+
+    chosen_in_list(properties, context)
 
 
 class BONESETTER_PG_take(bpy.types.PropertyGroup):
@@ -65,7 +74,11 @@ class BONESETTER_PG_take(bpy.types.PropertyGroup):
     residual_p95: FloatProperty(name="95 %", description="95 of 100 samples are nearer than this, in mm")
     flagged: CollectionProperty(type=BONESETTER_PG_flagged)
     findings: CollectionProperty(type=BONESETTER_PG_finding)
-    finding: IntProperty(name="Finding", description="What the engine found out about the take")
+    finding: IntProperty(
+        name="Finding",
+        description="What was found out about the take: a click goes to the frames and selects the markers",
+        update=_show_finding,
+    )
 
 
 def _is_take(_settings: Any, collection: bpy.types.Collection) -> bool:

@@ -88,6 +88,7 @@ class Session:
         digests: Of takes' markers, by the session_uid of a take.
         reviews: What is known of takes' markers, by the same.
         hover: The marker under the mouse: its take's session_uid and its row.
+        listing: The list of findings is being changed, not clicked on.
         keys: The keys that were added to Blender's keymap.
     """
 
@@ -98,6 +99,7 @@ class Session:
     digests: dict[int, Digest] = field(default_factory=dict)
     reviews: dict[int, Review] = field(default_factory=dict)
     hover: tuple[int, int] | None = None
+    listing: bool = False
     keys: list[tuple[Any, Any]] = field(default_factory=list)
 
     def forget(self) -> None:

@@ -9,8 +9,9 @@ from . import overlay
 from .noise_filter import CLASSES as NOISE_FILTER
 from .panel import CLASSES as PANELS
 from .preferences import BONESETTER_AP_preferences
+from .repair import CLASSES as REPAIR
 
-CLASSES = (BONESETTER_AP_preferences, *PANELS, *NOISE_FILTER)
+CLASSES = (BONESETTER_AP_preferences, *PANELS, *NOISE_FILTER, *REPAIR)
 
 
 def register() -> None:

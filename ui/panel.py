@@ -152,9 +152,18 @@ class BONESETTER_UL_findings(bpy.types.UIList):
         index: int,
     ) -> None:
         row = layout.row(align=True)
-        row.label(text=item.name, icon=ICONS.get(item.kind, "INFO"))
+        row.label(text=item.short or item.name, icon=ICONS.get(item.kind, "INFO"))
         if item.somewhere:
             row.operator("bonesetter.show_finding", text="", icon="VIEWZOOM", emboss=False).index = index
+
+    def filter_items(self, _context: bpy.types.Context, data: Any, name: str) -> tuple[list[int], list[int]]:
+        """All of them, those first that matter most."""
+        items = getattr(data, name)
+        order = sorted(range(len(items)), key=lambda row: items[row].gravity)
+        places = [0] * len(items)
+        for place, row in enumerate(order):
+            places[row] = place
+        return [], places
 
 
 class BONESETTER_PT_findings(Sidebar, bpy.types.Panel):
@@ -176,6 +185,10 @@ class BONESETTER_PT_findings(Sidebar, bpy.types.Panel):
         if 0 <= take.finding < len(take.findings):
             chosen = take.findings[take.finding]
             wrapped(self.layout, context, chosen.name, ICONS.get(chosen.kind, "INFO"))
+            if chosen.corrects:
+                row = self.layout.row(align=True)
+                row.operator("bonesetter.apply_correction", icon="CHECKMARK").index = take.finding
+                row.operator("bonesetter.refuse_correction", icon="PANEL_CLOSE").index = take.finding
 
 
 class BONESETTER_PT_flagged(Sidebar, bpy.types.Panel):

@@ -190,7 +190,7 @@ def test_an_import_that_fails_leaves_nothing(ext, scene, make_take, tmp_path, mo
         raise TypeError("as Blender does of a name that is no text")
 
     scene.render.fps, scene.render.fps_base = 24, 1.0
-    monkeypatch.setattr(module, "_key_gaps", fails)
+    monkeypatch.setattr(module, "key_gaps", fails)
     with pytest.raises((TypeError, RuntimeError)):
         bpy.ops.bonesetter.import_c3d(filepath=str(tmp_path / "a.c3d"))
     assert not bpy.data.collections
