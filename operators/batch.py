@@ -24,7 +24,7 @@ from ..model.marker_sets.marker_set import load_marker_set
 from ..model.markers.people import people_of
 from ..model.result.report import write_report
 from ..model.shell.cli import FAILED, UsageError, with_values
-from ..model.shell.runs import TakeJob, add_arguments, make_folders, plan, run_each, settings_from, summary
+from ..model.shell.runs import TakeJob, add_arguments, make_folders, plan, run_each, settings_from, tell
 from ..model.storage.atomic import place_of, staged
 from .empties import ImportOptions, build_take
 from .import_c3d import set_range, set_rate
@@ -110,7 +110,7 @@ def _solve_whole(job: TakeJob, take: Take, seconds: Seconds, settings: Settings,
 def _solve_one(job: TakeJob, take: Take, seconds: Seconds, settings: Settings, given: argparse.Namespace) -> None:
     with staged() as beside:
         report = _solve(job.staged(beside), take, seconds, settings, given)
-    print(summary(take.name, report))
+    tell(take.name, report, job.report)
 
 
 def _solve(job: TakeJob, take: Take, seconds: Seconds, settings: Settings, given: argparse.Namespace) -> dict[str, Any]:

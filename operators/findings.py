@@ -28,6 +28,7 @@ GRAVITY = (
     "misplaced",
     "unseen",
     "few markers",
+    "held",
     "swapped back",
     "relabelled",
     "dropped",

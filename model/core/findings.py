@@ -53,6 +53,25 @@ GROUPED: dict[Kind, str] = {
     "sides doubtful": "Left and right look exchanged but were left as they are, check the labels",
 }
 
+#: Findings that a result is not to be used without: what was guessed, or may be wrong.
+SEVERE: frozenset[Kind] = frozenset(
+    {
+        "axes",
+        "mirrored",
+        "subjects",
+        "misplaced",
+        "sides doubtful",
+        "no markers",
+        "few markers",
+        "unseen",
+        "held",
+        "threshold",
+        "far off",
+        "labelled",
+        "doubtful label",
+    }
+)
+
 
 @dataclass(frozen=True)
 class Finding:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ..core.findings import SEVERE, finding_of, sentences
 from ..core.settings import SETTINGS, Setting, Settings
 from ..core.take import BonesetterError
 from ..files.output import of_person
@@ -220,6 +221,24 @@ def summary(name: str, report: dict[str, Any]) -> str:
     flagged = sum(count for counts in report["flagged"].values() for count in counts.values())
     said = "no samples" if residual is None else f"marker residual {residual:.1f} mm"
     return f"{name}: {report['frames']} frames in {seconds:.1f} s, {said}, {flagged} samples flagged"
+
+
+def findings_said(report: dict[str, Any], path: Path) -> list[str]:
+    """The severe findings of a report as sentences, and how many more of its file has."""
+    found = [finding_of(document) for document in report["findings"]]
+    # their frames are those that the user sees already
+    said = sentences((each for each in found if each.kind in SEVERE), int)
+    others = sum(each.kind not in SEVERE for each in found)
+    if others:
+        said.append(f"{others} {'more ' if said else ''}finding{'s' if others > 1 else ''}: see {path}")
+    return said
+
+
+def tell(name: str, report: dict[str, Any], path: Path) -> None:
+    """Print what came of a take: its figures, and below them what the user should know before using it."""
+    print(summary(name, report))
+    for said in findings_said(report, path):
+        print(f"  {said}")
 
 
 def one_line(error: BaseException) -> str:

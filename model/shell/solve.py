@@ -14,7 +14,7 @@ from ..files.output import USUAL_FORMATS, WRITERS, write_outputs
 from ..files.readers import read_take
 from ..marker_sets.marker_set import MarkerSet, load_marker_set
 from .cli import UsageError
-from .runs import TakeJob, make_folders, one_line, plan, run_each, settings_from, summary
+from .runs import TakeJob, make_folders, one_line, plan, run_each, settings_from, tell
 from .runs import add_arguments as add_run_arguments
 from .terminal import progress_bar
 
@@ -78,7 +78,7 @@ def _solve(
         solutions = solve_people(take, settings, actor, progress, marker_set=marker_set)
     if len(solutions) == 1:
         report = write_outputs(solutions[0], job.exports, job.report, job.save_actor, seconds)
-        print(summary(take.name, report))
+        tell(take.name, report, job.report)
         return
     jobs = [job.of_person(solution.clean.take.name.removeprefix(f"{take.name}.")) for solution in solutions]
     if not force:
@@ -86,4 +86,4 @@ def _solve(
             one.check_free()
     for one, solution in zip(jobs, solutions, strict=True):
         report = write_outputs(solution, one.exports, one.report, one.save_actor, seconds)
-        print(summary(solution.clean.take.name, report))
+        tell(solution.clean.take.name, report, one.report)

@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from typing import get_args
 
-from model.core.findings import Finding, finding_of, sentences
+from model.core.findings import SEVERE, Finding, Kind, finding_of, sentences
+from model.shell.runs import findings_said
 
 COLUMNS = {"RSK1": ("LR-SK1",), "RSK2": ("LR_SK2",), "LANK": ("Otto:LANK",), "RMT5": ("*7", "*9", "*12"), "C7": ("C7",)}
 
@@ -43,3 +46,22 @@ def test_names_of_the_file_are_kept_in_the_document_and_may_lack_in_old_ones():
     assert finding_of(document) == swapped
     del document["columns"]
     assert finding_of(document).markers == ("RSK1", "RSK2")
+
+
+def said(*findings: Finding) -> list[str]:
+    return findings_said({"findings": [each.document(lambda frame: frame + 1) for each in findings]}, Path("solved/walk.json"))
+
+
+def test_a_run_prints_what_was_guessed_or_may_be_wrong_and_counts_the_rest():
+    guessed = Finding("unseen", "No marker tells of the arms in frames 1 to 30: their pose is guessed.", frames=((0, 29),))
+    doubts = [Finding("sides doubtful", "", ("LANK", "RANK"), frames=((first, first + 9),)) for first in (0, 99)]
+    swaps = [Finding("swapped back", "", ("RSK1", "RSK2"), frames=((first, first + 3),)) for first in (10, 20)]
+    assert said(guessed, *swaps, *doubts) == [
+        guessed.text,
+        "Left and right look exchanged but were left as they are, check the labels (frames): LANK, RANK in 1 to 10; LANK, RANK in 100 to "
+        "109.",
+        "2 more findings: see solved/walk.json",
+    ]
+    assert said(swaps[0]) == ["1 finding: see solved/walk.json"]
+    assert said() == []
+    assert set(get_args(Kind)) > SEVERE
