@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 #: The engine's stages, for people.
 STAGES = {
     "match": "Matching labels",
+    "labels": "Finding labels by motion",
     "clean": "Filtering noise",
     "propose": "Proposing poses",
     "calibrate": "Fitting the actor",

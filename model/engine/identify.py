@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,9 @@ from .trajectories import Matched, match_take
 
 if TYPE_CHECKING:
     from ..labelling.labelled import Labelled, TrackLabel
+
+#: Opens a stage by its name; what it gives is told the part of the stage that is done, 0 to 1.
+Stage = Callable[[str], AbstractContextManager[Callable[[float], None]]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,11 +52,13 @@ def identify(
     prior: Prior | None,
     marker_set: MarkerSet | None,
     options: SolverOptions,
-    progress: Callable[[float], None],
+    stage: Stage,
     *,
     by_names: bool = True,
 ) -> Identified:
     """Match the labels of a take without its computed points; where too few are known, or they mislead, find them by motion first.
+
+    Of the stages "match" is by the file's labels, and "labels", which takes longer than all others, by motion.
 
     Raises:
         BonesetterError: It has too few known labels, and nobody is found in it by motion either.
@@ -60,24 +66,26 @@ def identify(
     take, said = without_computed(take)
     take = replace(take, findings=(*take.findings, *said))
 
-    def found_by_motion() -> Labelled:
+    def by_motion() -> Identified:
         # not above: takes with labels do not wait for it
         from ..labelling.label import label_take
 
-        return label_take(take, given, marker_set, prior, lambda _stage, part: progress(part), settings.workers or None)
+        with stage("labels") as progress:
+            found = label_take(take, given, marker_set, prior, lambda _stage, part: progress(part), settings.workers or None)
+            return _named(take, found, given, prior, marker_set, options)
 
     if not by_names:
-        return _named(take, found_by_motion(), given, prior, marker_set, options)
+        return by_motion()
     try:
-        return _identified(take, given, prior, marker_set, options)
+        with stage("match"):
+            return _identified(take, given, prior, marker_set, options)
     except TooFewLabelsError as too_few:
         if not options.relabel:
             raise
         try:
-            found = found_by_motion()
+            return by_motion()
         except BonesetterError as error:
             raise BonesetterError(f"{too_few} By motion they are not found either: {error}") from error
-    return _named(take, found, given, prior, marker_set, options)
 
 
 def _named(

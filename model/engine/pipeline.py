@@ -39,7 +39,8 @@ from .trajectories import MisleadingLabelsError, clean_markers, resettle
 
 Progress = Callable[[str, float], None]
 
-#: Where the work of each stage ends, of the whole: measured on takes of 1,000 to 4,000 frames.
+#: Where the work of each stage ends, of the whole: measured on takes of 1,000 to 4,000 frames. Where labels are found by motion, of what
+#: is left behind that.
 PROGRESS_AFTER = {
     "match": 0.02,
     "clean": 0.07,
@@ -52,6 +53,8 @@ PROGRESS_AFTER = {
     "feet": 0.94,
     "results": 1.0,
 }
+#: And the stage that only takes without known labels have, with its part of what is left to do.
+LABELS, LABELS_PART = "labels", 0.65
 #: Markers that are further off on average were not followed: soft tissue and noise stay well below.
 DOUBTFUL_RESIDUAL_MM = 40.0
 
@@ -62,16 +65,19 @@ class Stopwatch:
     def __init__(self, progress: Progress | None) -> None:
         self.seconds: dict[str, float] = {}
         self._progress = progress or (lambda _stage, _part: None)
-        self._from = 0.0
+        self._from = self._others_from = 0.0
 
     @contextmanager
     def stage(self, name: str) -> Iterator[Callable[[float], None]]:
         """Times a stage; yields a function that takes the part of the stage that is done."""
-        begin, start, end = time.perf_counter(), self._from, PROGRESS_AFTER[name]
+        begin, start, others = time.perf_counter(), self._from, self._others_from
+        end = start + (1 - start) * LABELS_PART if name == LABELS else others + (1 - others) * PROGRESS_AFTER[name]
         self._progress(name, start)
         yield lambda part: self._progress(name, start + (end - start) * part)
         self.seconds[name] = time.perf_counter() - begin
         self._from = end
+        if name == LABELS:
+            self._others_from = end
 
 
 def solve_take(
@@ -143,8 +149,7 @@ def _solved(
     """See `solve_take`: by the file's labels, and without them where many turn out to be wrong."""
 
     def identified(*, by_names: bool) -> Identified:
-        with watch.stage("match") as part:
-            return identify(take, settings, given, prior, marker_set, options, part, by_names=by_names)
+        return identify(take, settings, given, prior, marker_set, options, watch.stage, by_names=by_names)
 
     try:
         return _solve(identified(by_names=True), settings, given, watch, device, options)

@@ -263,7 +263,16 @@ def test_points_that_are_no_set_of_ours_get_no_labels() -> None:
 
 def test_a_take_without_labels_is_solved_as_if_it_had_them(somebody: SyntheticTake) -> None:
     stripped = strip_labels(somebody.take, 1)
-    solution, labelled = (solve_take(take, Settings(), marker_set=load_marker_set()) for take in (stripped.take, somebody.take))
+    told: list[tuple[str, float]] = []
+    solution = solve_take(stripped.take, Settings(), None, lambda *each: told.append(each), marker_set=load_marker_set())
+    labelled = solve_take(somebody.take, Settings(), marker_set=load_marker_set())
+    parts = [part for _, part in told]
+    assert parts == sorted(parts)
+    assert parts[-1] <= 1
+    while_looking = {part for stage, part in told if stage == "labels"}
+    assert len(while_looking) > 4
+    assert max(while_looking) - min(while_looking) > 0.5, "the longest stage has most of the bar"
+    assert list(solution.seconds)[:2] == ["labels", "clean"]
     (said,) = (finding for finding in solution.findings if finding.kind == "labelled")
     assert set(said.labels) == set(somebody.take.labels)
     assert set(said.markers) <= set(stripped.take.labels), "what was found is told by the file's columns too"
