@@ -6,6 +6,12 @@ from __future__ import annotations
 import bpy
 
 from . import corrections, freshness, navigate, properties, repair, session, thresholds
+from .apply_to_rig import (
+    BONESETTER_OT_apply_to_rig,
+    BONESETTER_OT_load_bone_map,
+    BONESETTER_OT_recognise_rig,
+    BONESETTER_OT_save_bone_map,
+)
 from .check_engine import BONESETTER_OT_check_engine
 from .choose_take import BONESETTER_MT_takes, BONESETTER_OT_choose_take
 from .findings import BONESETTER_OT_show_finding
@@ -21,6 +27,10 @@ CLASSES = (
     BONESETTER_MT_takes,
     BONESETTER_OT_solve_markers,
     BONESETTER_OT_solve_again,
+    BONESETTER_OT_apply_to_rig,
+    BONESETTER_OT_recognise_rig,
+    BONESETTER_OT_save_bone_map,
+    BONESETTER_OT_load_bone_map,
     BONESETTER_OT_show_finding,
     BONESETTER_OT_check_engine,
     BONESETTER_OT_install_solver,

@@ -20,6 +20,8 @@ from bpy.props import (
 
 from ..model.core.axes import AXES
 from ..model.core.settings import SETTINGS, Setting, Settings
+from .rig_map import CLASSES as RIG
+from .rig_map import BONESETTER_PG_rig
 
 #: Blender keeps whole numbers in 32 bits.
 LARGEST_INT = 2**31 - 1
@@ -68,6 +70,7 @@ class BONESETTER_PG_take(bpy.types.PropertyGroup):
     result: StringProperty(description="Another one after each solve")
     solved_markers: StringProperty(description="A digest of the markers that the result is of")
     solved_settings: StringProperty(description="The settings that the result was made with")
+    rig: PointerProperty(type=BONESETTER_PG_rig)
     solved_keys: StringProperty(description="A digest of each bone's keys as they were written")
     seconds: FloatProperty(name="Seconds", description="Time from the press of the button to the keyframes")
     residual_mean: FloatProperty(name="Mean", description="Mean distance between measured and solved markers, in mm")
@@ -159,7 +162,7 @@ def copy_settings(source: Any, target: Any, names: Iterable[str] = tuple(SHOWN))
         setattr(target.bonesetter, name, getattr(source.bonesetter, name))
 
 
-CLASSES = (BONESETTER_PG_flagged, BONESETTER_PG_finding, BONESETTER_PG_take, BONESETTER_PG_scene)
+CLASSES = (*RIG, BONESETTER_PG_flagged, BONESETTER_PG_finding, BONESETTER_PG_take, BONESETTER_PG_scene)
 
 
 def register() -> None:

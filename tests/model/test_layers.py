@@ -25,7 +25,7 @@ MODEL = (
     {"feet", "proposer"},
     {"solver"},
     {"markers", "result"},
-    {"actors"},
+    {"actors", "rigs"},
     {"marker_sets"},
     {"storage"},
     {"core"},

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Apply to Rig: a solved take's motion onto the user's own character."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+from bpy.props import StringProperty
+from bpy_extras.io_utils import ExportHelper, ImportHelper
+
+from ..model.actors.joint_names import side_of
+from ..model.core.take import BonesetterError, FloatArray
+from ..model.rigs.agreement import angles_deg, directions, of_retargeted
+from ..model.rigs.bone_map_file import read_bone_map, write_bone_map
+from ..model.rigs.channels import Travel, channels
+from ..model.rigs.families import recognise
+from ..model.rigs.figure import Anatomy, Performance
+from ..model.rigs.retarget import Retargeted, retarget
+from ..model.rigs.rig import BoneMap
+from ..model.rigs.standing import FootContact
+from .rig_controls import follows_of, released
+from .rig_map import known_map, map_of, show_map
+from .rigs import key_rig, object_scale, read_performance, read_rig
+from .session import session
+from .solved import solved_of
+from .takes import active_take, timing_of
+
+
+@dataclass(frozen=True, eq=False)
+class Applied:
+    """What became of a take on a rig: the action, the motion in arrays, and the performer's own."""
+
+    action: bpy.types.Action
+    moved: Retargeted
+    performance: Performance
+
+
+def apply_to_rig(
+    scene: bpy.types.Scene, collection: bpy.types.Collection, armature: bpy.types.Object, bone_map: BoneMap, travel: Travel = "HIPS"
+) -> Applied:
+    """Put a solved take's motion on a rig, in a new action. Nothing but that rig's pose and animation changes.
+
+    Args:
+        scene: Its unit scale.
+        collection: The take.
+        armature: The rig's object.
+        bone_map: Of its bones.
+        travel: What carries the character over the floor.
+
+    Raises:
+        BonesetterError: The take is not solved, the rig has no room for it, or its bone map is incomplete.
+    """
+    performer = collection.bonesetter.armature
+    if performer is None or not performer.users_scene:
+        raise BonesetterError(f"{collection.name} is not solved yet: press Solve Markers first.")
+    if travel == "ROOT" and not bone_map.root:
+        raise BonesetterError(f"{armature.name} has no root bone in its bone map: choose one, or another Motion On.")
+    if armature.library is not None:
+        raise BonesetterError(f"{armature.name} is linked from another file: make a library override of it first.")
+    metres, timing = scene.unit_settings.scale_length, timing_of(collection)
+    rig = read_rig(armature, metres)
+    bone_map.check(rig)
+    bone_map = released(armature, bone_map)
+    performance = performed(collection, timing.frames, metres)
+    moved = retarget(performance, rig, bone_map, contacts_of(collection), follows_of(armature, bone_map))
+    keyed = channels(moved, travel, object_scale(armature) * metres)
+    action = key_rig(armature, keyed, bone_map, timing.frames, f"{collection.name} on {armature.name}", metres)
+    return Applied(action, moved, performance)
+
+
+def performed(collection: bpy.types.Collection, frames: FloatArray, metres: float) -> Performance:
+    """The motion of a take's own armature, edited by hand or not."""
+    performer = collection.bonesetter.armature
+    rig = read_rig(performer, metres)
+    bone_map = recognise(rig) or known_map(rig, performer.name)
+    return read_performance(performer, bone_map, frames, collection.bonesetter.rate_hz, metres)
+
+
+def contacts_of(collection: bpy.types.Collection) -> list[FootContact]:
+    """When the soles of a take's actor stand, of the feet whose names say their side."""
+    solved = solved_of(collection)
+    sided = [(side_of(stance.foot), stance) for stance in (solved.stances if solved else ())]
+    return [FootContact(side[0], stance.part, stance.first, stance.last) for side, stance in sided if side]
+
+
+def agreement_deg(applied: Applied) -> float:
+    """The mean angle in degrees between where limbs, trunk and head of performer and rig point."""
+    source = Anatomy(applied.performance.rig, applied.performance.bone_map)
+    heads = {part: applied.performance.heads[:, chain[0]] for part, chain in source.chains.items() if chain}
+    deltas = {part: applied.performance.deltas[:, chain[-1]] for part, chain in source.chains.items() if chain}
+    target = Anatomy(applied.moved.rig, applied.moved.bone_map)
+    apart = angles_deg(directions(source, heads, deltas), directions(target, *of_retargeted(applied.moved)))
+    return float(np.mean([each.mean() for each in apart.values()]))
+
+
+class _OnRig:
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        take: Any = active_take(context)
+        if take is None or not take.bonesetter.solved:
+            cls.poll_message_set("Solve a take first")  # pyright: ignore[reportAttributeAccessIssue]
+            return False
+        if take.bonesetter.rig.armature is None:
+            cls.poll_message_set("Choose your character's armature first")  # pyright: ignore[reportAttributeAccessIssue]
+            return False
+        if session.solve is not None:
+            cls.poll_message_set("A take is being solved: press Esc to cancel it")  # pyright: ignore[reportAttributeAccessIssue]
+            return False
+        return True
+
+
+class BONESETTER_OT_apply_to_rig(_OnRig, bpy.types.Operator):
+    """Move your own character as the take was solved, in a new action. Its other actions, constraints, fingers and face are left alone"""
+
+    bl_idname = "bonesetter.apply_to_rig"
+    bl_label = "Apply to Rig"
+    bl_options = {"UNDO"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        collection: Any = active_take(context)
+        choice = collection.bonesetter.rig
+        try:
+            applied = apply_to_rig(context.scene, collection, choice.armature, map_of(choice), choice.travel)
+        except BonesetterError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        apart = agreement_deg(applied)
+        self.report({"INFO"}, f"{choice.armature.name} moves as {collection.name}: bones point {apart:.1f}° off on average")
+        return {"FINISHED"}
+
+
+class BONESETTER_OT_recognise_rig(_OnRig, bpy.types.Operator):
+    """Find the rig's bones anew, by their names or by its shape"""
+
+    bl_idname = "bonesetter.recognise_rig"
+    bl_label = "Recognise Again"
+    bl_options = {"UNDO"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        choice = active_take(context).bonesetter.rig
+        try:
+            show_map(choice, known_map(read_rig(choice.armature), choice.armature.name))
+        except BonesetterError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+
+class BONESETTER_OT_save_bone_map(_OnRig, ExportHelper, bpy.types.Operator):
+    """Save the bone map, for other takes and for batch"""
+
+    bl_idname = "bonesetter.save_bone_map"
+    bl_label = "Save Bone Map"
+    filename_ext = ".json"
+    filter_glob: StringProperty(default="*.json", options={"HIDDEN"})
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        try:
+            write_bone_map(map_of(active_take(context).bonesetter.rig), Path(self.filepath))
+        except BonesetterError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+
+class BONESETTER_OT_load_bone_map(_OnRig, ImportHelper, bpy.types.Operator):
+    """Load a bone map that was saved"""
+
+    bl_idname = "bonesetter.load_bone_map"
+    bl_label = "Load Bone Map"
+    bl_options = {"UNDO"}
+    filename_ext = ".json"
+    filter_glob: StringProperty(default="*.json", options={"HIDDEN"})
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        choice = active_take(context).bonesetter.rig
+        try:
+            bone_map = read_bone_map(Path(self.filepath))
+            bone_map.check(read_rig(choice.armature))
+        except BonesetterError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        show_map(choice, bone_map)
+        return {"FINISHED"}

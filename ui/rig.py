@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The part of the tab that puts a take onto the user's own character."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+
+from ..operators.session import session
+from ..operators.takes import active_take
+
+
+class _Rig:
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "Bonesetter"
+
+
+class BONESETTER_PT_rig(_Rig, bpy.types.Panel):
+    bl_label = "Your Rig"
+    bl_parent_id = "BONESETTER_PT_main"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        take = active_take(context)
+        return take is not None and take.bonesetter.solved
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        layout.enabled = session.solve is None
+        choice = active_take(context).bonesetter.rig
+        layout.prop(choice, "armature", text="")
+        if choice.armature is None:
+            return
+        layout.label(text=choice.family or "No body was found: choose its bones", icon="CHECKMARK" if choice.family else "ERROR")
+        row = layout.row()
+        row.use_property_split = True
+        row.use_property_decorate = False
+        row.prop(choice, "travel")
+        column = layout.column()
+        column.scale_y = 1.5
+        column.operator("bonesetter.apply_to_rig", icon="OUTLINER_OB_ARMATURE")
+
+
+class BONESETTER_UL_parts(bpy.types.UIList):
+    """Which bone is which part of the body"""
+
+    def draw_item(
+        self,
+        _context: bpy.types.Context,
+        layout: bpy.types.UILayout,
+        _data: Any,
+        item: Any,
+        _icon: int,
+        _active_data: Any,
+        _active_property: str,
+        _index: int,
+    ) -> None:
+        row = layout.split(factor=0.4)
+        row.label(text=item.name, icon="BONE_DATA" if item.first else "BLANK1")
+        row.label(text=item.first if item.first == item.last else f"{item.first} – {item.last}")
+
+
+class BONESETTER_PT_bone_map(_Rig, bpy.types.Panel):
+    bl_label = "Bone Map"
+    bl_parent_id = "BONESETTER_PT_rig"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        take = active_take(context)
+        return take is not None and take.bonesetter.rig.armature is not None
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        choice = active_take(context).bonesetter.rig
+        layout.template_list("BONESETTER_UL_parts", "", choice, "parts", choice, "part", rows=6)
+        bones = choice.armature.data
+        column = layout.column(align=True)
+        if 0 <= choice.part < len(choice.parts):
+            part = choice.parts[choice.part]
+            column.prop_search(part, "first", bones, "bones", text="First")
+            column.prop_search(part, "last", bones, "bones", text="Last")
+        column.prop_search(choice, "root", bones, "bones", text="Root")
+        row = layout.row(align=True)
+        row.operator("bonesetter.recognise_rig", text="Recognise", icon="FILE_REFRESH")
+        row.operator("bonesetter.load_bone_map", text="Load", icon="IMPORT")
+        row.operator("bonesetter.save_bone_map", text="Save", icon="EXPORT")
+
+
+CLASSES = (BONESETTER_PT_rig, BONESETTER_UL_parts, BONESETTER_PT_bone_map)
