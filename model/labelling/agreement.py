@@ -22,8 +22,10 @@ TURNS = 4
 UNSEEN = 0.02
 #: The least agreement that counts, so that a single track does not decide.
 LEAST_AGREEMENT = 0.05
-#: A key frame is believed whose cost of a point is no more than this many times the median.
-BELIEVED = 1.2
+#: A key frame is believed whose cost of a point is no more than this, or than so many times the lower quartile.
+BELIEVED, BELIEVED_PART = 1.3, 1.05
+#: And if it agrees with the others about the tracks that they share, on average by so much, of so many tracks; so many are always left.
+AGREES, KNOWN, FEWEST = 0.3, 8, 3
 
 
 def agreeing(candidates: Sequence[Sequence[Candidate]], keys: KeyFrames, tracks: int) -> list[int]:
@@ -72,7 +74,26 @@ def _disagreement(candidate: Candidate, tracks: IntArray, seen: FloatArray, coun
     return float(-np.log(np.clip(agree, LEAST_AGREEMENT, 1.0)).sum())
 
 
-def believed(candidates: Sequence[Candidate], keys: KeyFrames) -> IntArray:
-    """The key frames whose poses explain their points about as well as most do."""
+def believed(candidates: Sequence[Candidate], keys: KeyFrames, tracks: int) -> IntArray:
+    """The key frames whose poses explain their points about as well as most do, and agree with the others.
+
+    Args:
+        candidates: Of each key frame, the chosen one.
+        keys: The key frames.
+        tracks: How many the take has.
+    """
+    own = [keys.tracks[key][keys.there[key]] for key in range(len(keys.frames))]
     costs = np.array([each.cost for each in candidates]) / keys.there.sum(axis=1)
-    return np.flatnonzero(costs <= BELIEVED * np.median(costs))
+    good = costs <= max(BELIEVED, BELIEVED_PART * float(np.percentile(costs, 25)), float(costs.min()))
+    for key in np.argsort(-costs).tolist():
+        if not good[key] or good.sum() <= FEWEST:
+            continue
+        others = [other for other in np.flatnonzero(good).tolist() if other != key]
+        seen, count = np.full((tracks, candidates[key].segments.shape[1]), UNSEEN), np.zeros(tracks)
+        for other in others:
+            seen[own[other]] += candidates[other].segments
+            count[own[other]] += 1
+        known = count[own[key]] > 0
+        agree = (candidates[key].segments * seen[own[key]]).sum(axis=1) / seen[own[key]].sum(axis=1)
+        good[key] = known.sum() < KNOWN or float(agree[known].mean()) >= AGREES
+    return np.flatnonzero(good)

@@ -46,7 +46,7 @@ NARROW_M = (0.13,) * 3 + (0.1,) * 4 + (0.08,) * 4 + (0.06,) * 4 + (0.05,) * 4
 #: The part of the starts that go on, and the least that do; how many poses a key frame has in the end; they differ by at least this, in m.
 KEPT, KEPT_LEAST, CANDIDATES, DISTINCT_M = 0.3, 8, 4, 0.05
 #: Poses to start from in each heading, of people who stand and of others; others are looked for where a point costs more than this.
-STANDING_POSES, OTHER_POSES, POOR = 3, 1, 1.4
+STANDING_POSES, OTHER_POSES, POOR = 3, 1, 1.25
 #: Steps of the transport, how strongly a segment's mass is pulled to its share in each, and by how much at most.
 TRANSPORT_STEPS, PULL, MOST_PULL = 6, 0.6, 5.0
 #: Added to masses before they are compared, in markers: a segment may well have one more or less.

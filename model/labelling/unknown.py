@@ -35,6 +35,8 @@ from .tracks import OPEN, Tracks
 PLACE_M, OFF_SKIN_M, ALONG_SKIN_M = 0.035, 0.015, 0.035
 #: Tracks of other key frames are linked to a marker by this deviation in m, and cost so much if they are not.
 LINK_M, UNLINKED = 0.03, 4.5
+#: The first markers are made in the key frame with the lowest cost of a point, of those that have this part of the most points.
+FULL_PART = 0.85
 #: The least part of a point that is on a joint, and how much a track may move on its joint between key frames, in m.
 LEAST_PART, MOVES_M = 0.01, 0.04
 #: A marker changes its joint where it is stiller on another by this factor, and by so much in m.
@@ -44,7 +46,7 @@ REACH_M, REACH_PART = 0.25, 0.04
 #: A track that has no label becomes a marker if it lasts so many seconds and moves no more on a bone than this, in m.
 NEW_SECONDS, NEW_STILL_M = 0.5, 0.03
 #: Rounds at most; the last ones judge by all frames and make no markers.
-ROUNDS, UNGATED_ROUNDS = 10, 2
+ROUNDS, UNGATED_ROUNDS = 12, 2
 
 
 #: What the findings call it.
@@ -117,7 +119,7 @@ def label_unknown(
         BonesetterError: There is no body among the points.
     """
     chosen = [each[pick] for each, pick in zip(candidates, agreeing(candidates, keys, len(tracks)), strict=True)]
-    good = believed(chosen, keys)
+    good = believed(chosen, keys, len(tracks))
     if np.median([chosen[key].cost / keys.there[key].sum() for key in good.tolist()]) > NOBODY:
         raise BonesetterError(
             f"The points of {take.name} are not where a bundled marker set has its markers, and no body is found among them without one: "
@@ -168,7 +170,9 @@ def first_markers(chosen: Sequence[Candidate], keys: KeyFrames, believed: IntArr
             likely.setdefault(track, []).append(np.log(pose.on_joints[row] + LEAST_PART))
     means = {track: np.mean(each, axis=0) for track, each in places.items()}
     joint_of = {track: _likeliest(np.array(places[track]), np.array(likely[track]), body.surface.carriers) for track in places}
-    first = max(believed.tolist(), key=lambda key: (int(keys.there[key].sum()), -chosen[key].cost))
+    points = keys.there.sum(axis=1)
+    full = [key for key in believed.tolist() if points[key] >= FULL_PART * points[believed].max()]
+    first = min(full, key=lambda key: chosen[key].cost / points[key])
     rows = keys.tracks[first][keys.there[first]]
     joints = np.array([joint_of[int(track)] for track in rows])
     offsets = np.array([means[int(track)][joint] for track, joint in zip(rows, joints, strict=True)])
