@@ -8,17 +8,15 @@ anew, and tracks that are still on a bone and have no label become markers, in t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 
 from ..actors.placement import Placement
 from ..actors.prior import Prior
 from ..core.take import BonesetterError, BoolArray, FloatArray, IntArray, Take
 from ..marker_sets.marker_set import MarkerSet
-from ..solver.kinematics import Body
 from .agreement import agreeing, believed
 from .anywhere import Candidate
 from .assignment import assign_tracks
@@ -26,8 +24,9 @@ from .evidence import FARTHEST_M, Evidence, find_evidence
 from .following import follow
 from .key_frames import KeyFrames
 from .landmarks import SITS_M, Landmarks, landmarks_of
+from .naming import by_columns, named, named_columns, names_of
 from .refinement import FEW_CHANGES, Refined
-from .surface import SEGMENT_OF, Surface, surface_of
+from .surface import Surface, surface_of
 from .template import Template
 from .tracks import OPEN, Tracks
 
@@ -127,26 +126,9 @@ def label_unknown(
         )
     size = float(np.median([chosen[key].size for key in good.tolist()]))
     first = first_markers(chosen, keys, good, tracks, body, size)
-    template, refined = refine_markers(first, tracks, body, size, progress)
-    return named(template, refined)
-
-
-def named(template: Template, refined: Refined) -> tuple[Template, Refined]:
-    """The same by names that say where the markers are: their segments, and a number from the joints outwards."""
-    joints, offsets = template.actor.skeleton.joints, template.placement.offset_mean
-    counts: dict[str, int] = {}
-    names = [""] * len(template.labels)
-    used = set(refined.labels.tolist())
-    for row in sorted(range(len(names)), key=lambda row: (row not in used, template.joints[row], *(-np.round(offsets[row], 3)))):
-        segment = SEGMENT_OF[joints[template.joints[row]]]
-        counts[segment] = counts.get(segment, 0) + 1
-        names[row] = f"{segment} {counts[segment]}"
-    labels = tuple(names)
-    body = refined.followed.body
-    actor = replace(body.actor, labels=labels)
-    followed = replace(refined.followed, body=Body(actor, template.prior.pose, torch.device("cpu"), torch.float32))
-    place = replace(template.placement, labels=labels)
-    return replace(template, placement=place, actor=replace(template.actor, labels=labels)), replace(refined, followed=followed)
+    columns = named_columns(take)
+    template, refined = refine_markers(first, tracks, columns, body, size, progress)
+    return named(template, refined, names_of(columns, tracks, refined.labels))
 
 
 def first_markers(chosen: Sequence[Candidate], keys: KeyFrames, believed: IntArray, tracks: Tracks, body: Known, size: float) -> Markers:
@@ -221,18 +203,24 @@ def template_of_markers(markers: Markers, body: Known, size: float) -> Template:
 
 
 def refine_markers(
-    markers: Markers, tracks: Tracks, body: Known, size: float, progress: Callable[[float], None] | None = None
+    markers: Markers,
+    tracks: Tracks,
+    columns: Mapping[int, str],
+    body: Known,
+    size: float,
+    progress: Callable[[float], None] | None = None,
 ) -> tuple[Template, Refined]:
     """Label all tracks, and put every marker on its bone.
 
     Args:
         markers: From key frames.
         tracks: Of the take.
+        columns: Those that hold one marker throughout, see `named_columns`.
         body: What is known of people.
         size: Of the body in the key frames, of a mean one.
         progress: Called with the part that is done.
     """
-    template, labels, before = template_of_markers(markers, body, size), markers.labels, None
+    template, labels, before = template_of_markers(markers, body, size), by_columns(markers.labels, tracks, columns), None
     ungated, number, seen_before = 0, 0, set[bytes]()
     while True:
         number += 1
@@ -240,7 +228,7 @@ def refine_markers(
         evidence = find_evidence(template, tracks, labels, followed, gated=not ungated)
         size = body.prior.actor.scale(followed.actor.skeleton) or 1.0
         moved = reattached(markers, labels, tracks, evidence, body, size)
-        new = assign_tracks(evidence.scores, tracks)
+        new = by_columns(assign_tracks(evidence.scores, tracks), tracks, columns)
         changed = float(tracks.lengths[new != labels].sum()) / max(int(tracks.lengths.sum()), 1)
         before = followed if changed < FEW_CHANGES and (moved.joints == markers.joints).all() else None
         markers, settled = moved, not (new != labels).any() and before is not None
@@ -250,7 +238,7 @@ def refine_markers(
         if not ungated and changed < FEW_CHANGES and number < ROUNDS - UNGATED_ROUNDS:
             more = with_new(replace(markers, labels=labels), tracks, evidence, body.surface.carriers)
             settled, before = settled and len(more.joints) == len(markers.joints), before if more is markers else None
-            markers, labels = more, more.labels
+            markers, labels = more, by_columns(more.labels, tracks, columns)
         template = template_of_markers(markers, body, size)
         if progress is not None:
             progress(min(1.0, number / ROUNDS))

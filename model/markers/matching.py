@@ -56,7 +56,7 @@ def choose_marker_set(take: Take) -> MarkerSet:
     samples = take.present.sum(axis=0)
 
     def explained(marker_set: MarkerSet) -> int:
-        names = _names(take, _labelled(take), marker_set)
+        names = _names(take, labelled_columns(take), marker_set)
         columns = _columns(names, next(iter(_people(names, samples, marker_set)), ()), marker_set)
         return sum(samples[column] > 0 for column in columns.values())
 
@@ -99,7 +99,7 @@ def match_all(take: Take, marker_set: MarkerSet) -> tuple[Take, Take]:
     findings: list[Finding] = []
     present = take.present
     samples = present.sum(axis=0)
-    labelled = _labelled(take)
+    labelled = labelled_columns(take)
     if nameless := len(take.labels) - len(labelled):
         said = f"{nameless} unlabelled points are left out where they fit no gap."
         findings.append(Finding("left out", said, numbers={"points": nameless}))
@@ -173,11 +173,12 @@ def named_people(take: Take, marker_set: MarkerSet) -> list[NamedPerson]:
 
 def unlabelled(take: Take) -> Take:
     """The points of a take as read that have no label, such as `*0`: some may be a marker that was lost. There may be none."""
-    named = set(_labelled(take))
+    named = set(labelled_columns(take))
     return take.only([index for index in range(len(take.labels)) if index not in named])
 
 
-def _labelled(take: Take) -> list[int]:
+def labelled_columns(take: Take) -> list[int]:
+    """Indices of the columns that have a label."""
     return [index for index, label in enumerate(take.labels) if not UNLABELLED.match(label.rpartition(":")[2].strip())]
 
 

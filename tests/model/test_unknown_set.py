@@ -24,8 +24,9 @@ from model.labelling.key_frames import KeyFrames, choose_key_frames
 from model.labelling.label import label_take
 from model.labelling.labelled import Labelled
 from model.labelling.landmarks import landmarks_of
+from model.labelling.naming import by_columns, named_columns
 from model.labelling.surface import SEGMENT_OF, SEGMENTS, surface_of
-from model.labelling.tracks import cut_tracks
+from model.labelling.tracks import OPEN, Tracks, cut_tracks
 from model.marker_sets.marker_set import bundled_marker_sets, load_marker_set
 from model.shell.cli import main
 from model.solver.kinematics import Pose
@@ -184,6 +185,30 @@ def test_tracks_of_a_made_up_set_are_brought_together_and_put_on_their_bones(har
     # one side only, and nearly all on the very segment
     assert not [pair for pair in pairs if {pair[0][-2:], pair[1][-2:]} == {".L", ".R"}]
     assert np.mean([one == other for one, other in pairs]) >= 0.85
+
+
+def test_names_that_no_set_knows_say_which_tracks_are_one_markers(moving: SyntheticTake, somebody: Actor) -> None:
+    names = tuple(f"Punkt {chr(65 + row // 8)}{row % 8}" for row in range(len(somebody.labels)))
+    take = replace(take_of(somebody, moving), labels=names)
+    take.positions[100:130, 5] = np.nan
+    found = label_take(take, unknown_set=True)
+    assert {row.label for row in found.tracks} <= {*names, ""}
+    assert all(row.label in (row.column, "") for row in found.tracks)
+    assert [row.label for row in found.tracks if row.column == names[5]] == [names[5]] * 2
+    assert sum(bool(row.label) for row in found.tracks) >= 0.97 * len(found.tracks)
+
+
+def test_a_column_keeps_one_label_and_shares_it_with_no_other() -> None:
+    tracks = Tracks(np.zeros((100, 3, 3)), np.array([0, 0, 1, 2]), np.array([0, 50, 0, 0]), np.array([45, 100, 100, 100]), 100.0)
+    # the first column's tracks disagree, the unnamed one's track claims the first column's label
+    assert by_columns(np.array([0, 1, 1, 0]), tracks, {0: "A", 1: "B"}).tolist() == [0, 0, 1, OPEN]
+
+
+def test_columns_that_hold_a_part_of_the_frames_are_no_markers_of_one_name() -> None:
+    seen = np.zeros((10, 4, 3))
+    seen[2:, 1] = np.nan
+    take = Take("take", ("left knee", "right knee", "*3", "Jim:hip"), seen, np.zeros((10, 4)), 100.0)
+    assert named_columns(take) == {0: "left knee", 3: "hip"}
 
 
 def test_the_take_is_solved_with_the_set_that_was_made(hard: Stripped, found: Labelled, moving: SyntheticTake) -> None:
