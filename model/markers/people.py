@@ -144,8 +144,11 @@ def closeness(positions: FloatArray) -> FloatArray:
         distances = np.linalg.norm(points - points[:, row : row + 1], axis=-1)
         there = np.isfinite(distances)
         count = there.sum(axis=0)
-        mean = np.where(there, distances, 0.0).sum(axis=0) / np.maximum(count, 1)
-        spread = np.sqrt(np.where(there, (distances - mean) ** 2, 0.0).sum(axis=0) / np.maximum(count, 1))
+        # medians: a label that was exchanged for a third of the take still is its person's
+        known = np.flatnonzero(count >= FEWEST_TOGETHER)
+        spread = np.zeros(len(count))
+        usual = np.nanmedian(distances[:, known], axis=0)
+        spread[known] = np.nanmedian(np.abs(distances[:, known] - usual), axis=0)
         close[row] = np.where(count >= FEWEST_TOGETHER, -np.log(STILL_M + spread), 0.0)
     # 0 must not be better than what is known
     return np.where(close != 0.0, close - min(float(close.min()), 0.0), 0.0)

@@ -27,8 +27,9 @@ FRAMES, APART_M = 600, 0.6
 
 @pytest.fixture(scope="module")
 def pair() -> tuple[Take, Take]:
-    """Two people who move 0.6 m from each other."""
-    first, second = (synthesise(seconds=FRAMES / 120, seed=seed).take for seed in (3, 4))
+    """Two people who move 0.6 m from each other, the second backwards in time."""
+    first, other = (synthesise(seconds=FRAMES / 120, seed=seed).take for seed in (3, 4))
+    second = replace(other, positions=other.positions[::-1], residuals=other.residuals[::-1])
     middle = np.nanmean(first.positions, axis=(0, 1)) - np.nanmean(second.positions, axis=(0, 1))
     return first, replace(second, positions=second.positions + middle + np.array([APART_M, 0.0, 0.0]))
 
