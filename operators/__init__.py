@@ -17,7 +17,7 @@ from .choose_take import BONESETTER_MT_takes, BONESETTER_OT_choose_take
 from .findings import BONESETTER_OT_show_finding
 from .import_c3d import BONESETTER_FH_c3d, BONESETTER_OT_import_again, BONESETTER_OT_import_c3d, draw_menu
 from .install_solver import BONESETTER_OT_cancel_install, BONESETTER_OT_install_solver, BONESETTER_OT_remove_solver
-from .solve_markers import BONESETTER_OT_solve_again, BONESETTER_OT_solve_markers
+from .solve_markers import BONESETTER_OT_solve_markers, BONESETTER_OT_solve_range
 
 CLASSES = (
     BONESETTER_OT_import_c3d,
@@ -26,7 +26,7 @@ CLASSES = (
     BONESETTER_OT_choose_take,
     BONESETTER_MT_takes,
     BONESETTER_OT_solve_markers,
-    BONESETTER_OT_solve_again,
+    BONESETTER_OT_solve_range,
     BONESETTER_OT_apply_to_rig,
     BONESETTER_OT_recognise_rig,
     BONESETTER_OT_save_bone_map,

@@ -21,7 +21,8 @@ from ..model.core.skeleton import CMU_JOINTS, Skeleton
 from ..model.core.take import FloatArray
 from ..model.files.exchange import SolvedPose
 from .freshness import curves_digest
-from .keyframes import bind, bound_channelbag, held_before_gaps, write_keys
+from .keyframes import bind, held_before_gaps, write_keys
+from .layers import fit_strip, keep_values, lay_edits, solved_bag, solved_strip
 from .space import Y_UP_TO_Z_UP, Space, Timing
 from .takes import JOINT, space_of, timing_of
 
@@ -47,29 +48,46 @@ def apply_pose(scene: bpy.types.Scene, collection: bpy.types.Collection, pose: S
     space = space_of(collection, scene)
     armature = _existing_armature(collection) or _new_armature(collection)
     _build_bones(armature, pose.skeleton, space)
-    _key_pose(armature, pose, space, timing_of(collection), f"{collection.name} Pose")
-    collection.bonesetter.solved_keys = json.dumps(_key_digests(armature))
+    location, rotations = _key_pose(armature, pose, space, timing_of(collection), f"{collection.name} Pose")
+    keep_values(collection, pose.skeleton.joints, location, rotations)
+    fit_strip(armature, timing_of(collection))
+    note_keys(collection)
     return armature
+
+
+def note_keys(collection: bpy.types.Collection) -> None:
+    """Remember the keys as a solve leaves them: those that differ later were made by hand."""
+    collection.bonesetter.solved_keys = json.dumps(_key_digests(collection.bonesetter.armature))
 
 
 def edited_bones(collection: bpy.types.Collection) -> list[str]:
     """Names of the bones whose keys, in the channels that a solve owns, are not as the last solve wrote them."""
     armature, written = collection.bonesetter.armature, collection.bonesetter.solved_keys
-    if armature is None or armature.type != "ARMATURE" or not written or bound_channelbag(armature) is None:
+    if armature is None or armature.type != "ARMATURE" or not written or solved_bag(armature) is None:
         return []
     before, now = json.loads(written), _key_digests(armature)
     return [name for joint, name in bone_names(armature).items() if joint in before and before[joint] != now.get(joint)]
 
 
 def keep_edited(collection: bpy.types.Collection) -> str:
-    """Keep a pose that was edited by hand as an action of its own; returns its name, or nothing where none was."""
-    if not edited_bones(collection):
+    """Keep what was edited by hand before it is replaced: as a layer on top, else as an action of its own.
+
+    Returns:
+        A sentence that says where; nothing where nothing was edited.
+    """
+    names = edited_bones(collection)
+    if not names:
         return ""
-    animation = collection.bonesetter.armature.animation_data
-    edited = animation.action.copy()
-    edited.name = f"{animation.action.name} (edited)"
+    armature = collection.bonesetter.armature
+    bones = {joint: name for joint, name in bone_names(armature).items() if name in names}
+    if layer := lay_edits(collection, bones):
+        return f"What was keyed by hand stays on top of the solve, as the action {layer}."
+    strip = solved_strip(armature)
+    solved = strip.action if strip is not None else armature.animation_data.action
+    edited = solved.copy()
+    edited.name = f"{solved.name} (edited)"
     edited.use_fake_user = True
-    return edited.name
+    return f"The pose that was edited by hand is kept as the action {edited.name}."
 
 
 def bone_names(armature: bpy.types.Object) -> dict[str, str]:
@@ -80,7 +98,7 @@ def bone_names(armature: bpy.types.Object) -> dict[str, str]:
 
 def _key_digests(armature: bpy.types.Object) -> dict[str, str]:
     """{joint: a digest of the keys of the channels that a solve owns}."""
-    bag = bound_channelbag(armature)
+    bag = solved_bag(armature)
     bones = {joint: armature.pose.bones[name] for joint, name in bone_names(armature).items()}
     owners = {bone.path_from_id(channel): joint for joint, bone in bones.items() for channel in TRANSFORMS}
     curves: dict[str, list[Any]] = {joint: [] for joint in owners.values()}
@@ -212,7 +230,10 @@ def _edit_bones(armature: bpy.types.Object) -> Iterator[Any]:
         bpy.data.scenes.remove(scene)
 
 
-def _key_pose(armature: bpy.types.Object, pose: SolvedPose, space: Space, timing: Timing, action_name: str) -> None:
+def _key_pose(
+    armature: bpy.types.Object, pose: SolvedPose, space: Space, timing: Timing, action_name: str
+) -> tuple[FloatArray, FloatArray]:
+    """Key a pose, and return what then plays, also where a bone has no keys; see `bone_channels`."""
     bag = _own_curves(armature, action_name)
     names = bone_names(armature)
     owned = set()
@@ -231,6 +252,7 @@ def _key_pose(armature: bpy.types.Object, pose: SolvedPose, space: Space, timing
         kept = np.arange(timing.samples) if pose.keyed is None else np.flatnonzero(pose.keyed[:, joint])
         if not len(kept):
             # it rests, as a bone that nobody animated
+            rotations[:, joint] = (1, 0, 0, 0)
             continue
         frames, between = timing.frames[kept], held_before_gaps(kept)
         if pose.skeleton.parents[joint] < 0:
@@ -238,11 +260,16 @@ def _key_pose(armature: bpy.types.Object, pose: SolvedPose, space: Space, timing
                 write_keys(bag, bone.path_from_id("location"), axis, frames, location[kept, axis], bone.name, between)
         for axis in range(4):
             write_keys(bag, bone.path_from_id("rotation_quaternion"), axis, frames, rotations[kept, joint, axis], bone.name, between)
+        played = kept[np.searchsorted(kept, np.arange(timing.samples), side="right").clip(1) - 1]
+        rotations[:, joint] = rotations[played, joint]
+        if pose.skeleton.parents[joint] < 0:
+            location = location[played]
+    return location, rotations
 
 
 def _own_curves(armature: bpy.types.Object, action_name: str) -> Any:
     """The channelbag that animates the armature; a new action where it has none."""
-    bag = bound_channelbag(armature)
+    bag = solved_bag(armature)
     if bag is not None:
         return bag
     animation = armature.animation_data

@@ -29,6 +29,7 @@ def note_solved(collection: bpy.types.Collection) -> None:
     session.digests.pop(collection.session_uid, None)
     collection.bonesetter.solved_markers = markers_digest(collection)
     collection.bonesetter.solved_settings = _settings(collection)
+    collection.bonesetter.solved_ranges = ""
     collection.bonesetter.made_by = own_version()
 
 
@@ -40,6 +41,8 @@ def out_of_date(collection: bpy.types.Collection) -> str:
     if take.armature is None or not take.armature.users_scene:
         return "The armature was deleted: solve again."
     if take.solved_markers and take.solved_markers != markers_digest(collection):
+        if take.solved_ranges:
+            return f"Markers were changed since the whole take was solved; frames {take.solved_ranges} were solved again."
         return "Markers were changed since: solve again."
     if take.solved_settings and take.solved_settings != _settings(collection):
         return "Settings were changed since: solve again."

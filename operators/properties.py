@@ -71,6 +71,8 @@ class BONESETTER_PG_take(bpy.types.PropertyGroup):
     solved_markers: StringProperty(description="A digest of the markers that the result is of")
     solved_settings: StringProperty(description="The settings that the result was made with")
     rig: PointerProperty(type=BONESETTER_PG_rig)
+    solved_actor: StringProperty(description="The actor of the last solve, as in an actor's file: ranges are solved with it")
+    solved_ranges: StringProperty(description="Ranges of frames that were solved again since the whole take was")
     solved_keys: StringProperty(description="A digest of each bone's keys as they were written")
     seconds: FloatProperty(name="Seconds", description="Time from the press of the button to the keyframes")
     residual_mean: FloatProperty(name="Mean", description="Mean distance between measured and solved markers, in mm")

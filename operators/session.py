@@ -48,6 +48,8 @@ class Solve:
         result: Where the engine writes the pose.
         began: time.perf_counter() at the press of the button.
         first: Whether the take had no armature yet.
+        span: First and last sample of a range that is solved again; None for the whole take.
+        actor: Where the engine writes the actor.
     """
 
     take: int
@@ -56,6 +58,8 @@ class Solve:
     result: Path
     began: float
     first: bool
+    span: tuple[int, int] | None = None
+    actor: Path | None = None
 
     @property
     def stage(self) -> str:

@@ -4,25 +4,25 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import bpy
-from bpy.props import BoolProperty, StringProperty
 
 from ..model.core.findings import Finding
 from ..model.core.settings import Settings
 from ..model.core.take import BonesetterError
 from ..model.files.exchange import load_pose, load_take, save_take
-from .armature import apply_pose, edited_bones, keep_edited
+from .armature import apply_pose, keep_edited
 from .empties import ImportOptions, build_people
 from .findings import keep_findings
 from .freshness import note_solved
 from .gather import gather_take
 from .properties import settings_of
 from .session import Solve, session
+from .solve_range import join_findings, part_of, put_range, wanted_range
 from .solved import keep_solved
 from .solver_python import engine_python, is_lacking
 from .takes import active_take, find_take, people_with, timing_of
@@ -32,13 +32,20 @@ from .view import redraw, show_armature
 Solved = tuple[bpy.types.Collection, dict[str, Any]]
 
 
-def begin(scene: bpy.types.Scene, collection: bpy.types.Collection, settings: Settings | None = None, **files: Any) -> Solve:
+def begin(
+    scene: bpy.types.Scene,
+    collection: bpy.types.Collection,
+    settings: Settings | None = None,
+    span: tuple[int, int] | None = None,
+    **files: Any,
+) -> Solve:
     """Gather the markers and hand them to the engine.
 
     Args:
         scene: Its unit scale.
         collection: The take.
         settings: Instead of the take's.
+        span: First and last sample of a range to be solved again, with the actor of the last solve; None for the whole take.
         files: What else the engine shall read and write: `actor`, `layout`, `save_actor`, `exports`; see docs/design.md.
 
     Raises:
@@ -49,10 +56,17 @@ def begin(scene: bpy.types.Scene, collection: bpy.types.Collection, settings: Se
     folder = session.engine.folder
     # of several takes that are solved in one go none may overwrite another's
     source, result = (folder / f"{name}-{collection.session_uid}.npz" for name in ("take", "pose"))
+    known = folder / f"actor-{collection.session_uid}.json"
+    if span is None:
+        save_actor = Path(files.setdefault("save_actor", str(known)))
+    else:
+        take, save_actor = part_of(take, span), None
+        known.write_text(collection.bonesetter.solved_actor, encoding="utf-8")
+        files["actor"] = str(known)
     save_take(take, source)
     request = {"take": str(source), "out": str(result), "settings": asdict(settings or settings_of(collection)), **files}
     job = session.engine.submit(engine_python(), request)
-    return Solve(collection.session_uid, collection.name, job, result, began, collection.bonesetter.armature is None)
+    return Solve(collection.session_uid, collection.name, job, result, began, collection.bonesetter.armature is None, span, save_actor)
 
 
 def finish(scene: bpy.types.Scene, solve: Solve) -> list[Solved]:
@@ -73,7 +87,9 @@ def finish(scene: bpy.types.Scene, solve: Solve) -> list[Solved]:
     source, timing = collection.bonesetter, timing_of(collection)
     takes = [load_take(Path(one["take"])) for one in people]
     made = build_people(scene, takes, timing, ImportOptions(), Path(source.path))
-    return [(one, _apply(scene, one, solve, said)) for one, said in zip(made, people, strict=True)]
+    # the actor's file is one, and they are several
+    own = replace(solve, actor=None)
+    return [(one, _apply(scene, one, own, said)) for one, said in zip(made, people, strict=True)]
 
 
 def _apply(scene: bpy.types.Scene, collection: bpy.types.Collection, solve: Solve, answer: dict[str, Any]) -> dict[str, Any]:
@@ -81,23 +97,36 @@ def _apply(scene: bpy.types.Scene, collection: bpy.types.Collection, solve: Solv
     pose = load_pose(Path(answer["result"]))
     Path(answer["result"]).unlink()
     report = answer["report"]
-    if kept := keep_edited(collection):
-        said = f"The pose that was edited by hand is kept as the action {kept}."
+    if said := keep_edited(collection):
         report["findings"].append(Finding("edited pose", said).document(int))
         report["warnings"].append(said)
-    apply_pose(scene, collection, pose)
-    if pose.markers is not None:
-        keep_solved(collection, pose.markers)
-    _keep_report(collection, report, time.perf_counter() - solve.began)
-    note_solved(collection)
+    collection.bonesetter.seconds = time.perf_counter() - solve.began
+    if solve.span is not None:
+        put_range(scene, collection, pose, solve.span)
+        join_findings(collection, report["findings"], solve.span)
+        _note_range(collection, solve.span)
+    else:
+        apply_pose(scene, collection, pose)
+        if pose.markers is not None:
+            keep_solved(collection, pose.markers)
+        if solve.actor is not None and solve.actor.is_file():
+            collection.bonesetter.solved_actor = solve.actor.read_text(encoding="utf-8")
+        _keep_report(collection, report)
+        note_solved(collection)
+    collection.bonesetter.result = uuid4().hex
     return report
 
 
-def _keep_report(collection: bpy.types.Collection, report: dict[str, Any], seconds: float) -> None:
+def _note_range(collection: bpy.types.Collection, span: tuple[int, int]) -> None:
+    timing, take = timing_of(collection), collection.bonesetter
+    first, last = (round(timing.start + timing.step * sample) for sample in span)
+    ranges = [each for each in take.solved_ranges.split(", ") if each and each != f"{first} to {last}"]
+    take.solved_ranges = ", ".join([*ranges, f"{first} to {last}"])
+
+
+def _keep_report(collection: bpy.types.Collection, report: dict[str, Any]) -> None:
     properties = collection.bonesetter
     properties.solved = True
-    properties.result = uuid4().hex
-    properties.seconds = seconds
     residual = report["marker_residual_mm"]
     properties.residual_mean = residual["mean"] or 0.0
     properties.residual_p95 = residual["p95"] or 0.0
@@ -111,15 +140,12 @@ def _keep_report(collection: bpy.types.Collection, report: dict[str, Any], secon
     keep_findings(collection, report["findings"])
 
 
-class BONESETTER_OT_solve_markers(bpy.types.Operator):
-    """Solve the active take's markers to an armature. Esc cancels"""
+class _Solving:
+    """What solving a take and a range of it share: an operator that waits for the engine while Blender stays usable."""
 
-    bl_idname = "bonesetter.solve_markers"
-    bl_label = "Solve Markers"
     # Not REGISTER: touching a property in the redo panel would solve again, with the window frozen.
-    bl_options = {"UNDO"}
-
-    replace: BoolProperty(options={"HIDDEN", "SKIP_SAVE"}, description="Replace a pose that was edited by hand without asking")
+    bl_options = {"UNDO"}  # Blender's own protocol
+    ranged = False
 
     _timer: bpy.types.Timer | None = None
     _shown: tuple[str, float] | None = None
@@ -142,8 +168,8 @@ class BONESETTER_OT_solve_markers(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         solves: list[Solve] = []
         try:
-            for collection in people_with(context.scene, active_take(context)):
-                solves.append(begin(context.scene, collection))
+            for collection in self._takes(context):
+                solves.append(self._begin(context, collection))
                 solves[-1].job.wait()
             solved = [each for solve in solves for each in finish(context.scene, solve)]
         except BonesetterError as error:
@@ -156,12 +182,10 @@ class BONESETTER_OT_solve_markers(bpy.types.Operator):
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
         if context.window is None:
             return self.execute(context)
-        takes = people_with(context.scene, active_take(context))
-        if not self.replace and (edited := [bone for take in takes for bone in edited_bones(take)]):
-            return self._ask(edited)
+        takes = self._takes(context)
         self._waiting, self._answered = [take.session_uid for take in takes[1:]], []
         try:
-            session.solve = begin(context.scene, takes[0])
+            session.solve = self._begin(context, takes[0])
         except BonesetterError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
@@ -189,7 +213,7 @@ class BONESETTER_OT_solve_markers(bpy.types.Operator):
                 return {"PASS_THROUGH"}
             self._answered.append(solve)
             if self._waiting:
-                session.solve = begin(context.scene, find_take(self._waiting.pop(0)))
+                session.solve = self._begin(context, find_take(self._waiting.pop(0)))
                 return {"PASS_THROUGH"}
             solved = [each for one in self._answered for each in finish(context.scene, one)]
         except BonesetterError as error:
@@ -213,12 +237,14 @@ class BONESETTER_OT_solve_markers(bpy.types.Operator):
             session.solve.job.cancel()
         self._end(context)
 
-    @staticmethod
-    def _ask(edited: list[str]) -> set[str]:
-        """Hand over to the question whether a pose that was edited by hand shall be replaced."""
-        names = ", ".join(edited[:4]) + (f" and {len(edited) - 4} more" if len(edited) > 4 else "")
-        bpy.ops.bonesetter.solve_again("INVOKE_DEFAULT", bones=names)
-        return {"CANCELLED"}
+    def _takes(self, context: bpy.types.Context) -> list[bpy.types.Collection]:
+        """What is solved: of a file with several people all of them."""
+        take = active_take(context)
+        assert take is not None  # as `poll` has seen
+        return [take] if self.ranged else people_with(context.scene, take)
+
+    def _begin(self, context: bpy.types.Context, take: bpy.types.Collection) -> Solve:
+        return begin(context.scene, take, span=wanted_range(context.scene, take) if self.ranged else None)
 
     def _show(self, context: bpy.types.Context) -> None:
         solve = session.solve
@@ -249,24 +275,27 @@ class BONESETTER_OT_solve_markers(bpy.types.Operator):
         )
 
 
-class BONESETTER_OT_solve_again(bpy.types.Operator):
-    """Solve a take whose pose was edited by hand since it was solved"""
+class BONESETTER_OT_solve_markers(_Solving, bpy.types.Operator):
+    """Solve the active take's markers to an armature. Esc cancels"""
 
-    bl_idname = "bonesetter.solve_again"
-    bl_label = "Solve Again"
-    bl_options = {"INTERNAL"}
+    bl_idname = "bonesetter.solve_markers"
+    bl_label = "Solve Markers"
 
-    bones: StringProperty(options={"SKIP_SAVE"})
 
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        return context.window_manager.invoke_confirm(
-            self,
-            event,
-            title="Replace the Edited Pose?",
-            message=f"Edited by hand: {self.bones}. The edited pose will be kept as an action of its own.",
-            confirm_text="Solve Again",
-        )
+class BONESETTER_OT_solve_range(_Solving, bpy.types.Operator):
+    """Solve the preview range again, else a second before and after the playhead. It fades into the frames around it, which do not change.
+    Esc cancels"""
 
-    def execute(self, _context: bpy.types.Context) -> set[str]:
-        bpy.ops.bonesetter.solve_markers("INVOKE_DEFAULT", replace=True)
-        return {"FINISHED"}
+    bl_idname = "bonesetter.solve_range"
+    bl_label = "Solve Range"
+    ranged = True
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not super().poll(context):
+            return False
+        take = active_take(context).bonesetter
+        if not take.solved_actor or take.armature is None or not take.armature.users_scene:
+            cls.poll_message_set("Solve the whole take first: a range is solved with its actor")
+            return False
+        return True

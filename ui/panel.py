@@ -104,6 +104,9 @@ class BONESETTER_PT_solve(Sidebar, bpy.types.Panel):
         if solve is None:
             column.scale_y = 1.5
             column.operator("bonesetter.solve_markers", icon="ARMATURE_DATA")
+            take = active_take(context)
+            if take is not None and take.bonesetter.solved:
+                layout.operator("bonesetter.solve_range", icon="PREVIEW_RANGE")
             return
         column.progress(factor=solve.job.progress, text=f"{solve.stage}  {solve.job.progress:.0%}")
         # The icon is wider than others: the spaces keep the text clear of it.

@@ -157,7 +157,7 @@ class NamedPerson:
 
 def named_people(take: Take, marker_set: MarkerSet) -> list[NamedPerson]:
     """The people whose labels a set knows, the one with the most samples first."""
-    labelled = _labelled(take)
+    labelled = labelled_columns(take)
     names = _names(take, labelled, marker_set)
     shared = tuple(column for column in range(len(take.labels)) if column not in names)
     return [

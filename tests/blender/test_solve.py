@@ -191,23 +191,6 @@ def test_a_solve_again_keeps_what_the_user_did(ext, imported, kept):
     assert 'pose.bones["Head"].rotation_quaternion' not in paths
 
 
-def test_a_pose_that_was_edited_is_kept(ext, imported, kept):
-    bpy.ops.bonesetter.solve_markers()
-    armature, apply = imported.bonesetter.armature, ext("operators.armature")
-    head = armature.pose.bones["Head"]
-    head.rotation_quaternion = (0, 1, 0, 0)
-    head.keyframe_insert("rotation_quaternion", frame=20)
-    assert apply.edited_bones(imported) == ["Head"]
-    bpy.ops.bonesetter.solve_markers()
-    assert apply.edited_bones(imported) == []
-    (edited,) = (action for action in bpy.data.actions if action.name.endswith("(edited)"))
-    assert edited.use_fake_user
-    bags = [bag for layer in edited.layers for strip in layer.strips for bag in strip.channelbags]
-    (curve,) = (one for bag in bags for one in bag.fcurves if "Head" in one.data_path and one.array_index == 1)
-    assert curve.evaluate(20) == pytest.approx(1.0)
-    assert any(edited.name in finding.name for finding in imported.bonesetter.findings)
-
-
 def test_results_go_out_of_date(ext, scene, imported):
     freshness, session = ext("operators.freshness"), ext("operators.session").session
 

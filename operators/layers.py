@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an animator keyed by hand, as a layer of its own on top of the solved pose.
+
+A solve remembers the values that it keys. Where keys are other than these before the next solve, the difference becomes an action that
+Blender combines with the solved one: that moves to a strip of the NLA editor, and further keys go to the layer. A solve then writes to the
+strip alone.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import bpy
+import numpy as np
+
+from ..model.core.rigid import steady
+from ..model.core.rotations import unitquat_product
+from ..model.core.take import BoolArray, FloatArray
+from .keyframes import bind, bound_channelbag, read_curve, write_keys
+from .space import Timing
+from .takes import timing_of
+
+#: The NLA track of the solved pose.
+TRACK = "Bonesetter Solve"
+#: Custom properties of a take's collection: joints, the root's locations (samples, 3) and all rotations (samples, joints, 4) as keyed.
+JOINTS, LOCATIONS, ROTATIONS = "keyed_joints", "keyed_locations", "keyed_rotations"
+#: Numbers that differ by more are another key.
+SAME = 1e-6
+Values = tuple[list[str], FloatArray, FloatArray]
+
+
+def keep_values(collection: bpy.types.Collection, joints: tuple[str, ...], locations: FloatArray, rotations: FloatArray) -> None:
+    """Remember what a solve keys."""
+    collection[JOINTS] = json.dumps(joints)
+    collection[LOCATIONS] = np.ascontiguousarray(locations, dtype=np.float32).ravel()
+    collection[ROTATIONS] = np.ascontiguousarray(rotations, dtype=np.float32).ravel()
+
+
+def kept_values(collection: bpy.types.Collection) -> Values | None:
+    """Joints, the root's locations (samples, 3), and rotations (samples, joints, 4) as the last solve keyed them."""
+    if ROTATIONS not in collection:
+        return None
+    joints, frames = json.loads(collection[JOINTS]), collection.bonesetter.frames
+    locations, rotations = (np.array(collection[name], dtype=np.float32) for name in (LOCATIONS, ROTATIONS))
+    if locations.size != 3 * frames or rotations.size != 4 * frames * len(joints):
+        return None
+    return joints, locations.reshape(frames, 3), rotations.reshape(frames, len(joints), 4)
+
+
+def solved_strip(armature: bpy.types.Object) -> Any | None:
+    """The NLA strip that plays the solved pose below a layer of hand-made keys; None where there is no layer."""
+    animation = armature.animation_data
+    tracks = animation.nla_tracks if animation is not None else ()
+    strips = [strip for track in tracks if track.name == TRACK for strip in track.strips if strip.action is not None]
+    return strips[0] if strips else None
+
+
+def solved_bag(armature: bpy.types.Object) -> Any | None:
+    """The curves that a solve owns, with or without a layer on top of them."""
+    strip = solved_strip(armature)
+    if strip is None:
+        return bound_channelbag(armature)
+    bags = [one.channelbag(strip.action_slot) for layer in strip.action.layers for one in layer.strips]
+    return next((bag for bag in bags if bag is not None), None)
+
+
+def fit_strip(armature: bpy.types.Object, timing: Timing) -> None:
+    """Have the solved pose's strip play all of its frames where they are."""
+    strip = solved_strip(armature)
+    if strip is not None:
+        first, last = float(timing.frames[0]), float(timing.frames[-1])
+        strip.action_frame_start, strip.action_frame_end = first, max(last, first + 1)
+        strip.frame_start, strip.frame_end = first, max(last, first + 1)
+
+
+def lay_edits(collection: bpy.types.Collection, bones: dict[str, str]) -> str:
+    """Make a layer of what was keyed by hand in the solved action.
+
+    Args:
+        collection: The take, whose armature has no layer yet.
+        bones: {joint: bone} of those whose keys were edited.
+
+    Returns:
+        The name of the layer's action; nothing where it cannot be told what was edited, so that the action must be kept as a whole.
+    """
+    armature, values = collection.bonesetter.armature, kept_values(collection)
+    bag = bound_channelbag(armature)
+    if values is None or bag is None or solved_strip(armature) is not None:
+        return ""
+    if any(armature.pose.bones[name].rotation_mode != "QUATERNION" for name in bones.values()):
+        return ""
+    timing = timing_of(collection)
+    # a bone of another skeleton's joint was not keyed by the solve
+    bones = {joint: name for joint, name in bones.items() if joint in values[0]}
+    keys = [key for joint, name in bones.items() for key in _differences(bag, armature.pose.bones[name], joint, values, timing)]
+    animation = armature.animation_data
+    solved, slot = animation.action, animation.action_slot
+    layer = bind(armature, bpy.data.actions.new(f"{collection.name} Edits"))
+    for path, index, frames, numbers, group in keys:
+        write_keys(layer, path, index, frames, numbers, group)
+    track = animation.nla_tracks.new()
+    track.name = TRACK
+    strip = track.strips.new(solved.name, int(timing.start), solved)
+    strip.action_slot = slot
+    strip.extrapolation, strip.blend_type = "HOLD", "REPLACE"
+    animation.action_blend_type, animation.action_extrapolation = "COMBINE", "HOLD"
+    fit_strip(armature, timing)
+    return animation.action.name
+
+
+def _differences(bag: Any, bone: Any, joint: str, values: Values, timing: Timing) -> list[tuple[Any, ...]]:
+    """The keys of a layer for one bone: path, index, frames, values and group of each curve."""
+    joints, locations, rotations = values
+    turned, moved = bone.path_from_id("rotation_quaternion"), bone.path_from_id("location")
+    keys: list[tuple[Any, ...]] = []
+    before = rotations[:, joints.index(joint)].astype(float)
+    after = _read(bag, turned, timing, before)
+    after /= np.maximum(np.linalg.norm(after, axis=1, keepdims=True), 1e-9)
+    after *= np.where((after * before).sum(axis=1, keepdims=True) < 0, -1.0, 1.0)
+    keys += _curves(turned, (np.abs(after - before) > SAME).any(axis=1), steady(_between(before, after)), timing, bone.name)
+    if bone.parent is None:
+        after = _read(bag, moved, timing, locations.astype(float))
+        keys += _curves(moved, (np.abs(after - locations) > SAME).any(axis=1), after - locations, timing, bone.name)
+    kept = {turned} | ({moved} if bone.parent is None else set())
+    for curve in bag.fcurves:
+        if curve.data_path in {bone.path_from_id("location"), bone.path_from_id("scale")} - kept and len(curve.keyframe_points):
+            # of these a solve keys nothing: they lie on nothing as they are
+            points = np.empty(2 * len(curve.keyframe_points), dtype=np.float32)
+            curve.keyframe_points.foreach_get("co", points)
+            keys.append((curve.data_path, curve.array_index, points[0::2], points[1::2], bone.name))
+    return keys
+
+
+def _read(bag: Any, path: str, timing: Timing, usual: FloatArray) -> FloatArray:
+    """(samples, axes): what curves say, or the usual where one of them is gone."""
+    found = usual.copy()
+    for curve in bag.fcurves:
+        if curve.data_path == path and curve.array_index < usual.shape[1]:
+            found[:, curve.array_index], _ = read_curve(curve, timing.frames)
+    return found
+
+
+def _between(before: FloatArray, after: FloatArray) -> FloatArray:
+    """(samples, 4): what turns one rotation into another, from inside: before times it is after."""
+    return unitquat_product(before * (1.0, -1.0, -1.0, -1.0), after)
+
+
+def _curves(path: str, changed: BoolArray, values: FloatArray, timing: Timing, group: str) -> list[tuple[Any, ...]]:
+    """Keys where something changed, and of nothing right before and after."""
+    if not changed.any():
+        return []
+    near = changed.copy()
+    near[1:] |= changed[:-1]
+    near[:-1] |= changed[1:]
+    rest = np.zeros(values.shape[1])
+    rest[0] = 1.0 if values.shape[1] == 4 else 0.0
+    values = np.where(changed[:, None], values, rest)
+    return [(path, axis, timing.frames[near], values[near, axis], group) for axis in range(values.shape[1])]

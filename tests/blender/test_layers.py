@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A solved take solved again: what was keyed by hand stays on top, and a range leaves all other frames alone."""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def solved(ext, engine_python, synthetic_take, load):
+    """A take that was solved."""
+    take = load(synthetic_take)
+    assert bpy.ops.bonesetter.solve_markers() == {"FINISHED"}
+    yield take
+    ext("operators.session").session.engine.close()
+
+
+@pytest.fixture
+def keys(ext, solved):
+    """{(path, index): (keys, 2)} of the solved pose, as Blender stores them."""
+
+    def keys():
+        found = {}
+        for curve in ext("operators.layers").solved_bag(solved.bonesetter.armature).fcurves:
+            points = np.empty(2 * len(curve.keyframe_points), dtype=np.float32)
+            curve.keyframe_points.foreach_get("co", points)
+            found[curve.data_path, curve.array_index] = points.reshape(-1, 2)
+        return found
+
+    return keys
+
+
+@pytest.fixture
+def rotation(solved):
+    """The global rotation of a bone in a frame, as Blender evaluates it."""
+
+    def rotation(name, frame):
+        bpy.context.scene.frame_set(frame)
+        return np.array(solved.bonesetter.armature.evaluated_get(bpy.context.evaluated_depsgraph_get()).pose.bones[name].matrix)[:3, :3]
+
+    return rotation
+
+
+def key_head(take, frame, quaternion):
+    """As an animator does: go to the frame, pose the head, key it."""
+    bpy.context.scene.frame_set(frame)
+    head = take.bonesetter.armature.pose.bones["Head"]
+    head.rotation_quaternion = quaternion
+    assert head.keyframe_insert("rotation_quaternion", frame=frame)
+
+
+def test_hand_made_keys_stay_on_top_of_every_solve(ext, solved, rotation):
+    apart = {frame: rotation("Head", frame) for frame in (10, 60, 100)}
+    key_head(solved, 60, (0.6, 0.8, 0, 0))
+    edited = rotation("Head", 60)
+    assert np.abs(edited - apart[60]).max() > 0.1
+    assert ext("operators.armature").edited_bones(solved) == ["Head"]
+    assert bpy.ops.bonesetter.solve_markers() == {"FINISHED"}
+    np.testing.assert_allclose(rotation("Head", 60), edited, atol=1e-4)
+    for frame in (10, 100):
+        np.testing.assert_allclose(rotation("Head", frame), apart[frame], atol=1e-4)
+    assert any("stays on top" in finding.name for finding in solved.bonesetter.findings)
+    # further keys go to the layer, which the next solve does not touch
+    key_head(solved, 30, (0.6, 0, 0.8, 0))
+    second = rotation("Head", 30)
+    assert ext("operators.armature").edited_bones(solved) == []
+    assert bpy.ops.bonesetter.solve_markers() == {"FINISHED"}
+    np.testing.assert_allclose(rotation("Head", 60), edited, atol=1e-4)
+    np.testing.assert_allclose(rotation("Head", 30), second, atol=1e-4)
+    np.testing.assert_allclose(rotation("Head", 100), apart[100], atol=1e-4)
+    assert len(bpy.data.actions) == 3, "markers, solved pose, layer"
+
+
+def test_all_that_can_be_keyed_by_hand_is_kept(ext, solved, rotation):
+    armature = solved.bonesetter.armature
+    hips = armature.pose.bones["Hips"]
+    bpy.context.scene.frame_set(40)
+    hips.location.x += 0.3
+    hips.keyframe_insert("location", frame=40)
+    head = armature.pose.bones["Head"]
+    head.scale = (1.5, 1.5, 1.5)
+    head.keyframe_insert("scale", frame=1)
+    bpy.context.view_layer.update()
+    place = np.array(hips.matrix.translation)
+    assert bpy.ops.bonesetter.solve_markers() == {"FINISHED"}
+    bpy.context.scene.frame_set(40)
+    np.testing.assert_allclose(np.array(hips.matrix.translation), place, atol=1e-4)
+    np.testing.assert_allclose(np.array(head.scale), 1.5, atol=1e-5)
+
+
+def test_an_edit_that_is_no_layer_is_kept_as_an_action(solved):
+    head = solved.bonesetter.armature.pose.bones["Head"]
+    head.rotation_mode = "XYZ"
+    head.rotation_euler = (0.3, 0, 0)
+    head.keyframe_insert("rotation_euler", frame=20)
+    assert bpy.ops.bonesetter.solve_markers() == {"FINISHED"}
+    (kept,) = (action for action in bpy.data.actions if action.name.endswith("(edited)"))
+    assert kept.use_fake_user
+    assert any(kept.name in finding.name for finding in solved.bonesetter.findings)
+
+
+def test_a_range_leaves_every_other_frame_alone(ext, scene, solved, keys, rotation):
+    before = keys()
+    takes = ext("operators.takes")
+    takes.markers(solved)["LWRA"][takes.MUTED] = 1
+    scene.use_preview_range = True
+    scene.frame_preview_start, scene.frame_preview_end = 100, 180
+    assert bpy.ops.bonesetter.solve_range() == {"FINISHED"}
+    after = keys()
+    assert before.keys() == after.keys()
+    changed = 0.0
+    for curve, points in before.items():
+        outside = (points[:, 0] < 100) | (points[:, 0] > 180)
+        assert (after[curve][outside] == points[outside]).all(), curve
+        assert (after[curve][:, 0] == points[:, 0]).all()
+        changed = max(changed, float(np.abs(after[curve][:, 1] - points[:, 1]).max()))
+        steps = np.abs(np.diff(after[curve][:, 1]))
+        assert steps.max() < max(2 * np.abs(np.diff(points[:, 1])).max(), 0.05), "it does not jump at the borders"
+    assert changed > 1e-5
+    assert ext("operators.armature").edited_bones(solved) == [], "what a solve keys was not keyed by hand"
+    ext("operators.session").session.digests.clear()
+    takes.markers(solved)["LWRA"].update_tag()
+    assert ext("operators.freshness").out_of_date(solved).endswith("frames 100 to 180 were solved again.")
+
+
+def test_a_range_keeps_what_was_keyed_by_hand(scene, solved, rotation):
+    key_head(solved, 120, (0.6, 0.8, 0, 0))
+    edited = rotation("Head", 120)
+    scene.frame_set(120)
+    assert bpy.ops.bonesetter.solve_range() == {"FINISHED"}
+    # the head turns as before, whatever the solve makes of the rest
+    assert np.abs(rotation("Head", 120) - edited).max() < 0.05
+
+
+def test_a_range_wants_a_solve(ext, scene, make_take, load):
+    take = load(make_take())
+    with pytest.raises(RuntimeError, match="poll"):
+        bpy.ops.bonesetter.solve_range()
+    module = ext("operators.solve_range")
+    scene.frame_set(1)
+    assert module.wanted_range(scene, take) == (0, 19)
+    scene.use_preview_range = True
+    scene.frame_preview_start, scene.frame_preview_end = 50, 60
+    with pytest.raises(ext("model.core.take").BonesetterError, match="no samples in these frames"):
+        module.wanted_range(scene, take)
