@@ -18,7 +18,7 @@ import bpy
 import numpy as np
 
 from .keyframes import bound_channelbag
-from .properties import settings_of
+from .properties import files_of, settings_of
 from .session import Digest, session
 from .takes import LABEL, MUTED, PINNED
 from .version import own_version
@@ -105,7 +105,7 @@ def unregister() -> None:
 
 
 def _settings(collection: bpy.types.Collection) -> str:
-    return json.dumps(asdict(settings_of(collection)), sort_keys=True)
+    return json.dumps(asdict(settings_of(collection)) | files_of(collection), sort_keys=True)
 
 
 @bpy.app.handlers.persistent

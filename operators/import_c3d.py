@@ -16,6 +16,7 @@ from ..model.core.take import BonesetterError, Take
 from ..model.files.readers import READERS, read_take
 from ..model.markers.people import people_of
 from .empties import ImportOptions, build_people
+from .session import IMPORT, session
 from .solver_python import warm_engine
 from .space import Timing
 from .takes import takes_of
@@ -116,6 +117,9 @@ class BONESETTER_OT_import_c3d(bpy.types.Operator, ImportHelper):
                 set_range(scene, [timing for _, timing in done], grow=animated)
             show_markers(context, [collection for collection, _ in done])
             warm_engine()
+        session.errors.pop(IMPORT, None)
+        if failures:
+            session.errors[IMPORT] = " ".join(failures)
         for failure in failures:
             # An error would also hide that the others were imported.
             self.report({"WARNING" if done else "ERROR"}, failure)

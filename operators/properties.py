@@ -147,8 +147,17 @@ SHOWN = {name: setting for name, setting in SETTINGS.items() if setting.shown}
 #: Those of the noise filter.
 THRESHOLDS = tuple(name for name, setting in SHOWN.items() if setting.group == "markers")
 
+#: Files that a take is solved with, under their names in a request to the engine: what the panel calls each, and its description.
+FILES = {
+    "layout": ("Marker Set", "A marker-set file of your own; empty for the bundled set that knows most of the labels"),
+    "actor": ("Actor", "An actor file that was saved from another take of the same person; empty to fit one to this take"),
+}
+
 for _group in (BONESETTER_PG_scene, BONESETTER_PG_take):
     _group.__annotations__ |= {name: property_of(setting) for name, setting in SHOWN.items()}
+    _group.__annotations__ |= {
+        name: StringProperty(name=label, description=said, subtype="FILE_PATH") for name, (label, said) in FILES.items()
+    }
 
 
 def settings_of(owner: bpy.types.Scene | bpy.types.Collection) -> Settings:
@@ -158,7 +167,13 @@ def settings_of(owner: bpy.types.Scene | bpy.types.Collection) -> Settings:
     return Settings(**{name: round(value, 6) if isinstance(value, float) else value for name, value in shown.items()})
 
 
-def copy_settings(source: Any, target: Any, names: Iterable[str] = tuple(SHOWN)) -> None:
+def files_of(collection: bpy.types.Collection) -> dict[str, str]:
+    """{name in `FILES`: whole path} of the files that a take is solved with."""
+    chosen = {name: getattr(collection.bonesetter, name).strip() for name in FILES}
+    return {name: bpy.path.abspath(path) for name, path in chosen.items() if path}
+
+
+def copy_settings(source: Any, target: Any, names: Iterable[str] = (*SHOWN, *FILES)) -> None:
     """Give a take or a scene the settings of another, of these names."""
     for name in names:
         setattr(target.bonesetter, name, getattr(source.bonesetter, name))

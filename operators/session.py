@@ -33,6 +33,8 @@ STAGES = {
     "feet": "Holding feet",
     "results": "Gathering results",
 }
+#: The key of an error that belongs to no take.
+IMPORT = 0
 #: A digest that took longer than this, in s, is not made again within so many times what it took: whoever drags a key is not to wait.
 QUICK_SECONDS, REST = 0.02, 20
 
@@ -90,6 +92,7 @@ class Session:
         solve: The solve that the panel shows, if any.
         installation: The installation of the solver that is under way, if any.
         install_error: Why the last one did not come to its end.
+        errors: Why the last solve of a take failed, by the session_uid of the take; under `IMPORT` why the last import did.
         digests: Of takes' markers, by the session_uid of a take.
         reviews: What is known of takes' markers, by the same.
         hover: The marker under the mouse: its take's session_uid and its row.
@@ -101,6 +104,7 @@ class Session:
     solve: Solve | None = None
     installation: Installation | None = None
     install_error: str = ""
+    errors: dict[int, str] = field(default_factory=dict)
     digests: dict[int, Digest] = field(default_factory=dict)
     reviews: dict[int, Review] = field(default_factory=dict)
     hover: tuple[int, int] | None = None
@@ -112,6 +116,7 @@ class Session:
         if self.solve is not None:
             self.solve.job.cancel()
         self.solve = None
+        self.errors.clear()
         self.digests.clear()
         self.reviews.clear()
         self.hover = None

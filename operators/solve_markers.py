@@ -20,7 +20,7 @@ from .empties import ImportOptions, build_people
 from .findings import keep_findings
 from .freshness import note_solved
 from .gather import gather_take
-from .properties import settings_of
+from .properties import files_of, settings_of
 from .session import Solve, session
 from .solve_range import join_findings, part_of, put_range, wanted_range
 from .solved import keep_solved
@@ -46,12 +46,14 @@ def begin(
         collection: The take.
         settings: Instead of the take's.
         span: First and last sample of a range to be solved again, with the actor of the last solve; None for the whole take.
-        files: What else the engine shall read and write: `actor`, `layout`, `save_actor`, `exports`; see docs/design.md.
+        files: What else the engine shall read and write: `actor`, `layout`, `save_actor`, `exports`; see docs/design.md. An actor and a
+            layout that are chosen in the panel are read where none is given.
 
     Raises:
         BonesetterError: There is nothing to solve, or no engine.
     """
     began = time.perf_counter()
+    session.errors.pop(collection.session_uid, None)
     take = gather_take(scene, collection)
     folder = session.engine.folder
     # of several takes that are solved in one go none may overwrite another's
@@ -64,8 +66,8 @@ def begin(
         known.write_text(collection.bonesetter.solved_actor, encoding="utf-8")
         files["actor"] = str(known)
     save_take(take, source)
-    request = {"take": str(source), "out": str(result), "settings": asdict(settings or settings_of(collection)), **files}
-    job = session.engine.submit(engine_python(), request)
+    request = {"take": str(source), "out": str(result), "settings": asdict(settings or settings_of(collection))}
+    job = session.engine.submit(engine_python(), {**request, **files_of(collection), **files})
     return Solve(collection.session_uid, collection.name, job, result, began, collection.bonesetter.armature is None, span, save_actor)
 
 
@@ -167,14 +169,14 @@ class _Solving:
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         solves: list[Solve] = []
+        uid = active_take(context).session_uid
         try:
             for collection in self._takes(context):
                 solves.append(self._begin(context, collection))
                 solves[-1].job.wait()
             solved = [each for solve in solves for each in finish(context.scene, solve)]
         except BonesetterError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+            return self._fail(uid, error)
         for collection, report in solved:
             self._report(collection, report)
         return {"FINISHED"}
@@ -187,8 +189,7 @@ class _Solving:
         try:
             session.solve = self._begin(context, takes[0])
         except BonesetterError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+            return self._fail(active_take(context).session_uid, error)
         self._timer = context.window_manager.event_timer_add(0.05, window=context.window)
         context.window_manager.modal_handler_add(self)
         self._show(context)
@@ -218,8 +219,7 @@ class _Solving:
             solved = [each for one in self._answered for each in finish(context.scene, one)]
         except BonesetterError as error:
             self._end(context)
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+            return self._fail(solve.take, error)
         except Exception:
             # A bug: Blender prints it, and ends the operator without a word to it.
             self._end(context)
@@ -245,6 +245,12 @@ class _Solving:
 
     def _begin(self, context: bpy.types.Context, take: bpy.types.Collection) -> Solve:
         return begin(context.scene, take, span=wanted_range(context.scene, take) if self.ranged else None)
+
+    def _fail(self, take: int, error: BonesetterError) -> set[str]:
+        """Say why, at the pointer for a moment and in the panel until the take is solved again."""
+        session.errors[take] = str(error)
+        self.report({"ERROR"}, str(error))
+        return {"CANCELLED"}
 
     def _show(self, context: bpy.types.Context) -> None:
         solve = session.solve

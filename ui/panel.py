@@ -8,9 +8,9 @@ from typing import Any
 import bpy
 
 from ..operators.freshness import out_of_date
-from ..operators.properties import SHOWN
-from ..operators.session import session
-from ..operators.takes import active_take, takes_of
+from ..operators.properties import FILES, SHOWN
+from ..operators.session import IMPORT, session
+from ..operators.takes import active_take, people_with, takes_of
 from ..operators.version import newer
 from .sidebar import Sidebar
 from .solver import draw_solver
@@ -64,6 +64,9 @@ class BONESETTER_PT_main(Sidebar, bpy.types.Panel):
             _draw_view(layout, context)
             if said := newer(facts.made_by):
                 wrapped(layout, context, said, "ERROR")
+        people = people_with(context.scene, take) if take is not None else []
+        for error in {session.errors[key] for key in (IMPORT, *(one.session_uid for one in people)) if key in session.errors}:
+            wrapped(layout.box(), context, error, "CANCEL")
 
 
 def _draw_view(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
@@ -100,6 +103,8 @@ class BONESETTER_PT_solve(Sidebar, bpy.types.Panel):
         for name, setting in SHOWN.items():
             if setting.group == "motion":
                 settings.prop(owner.bonesetter, name)
+        for name, (label, _) in FILES.items():
+            settings.prop(owner.bonesetter, name, text="", placeholder=label)
         column = layout.column()
         if solve is None:
             column.scale_y = 1.5

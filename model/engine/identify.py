@@ -85,7 +85,7 @@ def identify(
         try:
             return by_motion()
         except BonesetterError as error:
-            raise BonesetterError(f"{too_few} By motion they are not found either: {error}") from error
+            raise BonesetterError(f"{too_few.why} By motion they are not found either: {error}") from error
 
 
 def _named(

@@ -122,7 +122,8 @@ def label_unknown(
     if np.median([chosen[key].cost / keys.there[key].sum() for key in good.tolist()]) > NOBODY:
         raise BonesetterError(
             f"The points of {take.name} are not where a bundled marker set has its markers, and no body is found among them without one: "
-            "describe your markers in a marker-set file and give it as --layout, or give an actor."
+            "describe your markers in a marker-set file and choose it as Marker Set in the panel, or --layout in the shell; or give an "
+            "actor."
         )
     size = float(np.median([chosen[key].size for key in good.tolist()]))
     first = first_markers(chosen, keys, good, tracks, body, size)

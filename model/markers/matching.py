@@ -41,6 +41,9 @@ SAID_WHEN_ABSENT = 0.5
 #: A marker that no set knows and that has fewer samples than this part of the frames, or than this number, says too little.
 FEWEST_PART, FEWEST_SAMPLES = 0.05, 10
 
+#: So many markers tell where the trunk is and how it is rotated.
+FEWEST_OF_TRUNK = 3
+
 #: {column of a file: the subject with its separator, and the rest of the label}.
 Names = Mapping[int, tuple[str, str]]
 #: The prefixes of a person's labels, with their separators: mostly one.
@@ -49,6 +52,11 @@ Person = tuple[str, ...]
 
 class TooFewLabelsError(BonesetterError):
     """A take has too few labels that its marker set knows."""
+
+    @property
+    def why(self) -> str:
+        """The sentence without what to do: where labels are found by motion that may be something else."""
+        return str(self).partition("; ")[0] + "."
 
 
 def choose_marker_set(take: Take) -> MarkerSet:
@@ -275,15 +283,20 @@ def _duplicated(name: tuple[str, str], person: Person, marker_set: MarkerSet) ->
 
 
 def _require_enough(take: Take, found: tuple[str, ...], marker_set: MarkerSet) -> None:
-    core = set(marker_set.core)
-    if len(found) >= marker_set.fewest_markers and (not core or sum(label in found for label in core) >= 3):
-        return
-    of_core = f", three of them of {listed(tuple(dict.fromkeys(marker_set.core)))}" if core else ""
-    raise TooFewLabelsError(
-        f"{take.name} has {len(found)} of the markers of the set {marker_set.name!r}, too few to solve: at least "
-        f"{marker_set.fewest_markers} are needed{of_core}; where yours have other names, describe them in a marker-set file and give it "
-        "as --layout."
-    )
+    core = tuple(dict.fromkeys(marker_set.core))
+    of_core = sum(label in found for label in core)
+    if len(found) < marker_set.fewest_markers:
+        raise TooFewLabelsError(
+            f"{take.name} has {len(found)} of the markers of the set {marker_set.name!r}, too few to solve: at least "
+            f"{marker_set.fewest_markers} are needed; where yours have other names, describe them in a marker-set file and choose it as "
+            "Marker Set in the panel, or --layout in the shell."
+        )
+    if core and of_core < FEWEST_OF_TRUNK:
+        raise TooFewLabelsError(
+            f"{take.name} has {of_core} of the markers of the trunk, too few to solve: at least {FEWEST_OF_TRUNK} are needed of "
+            f"{listed(core)}; where yours have other names, describe them in a marker-set file and choose it as Marker Set in the panel, "
+            "or --layout in the shell."
+        )
 
 
 def _join(take: Take, index: int, known: Take, label: str) -> Finding:

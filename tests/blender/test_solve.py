@@ -2,6 +2,7 @@
 """Solve Markers, from the press of the button to the armature."""
 
 import dataclasses
+import json
 
 import bpy
 import numpy as np
@@ -94,6 +95,56 @@ def test_take_of_other_markers_is_refused_with_a_sentence(ext, scene, engine_pyt
     assert "failed" not in str(caught.value)
     assert len(bpy.data.objects) == before
     assert not scene.bonesetter.take.bonesetter.solved
+
+
+def test_why_a_solve_failed_stays_in_the_panel_until_the_next(ext, imported, tmp_path):
+    errors = ext("operators.session").session.errors
+    own = imported.bonesetter
+    own.layout = str(tmp_path / "none.json")
+    with pytest.raises(RuntimeError, match=r"none\.json"):
+        bpy.ops.bonesetter.solve_markers()
+    assert list(errors) == [imported.session_uid]
+    assert "none.json" in errors[imported.session_uid]
+    own.layout = ""
+    assert bpy.ops.bonesetter.solve_markers() == {"FINISHED"}
+    assert not errors
+
+
+def test_why_an_import_failed_stays_in_the_panel_until_the_next(ext, synthetic_c3d, tmp_path):
+    session = ext("operators.session")
+    with pytest.raises(RuntimeError):
+        bpy.ops.bonesetter.import_c3d(filepath=str(tmp_path / "none.c3d"))
+    assert "none.c3d" in session.session.errors[session.IMPORT]
+    bpy.ops.bonesetter.import_c3d(filepath=str(synthetic_c3d))
+    assert not session.session.errors
+
+
+def test_a_take_is_solved_with_the_marker_set_and_the_actor_that_are_chosen(ext, scene, imported, engine_python, synthetic_c3d, tmp_path):
+    takes, actor = ext("operators.takes"), tmp_path / "actor.json"
+    names = {label: f"mine{number}" for number, label in enumerate(takes.markers(imported))}
+    layout = json.loads((ext("model.marker_sets.marker_set").FOLDER / "cmu41.json").read_text())
+    layout["name"] = "mine"
+    for marker in layout["markers"]:
+        marker.update(label=names[marker["label"]], like=marker["label"], aliases=[])
+    layout["rigid_groups"] = {group: [names[label] for label in labels] for group, labels in layout["rigid_groups"].items()}
+    (tmp_path / "mine.json").write_text(json.dumps(layout))
+    for label, marker in takes.markers(imported).items():
+        marker[takes.LABEL] = names[label]
+    own = imported.bonesetter
+    own.layout = str(tmp_path / "mine.json")
+    begin, finish = (getattr(ext("operators.solve_markers"), name) for name in ("begin", "finish"))
+    solve = begin(scene, imported, save_actor=str(actor))
+    solve.job.wait()
+    kinds = {finding["kind"] for finding in finish(scene, solve)[0][1]["findings"]}
+    assert "labelled" not in kinds, "the set that is chosen knows the labels"
+    assert not ext("operators.freshness").out_of_date(imported)
+    own.actor = str(actor)
+    assert ext("operators.freshness").out_of_date(imported) == "Settings were changed since: solve again."
+    assert bpy.ops.bonesetter.solve_markers() == {"FINISHED"}
+    assert not ext("operators.freshness").out_of_date(imported)
+    own.actor = str(tmp_path / "nobody.json")
+    with pytest.raises(RuntimeError, match=r"nobody\.json"):
+        bpy.ops.bonesetter.solve_markers()
 
 
 def test_take_without_markers_is_refused_with_a_sentence(imported):

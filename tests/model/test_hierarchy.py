@@ -107,7 +107,7 @@ def test_markers_that_the_actor_lacks_are_attached(actor, motion):
 
 
 def test_too_few_markers_is_one_sentence(actor, motion):
-    with pytest.raises(BonesetterError, match=r"too few to solve: at least 12 are needed, three of them of LFWT"):
+    with pytest.raises(BonesetterError, match=r"too few to solve: at least 12 are needed\. By motion"):
         solve_take(taken(actor, motion).only(range(5)), Settings(), actor)
 
 

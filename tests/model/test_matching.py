@@ -16,7 +16,7 @@ from model.core.findings import Finding
 from model.core.take import BonesetterError, Take
 from model.files.c3d import read_c3d
 from model.marker_sets.marker_set import BUNDLED, load_marker_set
-from model.markers.matching import choose_marker_set, match, match_all
+from model.markers.matching import TooFewLabelsError, choose_marker_set, match, match_all
 
 CMU = load_marker_set()
 READ = Finding("file", "Read.")
@@ -120,10 +120,19 @@ def test_a_duplicate_elsewhere_is_left_out() -> None:
     assert matched.findings[-1].text == "RBAC-1 is left out: none of its 20 samples continues RBAC where that is missing."
 
 
-@pytest.mark.parametrize("labels", [["A", "B"], list(CMU.labels[:11]), [label for label in CMU.labels if label not in CMU.core]])
-def test_too_few_markers_are_refused_with_the_labels_wanted(labels: list[str]) -> None:
-    with pytest.raises(BonesetterError, match=r"too few to solve.*LFWT, RFWT.*--layout"):
+@pytest.mark.parametrize("labels", [["A", "B"], list(CMU.labels[:11])])
+def test_too_few_markers_are_refused(labels: list[str]) -> None:
+    said = r"too few to solve: at least 12 are needed; .*Marker Set in the panel, or --layout"
+    with pytest.raises(TooFewLabelsError, match=said) as caught:
         match(take_of(labels), CMU)
+    assert caught.value.why.endswith("at least 12 are needed.")
+
+
+def test_too_few_markers_of_the_trunk_are_refused_with_the_labels_wanted() -> None:
+    limbs = [label for label in CMU.labels if label not in CMU.core]
+    said = r"has 2 of the markers of the trunk, too few to solve: at least 3 are needed of LFWT, RFWT.*Marker Set in the panel, or --layout"
+    with pytest.raises(TooFewLabelsError, match=said):
+        match(take_of([*limbs, *CMU.core[:2]]), CMU)
 
 
 def test_nothing_of_the_file_is_changed() -> None:
