@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fetch the solver's wheels for a computer without a network: `python -m installer FOLDER` in the extension's folder.
+"""Fetch the solver's wheels for a computer without a network: `python -m installer FOLDER --python 3.13` in the extension's folder.
 
 On the other computer, From Folder... in the panel installs them.
 """
@@ -25,7 +25,10 @@ def main() -> int:
         "--platform", choices=sorted(set(PLATFORMS.values())), default=here, help="of the other computer (default: this one's)"
     )
     parser.add_argument(
-        "--python", default="{}.{}".format(*sys.version_info[:2]), help="version of its Blender's Python (default: this one's)"
+        "--python",
+        required=True,
+        help="version of its Blender's Python: 3.11 of Blender 4.5 and 5.0 from blender.org, 3.13 from 5.1 on; in Blender's Python Console "
+        "`import sys; sys.version` shows it",
     )
     parser.add_argument("--device", choices=(CPU, CUDA), default=CPU, help="what torch is built for (default: %(default)s)")
     parser.add_argument("--wheels", type=Path, help="a folder of wheels that need not be downloaded")
@@ -41,14 +44,25 @@ def main() -> int:
         wanted.folder.mkdir(parents=True, exist_ok=True)
         for wheel in lock.wheels:
             fetch(wheel, wanted.folder, _bar(wheel), wanted.wheels, wanted.index)
+            if not sys.stdout.isatty():
+                print(wheel.filename, flush=True)
     except (InstallError, OSError) as error:
-        print(f"\n{error}", file=sys.stderr)
+        print(f"{_end()}{error}", file=sys.stderr)
         return 1
-    print(f"\n{len(lock.wheels)} wheels, {lock.size / 1e6:.0f} MB, are in {wanted.folder}.")
+    print(f"{_end()}{len(lock.wheels)} wheels, {lock.size / 1e6:.0f} MB, are in {wanted.folder}.")
     return 0
 
 
+def _end() -> str:
+    """Ends the line of a progress that was drawn."""
+    return "\n" if sys.stdout.isatty() else ""
+
+
 def _bar(wheel: Wheel) -> Progress:
+    """Progress on a terminal, nothing elsewhere: there it would be hundreds of updates on one line."""
+    if not sys.stdout.isatty():
+        return lambda _done: None
+
     def progress(done: int) -> None:
         print(f"\r{wheel.filename[:60]:<60} {done / 1e6:6.1f} of {wheel.size / 1e6:.1f} MB", end="", flush=True)
 

@@ -19,7 +19,7 @@ from . import store as stores
 from .download import fetch
 from .errors import InstallError
 from .interpreters import Interpreter, ask, environment, quiet
-from .lock import CPU, UV, Lock, Wheel, read_lock, target
+from .lock import CPU, UV, Lock, Wheel, fetch_command, read_lock, target
 
 #: An installed solver takes so many times the space of its wheels, measured with torch 2.13.
 UNPACKED = 3.6
@@ -161,8 +161,8 @@ def check_given(lock: Lock, folder: Path, given: Path | None) -> None:
     if lacking:
         more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
         raise InstallError(
-            f"{given or 'The folder of wheels'} lacks {lacking[0]}{more}: put there what installer/locks/pylock.{lock.target}.toml lists, "
-            "or allow online access (Preferences > System > Network)."
+            f"{given or 'The folder of wheels'} lacks {lacking[0]}{more}: fetch all of them by \"{fetch_command(lock.target)}\" in the "
+            "unpacked extension on a computer with a network, or allow online access (Preferences > System > Network)."
         )
 
 

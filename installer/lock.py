@@ -68,6 +68,13 @@ def target(version: tuple[int, int], machine: str, device: str = CPU, platform: 
     return name if known and path_of(name).is_file() else None
 
 
+def fetch_command(name: str) -> str:
+    """What fetches the wheels of a target into the folder `wheels`, on a computer that may be another one."""
+    platform, python, device = name.rsplit("-", 2)
+    version = f"{python[2]}.{python[3:]}"
+    return f"python3 -m installer wheels --platform {platform} --python {version}" + (f" --device {device}" if device != CPU else "")
+
+
 def path_of(name: str) -> Path:
     """The lock file of a target."""
     return LOCKS / f"pylock.{name}.toml"
