@@ -7,8 +7,9 @@ import bpy
 from bpy.props import IntProperty
 
 from ..model.core.take import BonesetterError
+from .others import show_others
 from .takes import choose_take, find_take, takes_of
-from .view import redraw
+from .view import go_to, redraw
 
 
 class BONESETTER_OT_choose_take(bpy.types.Operator):
@@ -22,10 +23,14 @@ class BONESETTER_OT_choose_take(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         try:
-            choose_take(context, find_take(self.take))
+            take = find_take(self.take)
         except BonesetterError:
             self.report({"ERROR"}, "The take is gone: choose another.")
             return {"CANCELLED"}
+        # what is hidden cannot be made active
+        show_others(context, take)
+        choose_take(context, take)
+        go_to(context, take)
         redraw(context)
         return {"FINISHED"}
 

@@ -16,11 +16,12 @@ from ..model.core.take import BonesetterError, Take
 from ..model.files.readers import READERS, read_take
 from ..model.markers.people import people_of
 from .empties import ImportOptions, build_people
+from .others import show_others
 from .session import IMPORT, session
 from .solver_python import warm_engine
 from .space import Timing
 from .takes import takes_of
-from .view import show_markers
+from .view import go_to, show_markers
 
 #: Blender's largest frame number.
 LAST_FRAME = 1_048_574
@@ -115,7 +116,9 @@ class BONESETTER_OT_import_c3d(bpy.types.Operator, ImportHelper):
         if done:
             if self.set_range:
                 set_range(scene, [timing for _, timing in done], grow=animated)
+            go_to(context, done[-1][0])
             show_markers(context, [collection for collection, _ in done])
+            show_others(context, done[-1][0])
             warm_engine()
         session.errors.pop(IMPORT, None)
         if failures:

@@ -20,6 +20,7 @@ from bpy.props import (
 
 from ..model.core.axes import AXES
 from ..model.core.settings import SETTINGS, Setting, Settings
+from .others import apply_choice
 from .rig_map import CLASSES as RIG
 from .rig_map import BONESETTER_PG_rig
 
@@ -66,6 +67,7 @@ class BONESETTER_PG_take(bpy.types.PropertyGroup):
     frame_start: FloatProperty(name="Scene Frame", description="Scene frame of the first sample")
     frame_step: FloatProperty(name="Frame Step", description="Scene frames per sample", default=1.0)
     armature: PointerProperty(type=bpy.types.Object, name="Armature", description="The armature that Solve Markers made")
+    shown: StringProperty(default="SHOW", description="How it was last shown beside others, as in the scene's `others`")
     solved: BoolProperty()
     result: StringProperty(description="Another one after each solve")
     solved_markers: StringProperty(description="A digest of the markers that the result is of")
@@ -112,6 +114,17 @@ class BONESETTER_PG_scene(bpy.types.PropertyGroup):
         name="Strip",
         description="Draw gaps, flags, contacts and residuals over all frames at the lower edge; click to go there",
         default=True,
+    )
+    others: EnumProperty(
+        name="Other Takes",
+        description="How the scene's other takes look, which stand where the one that is worked on stands",
+        items=(
+            ("SHOW", "Shown", "Every take as it is", "HIDE_OFF", 0),
+            ("DIM", "Dimmed", "Armatures as wires, and no markers", "SHADING_WIRE", 1),
+            ("HIDE", "Hidden", "Only the take that is worked on", "HIDE_ON", 2),
+        ),
+        default="DIM",
+        update=apply_choice,
     )
 
 

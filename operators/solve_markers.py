@@ -20,6 +20,7 @@ from .empties import ImportOptions, build_people
 from .findings import keep_findings
 from .freshness import note_solved
 from .gather import gather_take
+from .others import show_others
 from .properties import files_of, settings_of
 from .session import Solve, session
 from .solve_range import join_findings, part_of, put_range, wanted_range
@@ -177,6 +178,7 @@ class _Solving:
             solved = [each for solve in solves for each in finish(context.scene, solve)]
         except BonesetterError as error:
             return self._fail(uid, error)
+        show_others(context, solved[0][0])
         for collection, report in solved:
             self._report(collection, report)
         return {"FINISHED"}
@@ -227,6 +229,7 @@ class _Solving:
         self._end(context)
         if self._answered[0].first:
             show_armature(context, solved[0][0].bonesetter.armature)
+        show_others(context, solved[0][0])
         for take, report in solved:
             self._report(take, report)
         return {"FINISHED"}

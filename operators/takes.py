@@ -67,15 +67,16 @@ def choose_take(context: bpy.types.Context, take: bpy.types.Collection) -> None:
     layer.objects.active = shown[0] if shown else None
     if shown and shown[0].visible_get():
         shown[0].select_set(True)
-    home = _layer_collection(layer.layer_collection, take)
+    home = layer_collection(layer.layer_collection, take)
     if home is not None and not home.exclude:
         layer.active_layer_collection = home
 
 
-def _layer_collection(parent: bpy.types.LayerCollection, collection: bpy.types.Collection) -> bpy.types.LayerCollection | None:
+def layer_collection(parent: bpy.types.LayerCollection, collection: bpy.types.Collection) -> bpy.types.LayerCollection | None:
+    """Where a collection stands in a view layer, at or below another one."""
     if parent.collection == collection:
         return parent
-    return next((found for child in parent.children if (found := _layer_collection(child, collection))), None)
+    return next((found for child in parent.children if (found := layer_collection(child, collection))), None)
 
 
 def find_take(session_uid: int) -> bpy.types.Collection:

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import bpy
 
-from .takes import choose_take, markers
+from .takes import choose_take, markers, timing_of
 
 
 def show_markers(context: bpy.types.Context, takes: list[bpy.types.Collection]) -> None:
@@ -19,6 +20,13 @@ def show_markers(context: bpy.types.Context, takes: list[bpy.types.Collection]) 
     select(context, [marker for take in takes for marker in markers(take).values()])
     frame_selected(context)
     frame_timelines(context)
+
+
+def go_to(context: bpy.types.Context, take: bpy.types.Collection) -> None:
+    """Go to a take's first frame where the current one lies outside of it, in which nothing of it would move."""
+    frames = timing_of(take).frames
+    if not frames[0] <= context.scene.frame_current <= frames[-1]:
+        context.scene.frame_set(max(0, math.ceil(frames[0])))
 
 
 def show_armature(context: bpy.types.Context, armature: bpy.types.Object) -> None:

@@ -56,6 +56,7 @@ class BONESETTER_PT_main(Sidebar, bpy.types.Panel):
             row = column.row(align=True)
             if len(takes_of(context.scene)) > 1:
                 row.menu("BONESETTER_MT_takes", text=take.name, icon="OUTLINER_COLLECTION")
+                row.prop(context.scene.bonesetter, "others", text="", icon_only=True)
             else:
                 row.label(text=take.name, icon="OUTLINER_COLLECTION")
             row.operator("bonesetter.import_c3d", text="", icon="IMPORT")

@@ -257,3 +257,46 @@ def test_exporting_with_defaults_plays_no_markers_on_an_armature(ext, scene, loa
     before = set(bpy.data.actions)
     bpy.ops.import_scene.fbx(filepath=str(tmp_path / "a.fbx"))
     assert len(set(bpy.data.actions) - before) == 1
+
+
+def test_the_scene_goes_to_a_take_that_would_stand_still(scene, make_take, load):
+    load(make_take(frames=200, name="long"))
+    scene.frame_set(150)
+    load(make_take(frames=20, name="short"))
+    assert scene.frame_current == 1, "behind its end nothing of it moves"
+    scene.frame_set(10)
+    load(make_take(frames=20, name="another"))
+    assert scene.frame_current == 10, "in it the user's frame stays"
+
+
+def test_other_takes_are_dimmed_hidden_or_shown_and_back(ext, scene, make_take, load):
+    takes, view = ext("operators.takes"), bpy.context.view_layer
+    first, second = load(make_take(name="first")), load(make_take(name="second"))
+    rig = first.bonesetter.armature = bpy.data.objects.new("rig", bpy.data.armatures.new("rig"))
+    first.objects.link(rig)
+
+    def seen(take):
+        return next(iter(takes.markers(take).values())).visible_get(), takes.layer_collection(view.layer_collection, take).visible_get()
+
+    assert (seen(first), seen(second)) == ((False, True), (True, True)), "dimmed unless chosen otherwise"
+    assert bpy.ops.bonesetter.choose_take(take=first.session_uid) == {"FINISHED"}
+    assert (seen(first), seen(second)) == ((True, True), (False, True))
+    assert bpy.ops.bonesetter.choose_take(take=second.session_uid) == {"FINISHED"}
+    assert rig.display_type == "WIRE"
+    scene.bonesetter.others = "HIDE"
+    assert (seen(first), seen(second)) == ((False, False), (True, True))
+    assert bpy.ops.bonesetter.choose_take(take=first.session_uid) == {"FINISHED"}
+    assert (seen(first), seen(second)) == ((True, True), (False, False))
+    assert takes.active_take(bpy.context) == first
+    assert rig.display_type == "TEXTURED"
+    scene.bonesetter.others = "SHOW"
+    assert (seen(first), seen(second)) == ((True, True), (True, True))
+
+
+def test_what_the_user_hid_stays_hidden(ext, scene, make_take, load):
+    first = load(make_take(name="first"))
+    scene.bonesetter.others = "SHOW"
+    home = ext("operators.takes").layer_collection(bpy.context.view_layer.layer_collection, first)
+    home.hide_viewport = True
+    load(make_take(name="second"))
+    assert home.hide_viewport
