@@ -174,6 +174,9 @@ class BONESETTER_OT_remove_solver(bpy.types.Operator):
         if session.installation is not None or session.solve is not None:
             cls.poll_message_set("The solver is at work")
             return False
+        if not solver_python.is_kept():
+            cls.poll_message_set("Nothing is installed")
+            return False
         return True
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:

@@ -14,7 +14,7 @@ import bpy
 from ..installer.errors import InstallError
 from ..installer.interpreters import resolve
 from ..installer.lock import CPU, read_lock, target
-from ..installer.store import Installed, installed
+from ..installer.store import BUSY, Installed, installed
 from ..model.engine.worker import missing_modules
 from .engine import ENGINE_PYTHON
 from .preferences import ADDON, chosen_python, own, starts_engine
@@ -35,6 +35,12 @@ def stores() -> list[Path]:
     """The folder above, and those of the extension where this is not the installed one: batch.py from a checkout finds them too."""
     extensions = Path(bpy.utils.user_resource("EXTENSIONS"))
     return [store(), *sorted(extensions.glob(f".user/*/bonesetter/{STORE}"))]
+
+
+def is_kept() -> bool:
+    """Whether Remove Solver has something to remove: a solver, or what was downloaded for one."""
+    folder = store()
+    return folder.is_dir() and any(one.name != BUSY for one in folder.iterdir())
 
 
 @lru_cache(maxsize=1)

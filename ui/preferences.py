@@ -10,6 +10,7 @@ from ..operators import solver_python
 from ..operators.check_engine import check_choice
 from ..operators.preferences import ADDON
 from ..operators.session import session
+from .solver import LACKING
 from .text import wrapped
 
 
@@ -53,11 +54,16 @@ class BONESETTER_AP_preferences(bpy.types.AddonPreferences):
         python = solver_python.engine_python()
         if verdict := session.engine.verdicts.get(python):
             wrapped(column, context, verdict, "ERROR")
+        elif solver_python.is_lacking():
+            column.label(text=LACKING, icon="ERROR")
         else:
             column.label(text=f"Solves with {python}", icon="CONSOLE")
         row = column.row()
         row.operator("bonesetter.check_engine", icon="CHECKMARK")
-        row.operator("bonesetter.install_solver", icon="IMPORT")
+        install = row.row()
+        install.enabled = bpy.app.online_access
+        install.operator("bonesetter.install_solver", icon="IMPORT")
+        row.operator("bonesetter.install_solver", text="From Folder...", icon="FILE_FOLDER").from_folder = True
         row.operator("bonesetter.remove_solver", icon="TRASH")
         if session.install_error:
             wrapped(column, context, session.install_error, "CANCEL")

@@ -11,6 +11,8 @@ from ..operators.preferences import ADDON
 from ..operators.session import session
 from .text import wrapped
 
+LACKING = "The solver is not installed."
+
 
 def draw_solver(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     """At the top of the panel, where something is wrong with the solver or it is being installed."""
@@ -18,7 +20,7 @@ def draw_solver(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     if session.installation is not None:
         _draw_progress(layout.box())
     elif solver_python.is_lacking():
-        _draw_missing(layout.box(), context, "The solver is not installed.")
+        _draw_missing(layout.box(), context, LACKING)
     elif verdict:
         _draw_missing(layout.box(), context, verdict)
     elif solver_python.is_outdated():

@@ -14,6 +14,8 @@ from pathlib import Path
 import bpy
 import pytest
 
+from .drawing import drawn
+
 #: Stands for installer.process: reads the request, says the lines of the test's file, then waits for the end where a line asks for it.
 SMALL = """
 import json, pathlib, sys
@@ -82,6 +84,25 @@ def test_without_a_solver_the_panel_offers_it_and_solving_is_refused(ext):
     assert python.download_size("cpu") > 100e6
     assert not bpy.ops.bonesetter.solve_markers.poll()
     assert bpy.ops.bonesetter.install_solver.poll()
+
+
+def test_the_preferences_offer_what_can_be_done_and_say_what_solves(ext, put):
+    python, preferences, show = ext("operators.solver_python"), bpy.context.preferences, ext("ui.preferences").BONESETTER_AP_preferences
+    if python.blender_has_torch():
+        pytest.skip("this Blender's Python can solve")
+    online = drawn(show)
+    assert "The solver is not installed." in online.said
+    assert not any(said.startswith("Solves with") for said in online.said)
+    assert online.buttons["bonesetter.install_solver"]
+    assert not bpy.ops.bonesetter.remove_solver.poll(), "there is nothing to remove"
+    preferences.system.use_online_access = False
+    offline = drawn(show)
+    assert not offline.buttons["bonesetter.install_solver"]
+    assert offline.buttons["bonesetter.install_solver From Folder..."]
+    installed = put()
+    python.forget_installed()
+    assert f"Solves with {installed}" in drawn(show).said
+    assert bpy.ops.bonesetter.remove_solver.poll()
 
 
 def test_what_is_installed_solves(ext, says, put, tmp_path):
