@@ -20,6 +20,8 @@ INTERVAL = 0.1
 
 def check_choice(_preferences: Any, _context: bpy.types.Context) -> None:
     """Say what is wrong with a Python where it is chosen: at once where it is none, else as soon as it has answered."""
+    # it was about the Python before
+    session.install_error = ""
     chosen = chosen_python()
     if not chosen:
         return

@@ -58,6 +58,7 @@ def begin(folder: str = "") -> Installation:
 
 def finish() -> None:
     """What was installed is what solves from now on."""
+    session.just_installed = True
     if preferences := own():
         # it was what the solver was built on
         preferences.python_path = ""
@@ -113,7 +114,7 @@ class BONESETTER_OT_install_solver(bpy.types.Operator):
 
     def execute(self, _context: bpy.types.Context) -> set[str]:
         try:
-            session.install_error = ""
+            session.install_error, session.just_installed = "", False
             installation = begin(self.directory)
             if bpy.app.background:
                 self._wait(installation)
@@ -184,6 +185,7 @@ class BONESETTER_OT_remove_solver(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         session.engine.kill()
+        session.just_installed = False
         try:
             remove(solver_python.store())
         except InstallError as error:

@@ -92,6 +92,7 @@ class Session:
         solve: The solve that the panel shows, if any.
         installation: The installation of the solver that is under way, if any.
         install_error: Why the last one did not come to its end.
+        just_installed: The last one came to its end, and nothing was solved since.
         errors: Why the last solve of a take failed, by the session_uid of the take; under `IMPORT` why the last import did.
         digests: Of takes' markers, by the session_uid of a take.
         reviews: What is known of takes' markers, by the same.
@@ -104,6 +105,7 @@ class Session:
     solve: Solve | None = None
     installation: Installation | None = None
     install_error: str = ""
+    just_installed: bool = False
     errors: dict[int, str] = field(default_factory=dict)
     digests: dict[int, Digest] = field(default_factory=dict)
     reviews: dict[int, Review] = field(default_factory=dict)

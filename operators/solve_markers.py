@@ -55,6 +55,7 @@ def begin(
     """
     began = time.perf_counter()
     session.errors.pop(collection.session_uid, None)
+    session.just_installed = False
     take = gather_take(scene, collection)
     folder = session.engine.folder
     # of several takes that are solved in one go none may overwrite another's

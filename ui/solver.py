@@ -25,6 +25,8 @@ def draw_solver(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
         _draw_missing(layout.box(), context, verdict)
     elif solver_python.is_outdated():
         _draw_missing(layout.box(), context, "This version of Bonesetter comes with a newer solver; the older one still works.")
+    elif session.just_installed:
+        wrapped(layout.box(), context, "The solver is installed.", "CHECKMARK")
 
 
 def _draw_progress(box: bpy.types.UILayout) -> None:
@@ -41,15 +43,17 @@ def _draw_progress(box: bpy.types.UILayout) -> None:
 
 
 def _draw_missing(box: bpy.types.UILayout, context: bpy.types.Context, text: str) -> None:
+    # one text and what to do about it: more of them would push what is below out of the panel
     column = box.column()
-    wrapped(column, context, text, "ERROR")
     if session.install_error:
         wrapped(column, context, session.install_error, "CANCEL")
-    if size := solver_python.download_size(solver_python.device()):
-        what = f"PyTorch and SciPy, {size / 1e6:.0f} MB to download, go into a folder of Bonesetter's own."
-        wrapped(column, context, what, "INFO")
+    else:
+        wrapped(column, context, text, "ERROR")
+        if bpy.app.online_access and (size := solver_python.download_size(solver_python.device())):
+            wrapped(column, context, f"PyTorch and SciPy, {size / 1e6:.0f} MB, into a folder of Bonesetter's own.", "INFO")
     if not bpy.app.online_access:
-        wrapped(column, context, OFFLINE, "INTERNET_OFFLINE")
+        if not session.install_error:
+            wrapped(column, context, OFFLINE, "INTERNET_OFFLINE")
         column.operator("screen.userpref_show", text="Online Access...", icon="PREFERENCES").section = "SYSTEM"
     row = column.row()
     row.scale_y = 1.5

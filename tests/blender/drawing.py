@@ -67,7 +67,8 @@ def drawn(panel: type, width: int = 4000) -> Drawn:
         scene=real.scene,
         object=real.object,
         collection=real.collection,
-        preferences=real.preferences,
+        # in the background Blender has no scale of its own
+        preferences=SimpleNamespace(system=SimpleNamespace(ui_scale=1.0)),
         view_layer=real.view_layer,
         region=SimpleNamespace(width=width),
     )

@@ -41,7 +41,7 @@ def nothing_chosen(ext, monkeypatch, tmp_path):
     python.forget_installed()
     bpy.context.preferences.system.use_online_access = True
     yield
-    session.installation, session.install_error = None, ""
+    session.installation, session.install_error, session.just_installed = None, "", False
     session.engine.verdicts.clear()
     python.forget_installed()
     bpy.context.preferences.system.use_online_access = False
@@ -151,6 +151,35 @@ def test_a_failure_is_said_in_the_panel(ext, says):
         bpy.ops.bonesetter.install_solver()
     assert ext("operators.session").session.install_error == "pypi.org cannot be reached: check the network."
     assert bpy.ops.bonesetter.install_solver.poll()
+
+
+def test_the_panel_says_one_thing_of_a_failure_and_forgets_it_with_another_python(ext, says, tmp_path):
+    python, panel, session = ext("operators.solver_python"), ext("ui.panel").BONESETTER_PT_main, ext("operators.session").session
+    if python.blender_has_torch():
+        pytest.skip("this Blender's Python can solve")
+    before = drawn(panel).said
+    assert "The solver is not installed." in before
+    assert any("MB" in said for said in before)
+    says({"error": "The folder lacks torch.whl."})
+    with pytest.raises(RuntimeError):
+        bpy.ops.bonesetter.install_solver()
+    assert drawn(panel).said == ["The folder lacks torch.whl."]
+    ext("operators.preferences").own().python_path = str(tmp_path / "missing")
+    assert session.install_error == ""
+    ext("operators.preferences").own().python_path = ""
+
+
+def test_the_panel_says_that_the_solver_is_installed_until_something_is_solved(ext, says, put, make_take, load, monkeypatch):
+    python, panel, session = put(digest="1"), ext("ui.panel").BONESETTER_PT_main, ext("operators.session").session
+    monkeypatch.setattr(ext("operators.solver_python"), "is_outdated", lambda: False)
+    says({"python": python})
+    assert bpy.ops.bonesetter.install_solver() == {"FINISHED"}
+    assert drawn(panel).said == ["The solver is installed."]
+    take = load(make_take())
+    monkeypatch.setattr(session.engine, "submit", lambda *_request: None)
+    ext("operators.solve_markers").begin(bpy.context.scene, take)
+    assert "The solver is installed." not in drawn(panel).said
+    session.engine.close()
 
 
 def test_a_process_that_dies_is_one_sentence(ext, says):

@@ -8,6 +8,8 @@ import bpy
 import numpy as np
 import pytest
 
+from .drawing import drawn
+
 
 @pytest.fixture
 def imported(ext, scene, engine_python, synthetic_c3d):
@@ -104,7 +106,10 @@ def test_why_a_solve_failed_stays_in_the_panel_until_the_next(ext, imported, tmp
     with pytest.raises(RuntimeError, match=r"none\.json"):
         bpy.ops.bonesetter.solve_markers()
     assert list(errors) == [imported.session_uid]
-    assert "none.json" in errors[imported.session_uid]
+    (shown,) = (said for said in drawn(ext("ui.panel").BONESETTER_PT_main).said if "none.json" in said)
+    assert shown == errors[imported.session_uid]
+    narrow = drawn(ext("ui.panel").BONESETTER_PT_main, width=300).said
+    assert len(max(narrow, key=len)) < len(shown), "wrapped"
     own.layout = ""
     assert bpy.ops.bonesetter.solve_markers() == {"FINISHED"}
     assert not errors
