@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Check Engine: can the chosen Python solve?"""
+"""Check Solver: can the chosen Python solve?"""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ def check_choice(_preferences: Any, _context: bpy.types.Context) -> None:
 
 
 class BONESETTER_OT_check_engine(bpy.types.Operator):
-    """See whether the Python that runs the engine has what a solve needs"""
+    """See whether the Python that runs the solver has what a solve needs"""
 
     bl_idname = "bonesetter.check_engine"
-    bl_label = "Check Engine"
+    bl_label = "Check Solver"
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         python = engine_python()

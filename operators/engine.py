@@ -61,7 +61,7 @@ class Job:
     engine: Engine
     number: int
     progress: float = 0.0
-    stage: str = "Starting the engine"
+    stage: str = "Starting the solver"
     answer: Message | None = None
     started: float = field(default_factory=time.monotonic)
 

@@ -147,7 +147,7 @@ class BONESETTER_PT_result(Sidebar, bpy.types.Panel):
 
 
 class BONESETTER_UL_findings(bpy.types.UIList):
-    """What the engine found out about a take"""
+    """What was found out about a take"""
 
     def draw_item(
         self,

@@ -26,7 +26,7 @@ class BONESETTER_AP_preferences(bpy.types.AddonPreferences):
 
     start_on_import: BoolProperty(
         name="Start on Import",
-        description="Start the engine when a take is imported, so that it is ready when Solve Markers is pressed",
+        description="Start the solver when a take is imported, so that it is ready when Solve Markers is pressed",
         default=True,
     )
 
