@@ -161,7 +161,7 @@ def check_given(lock: Lock, folder: Path, given: Path | None) -> None:
     if lacking:
         more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
         raise InstallError(
-            f"{given or 'The folder of wheels'} lacks {lacking[0]}{more}: fetch all of them by \"{fetch_command(lock.target)}\" in the "
+            f'{given or "The folder of wheels"} lacks {lacking[0]}{more}: fetch all of them by "{fetch_command(lock.target)}" in the '
             "unpacked extension on a computer with a network, or allow online access (Preferences > System > Network)."
         )
 
