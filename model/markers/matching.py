@@ -108,7 +108,8 @@ def match_all(take: Take, marker_set: MarkerSet) -> tuple[Take, Take]:
     present = take.present
     samples = present.sum(axis=0)
     labelled = labelled_columns(take)
-    if nameless := len(take.labels) - len(labelled):
+    # of labels that were found by motion it is said which tracks got none
+    if not take.tracks_from and (nameless := len(take.labels) - len(labelled)):
         said = f"{nameless} unlabelled points are left out where they fit no gap."
         findings.append(Finding("left out", said, numbers={"points": nameless}))
     names = _names(take, labelled, marker_set)
@@ -328,6 +329,8 @@ def _continues(duplicate: FloatArray, marker: FloatArray, rate_hz: float) -> Boo
 
 
 def _said_of_duplicate(duplicate: str, label: str, samples: int, fits: int) -> str:
+    if not samples:
+        return f"{duplicate} is left out: it has no samples."
     if not fits:
         return f"{duplicate} is left out: none of its {samples} samples continues {label} where that is missing."
     rest = f", its other {samples - fits} are left out" if fits < samples else ""

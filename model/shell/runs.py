@@ -211,7 +211,10 @@ def run_each(
 def _say(job: TakeJob, error: Exception) -> None:
     """What went wrong with a take: a bug in one must not cost the user the others."""
     bug = f"failed unexpectedly ({type(error).__name__}: {one_line(error)}): please report it."
-    print(f"{job.take}: {error if isinstance(error, BonesetterError) else bug}", file=sys.stderr)
+    said = str(error) if isinstance(error, BonesetterError) else bug
+    # many sentences begin with the file's name themselves
+    rest = said.removeprefix(job.take.name)
+    print(f"{job.take}{rest}" if rest.startswith(" ") else f"{job.take}: {said}", file=sys.stderr)
 
 
 def summary(name: str, report: dict[str, Any]) -> str:

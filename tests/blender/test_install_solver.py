@@ -169,6 +169,18 @@ def test_the_panel_says_one_thing_of_a_failure_and_forgets_it_with_another_pytho
     ext("operators.preferences").own().python_path = ""
 
 
+def test_words_are_broken_only_where_they_are_longer_than_a_line(ext):
+    lines = ext("ui.text").lines
+    assert lines("The folder of wheels lacks ezc3d-1.7.2-cp314-abi3.whl and 5 more.", 30) == [
+        "The folder of wheels lacks",
+        "ezc3d-1.7.2-cp314-abi3.whl and",
+        "5 more.",
+    ]
+    long = lines("It lacks ezc3d-1.7.2-cp314-cp314-manylinux_2_28_x86_64.whl here.", 30)
+    assert long[:2] == ["It lacks", "ezc3d-1.7.2-cp314-cp314-"]
+    assert max(map(len, long)) <= 30
+
+
 def test_the_panel_says_that_the_solver_is_installed_until_something_is_solved(ext, says, put, make_take, load, monkeypatch):
     python, panel, session = put(digest="1"), ext("ui.panel").BONESETTER_PT_main, ext("operators.session").session
     monkeypatch.setattr(ext("operators.solver_python"), "is_outdated", lambda: False)

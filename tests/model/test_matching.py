@@ -135,6 +135,20 @@ def test_too_few_markers_of_the_trunk_are_refused_with_the_labels_wanted() -> No
         match(take_of([*limbs, *CMU.core[:2]]), CMU)
 
 
+def test_a_duplicate_without_samples_is_left_out() -> None:
+    take = take_of([*CMU.labels, "RBAC-1"], frames=20)
+    take.positions[:, -1] = np.nan
+    assert match(take, CMU).findings[-1].text == "RBAC-1 is left out: it has no samples."
+
+
+def test_points_without_a_label_are_told_once() -> None:
+    take = take_of([*CMU.labels, "*0", "*1"])
+    assert match(take, CMU).findings[len(take.findings) :][0].text == "2 unlabelled points are left out where they fit no gap."
+    # what finds labels by motion says itself what got none
+    found = replace(take, tracks_from={"*0": ("*7",), "*1": ("*9",)})
+    assert match(found, CMU).findings == take.findings
+
+
 def test_nothing_of_the_file_is_changed() -> None:
     take = take_of([*CMU.labels, "RBAC-1"])
     take.positions[2, CMU.labels.index("RBAC")] = np.nan
