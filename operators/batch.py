@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -189,9 +191,10 @@ WRITERS: dict[str, Writer] = {"blend": _write_blend, "fbx": _write_fbx, "glb": _
 def _write(write: Writer, path: Path, armature: bpy.types.Object) -> None:
     """Write a file; what Blender says against it becomes a sentence."""
     try:
-        write(path.resolve(), armature)
+        with _aside() as printed:
+            write(path.resolve(), armature)
         if not path.is_file():
-            raise RuntimeError("Blender wrote nothing")
+            raise RuntimeError(f"Blender wrote nothing{': ' if printed else ''}{' '.join(printed[-1:])}")
     except (OSError, RuntimeError) as error:
         place = place_of(path)
         why = " ".join(str(error).split()).replace(str(path.resolve()), str(place))
@@ -202,6 +205,32 @@ def _select_only(armature: bpy.types.Object) -> None:
     for one in bpy.context.scene.objects:
         one.select_set(one == armature)
     bpy.context.view_layer.objects.active = armature
+
+
+@contextmanager
+def _aside() -> Iterator[list[str]]:
+    """Keep what exporters print, in Python or in C, off standard output and standard error, where the batch's own results are.
+
+    Yields a list that has the lines afterwards.
+    """
+    printed: list[str] = []
+    streams = (sys.stdout, sys.stderr)
+    for stream in streams:
+        stream.flush()
+    own = [os.dup(number) for number in (1, 2)]
+    with tempfile.TemporaryFile() as kept:
+        try:
+            for number in (1, 2):
+                os.dup2(kept.fileno(), number)
+            yield printed
+        finally:
+            for stream in streams:
+                stream.flush()
+            for number, place in zip((1, 2), own, strict=True):
+                os.dup2(place, number)
+                os.close(place)
+            kept.seek(0)
+            printed += [line.strip() for line in kept.read().decode(errors="replace").splitlines() if line.strip()]
 
 
 @contextmanager

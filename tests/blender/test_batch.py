@@ -55,6 +55,9 @@ def test_some_failed(done):
     assert run.returncode == 1, run.stdout + run.stderr
     assert "bad.c3d is not a C3D file" in run.stderr
     assert "Traceback" not in run.stdout + run.stderr
+    said = [line for line in run.stdout.splitlines() if line and not line.startswith(("  ", "Blender "))]
+    assert [line.partition(":")[0] for line in said] == ["one", "two"], "nothing of the exporters"
+    assert [line for line in run.stderr.splitlines() if "bad.c3d" not in line] == []
     wanted = {f"{stem}.{name}" for stem in ("one", "two") for name in ("blend", "bvh", "fbx", "glb", "json")}
     assert {path.name for path in out.iterdir()} == wanted
 
