@@ -198,6 +198,8 @@ class BONESETTER_PT_findings(Sidebar, bpy.types.Panel):
                 row = self.layout.row(align=True)
                 row.operator("bonesetter.apply_correction", icon="CHECKMARK").index = take.finding
                 row.operator("bonesetter.refuse_correction", icon="PANEL_CLOSE").index = take.finding
+        if take.frame_step != 1.0:
+            wrapped(self.layout, context, f"Frames are the scene's, {take.frame_step:.4g} to each of the file.", "TIME")
 
 
 class BONESETTER_PT_flagged(Sidebar, bpy.types.Panel):

@@ -29,7 +29,8 @@ def build_report(solution: Solution, seconds: Mapping[str, float]) -> dict[str, 
         seconds: {stage: seconds}, in order and disjoint, the solution's own and those of its reading and writing.
 
     Returns:
-        `frames`, `rate_hz`, `seconds` {stage: seconds}, `marker_residual_mm` {`mean`, `median`, `p95`, `per_label` (means)} (None
+        `frames`, how many; `first_frame` and `frame_step`, by which findings number them: as the file does, in Blender as the scene
+        does; `rate_hz`, `seconds` {stage: seconds}, `marker_residual_mm` {`mean`, `median`, `p95`, `per_label` (means)} (None
         where there is no such sample), `marker_sigma_mm` {label: standard deviation, root mean square of the three axes}, how sure the
         actor is of its markers' places, the least sure first, without those of which it says nothing, `flagged` {label: {reason:
         samples}}, `contacts` {foot: {sole: {`spans`, `seconds`}}}, how often and how long each stands, `findings` [{`kind`, `text`,
@@ -38,6 +39,8 @@ def build_report(solution: Solution, seconds: Mapping[str, float]) -> dict[str, 
     take = solution.clean.take
     return {
         "frames": take.frames,
+        "first_frame": take.first_frame,
+        "frame_step": take.frame_step,
         "rate_hz": take.rate_hz,
         "seconds": {stage: round(float(value), 6) for stage, value in seconds.items()},
         "marker_residual_mm": _marker_residual_mm(solution),

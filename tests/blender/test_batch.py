@@ -17,7 +17,9 @@ ROOT = Path(__file__).resolve().parents[2]
 REPORT = [
     "contacts",
     "findings",
+    "first_frame",
     "flagged",
+    "frame_step",
     "frames",
     "marker_residual_mm",
     "marker_sigma_mm",

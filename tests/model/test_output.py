@@ -78,6 +78,8 @@ def test_the_report_has_exactly_its_keys(solved: Solve) -> None:
     report = build_report(solved("Z"), {"read": 0.1, "pose": 0.5})
     keys = [
         "frames",
+        "first_frame",
+        "frame_step",
         "rate_hz",
         "seconds",
         "marker_residual_mm",
