@@ -84,7 +84,21 @@ def figure_of(solved: dict[str, NDArray], frames: Sequence[int], up: str = "Z") 
             _draw_frame(axes, solved, frame, up)
             axes.view_init(elev=8, azim=azimuth)
             axes.set_title(f"frame {frame}", fontsize=9)
+    figure.legend(handles=_key(), loc="outside lower left", ncols=3, fontsize=8, frameon=False)
     return figure
+
+
+def _key() -> list[Any]:
+    """What the lines and dots mean, for the legend."""
+    from matplotlib.lines import Line2D
+
+    bones = {"Left": "bones of the left", "Right": "bones of the right", None: "bones of the middle"}
+    lines = [Line2D([], [], color=SIDE_COLOURS[side], linewidth=2, label=label) for side, label in bones.items()]
+    dots = {"linestyle": "none", "marker": "o"}
+    measured = Line2D([], [], **dots, color="tab:green", markersize=3, label="markers as measured, cleaned")
+    solved = Line2D([], [], **dots, color="0.6", markerfacecolor="none", markersize=5, label="where the solver puts them")
+    count = Line2D([], [], linestyle="none", label="frames are counted from 0")
+    return [*lines, measured, solved, count]
 
 
 def _draw_frame(axes: Any, solved: dict[str, NDArray], frame: int, up: str) -> None:
