@@ -7,6 +7,7 @@ from typing import Any
 
 import bpy
 
+from ..model.result.report import judged
 from ..operators.freshness import out_of_date
 from ..operators.properties import FILES, SHOWN
 from ..operators.session import IMPORT, session
@@ -39,6 +40,14 @@ ICONS = {
     "held": "GHOST_DISABLED",
     "threshold": "FILTER",
     "far off": "ERROR",
+}
+
+
+#: What is said of a mean marker residual.
+JUDGED = {
+    "usual": ("CHECKMARK", "The residual is usual for people."),
+    "look at it": ("QUESTION", "The residual is larger than usual: look at the motion and the findings."),
+    "wrong": ("ERROR", "The residual is that of wrong labels, a wrong unit or another person's actor."),
 }
 
 
@@ -144,6 +153,8 @@ class BONESETTER_PT_result(Sidebar, bpy.types.Panel):
             row = box.split(factor=0.65)
             row.label(text=name)
             row.label(text=value)
+        icon, said = JUDGED[judged(result.residual_mean)]
+        wrapped(self.layout, context, said, icon)
 
 
 class BONESETTER_UL_findings(bpy.types.UIList):

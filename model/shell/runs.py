@@ -15,6 +15,7 @@ from ..core.settings import SETTINGS, Setting, Settings
 from ..core.take import BonesetterError
 from ..files.output import of_person
 from ..files.readers import READERS
+from ..result.report import judged
 from .cli import FAILED, UsageError
 
 #: What reading a take gives.
@@ -222,7 +223,7 @@ def summary(name: str, report: dict[str, Any]) -> str:
     seconds = sum(report["seconds"].values())
     residual = report["marker_residual_mm"]["mean"]
     flagged = sum(count for counts in report["flagged"].values() for count in counts.values())
-    said = "no samples" if residual is None else f"marker residual {residual:.1f} mm"
+    said = "no samples" if residual is None else f"marker residual {residual:.1f} mm ({judged(residual)})"
     return f"{name}: {report['frames']} frames in {seconds:.1f} s, {said}, {flagged} samples flagged"
 
 

@@ -20,8 +20,9 @@ from model.files.npz import read_npz, write_npz
 from model.files.output import write_outputs
 from model.marker_sets.marker_set import MarkerSet
 from model.markers.cleaning import clean
-from model.result.report import build_report
+from model.result.report import build_report, judged
 from model.result.solution import Solution
+from model.shell.runs import summary
 from model.storage.atomic import replacing, staged
 
 Solve = Callable[[Axis], Solution]
@@ -94,6 +95,13 @@ def test_the_report_has_exactly_its_keys(solved: Solve) -> None:
     assert report["seconds"] == {"read": 0.1, "pose": 0.5}
     assert report["warnings"] == ["Said."]
     assert json.loads(json.dumps(report, allow_nan=False)) == report
+
+
+@pytest.mark.parametrize(("mm", "said"), [(0.0, "usual"), (10.0, "usual"), (10.1, "look at it"), (25.0, "look at it"), (25.1, "wrong")])
+def test_a_residual_is_judged(mm: float, said: str) -> None:
+    assert judged(mm) == said
+    report = {"seconds": {"pose": 1.0}, "marker_residual_mm": {"mean": mm}, "flagged": {}, "frames": 7}
+    assert f"marker residual {mm:.1f} mm ({said})" in summary("walk", report)
 
 
 def test_the_report_says_which_markers_are_least_sure(solved: Solve) -> None:
