@@ -44,6 +44,10 @@ STILLER, STILLER_M = 0.7, 0.001
 REACH_M, REACH_PART = 0.25, 0.04
 #: A track that has no label becomes a marker if it lasts so many seconds and moves no more on a bone than this, in m.
 NEW_SECONDS, NEW_STILL_M = 0.5, 0.03
+#: Two markers that are never seen at once are one if they are no farther apart than this, in m.
+SAME_M = 0.05
+#: Markers are brought together, and others made, where fewer samples than this part changed their label.
+SETTLING = 0.15
 #: Rounds at most; the last ones judge by all frames and make no markers.
 ROUNDS, UNGATED_ROUNDS = 12, 2
 
@@ -236,9 +240,11 @@ def refine_markers(
         settled = settled or new.tobytes() in seen_before
         labels = new
         seen_before.add(labels.tobytes())
-        if not ungated and changed < FEW_CHANGES and number < ROUNDS - UNGATED_ROUNDS:
-            more = with_new(replace(markers, labels=labels), tracks, evidence, body.surface.carriers)
-            settled, before = settled and len(more.joints) == len(markers.joints), before if more is markers else None
+        if not ungated and changed < SETTLING and number < ROUNDS - UNGATED_ROUNDS:
+            whole = replace(markers, labels=labels)
+            more = with_new(whole if columns else merged(whole, tracks, evidence), tracks, evidence, body.surface.carriers)
+            if more is not whole:
+                settled, before = False, None
             markers, labels = more, by_columns(more.labels, tracks, columns)
         template = template_of_markers(markers, body, size)
         if progress is not None:
@@ -246,6 +252,7 @@ def refine_markers(
         ungated += bool(ungated or settled or number >= ROUNDS - UNGATED_ROUNDS)
         if ungated > UNGATED_ROUNDS or (ungated > 1 and settled):
             break
+    labels = without_scraps(labels, tracks)
     followed = follow(template, tracks, labels)
     return template, Refined(labels, followed, find_evidence(template, tracks, labels, followed, gated=False), number)
 
@@ -290,6 +297,44 @@ def _with_reach(moves: FloatArray, middle: FloatArray, carriers: BoolArray) -> F
     """How much a marker moves on each joint (joints,), in m; more where it is far from the joint, of its places (joints, 3)."""
     beyond = np.maximum(np.linalg.norm(middle, axis=-1) - REACH_M, 0.0)
     return np.where(carriers, moves + REACH_PART * beyond, np.inf)
+
+
+def without_scraps(labels: IntArray, tracks: Tracks) -> IntArray:
+    """The labels (tracks,), those left out that have short tracks only: markers are made of longer ones, ghosts are short."""
+    longest = np.zeros(int(labels.max(initial=OPEN)) + 1)
+    has = labels != OPEN
+    np.maximum.at(longest, labels[has], tracks.lengths[has])
+    least = min(NEW_SECONDS * tracks.rate_hz, 0.5 * float(longest.max(initial=0.0)))
+    return np.where(has & (longest[labels] >= least), labels, OPEN)
+
+
+def merged(markers: Markers, tracks: Tracks, evidence: Evidence) -> Markers:
+    """The markers, those brought together that are never seen at once and sit at the same place of a bone."""
+    count = len(markers.joints)
+    seen, middles = np.zeros((count, tracks.frames), dtype=np.float32), np.zeros((count, *evidence.places.shape[1:]))
+    for track in np.flatnonzero(markers.labels != OPEN).tolist():
+        label = markers.labels[track]
+        seen[label, tracks.starts[track] : tracks.ends[track]] = 1.0
+        middles[label] += tracks.lengths[track] * evidence.places[track]
+    frames = seen.sum(axis=1)
+    middles /= np.maximum(frames, 1.0)[:, None, None]
+    own = middles[np.arange(count), markers.joints]
+    apart = np.linalg.norm(middles[:, markers.joints] - own, axis=-1)
+    apart = np.where((seen @ seen.T > 0) | (frames == 0) | (frames == 0)[:, None], np.inf, np.maximum(apart, apart.T))
+    into = np.arange(count)
+    for first, second in zip(*np.unravel_index(np.argsort(apart, axis=None, kind="stable"), apart.shape), strict=True):
+        if apart[first, second] > SAME_M:
+            break
+        if into[first] == first and into[second] == second and not (seen[first] @ seen[second]):
+            kept, gone = (first, second) if frames[first] >= frames[second] else (second, first)
+            into[gone], seen[kept] = kept, np.maximum(seen[kept], seen[gone])
+    if (into == np.arange(count)).all():
+        return markers
+    while (into[into] != into).any():
+        into = into[into]
+    left = np.unique(into)
+    labels = np.where(markers.labels == OPEN, OPEN, np.searchsorted(left, into[markers.labels]))
+    return Markers(markers.joints[left], markers.offsets[left], labels, markers.landmarks[left])
 
 
 def with_new(markers: Markers, tracks: Tracks, evidence: Evidence, carriers: BoolArray) -> Markers:

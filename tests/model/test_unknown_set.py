@@ -20,6 +20,7 @@ from model.engine.pipeline import solve_take
 from model.files.c3d_writer import write_c3d
 from model.labelling.agreement import agreeing
 from model.labelling.anywhere import Candidate, look_anywhere, transported
+from model.labelling.evidence import Evidence
 from model.labelling.key_frames import KeyFrames, choose_key_frames
 from model.labelling.label import label_take
 from model.labelling.labelled import Labelled
@@ -27,6 +28,7 @@ from model.labelling.landmarks import landmarks_of
 from model.labelling.naming import by_columns, named_columns
 from model.labelling.surface import SEGMENT_OF, SEGMENTS, surface_of
 from model.labelling.tracks import OPEN, Tracks, cut_tracks
+from model.labelling.unknown import Markers, merged, without_scraps
 from model.marker_sets.marker_set import bundled_marker_sets, load_marker_set
 from model.shell.cli import main
 from model.solver.kinematics import Pose
@@ -196,6 +198,32 @@ def test_names_that_no_set_knows_say_which_tracks_are_one_markers(moving: Synthe
     assert all(row.label in (row.column, "") for row in found.tracks)
     assert [row.label for row in found.tracks if row.column == names[5]] == [names[5]] * 2
     assert sum(bool(row.label) for row in found.tracks) >= 0.97 * len(found.tracks)
+
+
+def evidence_of(places: np.ndarray) -> Evidence:
+    """Of tracks at places (tracks, 3) on a body of one joint."""
+    count = len(places)
+    return Evidence(places[:, None], np.zeros((count, 1)), np.ones(count), np.zeros((count, count)))
+
+
+def test_markers_that_are_never_seen_at_once_and_sit_at_one_place_are_one() -> None:
+    # the second marker goes on where the first ends, the third is there all the time, the fourth sits elsewhere
+    spans = np.array([[0, 40], [50, 100], [0, 100], [50, 100]])
+    tracks = Tracks(np.zeros((100, 4, 3)), np.arange(4), spans[:, 0], spans[:, 1], 100.0)
+    places = np.array([[0.0, 0.1, 0.0], [0.0, 0.11, 0.0], [0.0, 0.1, 0.02], [0.3, 0.1, 0.0]])
+    markers = Markers(np.zeros(4, dtype=int), places, np.arange(4), np.full(4, -1))
+    one = merged(markers, tracks, evidence_of(places))
+    assert len(one.joints) == 3
+    assert one.labels[0] == one.labels[1]
+    assert len(set(one.labels.tolist())) == 3
+    apart = merged(replace(markers, labels=np.array([0, OPEN, 2, 3])), tracks, evidence_of(places))
+    assert apart.labels.tolist() == [0, OPEN, 2, 3]
+
+
+def test_a_label_that_has_short_tracks_only_is_a_ghosts() -> None:
+    spans = np.array([[0, 90], [0, 20], [40, 60], [90, 100]])
+    tracks = Tracks(np.zeros((100, 4, 3)), np.arange(4), spans[:, 0], spans[:, 1], 100.0)
+    assert without_scraps(np.array([0, 1, 1, 0]), tracks).tolist() == [0, OPEN, OPEN, 0]
 
 
 def test_a_column_keeps_one_label_and_shares_it_with_no_other() -> None:
