@@ -22,7 +22,6 @@ from ..marker_sets.marker_set import MarkerSet
 from ..markers.corrections import in_order
 from ..markers.coverage import look_covered
 from ..markers.matching import unlabelled
-from ..markers.people import people_of
 from ..markers.relabelling import relabel
 from ..result.report import marker_residuals_mm
 from ..result.solution import Solution
@@ -35,6 +34,7 @@ from ..solver.sampling import as_arrays, marker_places
 from ..solver.smoothing import smoothed
 from ..solver.sticking import follow_restuck
 from .identify import Identified, identify
+from .people import everybody
 from .trajectories import MisleadingLabelsError, clean_markers, resettle
 
 Progress = Callable[[str, float], None]
@@ -55,6 +55,8 @@ PROGRESS_AFTER = {
 }
 #: And the stage that only takes without known labels have, with its part of what is left to do.
 LABELS, LABELS_PART = "labels", 0.65
+#: Where looking for several people without names ends, of the whole.
+LOOKING = 0.5
 #: Markers that are further off on average were not followed: soft tissue and noise stay well below.
 DOUBTFUL_RESIDUAL_MM = 40.0
 
@@ -124,15 +126,21 @@ def solve_people(
     marker_set: MarkerSet | None = None,
 ) -> tuple[Solution, ...]:
     """Solve everybody in a take, see `solve_take`: of several people each one's take is named for both, such as `walk.Ann`."""
-    people = people_of(take, marker_set)
+    tell, looked = progress or (lambda _stage, _part: None), 0.0
+
+    def look(done: float) -> None:
+        nonlocal looked
+        looked = LOOKING * done
+        tell(LABELS, looked)
+
+    people = everybody(take, settings, actor, marker_set, look)
     found: list[Solution] = []
-    for row, one in enumerate(people):
+    for row, (one, its_set) in enumerate(people):
 
         def part(stage: str, done: float, row: int = row) -> None:
-            if progress is not None:
-                progress(stage, (row + done) / len(people))
+            tell(stage, looked + (1.0 - looked) * (row + done) / len(people))
 
-        found.append(solve_take(one, settings, actor, part, marker_set=marker_set))
+        found.append(solve_take(one, settings, actor, part, marker_set=its_set))
     return tuple(found)
 
 

@@ -29,8 +29,9 @@ USUAL_FORMATS = ("bvh", "npz")
 
 
 def of_person(path: Path, name: str) -> Path:
-    """The path for one of several people of a take: `walk.Ann.bvh` for `walk.bvh`."""
-    return path.with_name(f"{path.stem}.{name}{path.suffix}")
+    """The path for one of several people of a take: `walk.Ann.bvh` for `walk.bvh`, `walk.Ann.labels.csv` for `walk.labels.csv`."""
+    kind = "".join(path.suffixes[-2:] if path.suffixes[-2:-1] in ([".labels"], [".actor"]) else path.suffixes[-1:])
+    return path.with_name(f"{path.name.removesuffix(kind)}.{name}{kind}")
 
 
 def write_outputs(

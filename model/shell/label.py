@@ -70,29 +70,35 @@ def run(arguments: argparse.Namespace) -> int:
         jobs,
         lambda job: read_take(job.take),
         lambda: None,
-        lambda job, take: _label(job, take, actor, marker_set, arguments.unknown_layout),
+        lambda job, take: _label(job, take, actor, marker_set, arguments.unknown_layout, force=arguments.force),
         force=arguments.force,
     )
 
 
-def _label(job: TakeJob, take: Take, actor: Actor | None, marker_set: MarkerSet | None, unknown: bool) -> None:
+def _label(job: TakeJob, take: Take, actor: Actor | None, marker_set: MarkerSet | None, unknown: bool, *, force: bool) -> None:
     # not above: they bring torch
     from ..files.c3d_labels import write_labelled_c3d
     from ..labelling.label import label_take
     from ..labelling.layout import layout_of
+    from ..labelling.people import label_people
 
     begin = time.perf_counter()
     with progress_bar(take.name) as progress:
-        found = label_take(take, actor, marker_set, progress=progress, unknown_set=unknown)
+        several = () if unknown else label_people(take, actor, marker_set, progress=progress)
+        people = several or (label_take(take, actor, marker_set, progress=progress, unknown_set=unknown),)
     seconds = time.perf_counter() - begin
-    write_labelled_c3d(found, job.exports["c3d"])
-    write_table(found, job.report)
-    if "set" in job.exports:
-        write_marker_set(layout_of(found), job.exports["set"])
-        write_actor(found.actor, job.exports["actor"])
-    print(f"{take.name}: {take.frames} frames in {seconds:.1f} s")
-    for finding in found.findings:
-        print(f"  {finding.text}")
+    jobs = [job] if len(people) == 1 else [job.of_person(found.take.name.removeprefix(f"{take.name}.")) for found in people]
+    for own in jobs if len(people) > 1 and not force else ():
+        own.check_free()
+    for found, own in zip(people, jobs, strict=True):
+        write_labelled_c3d(found, own.exports["c3d"])
+        write_table(found, own.report)
+        if "set" in own.exports:
+            write_marker_set(layout_of(found), own.exports["set"])
+            write_actor(found.actor, own.exports["actor"])
+        print(f"{found.take.name}: {take.frames} frames in {seconds:.1f} s")
+        for finding in found.findings:
+            print(f"  {finding.text}")
 
 
 def write_table(found: Labelled, path: Path) -> None:

@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Several people whose points have no names: tracks are divided by whom they move with, each body is labelled by itself, then both compete.
+
+Two points of a body are near each other and keep their distance; points of two bodies do so now and then at most, however near the people
+come. Tracks are the nodes of a graph with such an affinity, and people are what it falls into (normalised cuts). A body that was labelled
+by its own part of the tracks is then followed through the take, and every track, also a short one, goes to the label of the person on whose
+bone it is stillest: so what the cut gave to the wrong one, or somebody else's track under a label, is put right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import torch
+
+from ..actors import prior as priors
+from ..actors.actor import Actor
+from ..actors.hierarchy import same_hierarchy
+from ..actors.prior import Prior
+from ..core.findings import Finding
+from ..core.parallel import side_by_side, usable_cores
+from ..core.take import BonesetterError, BoolArray, FloatArray, IntArray, Take
+from ..marker_sets.marker_set import MarkerSet
+from ..markers.computed import without_computed
+from ..solver.device import one_torch_thread
+from .assignment import assign_tracks
+from .evidence import Evidence, find_evidence
+from .following import Followed, follow
+from .key_frames import long_tracks
+from .label import label_take
+from .labelled import Labelled, columns_of, findings_of, relabelled, table
+from .template import Template, template_of_actor
+from .tracks import OPEN, Tracks, cut_tracks
+
+#: Frames in which tracks are compared, and in how many of them two must be together.
+LOOKED_AT, FEWEST_TOGETHER = 200, 5
+#: How little a distance within a body changes, and how near its points are, in m.
+KEPT_M, NEAR_M = 0.04, 0.4
+#: A cut that costs less than this part of either side's affinity lies between people: through a body it costs 0.08 to 0.2.
+CUT = 0.06
+#: Everybody has so many points at a time.
+FEWEST_POINTS = 15
+#: Rounds in which people compete for tracks.
+ROUNDS = 3
+#: Where the labels of each are found, of the whole.
+LABELLED = 0.8
+
+Progress = Callable[[str, float], None]
+
+
+def label_people(
+    take: Take,
+    actor: Actor | None = None,
+    marker_set: MarkerSet | None = None,
+    prior: Prior | None = None,
+    progress: Progress | None = None,
+    workers: int | None = None,
+) -> tuple[Labelled, ...]:
+    """Find the labels of several people, see `label_take`; nothing where the tracks do not fall apart into people that can be labelled.
+
+    Each one's take is named for the take and a number, and holds the tracks that are nobody's as well: they may continue a marker.
+    """
+    known, tell = prior or priors.bundled(), progress or (lambda _stage, _part: None)
+    if actor is not None and not same_hierarchy(actor, known):
+        return ()
+    take, computed = without_computed(take)
+    tracks = cut_tracks(take)
+    parts = divided(tracks)
+    if len(parts) < 2:
+        return ()
+    found: list[Labelled] = []
+    try:
+        for row, part in enumerate(parts):
+
+            def said(stage: str, done: float, row: int = row) -> None:
+                tell(stage, LABELLED * (row + done) / len(parts))
+
+            found.append(label_take(only_tracks(take, tracks, part), actor, marker_set, known, said, workers))
+    except BonesetterError:
+        return ()
+    with one_torch_thread(), side_by_side(workers or usable_cores()), torch.no_grad():
+        people = compete(take, tracks, found, known)
+    tell("compare", 1.0)
+    several = Finding("subjects", f"{len(people)} people were found by motion, a take each.", numbers={"subjects": len(people)})
+    return tuple(_with(person, (*computed, several)) for person in people)
+
+
+def _with(person: Labelled, findings: tuple[Finding, ...]) -> Labelled:
+    """With further findings, in front."""
+    take = replace(person.take, findings=(*person.take.findings, *findings))
+    return replace(person, take=take, findings=(*findings, *person.findings))
+
+
+def divided(tracks: Tracks) -> list[IntArray]:
+    """The long tracks of each person, ascending; of one person all of them."""
+    rows = long_tracks(tracks)
+    frames = np.unique(np.linspace(0, tracks.frames - 1, LOOKED_AT).astype(int))
+    points = np.full((len(frames), len(rows), 3), np.nan)
+    for column, row in enumerate(rows.tolist()):
+        here = (frames >= tracks.starts[row]) & (frames < tracks.ends[row])
+        points[here, column] = tracks.positions[frames[here], tracks.columns[row]]
+    return [rows[part] for part in _parts(affinities(points), np.isfinite(points[..., 0]), np.arange(len(rows)))]
+
+
+def affinities(points: FloatArray) -> FloatArray:
+    """(tracks, tracks) how much each two of the tracks (frames, tracks, 3) move together, weighted by how long they are both there."""
+    count = points.shape[1]
+    found = np.zeros((count, count))
+    for row in range(count):
+        distances = np.linalg.norm(points - points[:, row : row + 1], axis=-1)
+        there = np.isfinite(distances)
+        together = there.sum(axis=0)
+        mean = np.where(there, distances, 0.0).sum(axis=0) / np.maximum(together, 1)
+        variance = np.where(there, (distances - mean) ** 2, 0.0).sum(axis=0) / np.maximum(together, 1)
+        found[row] = np.where(together >= FEWEST_TOGETHER, together * np.exp(-variance / KEPT_M**2 - (mean / NEAR_M) ** 2), 0.0)
+    np.fill_diagonal(found, 0.0)
+    return found
+
+
+def _parts(affinity: FloatArray, there: BoolArray, rows: IntArray) -> list[IntArray]:
+    """The people among some rows of the tracks, `there` (frames, tracks): cut in two as long as a cut lies between people."""
+    if len(rows) < 2 * FEWEST_POINTS:
+        return [rows]
+    cost, first = best_cut(affinity[np.ix_(rows, rows)])
+    sides = rows[first], rows[~first]
+    if cost > CUT or any(np.percentile(there[:, side].sum(axis=1), 75) < FEWEST_POINTS for side in sides):
+        return [rows]
+    return [part for side in sides for part in _parts(affinity, there, side)]
+
+
+def best_cut(affinity: FloatArray) -> tuple[float, BoolArray]:
+    """The cut of a graph in two along its second eigenvector: its cost, normalised by both sides, and (nodes,) who is on the first side."""
+    degree = affinity.sum(axis=1) + 1e-9
+    laplacian = np.eye(len(affinity)) - affinity / np.sqrt(degree[:, None] * degree)
+    order = np.argsort(np.linalg.eigh(laplacian)[1][:, 1] / np.sqrt(degree), kind="stable")
+    ranked, total = affinity[np.ix_(order, order)], degree.sum()
+    inside = np.cumsum(degree[order])[:-1]
+    # what goes from the first k to the others: their degrees without what stays among them, both ways
+    among = np.cumsum(2 * np.tril(ranked, -1).sum(axis=1))[:-1]
+    cut = np.maximum(inside - among, 0.0)
+    costs = cut / inside + cut / (total - inside)
+    best = int(np.argmin(costs))
+    first = np.zeros(len(affinity), dtype=bool)
+    first[order[: best + 1]] = True
+    return float(costs[best]), first
+
+
+def only_tracks(take: Take, tracks: Tracks, rows: Sequence[int] | IntArray) -> Take:
+    """A take with the samples of some tracks."""
+    positions = np.full_like(take.positions, np.nan)
+    for row in rows:
+        here = slice(tracks.starts[row], tracks.ends[row])
+        positions[here, tracks.columns[row]] = take.positions[here, tracks.columns[row]]
+    return replace(take, positions=positions)
+
+
+def compete(take: Take, tracks: Tracks, found: Sequence[Labelled], prior: Prior) -> list[Labelled]:
+    """People who were labelled each by a part of the tracks, labelled by all of them."""
+    templates = [template_of_actor(person.actor, prior) for person in found]
+    labels = [_labels_of(person, tracks, take, template) for person, template in zip(found, templates, strict=True)]
+    followed = [follow(template, tracks, own) for template, own in zip(templates, labels, strict=True)]
+    for _ in range(ROUNDS):
+        evidence = _judged(templates, tracks, labels, followed)
+        new = _shared_out(tracks, [each.scores for each in evidence])
+        if all(np.array_equal(now, before) for now, before in zip(new, labels, strict=True)):
+            break
+        labels = new
+        followed = [follow(*each) for each in zip(templates, [tracks] * len(found), labels, followed, strict=True)]
+    evidence = _judged(templates, tracks, labels, followed)
+    taken = np.stack([own != OPEN for own in labels])
+    people = []
+    for row, person in enumerate(found):
+        mine = np.flatnonzero(~np.delete(taken, row, axis=0).any(axis=0))
+        scores, template = evidence[row].scores[mine], templates[row]
+        people.append(_person(take, tracks, person, mine, labels[row][mine], scores, template, f"{take.name}.{row + 1}"))
+    return people
+
+
+def _judged(templates: Sequence[Template], tracks: Tracks, labels: Sequence[IntArray], followed: Sequence[Followed]) -> list[Evidence]:
+    """The evidence of each person, for all tracks."""
+    everybody = zip(templates, labels, followed, strict=True)
+    return [find_evidence(template, tracks, own, body, gated=False) for template, own, body in everybody]
+
+
+def _shared_out(tracks: Tracks, scores: Sequence[FloatArray]) -> list[IntArray]:
+    """Each person's labels (tracks,), by scores (tracks, labels) of each: a track goes to one label of one person."""
+    chosen = assign_tracks(np.concatenate(scores, axis=1), tracks)
+    ends = np.cumsum([0, *(each.shape[1] for each in scores)])
+    return [np.where((chosen >= start) & (chosen < end), chosen - start, OPEN) for start, end in pairwise(ends.tolist())]
+
+
+def _labels_of(person: Labelled, tracks: Tracks, take: Take, template: Template) -> IntArray:
+    """(tracks,) the labels that a person's part of the tracks got."""
+    place = {label: row for row, label in enumerate(template.labels)}
+    rows = {(take.labels[column], start): row for row, (column, start) in enumerate(zip(tracks.columns, tracks.starts, strict=True))}
+    labels = np.full(len(tracks), OPEN)
+    for track in person.tracks:
+        if track.label in place and (row := rows.get((track.column, track.first))) is not None:
+            labels[row] = place[track.label]
+    return labels
+
+
+def _person(
+    take: Take, tracks: Tracks, person: Labelled, mine: IntArray, labels: IntArray, scores: FloatArray, template: Template, name: str
+) -> Labelled:
+    """A person with those of the tracks that are nobody else's, and their labels and scores."""
+    own = Tracks(tracks.positions, tracks.columns[mine], tracks.starts[mine], tracks.ends[mine], tracks.rate_hz)
+    columns = columns_of(own, labels, template.labels)
+    rows = table(take, own, labels, scores, template, columns)
+    said = findings_of(person.marker_set.name if person.marker_set else template.name, rows, take.rate_hz)
+    named = replace(relabelled(take, own, columns), name=name, findings=(*take.findings, *said))
+    return Labelled(named, tuple(rows), person.actor, person.marker_set, said)

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Two people in one file whose points have no names, told apart by motion."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model.actors import prior as priors
+from model.core.settings import Settings
+from model.core.take import FloatArray, Take
+from model.engine.pipeline import solve_people, solve_take
+from model.files.c3d_writer import write_c3d
+from model.files.readers import read_take
+from model.labelling.labelled import Labelled
+from model.labelling.people import affinities, best_cut, divided, label_people
+from model.labelling.tracks import cut_tracks
+from model.shell.cli import main
+from model.synthetic.bodies import draw_bodies
+from model.synthetic.synthesis import Noise, synthesise
+from model.synthetic.unlabelled import Stripped, owners, strip_labels
+
+APART_M = 0.6
+
+
+def person(seed: int) -> Take:
+    """A synthetic person of a build of his own, for six seconds, without mistakes in labels."""
+    prior = priors.bundled()
+    drawn = draw_bodies(prior.actor, 1, np.random.default_rng(seed))
+    own = replace(prior.actor, bone_mean=drawn.bones[0], offset_mean=drawn.offsets[0])
+    noise = Noise(jitter=5e-4, gaps=0.01, long_gaps=2, spikes=0.0, swaps=0)
+    return synthesise(6.0, 60.0, seed=seed, noise=noise, prior=replace(prior, actor=own)).take
+
+
+@pytest.fixture(scope="module")
+def pair() -> tuple[Take, Take]:
+    """Two people who move 0.6 m from each other, the second backwards in time."""
+    first, other = person(3), person(4)
+    second = replace(other, positions=other.positions[::-1], residuals=other.residuals[::-1])
+    middle = np.nanmean(first.positions, axis=(0, 1)) - np.nanmean(second.positions, axis=(0, 1))
+    return first, replace(second, positions=second.positions + middle + np.array([APART_M, 0.0, 0.0]))
+
+
+@pytest.fixture(scope="module")
+def stripped(pair: tuple[Take, Take]) -> Stripped:
+    """Both in one take, tracks cut and shuffled over columns, markers away at times, and ghosts."""
+    takes = [one.only(range(len(one.labels)), tuple(f"{'AB'[row]}_{label}" for label in one.labels)) for row, one in enumerate(pair)]
+    return strip_labels(replace(takes[0].beside(takes[1]), name="duet", origins=()), seed=3, hard=True)
+
+
+@pytest.fixture(scope="module")
+def found(stripped: Stripped) -> tuple[Labelled, ...]:
+    return label_people(stripped.take)
+
+
+def right_and_wrong(stripped: Stripped, people: tuple[Labelled, ...]) -> tuple[float, float]:
+    """Parts of the samples, each of the found people counted as the one whose labels it has most of."""
+    real, right, wrong = stripped.truth >= 0, 0, 0
+    true = np.where(real, np.array(stripped.names)[np.maximum(stripped.truth, 0)], "")
+    for person in people:
+        labels = np.array([*(label if label[0] != "*" else "" for label in person.take.labels), ""])
+        said = labels[owners(stripped.take, person.take.positions)]
+        given = real & (said != "")
+        same = max(int((given & (true == np.char.add(who, said))).sum()) for who in ("A_", "B_"))
+        right, wrong = right + same, wrong + int(given.sum()) - same
+    return right / real.sum(), wrong / real.sum()
+
+
+def test_people_are_labelled(stripped: Stripped, found: tuple[Labelled, ...]) -> None:
+    assert [person.take.name for person in found] == ["duet.1", "duet.2"]
+    right, wrong = right_and_wrong(stripped, found)
+    assert right > 0.98
+    assert wrong < 0.005
+    for person in found:
+        assert person.marker_set is not None
+        assert any(finding.text == "2 people were found by motion, a take each." for finding in person.findings)
+
+
+def test_nobody_has_the_others_samples(stripped: Stripped, found: tuple[Labelled, ...]) -> None:
+    given = [owners(stripped.take, person.take.positions[:, [label[0] != "*" for label in person.take.labels]]) >= 0 for person in found]
+    assert not (given[0] & given[1]).any()
+
+
+def test_one_person_is_not_divided(pair: tuple[Take, Take]) -> None:
+    alone = strip_labels(pair[0], seed=1, hard=True).take
+    tracks = cut_tracks(alone)
+    (part,) = divided(tracks)
+    assert len(part)
+    assert label_people(alone) == ()
+
+
+def test_a_cut_goes_through_the_weakest_place() -> None:
+    affinity = np.zeros((7, 7))
+    for group in (range(3), range(3, 7)):
+        affinity[np.ix_(group, group)] = 1.0
+    affinity[2, 3] = affinity[3, 2] = 0.1
+    np.fill_diagonal(affinity, 0.0)
+    cost, first = best_cut(affinity)
+    assert set(map(tuple, (np.flatnonzero(first).tolist(), np.flatnonzero(~first).tolist()))) == {(0, 1, 2), (3, 4, 5, 6)}
+    assert cost == pytest.approx(0.1 / 6.1 + 0.1 / 12.1, rel=1e-6)
+
+
+def test_tracks_that_are_never_together_have_no_affinity() -> None:
+    points: FloatArray = np.zeros((20, 3, 3))
+    points[10:, 1], points[:10, 2] = np.nan, np.nan
+    found = affinities(points)
+    assert found[0, 1] == found[0, 2] == 10.0
+    assert found[1, 2] == 0.0
+
+
+def test_people_are_solved_as_each_alone(pair: tuple[Take, Take], stripped: Stripped, tmp_path: Path) -> None:
+    del stripped
+    takes = [one.only(range(len(one.labels)), tuple(f"{'AB'[row]}_{label}" for label in one.labels)) for row, one in enumerate(pair)]
+    plain = strip_labels(replace(takes[0].beside(takes[1]), name="duet", origins=()), seed=5).take
+    parts: list[float] = []
+    people = solve_people(plain, Settings(), progress=lambda _stage, part: parts.append(part))
+    assert parts == sorted(parts)
+    assert [solution.clean.take.name for solution in people] == ["duet.1", "duet.2"]
+    alone = [solve_take(replace(one, findings=()), Settings()) for one in pair]
+    for one in alone:
+        apart = min(float(np.linalg.norm(one.positions - other.positions, axis=-1).mean()) for other in people)
+        assert apart < 5e-4
+    write_c3d(plain, tmp_path / "duet.c3d")
+    assert main(["label", str(tmp_path / "duet.c3d"), "--out", str(tmp_path / "out")]) == 0
+    names = ["duet.1.c3d", "duet.1.labels.csv", "duet.2.c3d", "duet.2.labels.csv"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names
+    assert {"LFHD", "RTOE"} <= set(read_take(tmp_path / "out" / "duet.2.c3d").labels)
