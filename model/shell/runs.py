@@ -30,20 +30,29 @@ class TakeJob:
     exports: dict[str, Path]
     report: Path
     save_actor: Path | None
+    save_layout: Path | None = None
+
+    @property
+    def layout_actor(self) -> Path | None:
+        """Where the actor goes that belongs to a saved layout."""
+        return self.save_layout.with_suffix(".actor.json") if self.save_layout else None
 
     @property
     def outputs(self) -> list[Path]:
-        return [*self.exports.values(), self.report, *([self.save_actor] if self.save_actor else [])]
+        return [*self.exports.values(), self.report, *(path for path in (self.save_actor, self.save_layout, self.layout_actor) if path)]
 
     def staged(self, beside: Callable[[Path], Path]) -> TakeJob:
         """The same with everything written where that function says, see `atomic.staged`."""
-        exports = {name: beside(path) for name, path in self.exports.items()}
-        return TakeJob(self.take, exports, beside(self.report), beside(self.save_actor) if self.save_actor else None)
+        return self._at(beside)
 
     def of_person(self, name: str) -> TakeJob:
         """The same for one of several people of the take, who stands in every name: `walk.Ann.bvh`."""
-        exports = {kind: of_person(path, name) for kind, path in self.exports.items()}
-        return TakeJob(self.take, exports, of_person(self.report, name), of_person(self.save_actor, name) if self.save_actor else None)
+        return self._at(lambda path: of_person(path, name))
+
+    def _at(self, elsewhere: Callable[[Path], Path]) -> TakeJob:
+        exports = {name: elsewhere(path) for name, path in self.exports.items()}
+        actor, layout = (elsewhere(path) if path else None for path in (self.save_actor, self.save_layout))
+        return TakeJob(self.take, exports, elsewhere(self.report), actor, layout)
 
     def check_free(self) -> None:
         """Nothing is overwritten without --force.

@@ -5,14 +5,17 @@ from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import replace
+from pathlib import Path
 
 from ..actors.actor import Actor
-from ..actors.actor_file import read_actor
+from ..actors.actor_file import read_actor, write_actor
 from ..core.settings import Settings
 from ..core.take import BonesetterError, Take
 from ..files.output import USUAL_FORMATS, WRITERS, write_outputs
 from ..files.readers import read_take
-from ..marker_sets.marker_set import MarkerSet, load_marker_set
+from ..marker_sets.marker_set import MarkerSet, load_marker_set, write_marker_set
+from ..storage.atomic import staged
 from .cli import UsageError
 from .runs import TakeJob, make_folders, one_line, plan, run_each, settings_from, tell
 from .runs import add_arguments as add_run_arguments
@@ -22,6 +25,12 @@ from .terminal import progress_bar
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     add_run_arguments(parser, sorted(WRITERS), USUAL_FORMATS)
+    parser.add_argument(
+        "--save-layout",
+        type=Path,
+        metavar="SET.json",
+        help="save the markers and where they sit as SET.json and SET.actor.json, to solve the next takes by (one take only)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -31,7 +40,9 @@ def run(arguments: argparse.Namespace) -> int:
         UsageError: Of the arguments, before anything is solved.
         BonesetterError: The actor or the marker set cannot be read, or the folder not be made.
     """
-    jobs = plan(arguments)
+    if arguments.save_layout and len(arguments.takes) > 1:
+        raise UsageError("--save-layout takes one take: each has its own actor.")
+    jobs = [replace(job, save_layout=arguments.save_layout) for job in plan(arguments)]
     settings = settings_from(arguments)
     actor = read_actor(arguments.actor) if arguments.actor else None
     marker_set = load_marker_set(arguments.layout) if arguments.layout else None
@@ -71,19 +82,23 @@ def _solve(
     job: TakeJob, read: tuple[Take, float], settings: Settings, actor: Actor | None, marker_set: MarkerSet | None, *, force: bool
 ) -> None:
     """Solve a take and write its files, of several people each one's, named for both."""
-    from ..engine.pipeline import solve_people  # not above: it brings torch
+    # not above: they bring torch
+    from ..engine.pipeline import solve_people
+    from ..labelling.layout import set_of_actor
 
     take, seconds = read
     with progress_bar(take.name) as progress:
         solutions = solve_people(take, settings, actor, progress, marker_set=marker_set)
-    if len(solutions) == 1:
-        report = write_outputs(solutions[0], job.exports, job.report, job.save_actor, seconds)
-        tell(take.name, report, job.report)
-        return
-    jobs = [job.of_person(solution.clean.take.name.removeprefix(f"{take.name}.")) for solution in solutions]
-    if not force:
-        for one in jobs:
+    jobs = [job]
+    if len(solutions) > 1:
+        jobs = [job.of_person(solution.clean.take.name.removeprefix(f"{take.name}.")) for solution in solutions]
+        for one in jobs if not force else ():
             one.check_free()
     for one, solution in zip(jobs, solutions, strict=True):
-        report = write_outputs(solution, one.exports, one.report, one.save_actor, seconds)
+        with staged() as beside:
+            here = one.staged(beside)
+            report = write_outputs(solution, here.exports, here.report, here.save_actor, seconds)
+            if here.save_layout is not None and one.layout_actor is not None:
+                write_marker_set(set_of_actor(solution.actor, solution.clean.take.name, marker_set), here.save_layout)
+                write_actor(solution.actor, beside(one.layout_actor))
         tell(solution.clean.take.name, report, one.report)

@@ -18,6 +18,8 @@ from model.engine.worker import serve
 from model.files.c3d_writer import write_c3d
 from model.files.exchange import load_pose, load_take, save_take
 from model.files.npz import read_npz
+from model.files.output import of_person
+from model.marker_sets.marker_set import load_marker_set
 from model.markers.people import closeness, people_of
 from model.shell.cli import main
 from model.synthetic.synthesis import synthesise
@@ -160,3 +162,24 @@ def test_the_engine_answers_for_each(pair: tuple[Take, Take], tmp_path: Path) ->
     assert (tmp_path / "duet.Ann.bvh").is_file()
     assert not (tmp_path / "duet.bvh").exists()
     assert [answer["progress"] for answer in answers[:-1]] == sorted(answer["progress"] for answer in answers[:-1])
+
+
+def test_a_solve_saves_a_layout_that_the_next_is_solved_by(pair: tuple[Take, Take], tmp_path: Path) -> None:
+    write_c3d(pair[0], tmp_path / "one.c3d")
+    own, out = tmp_path / "own.json", tmp_path / "out"
+    solve = ["solve", str(tmp_path / "one.c3d"), "--out", str(out), "--format", "npz", "--force"]
+    assert main([*solve, "--save-layout", str(own)]) == 0
+    assert {"own.json", "own.actor.json"} <= {path.name for path in tmp_path.iterdir()}
+    first = read_npz(out / "one.npz")
+    assert load_marker_set(own).labels == tuple(first["labels"].tolist())
+    assert main([*solve, "--layout", str(own), "--actor", str(tmp_path / "own.actor.json")]) == 0
+    assert np.linalg.norm(read_npz(out / "one.npz")["positions"] - first["positions"], axis=-1).mean() < 0.002
+    assert main([*solve[:-1], "--save-layout", str(own)]) == 1
+    two = [str(tmp_path / "one.c3d"), str(tmp_path / "two.c3d")]
+    assert main(["solve", *two, "--out", str(out), "--save-layout", str(own)]) == 2
+
+
+def test_names_of_files_of_people() -> None:
+    given = ["walk.bvh", "walk.v2.c3d", "walk.labels.csv", "own.actor.json", "actor"]
+    named = [of_person(Path("out") / path, "Ann").name for path in given]
+    assert named == ["walk.Ann.bvh", "walk.v2.Ann.c3d", "walk.Ann.labels.csv", "own.Ann.actor.json", "actor.Ann"]
