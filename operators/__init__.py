@@ -14,6 +14,7 @@ from .apply_to_rig import (
 )
 from .check_engine import BONESETTER_OT_check_engine
 from .choose_take import BONESETTER_MT_takes, BONESETTER_OT_choose_take
+from .export import BONESETTER_OT_export_motion
 from .findings import BONESETTER_OT_show_finding
 from .import_c3d import BONESETTER_FH_c3d, BONESETTER_OT_import_again, BONESETTER_OT_import_c3d, draw_menu
 from .install_solver import BONESETTER_OT_cancel_install, BONESETTER_OT_install_solver, BONESETTER_OT_remove_solver
@@ -31,6 +32,7 @@ CLASSES = (
     BONESETTER_OT_recognise_rig,
     BONESETTER_OT_save_bone_map,
     BONESETTER_OT_load_bone_map,
+    BONESETTER_OT_export_motion,
     BONESETTER_OT_show_finding,
     BONESETTER_OT_check_engine,
     BONESETTER_OT_install_solver,

@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import addon_utils
 import bpy
 
 from ..model.actors.actor_file import read_actor
@@ -29,6 +28,7 @@ from ..model.shell.cli import FAILED, UsageError, with_values
 from ..model.shell.runs import TakeJob, add_arguments, make_folders, plan, run_each, settings_from, tell
 from ..model.storage.atomic import place_of, staged
 from .empties import ImportOptions, build_take
+from .export import write_fbx, write_glb
 from .import_c3d import set_range, set_rate
 from .session import session
 from .solve_markers import begin, finish
@@ -161,31 +161,8 @@ def _write_blend(path: Path, _armature: bpy.types.Object) -> None:
     bpy.ops.wm.save_as_mainfile(filepath=str(path), copy=True)
 
 
-def _write_fbx(path: Path, armature: bpy.types.Object) -> None:
-    # exporters are add-ons, which a user may have switched off
-    addon_utils.enable("io_scene_fbx")
-    _select_only(armature)
-    bpy.ops.export_scene.fbx(
-        filepath=str(path),
-        use_selection=True,
-        object_types={"ARMATURE"},
-        add_leaf_bones=False,
-        bake_anim_use_all_actions=False,
-        bake_anim_use_nla_strips=False,
-        bake_anim_simplify_factor=0.0,
-    )
-
-
-def _write_glb(path: Path, armature: bpy.types.Object) -> None:
-    addon_utils.enable("io_scene_gltf2")
-    _select_only(armature)
-    bpy.ops.export_scene.gltf(
-        filepath=str(path), export_format="GLB", use_selection=True, export_animation_mode="ACTIVE_ACTIONS", export_frame_range=True
-    )
-
-
 Writer = Callable[[Path, bpy.types.Object], None]
-WRITERS: dict[str, Writer] = {"blend": _write_blend, "fbx": _write_fbx, "glb": _write_glb}
+WRITERS: dict[str, Writer] = {"blend": _write_blend, "fbx": write_fbx, "glb": write_glb}
 
 
 def _write(write: Writer, path: Path, armature: bpy.types.Object) -> None:
@@ -199,12 +176,6 @@ def _write(write: Writer, path: Path, armature: bpy.types.Object) -> None:
         place = place_of(path)
         why = " ".join(str(error).split()).replace(str(path.resolve()), str(place))
         raise BonesetterError(f"{place} cannot be written ({why}): choose another folder or format.") from error
-
-
-def _select_only(armature: bpy.types.Object) -> None:
-    for one in bpy.context.scene.objects:
-        one.select_set(one == armature)
-    bpy.context.view_layer.objects.active = armature
 
 
 @contextmanager

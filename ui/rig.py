@@ -31,8 +31,14 @@ class BONESETTER_PT_rig(_Rig, bpy.types.Panel):
         layout.enabled = session.solve is None
         choice = active_take(context).bonesetter.rig
         layout.prop(choice, "armature", text="")
-        if choice.armature is None:
-            return
+        if choice.armature is not None:
+            self._draw_apply(layout, choice)
+        row = layout.row(align=True)
+        for kind, label in (("FBX", "FBX"), ("GLB", "glTF"), ("BVH", "BVH")):
+            row.operator("bonesetter.export_motion", text=label, icon="EXPORT").kind = kind
+
+    @staticmethod
+    def _draw_apply(layout: bpy.types.UILayout, choice: Any) -> None:
         layout.label(text=choice.family or "No body was found: choose its bones", icon="CHECKMARK" if choice.family else "ERROR")
         row = layout.row()
         row.use_property_split = True

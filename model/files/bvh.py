@@ -41,6 +41,25 @@ def write_bvh(solution: Solution, path: Path) -> None:
         stream.writelines(each(lambda channels: decimal_lines(channels, DECIMALS), _channels(solution)))
 
 
+def write_motion(skeleton: Skeleton, rotations: FloatArray, root: FloatArray, rate_hz: float, path: Path, unit: float = 1.0) -> None:
+    """Write any motion as BVH, on the axes that it has, which are Y up in a BVH. The root alone has position channels.
+
+    Args:
+        skeleton: Of J joints, the root first.
+        rotations: (frames, J, 4) local unit quaternions w x y z from the zero pose.
+        root: (frames, 3) in metres.
+        rate_hz: Frames per second.
+        path: Replaced if it exists, and only once the file is whole.
+        unit: Metres of the file's unit: 1 as Blender's importer takes it, 0.01 as most other programs do.
+    """
+    hierarchy = "\n".join(_hierarchy(skeleton, 0, 0, unit))
+    head = f"HIERARCHY\n{hierarchy}\nMOTION\nFrames: {len(root)}\nFrame Time: {1.0 / rate_hz:.9f}\n"
+    angles = steady(_angles(rotations[:, _depth_first(skeleton, 0)], np.eye(3)))
+    with replacing(path, binary=True) as stream:
+        stream.write(head.encode())
+        stream.write(decimal_lines(np.concatenate([root / unit, angles.reshape(len(root), -1)], axis=1), DECIMALS))
+
+
 def _channels(solution: Solution) -> Iterator[FloatArray]:
     """The numbers of some frames after the other: (frames, 3 + 3 joints), the root's place in cm, then z y x of each joint in degrees."""
     turn = TO_Y_UP[solution.clean.take.up_axis]
@@ -63,25 +82,25 @@ def _depth_first(skeleton: Skeleton, joint: int) -> list[int]:
     return [joint, *(below for child in children for below in _depth_first(skeleton, child))]
 
 
-def _hierarchy(skeleton: Skeleton, joint: int, depth: int) -> Iterator[str]:
+def _hierarchy(skeleton: Skeleton, joint: int, depth: int, unit: float = 1 / CM_PER_METRE) -> Iterator[str]:
     """The lines of a joint and all below it."""
     indent = "\t" * depth
     # a space ends a name
     name = "_".join(skeleton.joints[joint].split())
     yield f"{indent}{'JOINT' if depth else 'ROOT'} {name}"
     yield f"{indent}{{"
-    yield f"{indent}\t{_offset(skeleton.offsets[joint])}"
+    yield f"{indent}\t{_offset(skeleton.offsets[joint] / unit)}"
     yield f"{indent}\tCHANNELS {'3' if depth else '6 Xposition Yposition Zposition'} Zrotation Yrotation Xrotation"
     children = [child for child, parent in enumerate(skeleton.parents) if parent == joint]
     for child in children:
-        yield from _hierarchy(skeleton, child, depth + 1)
+        yield from _hierarchy(skeleton, child, depth + 1, unit)
     if not children:
-        yield from (f"{indent}\tEnd Site", f"{indent}\t{{", f"{indent}\t\t{_offset(skeleton.bones[joint])}", f"{indent}\t}}")
+        yield from (f"{indent}\tEnd Site", f"{indent}\t{{", f"{indent}\t\t{_offset(skeleton.bones[joint] / unit)}", f"{indent}\t}}")
     yield f"{indent}}}"
 
 
 def _offset(bone: FloatArray) -> str:
-    return "OFFSET " + " ".join(f"{value:.6f}" for value in bone * CM_PER_METRE)
+    return "OFFSET " + " ".join(f"{value:.6f}" for value in bone)
 
 
 def _angles(rotations: FloatArray, turn: FloatArray) -> FloatArray:

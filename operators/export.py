@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files for other programs, by Blender's own exporters with the options that let a motion arrive there.
+
+With their defaults the FBX exporter writes every action of the file, the markers' too, onto the armature, and takes the pose of the current
+frame for the rest pose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import addon_utils
+import bpy
+import numpy as np
+from bpy.props import EnumProperty, StringProperty
+from bpy_extras.io_utils import ExportHelper
+
+from ..model.core.rigid import local_rotations, quaternions
+from ..model.core.skeleton import Skeleton
+from ..model.core.take import BonesetterError
+from ..model.files.bvh import write_motion
+from ..model.rigs.rig import Rig
+from .keyframes import bound_channelbag, interpolation_code
+from .rigs import object_scale, read_rig
+from .space import Y_UP_TO_Z_UP
+from .takes import active_take
+
+
+def write_fbx(path: Path, armature: bpy.types.Object) -> None:
+    """An armature with its meshes and the motion that it has now, resting in its rest pose, as FBX."""
+    # exporters are add-ons, which a user may have switched off
+    addon_utils.enable("io_scene_fbx")
+    scene = bpy.context.scene
+    with _alone(armature), _from_zero(scene, armature):
+        bpy.ops.export_scene.fbx(
+            filepath=str(path),
+            use_selection=True,
+            object_types={"ARMATURE", "MESH"},
+            add_leaf_bones=False,
+            bake_anim_use_all_actions=False,
+            bake_anim_use_nla_strips=False,
+            bake_anim_force_startend_keying=True,
+            bake_anim_simplify_factor=0.0,
+        )
+
+
+def write_glb(path: Path, armature: bpy.types.Object) -> None:
+    """The same as glTF, in one binary file."""
+    addon_utils.enable("io_scene_gltf2")
+    with _alone(armature):
+        bpy.ops.export_scene.gltf(
+            filepath=str(path),
+            export_format="GLB",
+            use_selection=True,
+            export_animation_mode="ACTIVE_ACTIONS",
+            export_frame_range=True,
+            export_anim_slide_to_zero=True,
+            export_optimize_animation_size=False,
+        )
+
+
+def write_bvh(path: Path, armature: bpy.types.Object) -> None:
+    """The bones of an armature below its first, with the motion that they have now, as BVH: Y up, one Blender unit as the file's."""
+    scene = bpy.context.scene
+    rig = read_rig(armature)
+    kept = [bone for bone in range(len(rig.names)) if bone == 0 or _is_below(rig, bone, 0)]
+    parents = tuple(kept.index(rig.parents[bone]) if bone else -1 for bone in kept)
+    upright = Y_UP_TO_Z_UP.T
+    heads, tails = rig.heads[kept] @ upright.T, rig.tails[kept] @ upright.T
+    places = heads - heads[np.maximum(parents, 0)]
+    skeleton = Skeleton(tuple(rig.names[bone] for bone in kept), parents, tails - heads, places)
+    rest = upright @ rig.turns[kept]
+    posed = np.array([np.array(matrix) for matrix in _matrices(scene, armature, [rig.names[bone] for bone in kept])])
+    unit = object_scale(armature)
+    deltas = upright @ posed[..., :3, :3] / unit @ np.swapaxes(rest, -1, -2)
+    rotations = quaternions(local_rotations(deltas, parents))
+    write_motion(skeleton, rotations, posed[:, 0, :3, 3] @ upright.T, scene.render.fps / scene.render.fps_base, path)
+
+
+def _is_below(rig: Rig, bone: int, other: int) -> bool:
+    while (bone := rig.parents[bone]) >= 0:
+        if bone == other:
+            return True
+    return False
+
+
+def _matrices(scene: bpy.types.Scene, armature: bpy.types.Object, names: Sequence[str]) -> Iterator[list[Any]]:
+    """(bones, 4, 4) in the world of every frame of the scene's range, as Blender shows them."""
+    frame = scene.frame_current, scene.frame_subframe
+    for each in range(scene.frame_start, scene.frame_end + 1):
+        scene.frame_set(each)
+        world = np.array(armature.matrix_world)
+        yield [world @ np.array(armature.pose.bones[name].matrix) for name in names]
+    scene.frame_set(frame[0], subframe=frame[1])
+
+
+def meshes_of(armature: bpy.types.Object) -> list[bpy.types.Object]:
+    """The meshes that an armature moves, of those in the scene."""
+    return [
+        one
+        for one in bpy.context.scene.objects
+        if one.type == "MESH" and any(each.type == "ARMATURE" and each.object == armature for each in one.modifiers)
+    ]
+
+
+@contextmanager
+def _alone(armature: bpy.types.Object) -> Iterator[None]:
+    """An armature and its meshes selected and nothing else, whatever is selected before and afterwards."""
+    layer = bpy.context.view_layer
+    before, active = list(layer.objects.selected), layer.objects.active
+    _select([armature, *meshes_of(armature)], armature)
+    try:
+        yield
+    finally:
+        _select(before, active)
+
+
+def _select(objects: Sequence[bpy.types.Object], active: bpy.types.Object | None) -> None:
+    layer = bpy.context.view_layer
+    for one in list(layer.objects.selected):
+        one.select_set(False)
+    for one in objects:
+        if one.name in layer.objects:
+            one.select_set(True)
+    layer.objects.active = active
+
+
+@contextmanager
+def _from_zero(scene: bpy.types.Scene, armature: bpy.types.Object) -> Iterator[None]:
+    """The scene's range and the armature's action beginning at frame 0, and the scene a frame before that, with the armature at rest: what
+    the exporter takes for the rest pose.
+
+    A copy of the action is baked for that, and thrown away.
+    """
+    animation, frame = armature.animation_data, (scene.frame_current, scene.frame_subframe)
+    action, span = animation.action if animation else None, (scene.frame_start, scene.frame_end)
+    if action is None:
+        yield
+        return
+    slot, copied = animation.action_slot, action.copy()
+    try:
+        animation.action = copied
+        if slot is not None:
+            animation.action_slot = copied.slots[slot.identifier]
+        for curve in bound_channelbag(armature).fcurves:
+            _bake(curve, span)
+        scene.frame_start, scene.frame_end = 0, span[1] - span[0]
+        scene.frame_set(-1)
+        yield
+    finally:
+        animation.action = action
+        if slot is not None:
+            animation.action_slot = slot
+        bpy.data.actions.remove(copied)
+        scene.frame_start, scene.frame_end = span
+        scene.frame_set(frame[0], subframe=frame[1])
+
+
+def _bake(curve: Any, span: tuple[int, int]) -> None:
+    """Give a curve a key on every frame, from 0, and the rest pose a frame before, where it is a bone's."""
+    values = [curve.evaluate(frame) for frame in range(span[0], span[1] + 1)]
+    path, _, channel = curve.data_path.rpartition(".")
+    rest = values[0]
+    if path.startswith("pose.bones["):
+        ones = channel == "scale" or (channel == "rotation_quaternion" and curve.array_index == 0)
+        rest = 1.0 if ones else 0.0
+    for modifier in list(curve.modifiers):
+        curve.modifiers.remove(modifier)
+    curve.keyframe_points.clear()
+    curve.keyframe_points.add(len(values) + 1)
+    points = np.stack([np.arange(-1, len(values)), [rest, *values]], axis=-1).astype(np.float32)
+    curve.keyframe_points.foreach_set("co", points.ravel())
+    curve.keyframe_points.foreach_set("interpolation", np.full(len(points), interpolation_code("LINEAR"), dtype=np.uint8))
+    curve.update()
+
+
+#: {format: what writes it}.
+WRITERS = {"FBX": write_fbx, "GLB": write_glb, "BVH": write_bvh}
+
+
+class BONESETTER_OT_export_motion(ExportHelper, bpy.types.Operator):
+    """Write the armature, its meshes and the motion that it has now for another program, with the options that let it arrive there"""
+
+    bl_idname = "bonesetter.export_motion"
+    bl_label = "Export Motion"
+    filename_ext = ""
+    filter_glob: StringProperty(default="*.fbx;*.glb;*.bvh", options={"HIDDEN"})
+    kind: EnumProperty(
+        name="Format",
+        items=(
+            ("FBX", "FBX", "For Unreal, Unity, Maya, MotionBuilder"),
+            ("GLB", "glTF", "For Godot, Unity and the web"),
+            ("BVH", "BVH", "The skeleton alone"),
+        ),
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if _to_export(context) is None:
+            cls.poll_message_set("Select an armature, or solve a take first")
+            return False
+        return True
+
+    def check(self, _context: bpy.types.Context) -> bool:
+        """The ending follows the format."""
+        wanted = str(Path(self.filepath).with_suffix(f".{self.kind.lower()}"))
+        changed, self.filepath = wanted != self.filepath, wanted
+        return changed
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        path = Path(self.filepath).with_suffix(f".{self.kind.lower()}")
+        try:
+            WRITERS[self.kind](path, _to_export(context))
+        except (BonesetterError, OSError, RuntimeError) as error:
+            self.report({"ERROR"}, f"{path} cannot be written ({error}): choose another folder or format.")
+            return {"CANCELLED"}
+        self.report({"INFO"}, f"{path.name} is written")
+        return {"FINISHED"}
+
+
+def _to_export(context: bpy.types.Context) -> Any:
+    """The armature that is active, else that of the take."""
+    if context.object is not None and context.object.type == "ARMATURE":
+        return context.object
+    take: Any = active_take(context)
+    return take.bonesetter.armature if take is not None else None
