@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How well rigs of every family do what solved takes show, as the table of docs/rigs.md.
+
+    .venv/bpy-5.2/bin/python batch.py TAKES --out solved --format blend
+    .venv/bpy-5.2/bin/python tools/measure_rigs.py solved/*.blend
+
+Rigs of all families are built as the tests build them (`tests/model/made_rigs.py`); Rigify's own are added by Rigify, and what it
+generates is seen on its deform bones.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import bpy  # puts addon_utils on the path
+import numpy as np
+
+# isort: split
+import addon_utils
+
+ROOT = Path(__file__).resolve().parents[1]
+#: Frames of a generated rig that are looked at: each takes Blender some 20 ms.
+SAMPLED = 100
+
+
+def main(paths: list[str]) -> None:
+    """Print the table of solved takes, .blend files that batch wrote."""
+    sys.path.insert(0, str(ROOT.parent))
+    sys.path.insert(0, str(ROOT / "tests" / "blender"))
+    extension = importlib.import_module(ROOT.name)
+    addon_utils.enable("rigify", default_set=True)
+    rigify: Any = importlib.import_module("rigify")
+    rigify.register_rig_parameters()
+    extension.register()
+    print("| take | rig | directions, mean | 99 % | slide | floor | hips' path | seconds |\n|---|---|---|---|---|---|---|---|")
+    for path in paths:
+        bpy.ops.wm.open_mainfile(filepath=path)
+        measure_take(Path(path).stem)
+    extension.unregister()
+
+
+def ext(name: str) -> Any:
+    """A module of the extension."""
+    return importlib.import_module(f"{ROOT.name}.{name}")
+
+
+def measure_take(name: str) -> None:
+    """Print the rows of the take of the open file."""
+    collection = bpy.context.scene.bonesetter.take
+    for kind, rig, bone_map in _rigs():
+        began = time.perf_counter()
+        applied = ext("operators.apply_to_rig").apply_to_rig(bpy.context.scene, collection, rig, bone_map)
+        seconds = time.perf_counter() - began
+        shown = _shown(rig, applied) if kind == "Rigify, generated" else None
+        print(f"| {name} | {kind} | {' | '.join(_row(applied, shown))} | {seconds:.2f} |", flush=True)
+        bpy.data.objects.remove(rig)
+
+
+def _rigs() -> Any:
+    """Kind, armature and bone map of each rig, one after the other."""
+    helpers: Any = importlib.import_module("rigs_in_blender")
+    made = helpers.made_rigs(ext)
+    known_map, read_rig = ext("operators.rig_map").known_map, ext("operators.rigs").read_rig
+    turns = [(0, 1.0, 1.0, 1.0, 0.0), (45, 0.01, 0.9, 1.1, 0.0), (20, 1.0, 1.2, 0.9, 37.0), (60, 0.1, 0.5, 1.05, 180.0)]
+    for row, family in enumerate(ext("model.rigs.families").families()):
+        arms, scale, height, legs, turn = turns[row % len(turns)]
+        bones = made.build(made.Made(family.name, arms, height, legs, seed=row))
+        rig = helpers.to_armature(bpy.context.scene, bones, scale=scale, turn=made.quarter(2, turn), place=(1.0, 2.0, 0.0))
+        yield family.name, rig, known_map(read_rig(rig), rig.name)
+    plain = made.build(made.Made("VRM")).names
+    bones = made.build(made.Made("VRM", 30, names={each: f"x{row * 31 % 97}" for row, each in enumerate(plain)}))
+    rig = helpers.to_armature(bpy.context.scene, bones)
+    yield "nonsense names", rig, known_map(read_rig(rig), rig.name)
+    for kind in ("human", "basic_human"):
+        getattr(bpy.ops.object, f"armature_{kind}_metarig_add")()
+        rig: Any = bpy.context.object
+        yield f"Rigify's {kind} metarig", rig, known_map(read_rig(rig), rig.name)
+    # operators that Rigify registers
+    getattr(bpy.ops.object, "armature_basic_human_metarig_add")()  # noqa: B009
+    getattr(bpy.ops.pose, "rigify_generate")()  # noqa: B009
+    rig = bpy.context.object
+    yield "Rigify, generated", rig, known_map(read_rig(rig), rig.name)
+
+
+def _shown(rig: Any, applied: Any) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Frames that were looked at, and heads and deltas of a generated rig's deform bones in them."""
+    deform = {"spine": "DEF-spine.003", "head": "DEF-spine.006"} | {
+        f"{limb}.{side}": f"DEF-{limb}.{side}" for limb in ("thigh", "shin", "foot", "upper_arm", "forearm", "hand") for side in "LR"
+    }
+    frames = np.linspace(0, applied.performance.frames - 1, min(SAMPLED, applied.performance.frames)).astype(int)
+    heads: dict[str, list[Any]] = {part: [] for part in deform}
+    deltas: dict[str, list[Any]] = {part: [] for part in deform}
+    for frame in frames:
+        bpy.context.scene.frame_set(int(frame) + int(bpy.context.scene.frame_start))
+        for part, name in deform.items():
+            heads[part].append(rig.matrix_world @ rig.pose.bones[name].head)
+            rest = np.array(rig.data.bones[name].matrix_local)[:3, :3]
+            deltas[part].append(np.array(rig.pose.bones[name].matrix)[:3, :3] @ rest.T)
+    return frames, {part: np.array(each) for part, each in heads.items()}, {part: np.array(each) for part, each in deltas.items()}
+
+
+def _row(applied: Any, shown: Any) -> list[str]:
+    agreement, figure = ext("model.rigs.agreement"), ext("model.rigs.figure")
+    performance, moved = applied.performance, applied.moved
+    source, target = figure.Anatomy(performance.rig, performance.bone_map), figure.Anatomy(moved.rig, moved.bone_map)
+    frames = np.arange(performance.frames) if shown is None else shown[0]
+    own = {part: performance.heads[frames, chain[0]] for part, chain in source.chains.items() if chain}
+    turned = {part: performance.deltas[frames, chain[-1]] for part, chain in source.chains.items() if chain}
+    theirs = agreement.of_retargeted(moved) if shown is None else shown[1:]
+    angles = agreement.angles_deg(agreement.directions(source, own, turned), agreement.directions(target, *theirs))
+    slide, height = agreement.footing_mm({side: feet.soles for side, feet in moved.feet.items()}, moved.contacts, moved.floor)
+    went, wanted = (0.5 * (heads["thigh.L"] + heads["thigh.R"]) for heads in (theirs[0], own))
+    lengths = [float(np.linalg.norm(np.diff(each[:: 10 if shown is None else 1], axis=0), axis=1).sum()) for each in (went, wanted)]
+    return [
+        f"{max(each.mean() for each in angles.values()):.2f}°",
+        f"{max(np.percentile(each, 99) for each in angles.values()):.2f}°",
+        f"{slide:.1f} mm",
+        f"{height:.1f} mm",
+        f"{100 * (lengths[0] / lengths[1] / moved.scale - 1):+.1f} %",
+    ]
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
