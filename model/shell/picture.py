@@ -94,7 +94,7 @@ def _key() -> list[Any]:
 
     bones = {"Left": "bones of the left", "Right": "bones of the right", None: "bones of the middle"}
     lines = [Line2D([], [], color=SIDE_COLOURS[side], linewidth=2, label=label) for side, label in bones.items()]
-    dots = {"linestyle": "none", "marker": "o"}
+    dots: dict[str, Any] = {"linestyle": "none", "marker": "o"}
     measured = Line2D([], [], **dots, color="tab:green", markersize=3, label="markers as measured, cleaned")
     solved = Line2D([], [], **dots, color="0.6", markerfacecolor="none", markersize=5, label="where the solver puts them")
     count = Line2D([], [], linestyle="none", label="frames are counted from 0")
