@@ -60,7 +60,8 @@ def problems(
         found += _wrong_manifest(content, target, inside, source)
         if target is None:
             return found + [f"{name}: the light zip has no wheels" for name in sorted(inside)]
-        outside = {canonicalize_name(name): "" for name in left_out} | {canonicalize_name(name): v for name, v in (has or {}).items()}
+        outside: dict[str, str] = {canonicalize_name(name): "" for name in left_out}
+        outside |= {canonicalize_name(name): version for name, version in (has or {}).items()}
         return found + _wrong_wheels(content, inside, target, list(wheels), outside)
 
 
