@@ -27,6 +27,7 @@ from ..model.result.report import write_report
 from ..model.shell.cli import FAILED, UsageError, with_values
 from ..model.shell.runs import TakeJob, add_arguments, make_folders, plan, run_each, settings_from, tell
 from ..model.storage.atomic import place_of, staged
+from .batch_rig import add_rig_arguments, check_rig, move_rig, open_file
 from .empties import ImportOptions, build_take
 from .export import write_fbx, write_glb
 from .import_c3d import set_range, set_rate
@@ -47,11 +48,16 @@ def main(arguments: Sequence[str]) -> int:
     """
     parser = argparse.ArgumentParser(prog="batch.py", description="Solve takes in Blender.", allow_abbrev=False)
     add_arguments(parser, sorted([*ENGINE_WRITERS, *WRITERS]), ["blend", "bvh"])
+    add_rig_arguments(parser)
     given = parser.parse_args(with_values(arguments))
     try:
         jobs, settings = plan(given), settings_from(given)
+        check_rig(given)
     except UsageError as error:
         parser.error(str(error))
+    except BonesetterError as error:
+        print(error, file=sys.stderr)
+        return FAILED
     try:
         if given.actor:
             read_actor(given.actor)
@@ -117,7 +123,7 @@ def _solve_one(job: TakeJob, take: Take, seconds: Seconds, settings: Settings, g
 
 def _solve(job: TakeJob, take: Take, seconds: Seconds, settings: Settings, given: argparse.Namespace) -> dict[str, Any]:
     """Import, solve and write one take, in a file of its own; returns its report."""
-    bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
+    open_file(given)
     scene = bpy.context.scene
     with _timed(seconds, "import"):
         set_rate(scene, take.rate_hz)
@@ -135,10 +141,11 @@ def _solve(job: TakeJob, take: Take, seconds: Seconds, settings: Settings, given
             raise _PeopleFoundError([load_take(Path(one["take"])) for one in answer["people"]])
     with _timed(seconds, "keyframe"):
         ((_, report),) = finish(scene, solve)
+        shown = move_rig(collection, given) if given.rig else collection.bonesetter.armature
     with _timed(seconds, "write"):
         for name, path in job.exports.items():
             if name in WRITERS:
-                _write(WRITERS[name], path, collection.bonesetter.armature)
+                _write(WRITERS[name], path, shown)
     report["seconds"] = {stage: round(value, 6) for stage, value in _stages(seconds, report["seconds"]).items()}
     write_report(report, job.report)
     return report

@@ -239,6 +239,42 @@ def test_within_blender_the_enabled_extension_does_it(ext, extension_folder, mon
     assert not ext("operators.session").session.engine.alive
 
 
+def test_a_character_moves(ext, done, batch, tmp_path):
+    """A character in a file of its own, with a mesh, a second armature beside it."""
+    from .rigs_in_blender import made_rigs, to_armature
+
+    made = made_rigs(ext)
+    rig = to_armature(bpy.context.scene, made.build(made.Made("Unreal mannequin", 45, height=0.8)), "Hero")
+    to_armature(bpy.context.scene, made.build(made.Made("Mixamo")), "Extra")
+    mesh = bpy.data.objects.new("Body", bpy.data.meshes.new("Body"))
+    mesh.data.from_pydata([(0, 0, 0), (0, 0, 1), (1, 0, 1)], [], [(0, 1, 2)])
+    bpy.context.scene.collection.objects.link(mesh)
+    mesh.vertex_groups.new(name="pelvis").add([0, 1, 2], 1.0, "REPLACE")
+    mesh.modifiers.new("Armature", "ARMATURE").object = rig
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "hero.blend"))
+    take = done[0].parent / "one.c3d"
+    run = batch(take, "--rig", tmp_path / "hero.blend", "--out", tmp_path / "out", "--format", "blend")
+    assert (run.returncode, "Hero, Extra: name" in run.stderr or "Extra, Hero: name" in run.stderr) == (1, True), run.stderr
+    run = batch(
+        take, "--rig", tmp_path / "hero.blend", "--rig-object", "Hero", "--root-motion", "--out", tmp_path, "--format", "blend", "fbx"
+    )
+    assert run.returncode == 0, run.stderr
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "one.blend"))
+    hero, actor = bpy.data.objects["Hero"], bpy.context.scene.bonesetter.take.bonesetter.armature
+    assert bpy.data.objects["Extra"].animation_data is None
+    for frame in (1, 100, 300):
+        bpy.context.scene.frame_set(frame)
+        ends = [(hero, "upperarm_l", "lowerarm_l"), (actor, "LeftArm", "LeftForeArm")]
+        own, theirs = (
+            np.array(one.matrix_world @ one.pose.bones[b].head - one.matrix_world @ one.pose.bones[a].head) for one, a, b in ends
+        )
+        assert own @ theirs > 0.9999 * np.linalg.norm(own) * np.linalg.norm(theirs)
+    bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
+    bpy.ops.import_scene.fbx(filepath=str(tmp_path / "one.fbx"))
+    assert sorted(one.type for one in bpy.data.objects) == ["ARMATURE", "MESH"]
+    assert "root" in bpy.data.armatures[0].bones
+
+
 def test_options_are_not_taken_by_their_beginnings(batch, tmp_path):
     run = batch("a.c3d", "--out", tmp_path, "--rig", "3")
     assert (run.returncode, "--rig" in run.stderr) == (2, True)

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A character in batch: its file opened or imported, and the rig in it that takes go onto."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import addon_utils
+import bpy
+
+from ..model.core.take import BonesetterError
+from ..model.rigs.bone_map_file import read_bone_map
+from ..model.shell.cli import UsageError
+from .apply_to_rig import apply_to_rig
+from .rig_map import known_map
+from .rigs import read_rig
+
+#: Files of characters; a .vrm is a glTF.
+ENDINGS = (".blend", ".fbx", ".glb", ".gltf", ".vrm")
+
+
+def add_rig_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of a character."""
+    parser.add_argument("--rig", type=Path, metavar="CHARACTER", help=f"move this character, too: {' '.join(ENDINGS)}")
+    parser.add_argument("--rig-object", metavar="NAME", help="which armature in its file, where there are several")
+    parser.add_argument("--bone-map", type=Path, metavar="MAP.json", help="its bone map, saved from the panel")
+    parser.add_argument("--root-motion", action="store_true", help="let its root bone travel instead of its hips")
+
+
+def check_rig(given: argparse.Namespace) -> None:
+    """That the options of a character go together, and its files can be read.
+
+    Raises:
+        UsageError: They do not.
+        BonesetterError: The bone map cannot be read.
+    """
+    if given.rig is None:
+        if given.rig_object or given.bone_map or given.root_motion:
+            raise UsageError("--rig-object, --bone-map and --root-motion are about a character: name its file with --rig.")
+        return
+    if given.rig.suffix.lower() not in ENDINGS or not given.rig.is_file():
+        raise UsageError(f"--rig {given.rig} is no {', '.join(ENDINGS)}: name the character's file.")
+    if given.bone_map:
+        read_bone_map(given.bone_map)
+
+
+def open_file(given: argparse.Namespace) -> None:
+    """Open the file that a take is solved in: the character's, or an empty one into which it is imported where there is any.
+
+    Raises:
+        BonesetterError: Blender cannot read the character.
+    """
+    path = given.rig.resolve() if given.rig else None
+    try:
+        if path and path.suffix.lower() == ".blend":
+            bpy.ops.wm.open_mainfile(filepath=str(path), load_ui=False)
+            return
+        bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
+        if path and path.suffix.lower() == ".fbx":
+            addon_utils.enable("io_scene_fbx")
+            bpy.ops.import_scene.fbx(filepath=str(path))
+        elif path:
+            addon_utils.enable("io_scene_gltf2")
+            bpy.ops.import_scene.gltf(filepath=str(path))
+    except RuntimeError as error:
+        raise BonesetterError(f"{given.rig} cannot be read ({' '.join(str(error).split())}): choose another character.") from error
+
+
+def move_rig(collection: bpy.types.Collection, given: argparse.Namespace) -> bpy.types.Object:
+    """Put a solved take onto the character of the open file, and return its armature.
+
+    Raises:
+        BonesetterError: There is no such armature, or the take cannot go onto it.
+    """
+    scene = bpy.context.scene
+    rig = _find_rig(scene, collection, given)
+    bone_map = read_bone_map(given.bone_map) if given.bone_map else known_map(read_rig(rig), rig.name)
+    apply_to_rig(scene, collection, rig, bone_map, "ROOT" if given.root_motion else "HIPS")
+    return rig
+
+
+def _find_rig(scene: bpy.types.Scene, collection: Any, given: argparse.Namespace) -> bpy.types.Object:
+    """The armature of that name, or the only one beside the take's own."""
+    own = collection.bonesetter.armature
+    found = [one for one in scene.objects if one.type == "ARMATURE" and one != own and given.rig_object in (None, one.name)]
+    if len(found) != 1:
+        names = ", ".join(one.name for one in scene.objects if one.type == "ARMATURE" and one != own) or "no armature"
+        raise BonesetterError(f"{given.rig} has {names}: name the character's with --rig-object.")
+    return found[0]
