@@ -101,4 +101,4 @@ def _solve(
             if here.save_layout is not None and one.layout_actor is not None:
                 write_marker_set(set_of_actor(solution.actor, solution.clean.take.name, marker_set), here.save_layout)
                 write_actor(solution.actor, beside(one.layout_actor))
-        tell(solution.clean.take.name, report, one.report)
+        tell(take.name if len(solutions) == 1 else solution.clean.take.name, report, one.report)
