@@ -9,10 +9,11 @@ from uuid import uuid4
 import bpy
 from bpy.props import IntProperty
 
-from ..model.core.findings import Finding, finding_of
+from ..model.core.findings import finding_of
 from .marker_edits import pin
 from .repair import delete, samples_between, swap
-from .takes import active_take, markers, timing_of
+from .review import called_markers
+from .takes import active_take, timing_of
 from .view import redraw
 
 GONE = "The finding is gone: solve the take again."
@@ -29,12 +30,17 @@ class _OfCorrection:
         if take is None or not 0 <= index < len(take.bonesetter.findings) or not take.bonesetter.findings[index].corrects:
             return GONE
         finding = finding_of(json.loads(take.bonesetter.findings[index].document))
-        there = markers(take)
+        there = called_markers(context.scene, take)
         if any(label not in there for label in finding.labels):
             return f"{take.name} lacks a marker of this correction."
         for first, last in finding.frames:
             span = samples_between(timing_of(take), first, last)
-            (_apply if way == "apply" else _refuse)(context.scene, take, finding, span)
+            chosen = [there[label] for label in finding.labels]
+            if way == "apply":
+                _apply(context.scene, take, finding.kind, chosen, span)
+            else:
+                for marker in chosen:
+                    pin(marker, *span, True)
         take.bonesetter.findings.remove(index)
         # the states of its samples are others now
         take.bonesetter.result = uuid4().hex
@@ -71,20 +77,13 @@ class BONESETTER_OT_refuse_correction(_OfCorrection, bpy.types.Operator):
         return {"CANCELLED"} if said else {"FINISHED"}
 
 
-def _apply(scene: bpy.types.Scene, take: bpy.types.Collection, finding: Finding, span: tuple[int, int]) -> None:
-    there = markers(take)
-    if finding.kind == "dropped":
-        delete(scene, take, there[finding.labels[0]], *span)
+def _apply(scene: bpy.types.Scene, take: bpy.types.Collection, kind: str, chosen: list[bpy.types.Object], span: tuple[int, int]) -> None:
+    if kind == "dropped":
+        delete(scene, take, chosen[0], *span)
         return
     # of samples that were given another label, both trade theirs: nothing is lost, and a chain of them can be applied one by one
-    for one, other in zip(finding.labels[0::2], finding.labels[1::2], strict=True):
-        swap(scene, take, there[one], there[other], *span)
-
-
-def _refuse(_scene: bpy.types.Scene, take: bpy.types.Collection, finding: Finding, span: tuple[int, int]) -> None:
-    there = markers(take)
-    for label in finding.labels:
-        pin(there[label], *span, True)
+    for one, other in zip(chosen[0::2], chosen[1::2], strict=True):
+        swap(scene, take, one, other, *span)
 
 
 CLASSES = (BONESETTER_OT_apply_correction, BONESETTER_OT_refuse_correction)

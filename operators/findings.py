@@ -13,7 +13,7 @@ from bpy.props import IntProperty
 from ..model.core.findings import Finding, finding_of
 from ..model.core.take import BonesetterError
 from .session import session
-from .takes import JOINT, active_take, markers
+from .takes import JOINT, active_take
 from .view import redraw, select
 
 #: Kinds of findings that say what the solver put right in the labels.
@@ -100,7 +100,8 @@ def _short(document: Mapping[str, Any]) -> str:
     named = " ".join(labels[:2] or document["bones"][:2]) + ("..." if len(labels) > 2 else "")
     first, last = frames[0][0], frames[-1][1]
     where = f"{first}" if first == last else f"{first}-{last}"
-    return " ".join(part for part in (document["kind"].capitalize(), named, where) if part)
+    # the icon tells the kind
+    return f"{named or document['kind'].capitalize()}  {where}"
 
 
 def next_frame(stretches: Iterable[tuple[int, int]], current: int) -> int | None:

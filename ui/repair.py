@@ -14,8 +14,7 @@ from .sidebar import Sidebar
 class BONESETTER_PT_repair(Sidebar, bpy.types.Panel):
     bl_label = "Repair Markers"
     bl_parent_id = "BONESETTER_PT_main"
-    bl_options = {"DEFAULT_CLOSED"}
-    bl_order = 15
+    bl_order = 50
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

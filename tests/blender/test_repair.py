@@ -142,6 +142,17 @@ def test_rename(gathered, choose):
 
 
 @pytest.fixture
+def state_of(ext, scene):
+    """The state of a marker's sample, by name."""
+
+    def state_of(take, sample, label):
+        review = ext("operators.review").review_of(scene, take)
+        return ext("model.review.states").State(int(review.states.codes[sample, review.take.labels.index(label)])).name
+
+    return state_of
+
+
+@pytest.fixture
 def listed(ext, take):
     """Puts findings into the list, as a solve does."""
 
@@ -173,6 +184,21 @@ def test_corrections_are_applied_one_by_one(ext, take, gathered, listed):
     assert bpy.ops.bonesetter.apply_correction(index=0) == {"CANCELLED"}
 
 
+def test_findings_name_markers_as_their_set_does(ext, scene, make_take, load, state_of):
+    labels = ext("model.marker_sets.marker_set").load_marker_set().labels[:20]
+    take = load(make_take(frames=60, labels=tuple(f"Actor:{label}" for label in labels)))
+    swapped = ext("model.core.findings").Finding("swapped back", "Swapped.", labels[:2], frames=((5, 9),))
+    ext("operators.findings").keep_findings(take, [swapped.document(int)])
+    take.bonesetter.finding = 0
+    assert bpy.ops.bonesetter.show_finding(index=0) == {"FINISHED"}
+    assert {one["label"] for one in bpy.context.view_layer.objects.selected} == {f"Actor:{label}" for label in labels[:2]}
+    assert state_of(take, 4, f"Actor:{labels[0]}") == "RELABELLED"
+    before = ext("operators.gather").gather_take(scene, take).positions
+    assert bpy.ops.bonesetter.apply_correction(index=0) == {"FINISHED"}
+    after = ext("operators.gather").gather_take(scene, take).positions
+    np.testing.assert_array_equal(after[4:9, :2], before[4:9, 1::-1])
+
+
 def test_a_refused_correction_pins(ext, take, gathered, listed):
     listed(ext("model.core.findings").Finding("swapped back", "Swapped.", ("LFHD", "RFHD"), frames=((5, 9),)))
     before = gathered()
@@ -191,7 +217,7 @@ def test_a_click_on_a_finding_shows_it(ext, scene, take, listed):
     assert [one["label"] for one in bpy.context.view_layer.objects.selected] == ["LANK"]
     gravities = [item.gravity for item in take.bonesetter.findings]
     assert gravities[1] < gravities[0]
-    assert [item.short for item in take.bonesetter.findings] == ["The unit is assumed.", "Dropped LANK 41"]
+    assert [item.short for item in take.bonesetter.findings] == ["The unit is assumed.", "LANK  41"]
 
 
 def test_every_kind_of_finding_has_its_place_in_the_list(ext):

@@ -98,7 +98,9 @@ def bars(context: bpy.types.Context) -> Bars | None:
     before, behind = _covered(context)
     left = before + round((MARGIN + NAMES_WIDTH) * scale)
     right = region.width - behind - round(MARGIN * scale)
-    bottom = round(MARGIN * scale)
+    # the redo panel stands in the same corner
+    panels = [one.height for one in context.area.regions if one.type == "HUD" and one.height > 1]
+    bottom = round(MARGIN * scale) + max(panels, default=0)
     if right - left < 100 or height > 0.5 * region.height or last < first:
         return None
     return Bars(left, right, bottom, bottom + round(height), scale, first, last, rows, feet, curves)
@@ -219,7 +221,7 @@ def _names(strip: Bars) -> None:
         blf.position(0, x, strip.row_top(index) - (ROW - 2) * strip.scale, 0)
         blf.draw(0, name[:13])
     if strip.curves:
-        lines = (("Confidence", CONFIDENCE), (f"Residual {TOP_M * 1000:.0f} mm", RESIDUAL))
+        lines = (("Confidence", CONFIDENCE), ("Residual", RESIDUAL))
         for line, (name, colour) in enumerate(lines):
             blf.color(0, *colour)
             blf.position(0, x, strip.bottom + (GAP + 2 + 12 * line) * strip.scale, 0)
