@@ -76,12 +76,30 @@ class Person:
         yield from wait(0.4)
         subprocess.run(["import", "-window", "root", str(OUT / f"{name}.png")], check=True)
 
-    def find_button(self, command: str) -> Steps:
-        """Move over the sidebar until the button under the mouse is the one that runs a command.
+    def find_button(self, command: str, part: float = 0.33) -> Steps:
+        """Move over the sidebar until the button under the mouse is the one that runs a command, scrolling down where it has to.
 
         Ctrl-C over a button copies the command that it runs: no pixel has to be known beforehand.
+
+        Args:
+            command: What the copied text contains.
+            part: Of the sidebar's width, where the mouse goes down.
         """
-        x = self.sidebar.x + self.sidebar.width // 3
+        for _ in range(3):
+            yield from self._sweep(command, self.sidebar.x + round(self.sidebar.width * part))
+            if command in self.window_manager().clipboard:
+                return
+            for _ in range(6):
+                yield from self.press("WHEELDOWNMOUSE")
+        raise AssertionError(f"no button in the sidebar runs {command}")
+
+    def to_the_top(self) -> Steps:
+        """Scroll the sidebar up."""
+        yield from self.move(self.sidebar.x + self.sidebar.width // 3, self.sidebar.y + self.sidebar.height // 2)
+        for _ in range(30):
+            yield from self.press("WHEELUPMOUSE")
+
+    def _sweep(self, command: str, x: int) -> Steps:
         for y in range(self.sidebar.y + self.sidebar.height - 10, self.sidebar.y, -9):
             self.window_manager().clipboard = ""
             yield from self.move(x, y)
@@ -90,7 +108,6 @@ class Person:
             yield
             if command in self.window_manager().clipboard:
                 return
-        raise AssertionError(f"no button in the sidebar runs {command}")
 
     @staticmethod
     def window_manager() -> Any:
