@@ -13,7 +13,7 @@ from bpy.props import IntProperty
 from ..model.core.findings import Finding, finding_of
 from ..model.core.take import BonesetterError
 from .session import session
-from .takes import JOINT, active_take
+from .takes import JOINT, active_take, markers
 from .view import redraw, select
 
 #: Kinds of findings that say what the solver put right in the labels.
