@@ -12,8 +12,7 @@ from bpy.props import IntProperty
 from ..model.core.findings import finding_of
 from .marker_edits import pin
 from .repair import delete, samples_between, swap
-from .review import called_markers
-from .takes import active_take, timing_of
+from .takes import active_take, markers, timing_of
 from .view import redraw
 
 GONE = "The finding is gone: solve the take again."
@@ -30,12 +29,13 @@ class _OfCorrection:
         if take is None or not 0 <= index < len(take.bonesetter.findings) or not take.bonesetter.findings[index].corrects:
             return GONE
         finding = finding_of(json.loads(take.bonesetter.findings[index].document))
-        there = called_markers(context.scene, take)
-        if any(label not in there for label in finding.labels):
+        there = markers(take)
+        # a label that was found by motion may be several of the file's columns
+        if len(finding.markers) != len(finding.labels) or any(name not in there for name in finding.markers):
             return f"{take.name} lacks a marker of this correction."
         for first, last in finding.frames:
             span = samples_between(timing_of(take), first, last)
-            chosen = [there[label] for label in finding.labels]
+            chosen = [there[name] for name in finding.markers]
             if way == "apply":
                 _apply(context.scene, take, finding.kind, chosen, span)
             else:

@@ -121,17 +121,7 @@ def _judge(scene: bpy.types.Scene, collection: bpy.types.Collection, review: Rev
     review.solved_world = space_of(collection, scene).to_blender(review.states.places).astype(np.float32)
 
 
-def called_markers(scene: bpy.types.Scene, collection: bpy.types.Collection) -> dict[str, bpy.types.Object]:
-    """{label: empty} of a take, under the markers' own labels and under those that its marker set has for them, as findings name them."""
-    there, review = markers(collection), review_of(scene, collection)
-    if review is None:
-        return there
-    known = zip(review.preview.known_labels, review.take.labels, strict=True)
-    return {**{called: there[label] for called, label in known if label in there}, **there}
-
-
 def _on_samples(review: Review, finding: Finding) -> Finding:
-    """A finding of the scene's frames and of the marker set's labels, on the take's samples and its own labels."""
-    own = dict(zip(review.preview.known_labels, review.take.labels, strict=True))
-    labels = tuple(label if label in review.take.labels else own.get(label, label) for label in finding.labels)
-    return replace(finding, labels=labels, frames=tuple((review.sample(first), review.sample(last)) for first, last in finding.frames))
+    """A finding of the scene's frames and of the marker set's labels, on the take's samples and the file's names."""
+    frames = tuple((review.sample(first), review.sample(last)) for first, last in finding.frames)
+    return replace(finding, labels=finding.markers, frames=frames)

@@ -188,6 +188,7 @@ def test_findings_name_markers_as_their_set_does(ext, scene, make_take, load, st
     labels = ext("model.marker_sets.marker_set").load_marker_set().labels[:20]
     take = load(make_take(frames=60, labels=tuple(f"Actor:{label}" for label in labels)))
     swapped = ext("model.core.findings").Finding("swapped back", "Swapped.", labels[:2], frames=((5, 9),))
+    swapped = swapped.called({label: (f"Actor:{label}",) for label in labels})
     ext("operators.findings").keep_findings(take, [swapped.document(int)])
     take.bonesetter.finding = 0
     assert bpy.ops.bonesetter.show_finding(index=0) == {"FINISHED"}
