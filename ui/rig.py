@@ -20,6 +20,7 @@ class _Rig:
 class BONESETTER_PT_rig(_Rig, bpy.types.Panel):
     bl_label = "Your Rig"
     bl_parent_id = "BONESETTER_PT_main"
+    bl_order = 45
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
