@@ -212,5 +212,13 @@ def test_the_report_has_them_with_the_numbers_of_their_frames(solved: Callable[[
     finding = Finding("no markers", "Frame 103 has no marker.", frames=((2, 2),))
     report = build_report(replace(solution, clean=replace(solution.clean, take=take), findings=(finding,)), {})
     assert report["findings"] == [
-        {"kind": "no markers", "text": "Frame 103 has no marker.", "labels": [], "bones": [], "frames": [[103, 103]], "numbers": {}}
+        {
+            "kind": "no markers",
+            "text": "Frame 103 has no marker.",
+            "labels": [],
+            "bones": [],
+            "frames": [[103, 103]],
+            "numbers": {},
+            "columns": {},
+        }
     ]
