@@ -52,7 +52,7 @@ def test_a_picture_shows_bones_in_the_colour_of_their_side_and_markers_where_the
     figure = figure_of(arrays, [7, 90])
     assert [axes.get_title() for axes in figure.axes] == ["frame 7", "frame 90"] * 2
     (legend,) = figure.legends
-    meaning = {text.get_text(): handle for text, handle in zip(legend.get_texts(), legend.legend_handles, strict=True)}
+    meaning: dict[str, Any] = {text.get_text(): handle for text, handle in zip(legend.get_texts(), legend.legend_handles, strict=True)}
     assert same_color(meaning["bones of the left"].get_color(), SIDE_COLOURS["Left"])
     assert same_color(meaning["bones of the right"].get_color(), SIDE_COLOURS["Right"])
     assert {"markers as measured, cleaned", "where the solver puts them", "frames are counted from 0"} < set(meaning)
