@@ -85,7 +85,7 @@ class Person:
             command: What the copied text contains.
             part: Of the sidebar's width, where the mouse goes down.
         """
-        for _ in range(3):
+        for _ in range(6):
             yield from self._sweep(command, self.sidebar.x + round(self.sidebar.width * part))
             if command in self.window_manager().clipboard:
                 return
