@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Every target makes the environments it needs in .venv/ by itself.
-.PHONY: demo test fuzz solve study bench lint docs screenshots window-test install-test wheel-test dist release clean
+.PHONY: demo test fuzz solve study bench lint docs screenshots window-test judge-test install-test wheel-test dist release clean
 
 OUT ?= out
 
@@ -44,6 +44,11 @@ screenshots:
 
 window-test:
 	@BONESETTER_ENGINE_PYTHON=$$(tools/environment engine) bash tests/window/run.sh
+
+# Judging and repairing a real take at the window, with clicks: of the data's mons_rolling.
+judge-test:
+	@BONESETTER_WINDOW_SCRIPT=judge.py BONESETTER_WINDOW_OUT=out/judge bash tests/window/run.sh \
+		$${BONESETTER_DATA:-../shared/data}/takes/mons_rolling/*.c3d
 
 # A newcomer's way, from the built zip to a solved take, with the package registry: in a window, and in every bpy wheel.
 install-test:
