@@ -22,10 +22,10 @@ from ..model.rigs.figure import Anatomy, Performance
 from ..model.rigs.retarget import Retargeted, retarget
 from ..model.rigs.rig import BoneMap
 from ..model.rigs.standing import FootContact
+from .polls import is_idle
 from .rig_controls import follows_of, released
 from .rig_map import known_map, map_of, show_map
 from .rigs import key_rig, object_scale, read_performance, read_rig
-from .session import session
 from .solved import solved_of
 from .takes import active_take, timing_of
 
@@ -107,10 +107,7 @@ class _OnRig:
         if take.bonesetter.rig.armature is None:
             cls.poll_message_set("Choose your character's armature first")  # pyright: ignore[reportAttributeAccessIssue]
             return False
-        if session.solve is not None:
-            cls.poll_message_set("A take is being solved: press Esc to cancel it")  # pyright: ignore[reportAttributeAccessIssue]
-            return False
-        return True
+        return is_idle(cls)
 
 
 class BONESETTER_OT_apply_to_rig(_OnRig, bpy.types.Operator):

@@ -9,6 +9,7 @@ from bpy.props import BoolProperty
 
 from ..model.review.states import PROBLEMS, next_start, problem_starts, worst_frame
 from ..model.review.strip import Row
+from .polls import OfTake
 from .review import Review, review_of
 from .session import session
 from .takes import active_take, markers
@@ -18,18 +19,7 @@ KEYS = (("PAGE_DOWN", False), ("PAGE_UP", True))
 NOTHING = "The take has no problems there"
 
 
-class _OfTake:
-    """An operator that needs a take with markers."""
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        if active_take(context) is None:
-            cls.poll_message_set("Import a take first, or select a marker of a take")  # pyright: ignore[reportAttributeAccessIssue]
-            return False
-        return True
-
-
-class BONESETTER_OT_next_problem(_OfTake, bpy.types.Operator):
+class BONESETTER_OT_next_problem(OfTake, bpy.types.Operator):
     """Go to the next frame in which a marker is missing, flagged, put right or far from its solved place, and select it"""
 
     bl_idname = "bonesetter.next_problem"
@@ -57,7 +47,7 @@ class BONESETTER_OT_next_problem(_OfTake, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class BONESETTER_OT_worst_frame(_OfTake, bpy.types.Operator):
+class BONESETTER_OT_worst_frame(OfTake, bpy.types.Operator):
     """Go to the frame in which the markers are farthest from where the solve puts them; before a solve to that with most problems"""
 
     bl_idname = "bonesetter.worst_frame"

@@ -21,6 +21,7 @@ from .findings import keep_findings
 from .freshness import note_solved
 from .gather import gather_take
 from .others import show_others
+from .polls import OfTake, is_idle
 from .properties import files_of, settings_of
 from .session import Solve, session
 from .solve_range import join_findings, part_of, put_range, wanted_range
@@ -144,7 +145,7 @@ def _keep_report(collection: bpy.types.Collection, report: dict[str, Any]) -> No
     keep_findings(collection, report["findings"])
 
 
-class _Solving:
+class _Solving(OfTake):
     """What solving a take and a range of it share: an operator that waits for the engine while Blender stays usable."""
 
     # Not REGISTER: touching a property in the redo panel would solve again, with the window frozen.
@@ -157,12 +158,8 @@ class _Solving:
     _answered: list[Solve]
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        if session.solve is not None:
-            cls.poll_message_set("A take is being solved: press Esc to cancel it")
-            return False
-        if active_take(context) is None:
-            cls.poll_message_set("Import a take first, or select a marker of a take")
+    def poll(cls: Any, context: bpy.types.Context) -> bool:
+        if not (is_idle(cls) and super().poll(context)):
             return False
         if is_lacking():
             cls.poll_message_set("The solver is not installed: press Install Solver")

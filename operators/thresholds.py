@@ -9,6 +9,7 @@ from typing import Any
 import bpy
 from bl_operators.presets import AddPresetBase
 
+from .polls import OfTake
 from .properties import SETTINGS, THRESHOLDS, copy_settings
 from .takes import active_take, takes_of
 from .view import redraw
@@ -70,19 +71,12 @@ class BONESETTER_OT_reset_filter(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class BONESETTER_OT_filter_all_takes(bpy.types.Operator):
+class BONESETTER_OT_filter_all_takes(OfTake, bpy.types.Operator):
     """Give all takes of the scene, and those that are imported from now on, the thresholds of this one"""
 
     bl_idname = "bonesetter.filter_all_takes"
     bl_label = "Apply to All Takes"
     bl_options = {"INTERNAL", "UNDO"}
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        if active_take(context) is None:
-            cls.poll_message_set("Import a take first, or select a marker of a take")
-            return False
-        return True
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         take = active_take(context)

@@ -13,7 +13,7 @@ from ..operators.properties import FILES, SHOWN
 from ..operators.session import IMPORT, session
 from ..operators.takes import active_take, people_with, takes_of
 from ..operators.version import newer
-from .sidebar import Sidebar
+from .sidebar import OfSolvedTake, Sidebar
 from .solver import draw_solver
 from .text import wrapped
 
@@ -128,15 +128,10 @@ class BONESETTER_PT_solve(Sidebar, bpy.types.Panel):
         column.label(text="    Cancel", icon="EVENT_ESC")
 
 
-class BONESETTER_PT_result(Sidebar, bpy.types.Panel):
+class BONESETTER_PT_result(OfSolvedTake, bpy.types.Panel):
     bl_label = "Result"
     bl_parent_id = "BONESETTER_PT_main"
     bl_order = 40
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        take = active_take(context)
-        return take is not None and take.bonesetter.solved
 
     def draw(self, context: bpy.types.Context) -> None:
         take = active_take(context)

@@ -9,23 +9,13 @@ import bpy
 
 from ..operators.session import session
 from ..operators.takes import active_take
+from .sidebar import OfSolvedTake, Sidebar
 
 
-class _Rig:
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "Bonesetter"
-
-
-class BONESETTER_PT_rig(_Rig, bpy.types.Panel):
+class BONESETTER_PT_rig(OfSolvedTake, bpy.types.Panel):
     bl_label = "Your Rig"
     bl_parent_id = "BONESETTER_PT_main"
     bl_order = 45
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        take = active_take(context)
-        return take is not None and take.bonesetter.solved
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
@@ -69,7 +59,7 @@ class BONESETTER_UL_parts(bpy.types.UIList):
         row.label(text=item.first if item.first == item.last else f"{item.first} – {item.last}")
 
 
-class BONESETTER_PT_bone_map(_Rig, bpy.types.Panel):
+class BONESETTER_PT_bone_map(Sidebar, bpy.types.Panel):
     bl_label = "Bone Map"
     bl_parent_id = "BONESETTER_PT_rig"
     bl_options = {"DEFAULT_CLOSED"}
