@@ -6,6 +6,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -23,21 +25,23 @@ from ..markers.corrections import in_order
 from ..markers.coverage import look_covered
 from ..markers.matching import unlabelled
 from ..markers.relabelling import relabel
+from ..proposer.propose import InitialGuess
 from ..result.report import marker_residuals_mm
 from ..result.solution import Solution
 from ..solver.device import find_device, one_torch_thread
 from ..solver.fit import find_poses, fit_poses
 from ..solver.kinematics import Body
-from ..solver.observations import coarse
+from ..solver.observations import Observations, coarse
 from ..solver.options import EVERYTHING, SolverOptions
 from ..solver.sampling import as_arrays, marker_places
 from ..solver.smoothing import smoothed
 from ..solver.sticking import follow_restuck
 from .identify import Identified, identify
 from .people import everybody
-from .trajectories import MisleadingLabelsError, clean_markers, resettle
+from .trajectories import Matched, MisleadingLabelsError, Trajectories, clean_markers, resettle
 
 Progress = Callable[[str, float], None]
+Result = TypeVar("Result")
 
 #: Where the work of each stage ends, of the whole: measured on takes of 1,000 to 4,000 frames. Where labels are found by motion, of what
 #: is left behind that.
@@ -105,17 +109,38 @@ def solve_take(
     Raises:
         BonesetterError: The take cannot be solved; the text says what to do.
     """
-    device = find_device(settings.device)
-    torch.manual_seed(settings.seed)
-    workers = settings.workers or (usable_cores() if device.type == "cpu" else 1)
-    try:
-        with one_torch_thread(), side_by_side(workers), torch.no_grad():
-            return _solved(pointing_up(take, settings.up), settings, actor, Stopwatch(progress), prior, marker_set, device, options)
-    except (np.linalg.LinAlgError, torch.linalg.LinAlgError) as error:  # pyright: ignore[reportPrivateImportUsage]
-        # far from everything that people do, single precision does not suffice
-        raise BonesetterError(
-            f"{take.name} cannot be solved: no person moves as its markers do at {take.rate_hz:g} Hz, check the file's rate and unit."
-        ) from error
+    watch = Stopwatch(progress)
+
+    def solve(found: Identified, device: torch.device, *, judge: bool) -> Solution:
+        return _solve(found, settings, actor, watch, device, options, judge=judge)
+
+    return _of_subject(take, settings, actor, watch, prior, marker_set, options, solve)
+
+
+def fit_actor(take: Take, settings: Settings, progress: Progress | None = None, marker_set: MarkerSet | None = None) -> Actor:
+    """Fit an actor to a take, and solve no more of it than that takes: the same one that `solve_take` fits.
+
+    Args:
+        take: Of one person.
+        settings: Thresholds and device.
+        progress: Called with a stage and the part of the whole that is done, 0 to 1.
+        marker_set: Of the take's labels; None for the bundled one that knows most of them.
+
+    Raises:
+        BonesetterError: The take cannot be solved, or shows several people; the text says what to do.
+    """
+    tell = progress or (lambda _stage, _part: None)
+    people = everybody(take, settings, None, marker_set, lambda part: tell(LABELS, LOOKING * part))
+    if len(people) > 1:
+        raise BonesetterError(f"{take.name} shows {len(people)} people: solve it first, then fit an actor to each one's take.")
+    ((one, its_set),) = people
+    end = PROGRESS_AFTER["calibrate"]
+    watch = Stopwatch(lambda stage, part: tell(stage, min(1.0, part / end)))
+
+    def fit(found: Identified, device: torch.device, *, judge: bool) -> Actor:
+        return _fit(found, settings, None, watch, device, EVERYTHING, judge=judge).actor
+
+    return _of_subject(one, settings, None, watch, None, its_set, EVERYTHING, fit)
 
 
 def solve_people(
@@ -144,33 +169,70 @@ def solve_people(
     return tuple(found)
 
 
-def _solved(
+def _of_subject(
     take: Take,
     settings: Settings,
     given: Actor | None,
     watch: Stopwatch,
     prior: Prior | None,
     marker_set: MarkerSet | None,
-    device: torch.device,
     options: SolverOptions,
-) -> Solution:
-    """See `solve_take`: by the file's labels, and without them where many turn out to be wrong."""
+    work: Callable[..., Result],
+) -> Result:
+    """Do something with a take whose markers are named: by the file's labels, and without them where many turn out to be wrong.
+
+    `work` takes what is identified, the device, and whether labels are looked at (`judge`); see `solve_take` for all else.
+    """
+    device = find_device(settings.device)
+    torch.manual_seed(settings.seed)
+    workers = settings.workers or (usable_cores() if device.type == "cpu" else 1)
+    upright = pointing_up(take, settings.up)
 
     def identified(*, by_names: bool) -> Identified:
-        return identify(take, settings, given, prior, marker_set, options, watch.stage, by_names=by_names)
+        return identify(upright, settings, given, prior, marker_set, options, watch.stage, by_names=by_names)
 
     try:
-        return _solve(identified(by_names=True), settings, given, watch, device, options)
-    except MisleadingLabelsError:
-        try:
-            found = identified(by_names=False)
-        except BonesetterError:
-            # nobody is found by motion either: the labels are all there is
-            found = identified(by_names=True)
-        return _solve(found, settings, given, watch, device, options, judge=False)
+        with one_torch_thread(), side_by_side(workers), torch.no_grad():
+            try:
+                return work(identified(by_names=True), device, judge=True)
+            except MisleadingLabelsError:
+                try:
+                    found = identified(by_names=False)
+                except BonesetterError:
+                    # nobody is found by motion either: the labels are all there is
+                    found = identified(by_names=True)
+                return work(found, device, judge=False)
+    except (np.linalg.LinAlgError, torch.linalg.LinAlgError) as error:  # pyright: ignore[reportPrivateImportUsage]
+        # far from everything that people do, single precision does not suffice
+        raise BonesetterError(
+            f"{take.name} cannot be solved: no person moves as its markers do at {take.rate_hz:g} Hz, check the file's rate and unit."
+        ) from error
 
 
-def _solve(
+@dataclass(frozen=True, eq=False)
+class _Fitted:
+    """A take whose actor is known.
+
+    Attributes:
+        matched: The take on its marker set's labels.
+        cleaned: All of its markers.
+        few: The same at the coarse rate.
+        guess: Poses at that rate to begin from.
+        actor: Fitted or given, with the markers that belong to a bone.
+        lacking: About markers that the given actor lacks.
+        attached: About markers that no set knows.
+    """
+
+    matched: Matched
+    cleaned: Trajectories
+    few: Observations
+    guess: InitialGuess
+    actor: Actor
+    lacking: tuple[Finding, ...]
+    attached: tuple[Finding, ...]
+
+
+def _fit(
     identified: Identified,
     settings: Settings,
     given: Actor | None,
@@ -178,14 +240,14 @@ def _solve(
     device: torch.device,
     options: SolverOptions,
     *,
-    judge: bool = True,
-) -> Solution:
-    """Solve a take whose markers are named; `judge` says whether labels are looked at.
+    judge: bool,
+) -> _Fitted:
+    """Clean a take and fit its actor; `judge` says whether labels are looked at.
 
     Raises:
         MisleadingLabelsError: Many of its labels are wrong.
     """
-    take, subject, matched = identified.take, identified.subject, identified.matched
+    subject, matched = identified.subject, identified.matched
     with watch.stage("clean"):
         cleaned = clean_markers(matched.take, subject, settings, device)
     with watch.stage("propose"):
@@ -199,10 +261,27 @@ def _solve(
             guess = subject.initial_guess(None, matched.placement, labels, few)
     with watch.stage("calibrate") as part:
         actor, attached = subject.calibrated(guess, matched.placement, labels, few, part)
-        tracked = cleaned.only(actor.labels)
+    return _Fitted(matched, cleaned, few, guess, actor, lacking, attached)
+
+
+def _solve(
+    identified: Identified,
+    settings: Settings,
+    given: Actor | None,
+    watch: Stopwatch,
+    device: torch.device,
+    options: SolverOptions,
+    *,
+    judge: bool,
+) -> Solution:
+    """Solve a take whose markers are named; see `_fit`."""
+    take, subject = identified.take, identified.subject
+    fitted = _fit(identified, settings, given, watch, device, options, judge=judge)
+    matched, actor, few, guess = fitted.matched, fitted.actor, fitted.few, fitted.guess
+    tracked = fitted.cleaned.only(actor.labels)
     with watch.stage("find") as part:
         calibrated = Body(actor, subject.prior.pose, device, few.points.dtype)
-        advice = options.advised(guess.advice.on(labels, actor.labels) if guess.advice else None)
+        advice = options.advised(guess.advice.on(matched.take.labels, actor.labels) if guess.advice else None)
         first = find_poses(calibrated, subject.prior.pose, tracked.observations, guess.pose, advice, part, options)
         judged = () if given is None else given.labels
         body, found, restuck = follow_restuck(calibrated, subject.prior.pose, tracked.observations, first, judged)
@@ -222,7 +301,7 @@ def _solve(
     with watch.stage("results"):
         positions, rotations, markers = as_arrays(body, pose)
         corrections = [each.finding(take.number) for each in in_order((*matched.sides, *swaps))]
-        before = (*matched.findings, *lacking, *attached, *(each.finding for each in restuck), *corrections)
+        before = (*matched.findings, *fitted.lacking, *fitted.attached, *(each.finding for each in restuck), *corrections)
         coverage = look_covered(final.cleaned, body.actor, keep_guessed=settings.keep_guessed)
         columns = {**take.file_columns, **matched.take.file_columns}
         after = (*final.cleaned.findings, *coverage.findings, *_far_off(final.cleaned, markers))

@@ -72,7 +72,7 @@ def serve(request: dict[str, Any], answer: Answer, cancelled: Callable[[], bool]
         if "ping" in request:
             answer({"result": None})
         else:
-            answer(_solve(request, answer, cancelled))
+            answer((_fit if request.get("fit") else _solve)(request, _telling(answer, cancelled)))
     except CancelledError:
         answer({"cancelled": True})
     except BonesetterError as error:
@@ -110,13 +110,8 @@ def warm_up(wanted: Callable[[], bool]) -> None:
         sys.stderr.flush()
 
 
-def _solve(request: dict[str, Any], answer: Answer, cancelled: Callable[[], bool]) -> dict[str, Any]:
-    from ..actors.actor_file import read_actor
-    from ..core.settings import Settings
-    from ..files.exchange import load_take
-    from ..marker_sets.marker_set import load_marker_set
-    from .pipeline import solve_people
-
+def _telling(answer: Answer, cancelled: Callable[[], bool]) -> Callable[[str, float], None]:
+    """What the stages tell their progress to."""
     told = ("", -1.0)
 
     def progress(stage: str, fraction: float) -> None:
@@ -126,6 +121,30 @@ def _solve(request: dict[str, Any], answer: Answer, cancelled: Callable[[], bool
         if stage != told[0] or fraction - told[1] >= STEP:
             told = (stage, fraction)
             answer({"progress": fraction, "stage": stage})
+
+    return progress
+
+
+def _fit(request: dict[str, Any], progress: Callable[[str, float], None]) -> dict[str, Any]:
+    """Fit an actor to a take and write it."""
+    from ..actors.actor_file import write_actor
+    from ..core.settings import Settings
+    from ..files.exchange import load_take
+    from ..marker_sets.marker_set import load_marker_set
+    from .pipeline import fit_actor
+
+    marker_set = load_marker_set(Path(request["layout"])) if request.get("layout") else None
+    actor = fit_actor(load_take(Path(request["take"])), Settings(**request.get("settings", {})), progress, marker_set)
+    write_actor(actor, Path(request["out"]))
+    return {"result": request["out"]}
+
+
+def _solve(request: dict[str, Any], progress: Callable[[str, float], None]) -> dict[str, Any]:
+    from ..actors.actor_file import read_actor
+    from ..core.settings import Settings
+    from ..files.exchange import load_take
+    from ..marker_sets.marker_set import load_marker_set
+    from .pipeline import solve_people
 
     take = load_take(Path(request["take"]))
     actor = read_actor(Path(request["actor"])) if request.get("actor") else None

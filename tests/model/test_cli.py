@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from model.actors.actor_file import read_actor
 from model.core.settings import Settings
 from model.core.take import Axis, Take
 from model.engine import pipeline
@@ -201,6 +202,20 @@ def test_the_engine_takes_a_layout(tmp_path: Path) -> None:
     assert answers[-1]["result"] == request["out"]
     serve(request | {"layout": str(tmp_path / "gone.json")}, answers.append)
     assert answers[-1]["error"].startswith("gone.json cannot be read as a marker set")
+
+
+def test_the_engine_fits_an_actor_alone(tmp_path: Path) -> None:
+    take = synthesise(seconds=1.0).take
+    save_take(take, tmp_path / "take.npz")
+    answers: list[dict[str, Any]] = []
+    request = {"fit": True, "take": str(tmp_path / "take.npz"), "out": str(tmp_path / "actor.json")}
+    serve(request, answers.append)
+    assert answers[-1] == {"result": request["out"]}
+    assert {answer["stage"] for answer in answers[:-1]} == {"match", "clean", "propose", "calibrate"}
+    labels = read_actor(tmp_path / "actor.json").labels
+    # a second of the take may have no trusted sample of some
+    assert set(labels) <= set(take.labels)
+    assert len(labels) > 30
 
 
 def test_an_actor_that_is_none(c3d: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,7 @@ from model.core.rotations import unitquat_to_rotmat
 from model.core.settings import Settings
 from model.core.take import BonesetterError, Take
 from model.datasets.lab_takes import read_lab_take
-from model.engine.pipeline import find_device, solve_take
+from model.engine.pipeline import find_device, fit_actor, solve_take
 from model.files.asf_amc import ASF_TO_C3D
 from model.files.c3d import read_c3d
 from model.marker_sets.marker_set import load_marker_set
@@ -261,3 +261,13 @@ def test_limbs_lie_along_the_segments_of_plug_in_gait(takes_folder, stem, most):
             angles.append(np.degrees(np.arccos((theirs * ours).sum(-1) / lengths)).mean())
     assert np.mean(angles) < 4.5
     assert np.max(angles) < most
+
+
+def test_an_actor_that_is_fitted_alone_is_that_of_the_solve(solution, synthetic):
+    parts: list[float] = []
+    actor = fit_actor(synthetic.take, Settings(), lambda _stage, part: parts.append(part))
+    np.testing.assert_array_equal(actor.skeleton.bones, solution.actor.skeleton.bones)
+    np.testing.assert_array_equal(actor.marker_offsets, solution.actor.marker_offsets)
+    assert actor.labels == solution.actor.labels
+    assert parts == sorted(parts)
+    assert parts[-1] <= 1
