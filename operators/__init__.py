@@ -12,12 +12,14 @@ from .apply_to_rig import (
     BONESETTER_OT_recognise_rig,
     BONESETTER_OT_save_bone_map,
 )
+from .calibrate_actor import CLASSES as ACTORS
 from .check_engine import BONESETTER_OT_check_engine
 from .choose_take import BONESETTER_MT_takes, BONESETTER_OT_choose_take
 from .export import BONESETTER_OT_export_motion
 from .findings import BONESETTER_OT_show_finding
 from .import_c3d import BONESETTER_FH_c3d, BONESETTER_OT_import_again, BONESETTER_OT_import_c3d, draw_menu
 from .install_solver import BONESETTER_OT_cancel_install, BONESETTER_OT_install_solver, BONESETTER_OT_remove_solver
+from .solve_all import BONESETTER_OT_solve_all
 from .solve_markers import BONESETTER_OT_solve_markers, BONESETTER_OT_solve_range
 
 CLASSES = (
@@ -28,6 +30,8 @@ CLASSES = (
     BONESETTER_MT_takes,
     BONESETTER_OT_solve_markers,
     BONESETTER_OT_solve_range,
+    BONESETTER_OT_solve_all,
+    *ACTORS,
     BONESETTER_OT_apply_to_rig,
     BONESETTER_OT_recognise_rig,
     BONESETTER_OT_save_bone_map,

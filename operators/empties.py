@@ -12,6 +12,7 @@ import bpy
 import numpy as np
 
 from ..model.core.take import BoolArray, FloatArray, Take
+from .actors import person_of
 from .findings import keep_findings
 from .keyframes import bind, held_before_gaps, write_keys, write_samples
 from .properties import copy_settings
@@ -67,17 +68,21 @@ def build_people(
 ) -> list[bpy.types.Collection]:
     """Make a collection for each person of a file, see `build_take`: all of them, or none."""
     built: list[bpy.types.Collection] = []
+    usual = scene.bonesetter.kept_actor
     try:
         for take in people:
             built.append(build_take(scene, take, timing, options, path))
             if len(people) > 1:
                 # a name that no other import has
                 built[-1].bonesetter.together = built[0].name
+                # they are not all the person of the take before
+                built[-1].bonesetter.kept_actor = person_of(take.name)
     except BaseException:
         for one in built:
             discard(one)
         raise
     scene.bonesetter.take = built[0]
+    scene.bonesetter.kept_actor = usual
     return built
 
 

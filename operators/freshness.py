@@ -105,7 +105,10 @@ def unregister() -> None:
 
 
 def _settings(collection: bpy.types.Collection) -> str:
-    return json.dumps(asdict(settings_of(collection)) | files_of(collection), sort_keys=True)
+    chosen: dict[str, Any] = asdict(settings_of(collection)) | files_of(collection)
+    if (kept := collection.bonesetter.kept_actor) is not None:
+        chosen["kept_actor"] = hashlib.blake2b(kept.as_string().encode(), digest_size=16).hexdigest()
+    return json.dumps(chosen, sort_keys=True)
 
 
 @bpy.app.handlers.persistent

@@ -13,6 +13,7 @@ from bpy.props import (
     CollectionProperty,
     EnumProperty,
     FloatProperty,
+    FloatVectorProperty,
     IntProperty,
     PointerProperty,
     StringProperty,
@@ -47,6 +48,44 @@ class BONESETTER_PG_finding(bpy.types.PropertyGroup):
     corrects: BoolProperty(description="Labels that the solver put right")
 
 
+class BONESETTER_PG_actor_marker(bpy.types.PropertyGroup):
+    """Where a marker sits on an actor; `name` is its label."""
+
+    joint: StringProperty(name="Bone", description="The joint that carries it")
+    place_mm: FloatVectorProperty(description="From that joint in the zero pose, in mm: to the left, up, ahead")
+    sigma_mm: FloatProperty(description="How sure that is, a standard deviation in mm; 0 where it is not known")
+
+
+class BONESETTER_PG_actor(bpy.types.PropertyGroup):
+    """What the panel shows of an actor that is kept in the .blend as a text; the text itself is the actor's JSON."""
+
+    is_actor: BoolProperty()
+    height_m: FloatProperty(description="Of the skeleton as it stands in the rest pose")
+    markers: CollectionProperty(type=BONESETTER_PG_actor_marker)
+    marker: IntProperty(name="Marker", description="Where each marker sits on the actor")
+
+
+def is_actor(_settings: Any, text: bpy.types.Text) -> bool:
+    """Whether a text is an actor."""
+    return text.bonesetter.is_actor
+
+
+def _begin_with_actor(properties: Any, context: bpy.types.Context) -> None:
+    """Takes that are imported next begin with the actor that was chosen last."""
+    context.scene.bonesetter.kept_actor = properties.kept_actor
+
+
+#: An actor that is kept in the .blend: the name of the property, of takes and of scenes, that points to it.
+KEPT_ACTOR = "kept_actor"
+KEPT = {
+    "type": bpy.types.Text,
+    "name": "Actor",
+    "description": "The person of this take, as calibrated before; empty to fit an actor to the take itself. Takes that are imported next "
+    "begin with the same one",
+    "poll": is_actor,
+}
+
+
 def _show_finding(properties: Any, context: bpy.types.Context) -> None:
     # not above: findings know takes, and takes these properties
     from .findings import chosen_in_list
@@ -67,6 +106,7 @@ class BONESETTER_PG_take(bpy.types.PropertyGroup):
     frame_start: FloatProperty(name="Scene Frame", description="Scene frame of the first sample")
     frame_step: FloatProperty(name="Frame Step", description="Scene frames per sample", default=1.0)
     armature: PointerProperty(type=bpy.types.Object, name="Armature", description="The armature that Solve Markers made")
+    kept_actor: PointerProperty(update=_begin_with_actor, **KEPT)
     shown: StringProperty(default="SHOW", description="How it was last shown beside others, as in the scene's `others`")
     solved: BoolProperty()
     result: StringProperty(description="Another one after each solve")
@@ -101,6 +141,7 @@ class BONESETTER_PG_scene(bpy.types.PropertyGroup):
         description="The take that was chosen last, to work on where the active object belongs to none",
         poll=_is_take,
     )
+    kept_actor: PointerProperty(**KEPT)
     show_overlay: BoolProperty(
         name="Overlay", description="Draw markers in the colour of their state, and the strip, in the viewport", default=True
     )
@@ -181,18 +222,28 @@ def settings_of(owner: bpy.types.Scene | bpy.types.Collection) -> Settings:
 
 
 def files_of(collection: bpy.types.Collection) -> dict[str, str]:
-    """{name in `FILES`: whole path} of the files that a take is solved with."""
+    """{name in `FILES`: whole path} of the files that a take is solved with: not of an actor where one in the .blend is chosen."""
     chosen = {name: getattr(collection.bonesetter, name).strip() for name in FILES}
+    if collection.bonesetter.kept_actor is not None:
+        chosen["actor"] = ""
     return {name: bpy.path.abspath(path) for name, path in chosen.items() if path}
 
 
-def copy_settings(source: Any, target: Any, names: Iterable[str] = (*SHOWN, *FILES)) -> None:
+def copy_settings(source: Any, target: Any, names: Iterable[str] = (*SHOWN, *FILES, KEPT_ACTOR)) -> None:
     """Give a take or a scene the settings of another, of these names."""
     for name in names:
         setattr(target.bonesetter, name, getattr(source.bonesetter, name))
 
 
-CLASSES = (*RIG, BONESETTER_PG_flagged, BONESETTER_PG_finding, BONESETTER_PG_take, BONESETTER_PG_scene)
+CLASSES = (
+    *RIG,
+    BONESETTER_PG_actor_marker,
+    BONESETTER_PG_actor,
+    BONESETTER_PG_flagged,
+    BONESETTER_PG_finding,
+    BONESETTER_PG_take,
+    BONESETTER_PG_scene,
+)
 
 
 def register() -> None:
@@ -200,9 +251,11 @@ def register() -> None:
         bpy.utils.register_class(cls)
     bpy.types.Collection.bonesetter = PointerProperty(type=BONESETTER_PG_take)
     bpy.types.Scene.bonesetter = PointerProperty(type=BONESETTER_PG_scene)
+    bpy.types.Text.bonesetter = PointerProperty(type=BONESETTER_PG_actor)
 
 
 def unregister() -> None:
+    del bpy.types.Text.bonesetter
     del bpy.types.Scene.bonesetter
     del bpy.types.Collection.bonesetter
     for cls in reversed(CLASSES):

@@ -52,6 +52,7 @@ class Solve:
         first: Whether the take had no armature yet.
         span: First and last sample of a range that is solved again; None for the whole take.
         actor: Where the engine writes the actor.
+        number, count: Which of how many takes that are solved in one go.
     """
 
     take: int
@@ -62,10 +63,16 @@ class Solve:
     first: bool
     span: tuple[int, int] | None = None
     actor: Path | None = None
+    number: int = 1
+    count: int = 1
 
     @property
     def stage(self) -> str:
         return STAGES.get(self.job.stage, self.job.stage)
+
+    @property
+    def title(self) -> str:
+        return f"Solving {self.name}" + (f" ({self.number} of {self.count})" if self.count > 1 else "")
 
 
 @dataclass

@@ -15,6 +15,7 @@ from ..model.core.findings import Finding
 from ..model.core.settings import Settings
 from ..model.core.take import BonesetterError
 from ..model.files.exchange import load_pose, load_take, save_take
+from .actors import write_kept
 from .armature import apply_pose, keep_edited
 from .empties import ImportOptions, build_people
 from .findings import keep_findings
@@ -69,6 +70,8 @@ def begin(
         known.write_text(collection.bonesetter.solved_actor, encoding="utf-8")
         files["actor"] = str(known)
     save_take(take, source)
+    if (kept := collection.bonesetter.kept_actor) is not None:
+        files.setdefault("actor", write_kept(kept, folder))
     request = {"take": str(source), "out": str(result), "settings": asdict(settings or settings_of(collection))}
     job = session.engine.submit(engine_python(), {**request, **files_of(collection), **files})
     return Solve(collection.session_uid, collection.name, job, result, began, collection.bonesetter.armature is None, span, save_actor)
@@ -145,16 +148,20 @@ def _keep_report(collection: bpy.types.Collection, report: dict[str, Any]) -> No
     keep_findings(collection, report["findings"])
 
 
-class _Solving(OfTake):
-    """What solving a take and a range of it share: an operator that waits for the engine while Blender stays usable."""
+class Solving(OfTake):
+    """What all share that ask the engine about takes: an operator that waits for its answers while Blender stays usable."""
 
     # Not REGISTER: touching a property in the redo panel would solve again, with the window frozen.
     bl_options = {"UNDO"}  # Blender's own protocol
     ranged = False
+    #: Whether the other takes go on where one fails.
+    tolerant = False
 
     _timer: bpy.types.Timer | None = None
     _shown: tuple[str, float] | None = None
+    #: Takes that are still to be begun with, how many there are in all, and what came back.
     _waiting: list[int]
+    _count: int
     _answered: list[Solve]
 
     @classmethod
@@ -167,29 +174,27 @@ class _Solving(OfTake):
         return True
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        solves: list[Solve] = []
-        uid = active_take(context).session_uid
-        try:
-            for collection in self._takes(context):
-                solves.append(self._begin(context, collection))
-                solves[-1].job.wait()
-            solved = [each for solve in solves for each in finish(context.scene, solve)]
-        except BonesetterError as error:
-            return self._fail(uid, error)
-        show_others(context, solved[0][0])
-        for collection, report in solved:
-            self._report(collection, report)
-        return {"FINISHED"}
+        self._answered = []
+        for collection in self._takes(context):
+            uid = collection.session_uid
+            try:
+                solve = self._begin(context, collection)
+                solve.job.wait()
+            except BonesetterError as error:
+                if not self._goes_on(uid, error):
+                    return {"CANCELLED"}
+            else:
+                self._answered.append(solve)
+        return self._done(context)[0]
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
         if context.window is None:
             return self.execute(context)
         takes = self._takes(context)
-        self._waiting, self._answered = [take.session_uid for take in takes[1:]], []
-        try:
-            session.solve = self._begin(context, takes[0])
-        except BonesetterError as error:
-            return self._fail(active_take(context).session_uid, error)
+        self._waiting, self._answered = [take.session_uid for take in takes], []
+        self._count = len(takes)
+        if not self._next(context):
+            return {"CANCELLED"}
         self._timer = context.window_manager.event_timer_add(0.05, window=context.window)
         context.window_manager.modal_handler_add(self)
         self._show(context)
@@ -203,7 +208,7 @@ class _Solving(OfTake):
         # while the animation plays, Esc stops that
         if event.type == "ESC" and event.value == "PRESS" and not context.screen.is_animation_playing:
             self.cancel(context)
-            self.report({"INFO"}, "Solve Markers was cancelled: nothing was changed")
+            self.report({"INFO"}, f"{self.bl_label} was cancelled: nothing was changed")
             return {"CANCELLED"}
         if event.type != "TIMER":
             return {"PASS_THROUGH"}
@@ -213,24 +218,65 @@ class _Solving(OfTake):
                 self._show(context)
                 return {"PASS_THROUGH"}
             self._answered.append(solve)
-            if self._waiting:
-                session.solve = self._begin(context, find_take(self._waiting.pop(0)))
-                return {"PASS_THROUGH"}
-            solved = [each for one in self._answered for each in finish(context.scene, one)]
         except BonesetterError as error:
-            self._end(context)
-            return self._fail(solve.take, error)
+            if not self._goes_on(solve.take, error):
+                self._end(context)
+                return {"CANCELLED"}
         except Exception:
-            # A bug: Blender prints it, and ends the operator without a word to it.
+            # a bug: Blender prints it, and ends the operator without a word to it
             self._end(context)
             raise
+        if self._waiting and self._next(context):
+            return {"PASS_THROUGH"}
         self._end(context)
-        if self._answered[0].first:
-            show_armature(context, solved[0][0].bonesetter.armature)
-        show_others(context, solved[0][0])
+        if self._waiting:
+            # one failed, and the others do not go on
+            return {"CANCELLED"}
+        result, first = self._done(context)
+        if first is not None:
+            show_armature(context, first)
+        return result
+
+    def _next(self, context: bpy.types.Context) -> bool:
+        """Begin with the next take that can be begun with; False where there is none."""
+        while self._waiting:
+            uid = self._waiting[0]
+            try:
+                solve = self._begin(context, find_take(uid))
+            except BonesetterError as error:
+                if not self._goes_on(uid, error):
+                    return False
+                del self._waiting[0]
+            else:
+                del self._waiting[0]
+                session.solve = replace(solve, number=self._count - len(self._waiting), count=self._count)
+                return True
+        return False
+
+    def _done(self, context: bpy.types.Context) -> tuple[set[str], bpy.types.Object | None]:
+        """Put what the engine said of all takes into the scene: one step to undo.
+
+        Returns:
+            How the operator ends, and the armature to look at where it is the take's first.
+        """
+        solved: list[Solved] = []
+        first = False
+        for solve in self._answered:
+            try:
+                solved += finish(context.scene, solve)
+            except BonesetterError as error:
+                if not self._goes_on(solve.take, error):
+                    return {"CANCELLED"}, None
+            else:
+                first = first or solve.first
+        if not solved:
+            return {"CANCELLED"}, None
+        active = active_take(context)
+        shown = next((take for take, _ in solved if take == active), solved[0][0])
+        show_others(context, shown)
         for take, report in solved:
             self._report(take, report)
-        return {"FINISHED"}
+        return {"FINISHED"}, shown.bonesetter.armature if first else None
 
     def cancel(self, context: bpy.types.Context) -> None:
         """Esc, and Blender's own call when the window closes."""
@@ -247,11 +293,12 @@ class _Solving(OfTake):
     def _begin(self, context: bpy.types.Context, take: bpy.types.Collection) -> Solve:
         return begin(context.scene, take, span=wanted_range(context.scene, take) if self.ranged else None)
 
-    def _fail(self, take: int, error: BonesetterError) -> set[str]:
-        """Say why, at the pointer for a moment and in the panel until the take is solved again."""
+    def _goes_on(self, take: int, error: BonesetterError) -> bool:
+        """Say why a take failed, at the pointer for a moment and in the panel until it is solved again; whether the others go on."""
         session.errors[take] = str(error)
-        self.report({"ERROR"}, str(error))
-        return {"CANCELLED"}
+        # an error would hide that the others were solved
+        self.report({"WARNING"} if self.tolerant else {"ERROR"}, str(error))
+        return self.tolerant
 
     def _show(self, context: bpy.types.Context) -> None:
         solve = session.solve
@@ -260,7 +307,7 @@ class _Solving(OfTake):
         shown = (job.stage, round(job.progress, 2))
         if shown != self._shown:
             self._shown = shown
-            context.workspace.status_text_set(f"Solving {solve.name}: {solve.stage}, {job.progress:.0%}    Esc: Cancel")
+            context.workspace.status_text_set(f"{solve.title}: {solve.stage}, {job.progress:.0%}    Esc: Cancel")
             redraw(context)
 
     def _end(self, context: bpy.types.Context) -> None:
@@ -282,14 +329,14 @@ class _Solving(OfTake):
         )
 
 
-class BONESETTER_OT_solve_markers(_Solving, bpy.types.Operator):
+class BONESETTER_OT_solve_markers(Solving, bpy.types.Operator):
     """Solve the active take's markers to an armature. Esc cancels"""
 
     bl_idname = "bonesetter.solve_markers"
     bl_label = "Solve Markers"
 
 
-class BONESETTER_OT_solve_range(_Solving, bpy.types.Operator):
+class BONESETTER_OT_solve_range(Solving, bpy.types.Operator):
     """Solve the preview range again, else a second before and after the playhead. It fades into the frames around it, which do not change.
     Esc cancels"""
 

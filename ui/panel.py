@@ -74,9 +74,18 @@ class BONESETTER_PT_main(Sidebar, bpy.types.Panel):
             _draw_view(layout, context)
             if said := newer(facts.made_by):
                 wrapped(layout, context, said, "ERROR")
-        people = people_with(context.scene, take) if take is not None else []
-        for error in {session.errors[key] for key in (IMPORT, *(one.session_uid for one in people)) if key in session.errors}:
+        for error in _errors(context, take):
             wrapped(layout.box(), context, error, "CANCEL")
+
+
+def _errors(context: bpy.types.Context, take: bpy.types.Collection | None) -> list[str]:
+    """Why the last import failed and the last solves did: of other takes than that which is worked on, with their names."""
+    own = people_with(context.scene, take) if take is not None else []
+    named = {one.session_uid: f"{one.name}: " for one in takes_of(context.scene)}
+    named |= {IMPORT: ""} | {one.session_uid: "" for one in own}
+    # people of one file may all have failed for the same reason
+    said = {key: session.errors[key] for key in named if key in session.errors}
+    return list(dict.fromkeys(text if text.startswith(named[key][:-2]) else named[key] + text for key, text in said.items()))
 
 
 def _draw_view(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
@@ -113,8 +122,7 @@ class BONESETTER_PT_solve(Sidebar, bpy.types.Panel):
         for name, setting in SHOWN.items():
             if setting.group == "motion":
                 settings.prop(owner.bonesetter, name)
-        for name, (label, _) in FILES.items():
-            settings.prop(owner.bonesetter, name, text="", placeholder=label)
+        settings.prop(owner.bonesetter, "layout", text="", placeholder=FILES["layout"][0])
         column = layout.column()
         if solve is None:
             column.scale_y = 1.5
@@ -122,7 +130,11 @@ class BONESETTER_PT_solve(Sidebar, bpy.types.Panel):
             take = active_take(context)
             if take is not None and take.bonesetter.solved:
                 layout.operator("bonesetter.solve_range", icon="PREVIEW_RANGE")
+            if (count := len(takes_of(context.scene))) > 1:
+                layout.operator("bonesetter.solve_all", text=f"Solve All {count} Takes", icon="ARMATURE_DATA")
             return
+        if solve.count > 1:
+            column.label(text=solve.title)
         column.progress(factor=solve.job.progress, text=f"{solve.stage}  {solve.job.progress:.0%}")
         # The icon is wider than others: the spaces keep the text clear of it.
         column.label(text="    Cancel", icon="EVENT_ESC")

@@ -26,7 +26,11 @@ def surroundings(first: int, last: int, frames: int, rate_hz: float) -> tuple[in
 
 def with_surroundings(take: Take, first: int, last: int) -> Take:
     """The part of a take from sample `first` to `last` with what is around it."""
-    start, end = surroundings(first, last, take.frames, take.rate_hz)
+    return stretch_of(take, *surroundings(first, last, take.frames, take.rate_hz))
+
+
+def stretch_of(take: Take, start: int, end: int) -> Take:
+    """The samples of a take from `start` to before `end`."""
     pinned = None if take.pinned is None else take.pinned[start:end]
     return replace(
         take,
