@@ -19,7 +19,7 @@ from ..model.core.rotations import unitquat_product
 from ..model.core.take import BoolArray, FloatArray
 from .keyframes import bind, bound_channelbag, read_curve, write_keys
 from .space import Timing
-from .takes import timing_of
+from .takes import keep_numbers, timing_of
 
 #: The NLA track of the solved pose.
 TRACK = "Bonesetter Solve"
@@ -33,8 +33,8 @@ Values = tuple[list[str], FloatArray, FloatArray]
 def keep_values(collection: bpy.types.Collection, joints: tuple[str, ...], locations: FloatArray, rotations: FloatArray) -> None:
     """Remember what a solve keys."""
     collection[JOINTS] = json.dumps(joints)
-    collection[LOCATIONS] = np.ascontiguousarray(locations, dtype=np.float32).ravel()
-    collection[ROTATIONS] = np.ascontiguousarray(rotations, dtype=np.float32).ravel()
+    keep_numbers(collection, LOCATIONS, locations)
+    keep_numbers(collection, ROTATIONS, rotations)
 
 
 def kept_values(collection: bpy.types.Collection) -> Values | None:

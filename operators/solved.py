@@ -10,6 +10,7 @@ import bpy
 import numpy as np
 
 from ..model.result.solved import SolvedMarkers, Stance
+from .takes import keep_numbers
 
 #: Custom properties of a take's collection: labels, their places as (frames, labels, 3) in metres on the take's axes, stances.
 LABELS, PLACES, STANCES = "solved_labels", "solved_places", "solved_stances"
@@ -18,7 +19,7 @@ LABELS, PLACES, STANCES = "solved_labels", "solved_places", "solved_stances"
 def keep_solved(collection: bpy.types.Collection, solved: SolvedMarkers) -> None:
     """Replace what is kept of the solve before."""
     collection[LABELS] = json.dumps(solved.labels)
-    collection[PLACES] = np.ascontiguousarray(solved.places, dtype=np.float32).ravel()
+    keep_numbers(collection, PLACES, solved.places)
     collection[STANCES] = json.dumps([asdict(each) for each in solved.stances])
 
 

@@ -6,9 +6,12 @@ The markers have a collection of their own in the take's, so that they and the a
 
 from __future__ import annotations
 
-import bpy
+from typing import Any
 
-from ..model.core.take import BonesetterError
+import bpy
+import numpy as np
+
+from ..model.core.take import BonesetterError, FloatArray
 from .space import Space, Timing
 
 #: Custom properties of a marker's empty. The label stands there because Blender changes names that repeat or are too long.
@@ -99,6 +102,14 @@ def markers(collection: bpy.types.Collection) -> dict[str, bpy.types.Object]:
         if marker.type == "EMPTY" and isinstance(label := marker.get(LABEL), str):
             found.setdefault(label, marker)
     return found
+
+
+def keep_numbers(owner: Any, name: str, numbers: FloatArray) -> None:
+    """Store numbers of any shape as a custom property, in single precision and one row."""
+    if name in owner:
+        # Blender, up to 5.2, writes a shorter array over the memory of a longer one, and crashes later
+        del owner[name]
+    owner[name] = np.ascontiguousarray(numbers, dtype=np.float32).ravel()
 
 
 def space_of(collection: bpy.types.Collection, scene: bpy.types.Scene) -> Space:

@@ -145,3 +145,13 @@ def test_a_range_wants_a_solve(ext, scene, make_take, load):
     scene.frame_preview_start, scene.frame_preview_end = 50, 60
     with pytest.raises(ext("model.core.take").BonesetterError, match="no samples in these frames"):
         module.wanted_range(scene, take)
+
+
+def test_fewer_numbers_than_before_are_kept(ext):
+    """Blender's own assignment of a shorter array ends in a crash."""
+    kept = bpy.data.collections.new("Kept")
+    for size in range(40, 20, -1):
+        numbers = np.arange(1000 * size, dtype=np.float32).reshape(-1, 4)
+        ext("operators.takes").keep_numbers(kept, "numbers", numbers)
+        np.testing.assert_array_equal(np.array(kept["numbers"]), numbers.ravel())
+        assert all(np.zeros(1000 * size).sum() == 0 for _ in range(5))
