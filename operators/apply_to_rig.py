@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,12 @@ from ..model.rigs.bone_map_file import read_bone_map, write_bone_map
 from ..model.rigs.channels import Travel, channels
 from ..model.rigs.families import recognise
 from ..model.rigs.figure import Anatomy, Performance
+from ..model.rigs.production import JOINTS as PRODUCTION
+from ..model.rigs.production import with_whole_pronation
 from ..model.rigs.retarget import Retargeted, retarget
-from ..model.rigs.rig import BoneMap
+from ..model.rigs.rig import BoneMap, Rig
 from ..model.rigs.standing import FootContact
+from .armature import bone_names
 from .polls import is_idle
 from .rig_controls import follows_of, released
 from .rig_map import known_map, map_of, show_map
@@ -76,8 +79,19 @@ def performed(collection: bpy.types.Collection, frames: FloatArray, metres: floa
     """The motion of a take's own armature, edited by hand or not."""
     performer = collection.bonesetter.armature
     rig = read_rig(performer, metres)
-    bone_map = recognise(rig) or known_map(rig, performer.name)
-    return read_performance(performer, bone_map, frames, collection.bonesetter.rate_hz, metres)
+    bone_map = own_map(performer, rig) or known_map(rig, performer.name)
+    performance = read_performance(performer, bone_map, frames, collection.bonesetter.rate_hz, metres)
+    return with_whole_pronation(performance) if set(PRODUCTION) <= set(bone_names(performer)) else performance
+
+
+def own_map(performer: bpy.types.Object, rig: Rig) -> BoneMap | None:
+    """The bone map of a take's own armature, by the joints that its bones stand for, whatever they are called; None for other joints."""
+    called = bone_names(performer)
+    joints = {name: joint for joint, name in called.items()}
+    found = recognise(replace(rig, names=tuple(joints.get(name, name) for name in rig.names)))
+    if found is None:
+        return None
+    return replace(found, bones={part: tuple(called.get(joint, joint) for joint in chain) for part, chain in found.bones.items()})
 
 
 def contacts_of(collection: bpy.types.Collection) -> list[FootContact]:

@@ -8,7 +8,7 @@ S the same of the rest pose, still on the zero pose's axes; M Blender's rest mat
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,11 +20,15 @@ from ..model.core.rotations import rotmat_to_unitquat, unitquat_product
 from ..model.core.skeleton import CMU_JOINTS, Skeleton
 from ..model.core.take import FloatArray
 from ..model.files.exchange import SolvedPose
+from ..model.rigs.production import JOINTS as PRODUCTION
+from ..model.rigs.production import bone_names as production_names
+from ..model.rigs.production import z_axis
 from .freshness import curves_digest
 from .keyframes import bind, held_before_gaps, write_keys
 from .layers import fit_strip, keep_values, lay_edits, solved_bag, solved_strip
+from .skeletons import as_chosen, chosen_skeleton
 from .space import Y_UP_TO_Z_UP, Space, Timing
-from .takes import JOINT, space_of, timing_of
+from .takes import JOINT, NAMED, space_of, timing_of
 
 #: Bones that the ASF's zero pose spreads and a T-pose has straight down. All that hangs from them is rotated with them. Another hierarchy
 #: rests in the zero pose that its file gives it.
@@ -45,9 +49,10 @@ TRANSFORMS = ("location", "rotation_quaternion", "rotation_euler", "rotation_axi
 
 def apply_pose(scene: bpy.types.Scene, collection: bpy.types.Collection, pose: SolvedPose) -> bpy.types.Object:
     """Put a solved pose on the take's armature, which is made when there is none, and replaced in place when there is."""
-    space = space_of(collection, scene)
+    space, pose = space_of(collection, scene), as_chosen(pose, collection)
     armature = _existing_armature(collection) or _new_armature(collection)
-    _build_bones(armature, pose.skeleton, space)
+    _forget_others(armature, pose.skeleton.joints)
+    _build_bones(armature, pose.skeleton, space, production_names(chosen_skeleton(collection).names))
     location, rotations = _key_pose(armature, pose, space, timing_of(collection), f"{collection.name} Pose")
     keep_values(collection, pose.skeleton.joints, location, rotations)
     fit_strip(armature, timing_of(collection))
@@ -93,7 +98,7 @@ def keep_edited(collection: bpy.types.Collection) -> str:
 def bone_names(armature: bpy.types.Object) -> dict[str, str]:
     """{joint: the name of its bone}; bones of the user's own stand for none."""
     data: Any = armature.data
-    return {bone.get(JOINT, bone.name): bone.name for bone in data.bones if JOINT in bone or bone.name in CMU_JOINTS}
+    return {joint: bone.name for bone in data.bones if (joint := _joint_of(bone)) is not None}
 
 
 def _key_digests(armature: bpy.types.Object) -> dict[str, str]:
@@ -176,31 +181,69 @@ def _new_armature(collection: bpy.types.Collection) -> bpy.types.Object:
     return armature
 
 
-def _build_bones(armature: bpy.types.Object, skeleton: Skeleton, space: Space) -> None:
+def _forget_others(armature: bpy.types.Object, joints: tuple[str, ...]) -> None:
+    """Remove the keys of bones that stand for joints of another skeleton: those bones go."""
+    data: Any = armature.data
+    bag = solved_bag(armature)
+    others = [armature.pose.bones[bone.name] for bone in data.bones if bone.get(JOINT, joints[0]) not in joints]
+    gone = {bone.path_from_id(channel) for bone in others for channel in TRANSFORMS}
+    for curve in [curve for curve in bag.fcurves if curve.data_path in gone] if bag is not None else ():
+        bag.fcurves.remove(curve)
+
+
+def _build_bones(armature: bpy.types.Object, skeleton: Skeleton, space: Space, called: Mapping[str, str]) -> None:
     heads, tails = rest_bones(skeleton)
     data: Any = armature.data
     with _edit_bones(armature) as edit_bones:
-        known = {bone.get(JOINT, bone.name): bone for bone in edit_bones}
-        bones = [known.get(name) or edit_bones.new(name) for name in skeleton.joints]
         # what stands for a joint of another skeleton goes; what the user made stays
         for bone in [one for one in edit_bones if JOINT in one and one[JOINT] not in skeleton.joints]:
             edit_bones.remove(bone)
+        known = {_joint_of(bone): bone for bone in edit_bones}
+        bones = [known.get(joint) or edit_bones.new(called.get(joint, joint)) for joint in skeleton.joints]
+        for bone in bones:
+            bone.use_connect = False
         for joint, name in enumerate(skeleton.joints):
             bone = bones[joint]
-            bone[JOINT] = name
+            _name_bone(bone, name, called.get(name, name))
             parent = skeleton.parents[joint]
             bone.parent = bones[parent] if parent >= 0 else None
-            bone.use_connect = False
             bone.use_inherit_rotation = True
             bone.use_local_location = True
             bone.inherit_scale = "NONE"
+            if bone.lock and name in known:
+                continue
             bone.head = heads[joint] * space.units_per_metre
             bone.tail = tails[joint] * space.units_per_metre
-            direction = tails[joint] - heads[joint]
-            lies = abs(direction[1]) > LIES * np.linalg.norm(direction)
-            # The same vector left and right, and on the plane between them: rolls come out mirrored.
-            bone.align_roll((0.0, 0.0, 1.0) if lies else (0.0, -1.0, 0.0))
+            bone.align_roll(_roll_towards(skeleton, name, tails[joint] - heads[joint]))
+        for joint, parent in enumerate(skeleton.parents if skeleton.joints == PRODUCTION else ()):
+            bones[joint].use_connect = parent >= 0 and bool(np.allclose(heads[joint], tails[parent], atol=1e-5))
     data.display_type = "OCTAHEDRAL"
+
+
+def _joint_of(bone: Any) -> str | None:
+    """The joint that a bone stands for; None for one of the user's own."""
+    return bone.get(JOINT) or (bone.name if bone.name in CMU_JOINTS else None)
+
+
+def _name_bone(bone: Any, joint: str, wanted: str) -> None:
+    """Call a bone as it is wanted, unless the user gave it a name."""
+    if bone.name == bone.get(NAMED, bone.get(JOINT, bone.name)):
+        bone.name = wanted
+        bone[NAMED] = bone.name
+    bone[JOINT] = joint
+
+
+def _roll_towards(skeleton: Skeleton, joint: str, direction: FloatArray) -> FloatArray:
+    """(3,): where a bone's Z axis is to be, the same vector left and right, and on the plane between them, so that rolls are mirrored."""
+    if skeleton.joints == PRODUCTION:
+        return Y_UP_TO_Z_UP @ z_axis(joint)
+    lies = abs(direction[1]) > LIES * np.linalg.norm(direction)
+    return np.array([0.0, 0.0, 1.0]) if lies else np.array([0.0, -1.0, 0.0])
+
+
+def is_locked(bone: Any) -> bool:
+    """Whether the user locked a pose bone's rotation: then a solve leaves its keys as they are."""
+    return all(bone.lock_rotation)
 
 
 @contextmanager
@@ -239,6 +282,8 @@ def _key_pose(
     owned = set()
     for joint in pose.skeleton.joints:
         bone = armature.pose.bones[names[joint]]
+        if is_locked(bone):
+            continue
         bone.rotation_mode = "QUATERNION"
         bone.matrix_basis.identity()
         bone.location, bone.rotation_quaternion, bone.scale = (0, 0, 0), (1, 0, 0, 0), (1, 1, 1)
@@ -250,6 +295,8 @@ def _key_pose(
     for joint, label in enumerate(pose.skeleton.joints):
         bone = armature.pose.bones[names[label]]
         kept = np.arange(timing.samples) if pose.keyed is None else np.flatnonzero(pose.keyed[:, joint])
+        if is_locked(bone):
+            continue
         if not len(kept):
             # it rests, as a bone that nobody animated
             rotations[:, joint] = (1, 0, 0, 0)

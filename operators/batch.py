@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +26,14 @@ from ..model.marker_sets.marker_set import load_marker_set
 from ..model.markers.people import people_of
 from ..model.result.report import write_report
 from ..model.shell.cli import FAILED, UsageError, with_values
-from ..model.shell.runs import TakeJob, add_arguments, make_folders, plan, run_each, settings_from, tell
+from ..model.shell.runs import TakeJob, add_arguments, make_folders, plan, run_each, settings_from, skeleton_from, tell
 from ..model.storage.atomic import place_of, staged
 from .batch_rig import add_rig_arguments, check_rig, move_rig, open_file
 from .empties import ImportOptions, build_take
 from .export import write_fbx, write_glb
 from .import_c3d import set_range, set_rate
 from .session import session
+from .skeletons import choose_skeleton
 from .solve_markers import begin, finish
 from .solver_python import engine_python
 from .space import Timing
@@ -130,11 +132,13 @@ def _solve(job: TakeJob, take: Take, seconds: Seconds, settings: Settings, given
         timing = Timing(1, 1, take.frames)
         collection = build_take(scene, take, timing, ImportOptions(), job.take.resolve())
         set_range(scene, [timing])
+        skeleton = skeleton_from(given)
+        choose_skeleton(collection, skeleton)
     with _timed(seconds, "engine"):
         exports = {name: str(path.resolve()) for name, path in job.exports.items() if name not in WRITERS}
         named = {"actor": given.actor, "layout": given.layout, "save_actor": job.save_actor}
         files = {name: str(path.resolve()) for name, path in named.items() if path}
-        solve = begin(scene, collection, settings, exports=exports, **files)
+        solve = begin(scene, collection, settings, exports=exports, skeleton=asdict(skeleton), **files)
         with _bar(take.name) as progress:
             answer = solve.job.wait(progress)
         if "people" in answer:

@@ -12,6 +12,7 @@ from bpy.props import IntProperty
 
 from ..model.core.findings import Finding, finding_of
 from ..model.core.take import BonesetterError
+from ..model.rigs.production import cmu_joints
 from .session import session
 from .takes import JOINT, active_take, markers
 from .view import redraw, select
@@ -174,7 +175,7 @@ def select_finding(context: bpy.types.Context, take: bpy.types.Collection, findi
         context.view_layer.objects.active = chosen[0]
     elif finding.bones and armature is not None:
         for bone in armature.pose.bones:
-            _select_bone(bone, bone.get(JOINT, bone.name) in finding.bones)
+            _select_bone(bone, not set(finding.bones).isdisjoint(cmu_joints(bone.get(JOINT, bone.name))))
 
 
 def _select_bone(bone: bpy.types.PoseBone, chosen: bool) -> None:

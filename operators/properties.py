@@ -21,6 +21,7 @@ from bpy.props import (
 
 from ..model.core.axes import AXES
 from ..model.core.settings import SETTINGS, Setting, Settings
+from ..model.rigs.production import NAMES, REST_POSES, SKELETONS
 from .others import apply_choice
 from .rig_map import CLASSES as RIG
 from .rig_map import BONESETTER_PG_rig
@@ -107,6 +108,7 @@ class BONESETTER_PG_take(bpy.types.PropertyGroup):
     frame_step: FloatProperty(name="Frame Step", description="Scene frames per sample", default=1.0)
     armature: PointerProperty(type=bpy.types.Object, name="Armature", description="The armature that Solve Markers made")
     kept_actor: PointerProperty(update=_begin_with_actor, **KEPT)
+    solved_skeleton: StringProperty(description="The bones that the armature has, as JSON; nothing for CMU's")
     shown: StringProperty(default="SHOW", description="How it was last shown beside others, as in the scene's `others`")
     solved: BoolProperty()
     result: StringProperty(description="Another one after each solve")
@@ -207,6 +209,23 @@ FILES = {
     "actor": ("Actor", "An actor file that was saved from another take of the same person; empty to fit one to this take"),
 }
 
+#: On which bones a take is solved. A take that an earlier version solved stays on CMU's; new ones begin as the scene has it.
+SKELETON = ("skeleton", "rest_pose", "bone_names")
+
+
+def _skeleton_properties(kind: str) -> dict[str, Any]:
+    return {
+        "skeleton": EnumProperty(name="Skeleton", description="The bones that Solve Markers makes", items=SKELETONS, default=kind),
+        "rest_pose": EnumProperty(name="Rest Pose", description="How the armature rests", items=REST_POSES, default="t"),
+        "bone_names": EnumProperty(
+            name="Names", description="What the bones are called; those that you renamed keep their names", items=NAMES, default="blender"
+        ),
+    }
+
+
+BONESETTER_PG_scene.__annotations__ |= _skeleton_properties("production")
+BONESETTER_PG_take.__annotations__ |= _skeleton_properties("cmu")
+
 for _group in (BONESETTER_PG_scene, BONESETTER_PG_take):
     _group.__annotations__ |= {name: property_of(setting) for name, setting in SHOWN.items()}
     _group.__annotations__ |= {
@@ -229,7 +248,7 @@ def files_of(collection: bpy.types.Collection) -> dict[str, str]:
     return {name: bpy.path.abspath(path) for name, path in chosen.items() if path}
 
 
-def copy_settings(source: Any, target: Any, names: Iterable[str] = (*SHOWN, *FILES, KEPT_ACTOR)) -> None:
+def copy_settings(source: Any, target: Any, names: Iterable[str] = (*SHOWN, *FILES, KEPT_ACTOR, *SKELETON)) -> None:
     """Give a take or a scene the settings of another, of these names."""
     for name in names:
         setattr(target.bonesetter, name, getattr(source.bonesetter, name))

@@ -15,9 +15,10 @@ from ..model.core.take import BonesetterError, FloatArray, Take
 from ..model.files.exchange import SolvedPose
 from ..model.result.solved import SolvedMarkers
 from ..model.review.blending import blended, blended_rotations, joined_stances, surroundings, weights, with_surroundings
-from .armature import bone_channels, bone_names, note_keys
+from .armature import bone_channels, bone_names, is_locked, note_keys
 from .findings import keep_findings
 from .layers import keep_values, kept_values, solved_bag
+from .skeletons import as_before
 from .solved import keep_solved, solved_of
 from .space import Timing
 from .takes import space_of, timing_of
@@ -57,7 +58,7 @@ def put_range(scene: bpy.types.Scene, collection: bpy.types.Collection, pose: So
     Raises:
         BonesetterError: The armature is no longer that of the take's solve.
     """
-    armature, values = collection.bonesetter.armature, kept_values(collection)
+    armature, values, pose = collection.bonesetter.armature, kept_values(collection), as_before(pose, collection)
     bag = solved_bag(armature) if armature is not None else None
     if values is None or bag is None or tuple(values[0]) != pose.skeleton.joints:
         raise BonesetterError(f"{collection.name} has no solve of which a range could be solved again: solve all of it.")
@@ -72,6 +73,8 @@ def put_range(scene: bpy.types.Scene, collection: bpy.types.Collection, pose: So
     names = bone_names(armature)
     for index, joint in enumerate(joints):
         bone = armature.pose.bones[names[joint]]
+        if is_locked(bone):
+            continue
         _rekey(bag, bone.path_from_id("rotation_quaternion"), timing, stretch, rotations[stretch, index])
         if pose.skeleton.parents[index] < 0:
             _rekey(bag, bone.path_from_id("location"), timing, stretch, locations[stretch])

@@ -18,6 +18,8 @@ from .space import Space, Timing
 LABEL = "label"
 #: Custom property of a bone: the joint that it stands for, whatever the user calls the bone.
 JOINT = "joint"
+#: Custom property of a bone: the name that it was given, so that one which the user gave is told from it.
+NAMED = "named"
 #: 1 while the marker is missing, 0 while it is there.
 GAP = "gap"
 #: One number per sample, in mm, as the cameras measured it; only where the file has any.

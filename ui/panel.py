@@ -9,7 +9,7 @@ import bpy
 
 from ..model.result.report import judged
 from ..operators.freshness import out_of_date
-from ..operators.properties import FILES, SHOWN
+from ..operators.properties import FILES, SHOWN, SKELETON
 from ..operators.session import IMPORT, session
 from ..operators.takes import active_take, people_with, takes_of
 from ..operators.version import newer
@@ -123,6 +123,7 @@ class BONESETTER_PT_solve(Sidebar, bpy.types.Panel):
             if setting.group == "motion":
                 settings.prop(owner.bonesetter, name)
         settings.prop(owner.bonesetter, "layout", text="", placeholder=FILES["layout"][0])
+        _draw_skeleton(settings, owner.bonesetter)
         column = layout.column()
         if solve is None:
             column.scale_y = 1.5
@@ -138,6 +139,15 @@ class BONESETTER_PT_solve(Sidebar, bpy.types.Panel):
         column.progress(factor=solve.job.progress, text=f"{solve.stage}  {solve.job.progress:.0%}")
         # The icon is wider than others: the spaces keep the text clear of it.
         column.label(text="    Cancel", icon="EVENT_ESC")
+
+
+def _draw_skeleton(layout: bpy.types.UILayout, owner: Any) -> None:
+    """On which bones a solve ends."""
+    rows = layout.column(align=True)
+    rows.use_property_split = True
+    rows.use_property_decorate = False
+    for name in SKELETON[: None if owner.skeleton == "production" else 1]:
+        rows.prop(owner, name)
 
 
 class BONESETTER_PT_result(OfSolvedTake, bpy.types.Panel):

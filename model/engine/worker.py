@@ -159,11 +159,13 @@ def _written(solution: Solution, request: dict[str, Any]) -> dict[str, Any]:
     """The answer for a solution, whose files have been written."""
     from ..files.exchange import save_pose
     from ..files.output import write_outputs
+    from ..rigs.production import SkeletonChoice
 
     save_pose(solution, Path(request["out"]))
     exports = {name: Path(path) for name, path in request.get("exports", {}).items()}
     save_actor = Path(request["save_actor"]) if request.get("save_actor") else None
-    return {"result": request["out"], "report": write_outputs(solution, exports, actor=save_actor)}
+    skeleton = SkeletonChoice(**request.get("skeleton", {}))
+    return {"result": request["out"], "report": write_outputs(solution, exports, actor=save_actor, skeleton=skeleton)}
 
 
 def _of_person(solution: Solution, whole: str, request: dict[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from ..core.rotations import rotmat_to_unitquat, unitquat_product, unitquat_to_e
 from ..core.skeleton import Skeleton
 from ..core.take import BonesetterError, FloatArray
 from ..result.solution import Solution
+from ..rigs.production import JOINTS, Posed, SkeletonChoice, named, on_chosen_bones
 from ..storage.atomic import replacing
 from .decimals import decimal_lines
 
@@ -26,19 +27,24 @@ CM_PER_METRE = 100.0
 DECIMALS, AT_ONCE = 5, 1024
 
 
-def write_bvh(solution: Solution, path: Path) -> None:
+def write_bvh(solution: Solution, path: Path, choice: SkeletonChoice | None = None) -> None:
     """Write a BVH with every frame at the take's rate. The root alone has position channels.
 
     Args:
         solution: Of a take with any axis up; the file is Y up. What is not keyed is held, since every frame has all channels.
         path: Replaced if it exists, and only once the file is whole.
+        choice: On which bones; None for the actor's own.
     """
     solution, take = solution.held(), solution.clean.take
-    hierarchy = "\n".join(_hierarchy(solution.actor.skeleton, 0, 0))
+    choice = choice or SkeletonChoice()
+    posed = on_chosen_bones(choice, solution.actor.skeleton, solution.rotations, solution.positions)
+    if posed.skeleton.joints == JOINTS:
+        posed = named(posed, choice.names)
+    hierarchy = "\n".join(_hierarchy(posed.skeleton, 0, 0))
     head = f"HIERARCHY\n{hierarchy}\nMOTION\nFrames: {take.frames}\nFrame Time: {1.0 / take.rate_hz:.9f}\n"
     with side_by_side(usable_cores()), replacing(path, binary=True) as stream:
         stream.write(head.encode())
-        stream.writelines(each(lambda channels: decimal_lines(channels, DECIMALS), _channels(solution)))
+        stream.writelines(each(lambda channels: decimal_lines(channels, DECIMALS), _channels(posed, TO_Y_UP[take.up_axis])))
 
 
 def write_motion(skeleton: Skeleton, rotations: FloatArray, root: FloatArray, rate_hz: float, path: Path, unit: float = 1.0) -> None:
@@ -60,17 +66,16 @@ def write_motion(skeleton: Skeleton, rotations: FloatArray, root: FloatArray, ra
         stream.write(decimal_lines(np.concatenate([root / unit, angles.reshape(len(root), -1)], axis=1), DECIMALS))
 
 
-def _channels(solution: Solution) -> Iterator[FloatArray]:
+def _channels(posed: Posed, turn: FloatArray) -> Iterator[FloatArray]:
     """The numbers of some frames after the other: (frames, 3 + 3 joints), the root's place in cm, then z y x of each joint in degrees."""
-    turn = TO_Y_UP[solution.clean.take.up_axis]
-    order = _depth_first(solution.actor.skeleton, 0)
+    order = _depth_first(posed.skeleton, 0)
 
     def work(start: int) -> tuple[FloatArray, FloatArray]:
         frames = slice(start, start + AT_ONCE)
-        return solution.positions[frames, 0] @ turn.T * CM_PER_METRE, _angles(solution.rotations[frames][:, order], turn)
+        return posed.positions[frames, 0] @ turn.T * CM_PER_METRE, _angles(posed.rotations[frames][:, order], turn)
 
     last: FloatArray | None = None
-    for root, angles in each(work, range(0, len(solution.positions), AT_ONCE)):
+    for root, angles in each(work, range(0, len(posed.positions), AT_ONCE)):
         smooth = steady(angles if last is None else np.concatenate([last, angles]))[-len(angles) :]
         last = smooth[-1:]
         yield np.concatenate([root, smooth.reshape(len(root), -1)], axis=1)

@@ -13,6 +13,7 @@ from ..actors.actor_file import write_actor
 from ..core.findings import Finding
 from ..result.report import build_report, write_report
 from ..result.solution import Solution
+from ..rigs.production import SkeletonChoice
 from ..storage.atomic import staged
 from .formats import Format
 
@@ -40,6 +41,7 @@ def write_outputs(
     report: Path | None = None,
     actor: Path | None = None,
     read_seconds: float | None = None,
+    skeleton: SkeletonChoice | None = None,
 ) -> dict[str, Any]:
     """Write a solution in the wanted formats and its report: all of these files, or none.
 
@@ -49,6 +51,7 @@ def write_outputs(
         report: Where the report goes; None writes none.
         actor: Where the actor goes; None writes none.
         read_seconds: How long reading the take took, for the report.
+        skeleton: On which bones a BVH is; None for the actor's own. Arrays have the actor's, which figures are measured on.
 
     Returns:
         The report.
@@ -60,7 +63,7 @@ def write_outputs(
     solution = _said_to_hold(solution, exports)
     with staged() as beside:
         for name, path in exports.items():
-            WRITERS[name].load()(solution, beside(path))
+            WRITERS[name].load()(solution, beside(path), *((skeleton,) if name == "bvh" else ()))
         if actor is not None:
             write_actor(solution.actor, beside(actor))
         seconds = {} if read_seconds is None else {"read": read_seconds}

@@ -16,6 +16,7 @@ from ..core.take import BonesetterError
 from ..files.output import of_person
 from ..files.readers import READERS
 from ..result.report import judged
+from ..rigs.production import NAMES, REST_POSES, SKELETONS, SkeletonChoice
 from .cli import FAILED, UsageError
 
 #: What reading a take gives.
@@ -81,8 +82,25 @@ def add_arguments(parser: argparse.ArgumentParser, formats: Sequence[str], usual
         "--layout", type=Path, metavar="SET.json", help="a marker set of your own instead of the bundled one that knows most labels"
     )
     parser.add_argument("--save-actor", type=Path, metavar="ACTOR.json", help="save the fitted actor (one take only)")
+    add_skeleton_arguments(parser)
     parser.add_argument("--force", action="store_true", help="overwrite files that exist")
     add_setting_arguments(parser, SETTINGS)
+
+
+def add_skeleton_arguments(parser: argparse.ArgumentParser) -> None:
+    """On which bones a solve ends."""
+    usual = SkeletonChoice()
+    for name, default, choices, told in (
+        ("--skeleton", usual.kind, SKELETONS, "the bones of a BVH, and of what Blender writes"),
+        ("--rest-pose", usual.rest, REST_POSES, "how a production rig rests"),
+        ("--bone-names", usual.names, NAMES, "what a production rig's bones are called"),
+    ):
+        parser.add_argument(name, choices=[one for one, _, _ in choices], default=default, help=f"{told} (%(default)s)")
+
+
+def skeleton_from(arguments: argparse.Namespace) -> SkeletonChoice:
+    """The bones of the command line."""
+    return SkeletonChoice(arguments.skeleton, arguments.rest_pose, arguments.bone_names)
 
 
 def option(name: str, setting: Setting) -> str:

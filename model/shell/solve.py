@@ -15,9 +15,10 @@ from ..core.take import BonesetterError, Take
 from ..files.output import USUAL_FORMATS, WRITERS, write_outputs
 from ..files.readers import read_take
 from ..marker_sets.marker_set import MarkerSet, load_marker_set, write_marker_set
+from ..rigs.production import SkeletonChoice
 from ..storage.atomic import staged
 from .cli import UsageError
-from .runs import TakeJob, make_folders, one_line, plan, run_each, settings_from, tell
+from .runs import TakeJob, make_folders, one_line, plan, run_each, settings_from, skeleton_from, tell
 from .runs import add_arguments as add_run_arguments
 from .terminal import progress_bar
 
@@ -43,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.save_layout and len(arguments.takes) > 1:
         raise UsageError("--save-layout takes one take: each has its own actor.")
     jobs = [replace(job, save_layout=arguments.save_layout) for job in plan(arguments)]
-    settings = settings_from(arguments)
+    settings, skeleton = settings_from(arguments), skeleton_from(arguments)
     actor = read_actor(arguments.actor) if arguments.actor else None
     marker_set = load_marker_set(arguments.layout) if arguments.layout else None
     make_folders(jobs)
@@ -51,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
         jobs,
         lambda job: _read(job, settings.up),
         lambda: _load_solver(settings.device),
-        lambda job, read: _solve(job, read, settings, actor, marker_set, force=arguments.force),
+        lambda job, read: _solve(job, read, settings, actor, marker_set, skeleton, force=arguments.force),
         force=arguments.force,
     )
 
@@ -79,7 +80,14 @@ def _read(job: TakeJob, up: str) -> tuple[Take, float]:
 
 
 def _solve(
-    job: TakeJob, read: tuple[Take, float], settings: Settings, actor: Actor | None, marker_set: MarkerSet | None, *, force: bool
+    job: TakeJob,
+    read: tuple[Take, float],
+    settings: Settings,
+    actor: Actor | None,
+    marker_set: MarkerSet | None,
+    skeleton: SkeletonChoice,
+    *,
+    force: bool,
 ) -> None:
     """Solve a take and write its files, of several people each one's, named for both."""
     # not above: they bring torch
@@ -97,7 +105,7 @@ def _solve(
     for one, solution in zip(jobs, solutions, strict=True):
         with staged() as beside:
             here = one.staged(beside)
-            report = write_outputs(solution, here.exports, here.report, here.save_actor, seconds)
+            report = write_outputs(solution, here.exports, here.report, here.save_actor, seconds, skeleton)
             if here.save_layout is not None and one.layout_actor is not None:
                 write_marker_set(set_of_actor(solution.actor, solution.clean.take.name, marker_set), here.save_layout)
                 write_actor(solution.actor, beside(one.layout_actor))

@@ -64,7 +64,9 @@ def make_pose(ext, skeleton):
 def collection(ext, scene, make_take):
     take = make_take(frames=40)
     timing = ext("operators.space").Timing(1, 1.0, 40)
-    return ext("operators.empties").build_take(scene, take, timing, ext("operators.empties").ImportOptions(), Path("walk.c3d"))
+    made = ext("operators.empties").build_take(scene, take, timing, ext("operators.empties").ImportOptions(), Path("walk.c3d"))
+    made.bonesetter.skeleton = "cmu"
+    return made
 
 
 @pytest.fixture

@@ -46,40 +46,40 @@ def rotation(solved):
 def key_head(take, frame, quaternion):
     """As an animator does: go to the frame, pose the head, key it."""
     bpy.context.scene.frame_set(frame)
-    head = take.bonesetter.armature.pose.bones["Head"]
+    head = take.bonesetter.armature.pose.bones["head"]
     head.rotation_quaternion = quaternion
     assert head.keyframe_insert("rotation_quaternion", frame=frame)
 
 
 def test_hand_made_keys_stay_on_top_of_every_solve(ext, solved, rotation):
-    apart = {frame: rotation("Head", frame) for frame in (10, 60, 100)}
+    apart = {frame: rotation("head", frame) for frame in (10, 60, 100)}
     key_head(solved, 60, (0.6, 0.8, 0, 0))
-    edited = rotation("Head", 60)
+    edited = rotation("head", 60)
     assert np.abs(edited - apart[60]).max() > 0.1
-    assert ext("operators.armature").edited_bones(solved) == ["Head"]
+    assert ext("operators.armature").edited_bones(solved) == ["head"]
     assert bpy.ops.bonesetter.solve_markers() == {"FINISHED"}
-    np.testing.assert_allclose(rotation("Head", 60), edited, atol=1e-4)
+    np.testing.assert_allclose(rotation("head", 60), edited, atol=1e-4)
     for frame in (10, 100):
-        np.testing.assert_allclose(rotation("Head", frame), apart[frame], atol=1e-4)
+        np.testing.assert_allclose(rotation("head", frame), apart[frame], atol=1e-4)
     assert any("stays on top" in finding.name for finding in solved.bonesetter.findings)
     # further keys go to the layer, which the next solve does not touch
     key_head(solved, 30, (0.6, 0, 0.8, 0))
-    second = rotation("Head", 30)
+    second = rotation("head", 30)
     assert ext("operators.armature").edited_bones(solved) == []
     assert bpy.ops.bonesetter.solve_markers() == {"FINISHED"}
-    np.testing.assert_allclose(rotation("Head", 60), edited, atol=1e-4)
-    np.testing.assert_allclose(rotation("Head", 30), second, atol=1e-4)
-    np.testing.assert_allclose(rotation("Head", 100), apart[100], atol=1e-4)
+    np.testing.assert_allclose(rotation("head", 60), edited, atol=1e-4)
+    np.testing.assert_allclose(rotation("head", 30), second, atol=1e-4)
+    np.testing.assert_allclose(rotation("head", 100), apart[100], atol=1e-4)
     assert len(bpy.data.actions) == 3, "markers, solved pose, layer"
 
 
 def test_all_that_can_be_keyed_by_hand_is_kept(ext, solved, rotation):
     armature = solved.bonesetter.armature
-    hips = armature.pose.bones["Hips"]
+    hips = armature.pose.bones["hips"]
     bpy.context.scene.frame_set(40)
     hips.location.x += 0.3
     hips.keyframe_insert("location", frame=40)
-    head = armature.pose.bones["Head"]
+    head = armature.pose.bones["head"]
     head.scale = (1.5, 1.5, 1.5)
     head.keyframe_insert("scale", frame=1)
     bpy.context.view_layer.update()
@@ -91,7 +91,7 @@ def test_all_that_can_be_keyed_by_hand_is_kept(ext, solved, rotation):
 
 
 def test_an_edit_that_is_no_layer_is_kept_as_an_action(solved):
-    head = solved.bonesetter.armature.pose.bones["Head"]
+    head = solved.bonesetter.armature.pose.bones["head"]
     head.rotation_mode = "XYZ"
     head.rotation_euler = (0.3, 0, 0)
     head.keyframe_insert("rotation_euler", frame=20)
@@ -127,11 +127,11 @@ def test_a_range_leaves_every_other_frame_alone(ext, scene, solved, keys, rotati
 
 def test_a_range_keeps_what_was_keyed_by_hand(scene, solved, rotation):
     key_head(solved, 120, (0.6, 0.8, 0, 0))
-    edited = rotation("Head", 120)
+    edited = rotation("head", 120)
     scene.frame_set(120)
     assert bpy.ops.bonesetter.solve_range() == {"FINISHED"}
     # the head turns as before, whatever the solve makes of the rest
-    assert np.abs(rotation("Head", 120) - edited).max() < 0.05
+    assert np.abs(rotation("head", 120) - edited).max() < 0.05
 
 
 def test_a_range_wants_a_solve(ext, scene, make_take, load):

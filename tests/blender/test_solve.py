@@ -13,6 +13,7 @@ from .drawing import drawn
 
 @pytest.fixture
 def imported(ext, scene, engine_python, synthetic_c3d):
+    scene.bonesetter.skeleton = "cmu"
     bpy.ops.bonesetter.import_c3d(filepath=str(synthetic_c3d))
     yield scene.bonesetter.take
     ext("operators.session").session.close()

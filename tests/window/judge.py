@@ -200,7 +200,7 @@ def mute_and_solve_a_range(judge: Judge) -> Steps:
 
 def key_the_head(judge: Judge) -> Steps:
     """What was keyed by hand stays on top of the next solve."""
-    head = armature().pose.bones["Head"]
+    head = armature().pose.bones["head"]
     judge.scene.frame_set(200)
     head.rotation_quaternion = (0.6, 0.8, 0, 0)
     head.keyframe_insert("rotation_quaternion", frame=200)
@@ -211,7 +211,7 @@ def key_the_head(judge: Judge) -> Steps:
     yield from judge.solve("bpy.ops.bonesetter.solve_markers")
     judge.scene.frame_set(200)
     bpy.context.view_layer.update()
-    now = np.array(armature().pose.bones["Head"].matrix)[:3, :3]
+    now = np.array(armature().pose.bones["head"].matrix)[:3, :3]
     judge.check("the head's keys are still there", np.abs(now - edited).max() < 0.1, float(np.abs(now - edited).max()))
     yield from judge.person.look("9-head")
 
