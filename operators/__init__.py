@@ -12,6 +12,7 @@ from .apply_to_rig import (
     BONESETTER_OT_recognise_rig,
     BONESETTER_OT_save_bone_map,
 )
+from .body import BONESETTER_OT_show_body
 from .calibrate_actor import CLASSES as ACTORS
 from .check_engine import BONESETTER_OT_check_engine
 from .choose_take import BONESETTER_MT_takes, BONESETTER_OT_choose_take
@@ -36,6 +37,7 @@ CLASSES = (
     BONESETTER_OT_recognise_rig,
     BONESETTER_OT_save_bone_map,
     BONESETTER_OT_load_bone_map,
+    BONESETTER_OT_show_body,
     BONESETTER_OT_export_motion,
     BONESETTER_OT_show_finding,
     BONESETTER_OT_check_engine,

@@ -17,6 +17,7 @@ from ..model.core.take import BonesetterError
 from ..model.files.exchange import load_pose, load_take, save_take
 from .actors import write_kept
 from .armature import apply_pose, keep_edited
+from .body import fit_body
 from .empties import ImportOptions, build_people
 from .findings import keep_findings
 from .freshness import note_solved
@@ -114,7 +115,7 @@ def _apply(scene: bpy.types.Scene, collection: bpy.types.Collection, solve: Solv
         join_findings(collection, report["findings"], solve.span)
         _note_range(collection, solve.span)
     else:
-        apply_pose(scene, collection, pose)
+        fit_body(scene, apply_pose(scene, collection, pose))
         if pose.markers is not None:
             keep_solved(collection, pose.markers)
         if solve.actor is not None and solve.actor.is_file():

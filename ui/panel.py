@@ -8,6 +8,7 @@ from typing import Any
 import bpy
 
 from ..model.result.report import judged
+from ..operators.body import body_of
 from ..operators.freshness import out_of_date
 from ..operators.properties import FILES, SHOWN, SKELETON
 from ..operators.session import IMPORT, session
@@ -72,6 +73,9 @@ class BONESETTER_PT_main(Sidebar, bpy.types.Panel):
             facts = take.bonesetter
             column.label(text=f"{facts.frames} frames at {facts.rate_hz:.5g} Hz", icon="BLANK1")
             _draw_view(layout, context)
+            if facts.solved:
+                shown = body_of(facts.armature) is not None
+                layout.operator("bonesetter.show_body", icon="OUTLINER_OB_MESH", depress=shown)
             if said := newer(facts.made_by):
                 wrapped(layout, context, said, "ERROR")
         for error in _errors(context, take):

@@ -7,6 +7,7 @@ from typing import Any
 
 import bpy
 
+from ..operators.body import body_of
 from ..operators.session import session
 from ..operators.takes import active_take
 from .sidebar import OfSolvedTake, Sidebar
@@ -21,7 +22,11 @@ class BONESETTER_PT_rig(OfSolvedTake, bpy.types.Panel):
         layout = self.layout
         layout.enabled = session.solve is None
         choice = active_take(context).bonesetter.rig
-        layout.prop(choice, "armature", text="")
+        row = layout.row(align=True)
+        row.prop(choice, "armature", text="")
+        if choice.armature is not None:
+            shown = body_of(choice.armature) is not None
+            row.operator("bonesetter.show_body", text="", icon="OUTLINER_OB_MESH", depress=shown).on_rig = True
         if choice.armature is not None:
             self._draw_apply(layout, choice)
         row = layout.row(align=True)

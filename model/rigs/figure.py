@@ -83,9 +83,11 @@ class Anatomy:
         return far if np.linalg.norm(far - self.rig.heads[bone]) > SHORTEST_M else self.rig.tails[bone]
 
     def length(self, part: str) -> float:
-        """In metres, from a part's head to the next part's."""
+        """In metres, from a part's head to the next part's, or to the end of its own bones."""
         limb, _, side = part.partition(".")
-        return float(np.linalg.norm(self.head(f"{NEXT_PARTS[limb]}.{side}") - self.head(part)))
+        following = f"{NEXT_PARTS[limb]}.{side}"
+        end = self.head(following) if self.has(following) else self.rig.tails[self.chains[part][-1]]
+        return float(np.linalg.norm(end - self.head(part)))
 
     @property
     def leg(self) -> float:
@@ -94,10 +96,7 @@ class Anatomy:
 
     def shin(self, side: str) -> float:
         """Length of a shin in metres."""
-        if self.has(f"foot.{side}"):
-            return self.length(f"shin.{side}")
-        bone = self.chains[f"shin.{side}"][-1]
-        return float(np.linalg.norm(self.rig.tails[bone] - self.head(f"shin.{side}")))
+        return self.length(f"shin.{side}")
 
     @property
     def hip_middle(self) -> FloatArray:
