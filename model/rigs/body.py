@@ -35,6 +35,8 @@ ARRAYS = {
 ENDING = ("head", "hand.L", "hand.R", "toe.L", "toe.R")
 #: No part becomes longer or shorter against the whole body than by this factor: bones may begin at odd places.
 LEAST, MOST = 0.6, 1.7
+#: A head that begins farther than this from where shoulders have it begins at an odd place, in m of a body of the mesh's size.
+ODD = 0.25
 #: Limbs that are as long as the way from their joint to the next.
 LONG = ("upper_arm", "forearm", "thigh", "shin")
 #: A smaller share of a bone in a vertex is none.
@@ -153,8 +155,8 @@ def _affines(source: _Landmarks, target: _Landmarks, turns: Mapping[str, FloatAr
     size = target.size / source.size
     parts = {"hips": _Affine(np.diag([_within(target.width("thigh") / source.width("thigh"), size), size, size]), np.zeros(3), np.zeros(3))}
     parts["spine"] = _trunk(source, target, size)
-    parts["neck"] = _neck(source, target, parts["spine"], size)
-    parts["head"] = _Affine(size * np.eye(3), source.joint("head"), parts["neck"](source.joint("head")))
+    neck = source.joint("neck")
+    parts["neck"] = parts["head"] = _Affine(size * np.eye(3), neck, parts["spine"](neck))
     for side in SIDES:
         shoulder = sided("upper_arm", side)
         trunk = parts["spine"]
@@ -172,24 +174,18 @@ def _within(ratio: float, size: float) -> float:
 
 
 def _trunk(source: _Landmarks, target: _Landmarks, size: float) -> _Affine:
-    """What brings the way from the hips to the shoulders onto the target's."""
-    before, after = source.between("upper_arm"), target.between("upper_arm")
+    """What brings the way from the hips to the neck onto the target's.
+
+    Rigs differ in where neck and head begin, and shoulders are higher or lower at rest: the head goes where both say, on average.
+    """
     wide = 0.5 * (size + _within(target.width("upper_arm") / source.width("upper_arm"), size))
     linear = np.diag([wide, size, size])
-    linear[:, 2] += (after - linear @ before) / before[2]
+    neck, head = source.joint("neck"), source.joint("head")
+    wanted = target.between("upper_arm") + linear @ (head - source.between("upper_arm"))
+    if target.anatomy.has("head") and np.linalg.norm(target.joint("head") - wanted) < ODD * size:
+        wanted = 0.5 * (wanted + target.joint("head"))
+    linear[:, 2] += (wanted - size * (head - neck) - linear @ neck) / neck[2]
     return _Affine(linear, np.zeros(3), np.zeros(3))
-
-
-def _neck(source: _Landmarks, target: _Landmarks, trunk: _Affine, size: float) -> _Affine:
-    """What brings the neck from where the trunk ends to where the target's head begins, if that is about there."""
-    start = trunk(source.joint("neck"))
-    way = source.joint("head") - source.joint("neck")
-    linear = size * np.eye(3)
-    if target.anatomy.has("head"):
-        wanted = target.joint("head") - start
-        if LEAST * size < np.linalg.norm(wanted) / np.linalg.norm(way) < MOST * size and wanted[2] > 0:
-            linear[:, 2] += (wanted - linear @ way) / way[2]
-    return _Affine(linear, source.joint("neck"), start)
 
 
 def _limb(source: _Landmarks, target: _Landmarks, part: str, turn: FloatArray, before: _Affine, size: float) -> _Affine:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`python -m model picture`: a solved take seen from its npz, the skeleton inside the markers."""
+"""`python -m model picture`: a solved take seen from its npz, the skeleton inside the markers, a body around it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..actors.joint_names import side_of
+from ..core.motion import forward
+from ..core.rotations import unitquat_to_rotmat
+from ..core.skeleton import Skeleton
 from ..core.take import BonesetterError, FloatArray
 from ..files.npz import read_npz
+from ..rigs.body import bone_groups, read_body, shaped, skinned
+from ..rigs.families import recognise
+from ..rigs.figure import Anatomy
+from ..rigs.rig import Rig
+from ..rigs.shape import recognise_shape
 from ..storage.atomic import replacing
 from .cli import UsageError
 
@@ -23,6 +31,7 @@ if TYPE_CHECKING:
 #: A wider picture is none that anybody looks at.
 MOST_FRAMES = 60
 #: Of the bones of each side of the body, and of those in its middle.
+BODY_COLOUR, BODY_ALPHA = np.array([0.85, 0.75, 0.65]), 0.3
 SIDE_COLOURS = {"Left": "tab:blue", "Right": "tab:red", None: "black"}
 
 
@@ -32,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("out", type=Path, metavar="OUT.png")
     parser.add_argument("--frames", type=int, default=6, help="how many frames, spread evenly over the take (%(default)s)")
     parser.add_argument("--at", type=int, nargs="+", metavar="FRAME", help="these frames instead, counted from 0")
+    parser.add_argument("--no-body", action="store_true", help="draw bones and markers alone")
     parser.add_argument("--up", choices=("Y", "Z"), default="Z", help="the take's axis that points up (%(default)s)")
 
 
@@ -44,12 +54,12 @@ def run(arguments: argparse.Namespace) -> int:
     frames = arguments.at or np.linspace(0, total - 1, min(arguments.frames, total)).round().astype(int).tolist()
     if not all(0 <= frame < total for frame in frames) or len(frames) > MOST_FRAMES:
         raise UsageError(f"--at takes up to {MOST_FRAMES} frames from 0 to {total - 1}.")
-    draw(solved, frames, arguments.out, up=arguments.up)
+    draw(solved, frames, arguments.out, up=arguments.up, body=not arguments.no_body)
     print(f"{arguments.out}: {len(frames)} frames of {arguments.solved.stem}")
     return 0
 
 
-def draw(solved: dict[str, NDArray], frames: Sequence[int], out: Path, up: str = "Z") -> None:
+def draw(solved: dict[str, NDArray], frames: Sequence[int], out: Path, up: str = "Z", body: bool = True) -> None:
     """Write the picture of `figure_of`.
 
     Args:
@@ -57,11 +67,12 @@ def draw(solved: dict[str, NDArray], frames: Sequence[int], out: Path, up: str =
         frames: Which, counted from 0.
         out: A picture file of any kind that matplotlib writes.
         up: The take's axis that points up.
+        body: Whether a body is drawn around the bones.
 
     Raises:
         BonesetterError: The file's name ends in no kind of picture.
     """
-    figure = figure_of(solved, frames, up)
+    figure = figure_of(solved, frames, up, body)
     kinds = figure.canvas.get_supported_filetypes()
     if out.suffix[1:] not in kinds:
         raise BonesetterError(f"{out.name} is no picture file: end its name in one of .{', .'.join(sorted(kinds))}.")
@@ -70,22 +81,61 @@ def draw(solved: dict[str, NDArray], frames: Sequence[int], out: Path, up: str =
         figure.savefig(stream, format=out.suffix[1:], dpi=110)
 
 
-def figure_of(solved: dict[str, NDArray], frames: Sequence[int], up: str = "Z") -> Figure:
-    """Frames side by side, from two sides: bones as lines, markers as dots, where the solver puts them as circles."""
+def figure_of(solved: dict[str, NDArray], frames: Sequence[int], up: str = "Z", body: bool = False) -> Figure:
+    """Frames side by side, from two sides: bones as lines, markers as dots, the solver's as circles, a body around them."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(3.2 * len(frames), 6.6), layout="constrained")
     FigureCanvasAgg(figure)
+    bodies = bodies_of(solved, frames) if body else None
     # One row as the take's first heading happens to be seen, one from the side of it.
     for row, azimuth in enumerate((-60, 30)):
         for column, frame in enumerate(frames):
             axes: Any = figure.add_subplot(2, len(frames), row * len(frames) + column + 1, projection="3d")
-            _draw_frame(axes, solved, frame, up)
+            points = _draw_frame(axes, solved, frame, up)
+            if bodies is not None:
+                points = _z_up(bodies[column], up)
+                _draw_body(axes, points)
+            _frame_up(axes, points)
             axes.view_init(elev=8, azim=azimuth)
             axes.set_title(f"frame {frame}", fontsize=9)
     figure.legend(handles=_key(), loc="outside lower left", ncols=3, fontsize=8, frameon=False)
     return figure
+
+
+def bodies_of(solved: dict[str, NDArray], frames: Sequence[int]) -> FloatArray | None:
+    """(frames, vertices, 3) in metres on the take's axes: a body as the bones take it; None where no body is found in the joints."""
+    joints, parents = tuple(str(name) for name in solved["joints"]), tuple(int(parent) for parent in solved["parents"])
+    count = len(joints)
+    skeleton = Skeleton(joints, parents, np.zeros((count, 3)), solved["offsets"])
+    rest, _ = forward(skeleton, np.tile(np.eye(3), (1, count, 1, 1)), np.zeros((1, 3)))
+    # a bone goes on to its last child, and one without children as far again as its parent came
+    tails = rest[0] + 0.5 * solved["offsets"]
+    for joint, parent in enumerate(parents):
+        if parent >= 0:
+            tails[parent] = rest[0, joint]
+    rig = Rig(joints, parents, rest[0], tails, np.tile(np.eye(3), (count, 1, 1)))
+    bone_map = recognise(rig) or recognise_shape(rig)
+    if bone_map is None:
+        return None
+    body, target = read_body(), Anatomy(rig, bone_map)
+    points = shaped(body, target)
+    groups = bone_groups(body, points, target)
+    rotations = unitquat_to_rotmat(solved["rotations"][list(frames)])
+    _, turned = forward(skeleton, rotations, solved["positions"][list(frames), 0])
+    heads = solved["positions"][list(frames)]
+    return np.stack([skinned(points, groups, rig, turned[row], heads[row]) for row in range(len(frames))])
+
+
+def _draw_body(axes: Any, points: FloatArray) -> None:
+    from mpl_toolkits.mplot3d.art3d import Poly3DCollection
+
+    triangles = points[read_body().triangles]
+    normals = np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0])
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+    light = 0.6 + 0.4 * np.clip(normals @ np.array([0.3, -0.5, 0.8]), -1.0, 1.0)
+    axes.add_collection3d(Poly3DCollection(triangles, facecolors=light[:, None] * BODY_COLOUR, edgecolors="none", alpha=BODY_ALPHA))
 
 
 def _key() -> list[Any]:
@@ -101,7 +151,8 @@ def _key() -> list[Any]:
     return [*lines, measured, solved, count]
 
 
-def _draw_frame(axes: Any, solved: dict[str, NDArray], frame: int, up: str) -> None:
+def _draw_frame(axes: Any, solved: dict[str, NDArray], frame: int, up: str) -> FloatArray:
+    """Draw bones and markers; returns the solver's (labels, 3), z up."""
     joints, markers, model = (_z_up(solved[key][frame], up) for key in ("positions", "markers", "markers_model"))
     for joint, parent in enumerate(solved["parents"]):
         if parent >= 0:
@@ -110,8 +161,13 @@ def _draw_frame(axes: Any, solved: dict[str, NDArray], frame: int, up: str) -> N
     known = np.isfinite(markers).all(axis=-1)
     axes.scatter(*model.T, s=22, facecolors="none", edgecolors="0.6", linewidths=0.7, depthshade=False)
     axes.scatter(*markers[known].T, s=7, color="tab:green", depthshade=False)
-    middle = (model.min(axis=0) + model.max(axis=0)) / 2
-    reach = float((model.max(axis=0) - model.min(axis=0)).max()) / 2
+    return model
+
+
+def _frame_up(axes: Any, points: FloatArray) -> None:
+    """Have axes show all of some points (points, 3), and no axes."""
+    middle = (points.min(axis=0) + points.max(axis=0)) / 2
+    reach = float((points.max(axis=0) - points.min(axis=0)).max()) / 2
     for axis, centre in zip("xyz", middle, strict=True):
         getattr(axes, f"set_{axis}lim")(centre - reach, centre + reach)
     axes.set_box_aspect((1, 1, 1), zoom=1.5)

@@ -21,9 +21,10 @@ from model.core.skeleton import CMU_HIERARCHY
 from model.core.take import Axis, BonesetterError
 from model.files.npz import read_npz, write_npz
 from model.result.solution import Solution
+from model.rigs.body import read_body
 from model.shell import terminal
 from model.shell.cli import main
-from model.shell.picture import SIDE_COLOURS, draw, figure_of
+from model.shell.picture import SIDE_COLOURS, bodies_of, draw, figure_of
 from model.shell.terminal import progress_bar
 
 
@@ -75,6 +76,26 @@ def test_a_picture_of_a_take_whose_y_is_up_stands(take: Path) -> None:
     y_up = arrays | {"positions": np.stack([x, z, -y], axis=-1)}
     for (points, _), (upright, _) in zip(lines(figure_of(y_up, [7], "Y")), lines(figure_of(arrays, [7])), strict=True):
         np.testing.assert_allclose(points, upright)
+
+
+def test_a_body_stands_around_the_bones(take: Path) -> None:
+    """Around the solver's markers, which sit on the skin, and whichever way is up."""
+    arrays = read_npz(take)
+    bodies = bodies_of(arrays, [40])
+    assert bodies is not None
+    (body,) = bodies
+    markers, joints = arrays["markers_model"][40], arrays["positions"][40]
+    away = np.linalg.norm(markers[:, None] - body, axis=-1).min(axis=1)
+    assert np.median(away) < 0.04
+    assert away.max() < 0.12
+    inside = np.linalg.norm(joints[:, None] - body, axis=-1).min(axis=1)
+    assert inside.max() < 0.16
+    np.testing.assert_array_less(body.min(axis=0) - 0.1, markers.min(axis=0))
+    np.testing.assert_array_less(markers.max(axis=0), body.max(axis=0) + 0.1)
+    drawn: Any = figure_of(arrays, [40], body=True).axes[0].collections[-1]
+    assert len(drawn.get_facecolor()) == len(read_body().triangles)
+    strange = arrays | {"joints": np.array([f"x{joint}" for joint in range(31)]), "offsets": np.zeros((31, 3))}
+    assert bodies_of(strange, [40]) is None
 
 
 @pytest.mark.parametrize(
