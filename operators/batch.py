@@ -72,6 +72,7 @@ def main(arguments: Sequence[str]) -> int:
             _warm_engine,
             lambda job, read: _solve_whole(job, *read, settings, given),
             force=given.force,
+            index=given.out if given.report else None,
         )
     except BonesetterError as error:
         print(error, file=sys.stderr)

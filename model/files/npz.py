@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..core.take import BonesetterError
 from ..result.solution import Solution
-from ..storage.arrays import NUMBERS, TEXT, WHOLE_NUMBERS, read_arrays
+from ..storage.arrays import FLAGS, NUMBERS, TEXT, WHOLE_NUMBERS, read_arrays
 from ..storage.atomic import replacing
 
 #: What is in the file: see `arrays.read_arrays`. F frames, J joints, L labels.
@@ -25,18 +26,33 @@ ARRAYS = {
     "rate_hz": (NUMBERS, ()),
     "markers_model": (NUMBERS, ("F", "L", 3)),
 }
+#: The same of what files of earlier versions lack.
+LATER = {
+    "keyed": (FLAGS, ("F", "J")),
+    "present": (FLAGS, ("F", "L")),
+    "trusted": (FLAGS, ("F", "L")),
+    "up_axis": (TEXT, ()),
+}
 
 
 def write_npz(solution: Solution, path: Path) -> None:
-    """Write the arrays of `ARRAYS`.
+    """Write the arrays of `arrays_of`."""
+    arrays: dict[str, Any] = {**arrays_of(solution)}
+    with replacing(path, binary=True) as stream:
+        np.savez(stream, **arrays)
+
+
+def arrays_of(solution: Solution) -> dict[str, NDArray]:
+    """A solution as arrays for other programs.
 
     `joints` (their names, 31 in the bundled hierarchy), `positions` (frames, joints, 3), `rotations` (frames, joints, 4) local from
     the zero pose, `parents`, `offsets` (joints, 3), `labels`, `rate_hz`, `markers` (frames, labels, 3), the cleaned input with NaN
     where nothing is known, and `markers_model`, of the same shape, the solver's own for every frame. Beside them `keyed` (frames, joints)
-    is false where the pose of a joint is guessed, since no marker tells of it; files of earlier versions lack it.
+    is false where the pose of a joint is guessed, since no marker tells of it, `present` and `trusted` (frames, labels) are true where the
+    file has a sample, and where that was not flagged, and `up_axis` is the axis that points up; files of earlier versions lack these.
     """
     skeleton = solution.actor.skeleton
-    arrays = {
+    return {
         "joints": np.array(skeleton.joints, dtype=str),
         "positions": solution.positions,
         "markers": solution.clean.positions,
@@ -47,19 +63,20 @@ def write_npz(solution: Solution, path: Path) -> None:
         "rate_hz": np.array(solution.clean.take.rate_hz),
         "markers_model": solution.markers_model,
         "keyed": np.ones(solution.rotations.shape[:2], dtype=bool) if solution.keyed is None else solution.keyed,
+        "present": solution.clean.take.present,
+        "trusted": solution.clean.trusted,
+        "up_axis": np.array(solution.clean.take.up_axis, dtype=str),
     }
-    with replacing(path, binary=True) as stream:
-        np.savez(stream, **arrays)
 
 
 def read_npz(path: Path) -> dict[str, NDArray]:
-    """The arrays that `write_npz` wrote.
+    """The arrays that `write_npz` wrote; of `LATER` those that are there.
 
     Raises:
         BonesetterError: The file cannot be read or is no solved take.
     """
     try:
-        arrays = read_arrays(path, ARRAYS)
+        arrays = read_arrays(path, ARRAYS, LATER)
         if not all(np.isfinite(arrays[name]).all() for name in ("positions", "rotations", "offsets", "markers_model")):
             raise ValueError("a number in it is not finite")
         if (arrays["parents"] >= np.arange(len(arrays["joints"]))).any() or not len(arrays["positions"]):

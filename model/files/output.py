@@ -24,6 +24,7 @@ WRITERS: dict[str, Format] = {
     "npz": Format("arrays", "npz.write_npz"),
     "c3d": Format("C3D of the cleaned markers", "c3d_copy.write_cleaned_c3d"),
     "trc": Format("TRC of the cleaned markers", "trc.write_trc"),
+    "html": Format("the report as a page", "page.write_page"),
 }
 #: What the shell writes unless told otherwise.
 USUAL_FORMATS = ("bvh", "npz")

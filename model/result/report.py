@@ -45,8 +45,9 @@ def build_report(solution: Solution, seconds: Mapping[str, float]) -> dict[str, 
         does; `rate_hz`, `seconds` {stage: seconds}, `marker_residual_mm` {`mean`, `median`, `p95`, `per_label` (means)} (None
         where there is no such sample), `marker_sigma_mm` {label: standard deviation, root mean square of the three axes}, how sure the
         actor is of its markers' places, the least sure first, without those of which it says nothing, `flagged` {label: {reason:
-        samples}}, `contacts` {foot: {sole: {`spans`, `seconds`}}}, how often and how long each stands, `findings` [{`kind`, `text`,
-        `labels`, `bones`, `frames` [[first, last], ...], `numbers`, `columns`}] (see `Finding`), and `warnings`, the findings in sentences.
+        samples}}, `contacts` {foot: {sole: {`spans`, `seconds`, `frames` [[first, last], ...]}}}, how often, how long and when each
+        stands, `findings` [{`kind`, `text`, `labels`, `bones`, `frames` [[first, last], ...], `numbers`, `columns`}] (see `Finding`), and
+        `warnings`, the findings in sentences.
     """
     take = solution.clean.take
     return {
@@ -94,12 +95,14 @@ def _marker_sigma_mm(actor: Actor) -> dict[str, float]:
     return {actor.labels[row]: round(float(sigmas[row]), 2) for row in np.argsort(-sigmas) if np.isfinite(sigmas[row])}
 
 
-def _contacts(solution: Solution) -> dict[str, dict[str, dict[str, float]]]:
-    found: dict[str, dict[str, dict[str, float]]] = {}
+def _contacts(solution: Solution) -> dict[str, dict[str, dict[str, Any]]]:
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    take = solution.clean.take
     for contact in solution.contacts:
-        sole = found.setdefault(contact.sole.foot, {}).setdefault(contact.sole.part, {"spans": 0, "seconds": 0.0})
+        sole = found.setdefault(contact.sole.foot, {}).setdefault(contact.sole.part, {"spans": 0, "seconds": 0.0, "frames": []})
         sole["spans"] += 1
-        sole["seconds"] = round(sole["seconds"] + (contact.last - contact.first + 1) / solution.clean.take.rate_hz, 6)
+        sole["seconds"] = round(sole["seconds"] + (contact.last - contact.first + 1) / take.rate_hz, 6)
+        sole["frames"].append([take.number(contact.first), take.number(contact.last)])
     return found
 
 

@@ -15,6 +15,7 @@ from ..core.take import BonesetterError
 #: {command: (module, what it does)}. Only the command that is called is imported: some bring torch or matplotlib.
 COMMANDS = {
     "solve": ("shell.solve", "solve takes (C3D, TRC, CSV, TSV) to skeletons (BVH, npz) and cleaned markers (C3D, TRC)"),
+    "report": ("shell.report", "write what came of takes, solved (.npz) or to be solved, as pages, and an index that leads to them"),
     "label": ("shell.label", "find the labels of takes that have none, and write them as C3D with a table of how sure they are"),
     "evaluate": ("bench.evaluate", "compare solves of the lab's takes with the lab's own skeletons"),
     "learn": ("training.learn", "learn the bundled prior from skeleton motion"),

@@ -15,6 +15,7 @@ from ..core.settings import SETTINGS, Setting, Settings
 from ..core.take import BonesetterError
 from ..files.output import of_person
 from ..files.readers import READERS
+from ..pages.index_page import INDEX, write_index
 from ..result.report import judged
 from ..rigs.production import NAMES, REST_POSES, SKELETONS, SkeletonChoice
 from .cli import FAILED, UsageError
@@ -83,6 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser, formats: Sequence[str], usual
     )
     parser.add_argument("--save-actor", type=Path, metavar="ACTOR.json", help="save the fitted actor (one take only)")
     add_skeleton_arguments(parser)
+    parser.add_argument("--report", action="store_true", help=f"also write each take's report as a page, and DIR/{INDEX} that leads to all")
     parser.add_argument("--force", action="store_true", help="overwrite files that exist")
     add_setting_arguments(parser, SETTINGS)
 
@@ -150,10 +152,13 @@ def plan(arguments: argparse.Namespace) -> list[TakeJob]:
         raise UsageError(f"--save-actor {arguments.save_actor} is a folder: name a file in it.")
     if arguments.out.exists() and not arguments.out.is_dir():
         raise UsageError(f"--out {arguments.out} is not a folder.")
+    formats: list[str] = list(dict.fromkeys([*arguments.format, *(["html"] if arguments.report else [])]))
+    if "html" in formats and (named := stems.get(Path(INDEX).stem)):
+        raise UsageError(f"The page of {named} would be {INDEX}, which leads to all pages: rename the take.")
     jobs = [
         TakeJob(
             take,
-            {name: arguments.out / f"{take.stem}.{name}" for name in dict.fromkeys(arguments.format)},
+            {name: arguments.out / f"{take.stem}.{name}" for name in formats},
             arguments.out / f"{take.stem}.json",
             arguments.save_actor,
         )
@@ -201,6 +206,7 @@ def run_each(
     solve: Callable[[TakeJob, Read], None],
     *,
     force: bool,
+    index: Path | None = None,
 ) -> int:
     """Solve every take; one that fails does not stop the others.
 
@@ -211,19 +217,20 @@ def run_each(
             that a file's name is wrong. What it raises ends the run.
         solve: Solves what was read, and writes its files.
         force: Overwrite files that exist.
+        index: The folder of the takes' pages, where an index of them is written in the end; None writes none.
 
     Returns:
         The exit code.
     """
-    failed, prepared = 0, False
+    failed: dict[str, str] = {}
+    prepared = False
     for job in jobs:
         try:
             if not force:
                 job.check_free()
             loaded = read(job)
         except Exception as error:
-            _say(job, error)
-            failed += 1
+            failed[job.take.stem] = _say(job, error)
             continue
         if not prepared:
             prepare()
@@ -231,18 +238,20 @@ def run_each(
         try:
             solve(job, loaded)
         except Exception as error:
-            _say(job, error)
-            failed += 1
+            failed[job.take.stem] = _say(job, error)
+    if index is not None:
+        print(f"{write_index(index, failed)}: the pages of all takes")
     return FAILED if failed else 0
 
 
-def _say(job: TakeJob, error: Exception) -> None:
-    """What went wrong with a take: a bug in one must not cost the user the others."""
+def _say(job: TakeJob, error: Exception) -> str:
+    """Say what went wrong with a take, and return it: a bug in one must not cost the user the others."""
     bug = f"failed unexpectedly ({type(error).__name__}: {one_line(error)}): please report it."
     said = str(error) if isinstance(error, BonesetterError) else bug
     # many sentences begin with the file's name themselves
     rest = said.removeprefix(job.take.name)
     print(f"{job.take}{rest}" if rest.startswith(" ") else f"{job.take}: {said}", file=sys.stderr)
+    return said
 
 
 def summary(name: str, report: dict[str, Any]) -> str:

@@ -54,6 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
         lambda: _load_solver(settings.device),
         lambda job, read: _solve(job, read, settings, actor, marker_set, skeleton, force=arguments.force),
         force=arguments.force,
+        index=arguments.out if arguments.report else None,
     )
 
 

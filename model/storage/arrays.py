@@ -16,20 +16,27 @@ from numpy.typing import NDArray
 NUMBERS, WHOLE_NUMBERS, TEXT, FLAGS = "fiu", "iu", "U", "b"
 
 
-def read_arrays(path: Path, wanted: Mapping[str, tuple[str, tuple[int | str, ...]]]) -> dict[str, NDArray]:
+#: {name: (what an array holds, its shape)}. A length that is given by a letter is any, the same wherever the letter stands.
+Wanted = Mapping[str, tuple[str, tuple[int | str, ...]]]
+
+
+def read_arrays(path: Path, wanted: Wanted, optional: Wanted | None = None) -> dict[str, NDArray]:
     """Read the wanted arrays.
 
     Args:
         path: The file.
-        wanted: {name: (what it holds, its shape)}. A length that is given by a letter is any, the same wherever the letter stands.
+        wanted: Those that must be there.
+        optional: Those that may lack, and are checked where they do not.
 
     Raises:
         OSError: The file cannot be read.
         ValueError: It is no npz, or lacks an array, or one is of another kind or shape; the text says so in a few words.
     """
     lengths: dict[str, int] = {}
-    arrays = _loaded(path, list(wanted))
-    for name, (kinds, shape) in wanted.items():
+    arrays = _loaded(path, list(wanted), list(optional or ()))
+    for name, (kinds, shape) in {**wanted, **(optional or {})}.items():
+        if name not in arrays:
+            continue
         array = arrays[name]
         if array.dtype.kind not in kinds or array.ndim != len(shape):
             raise ValueError(f"its {name} are of another kind")
@@ -39,7 +46,7 @@ def read_arrays(path: Path, wanted: Mapping[str, tuple[str, tuple[int | str, ...
     return arrays
 
 
-def _loaded(path: Path, names: list[str]) -> dict[str, NDArray]:
+def _loaded(path: Path, names: list[str], optional: list[str]) -> dict[str, NDArray]:
     try:
         with zipfile.ZipFile(path) as file:
             members = file.infolist()
@@ -49,7 +56,7 @@ def _loaded(path: Path, names: list[str]) -> dict[str, NDArray]:
         with np.load(path, allow_pickle=False) as arrays:
             if lacking := [name for name in names if name not in arrays]:
                 raise ValueError(f"it lacks {lacking[0]}")
-            return {name: np.asarray(arrays[name]) for name in names}
+            return {name: np.asarray(arrays[name]) for name in names + [name for name in optional if name in arrays]}
     except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, KeyError, TypeError, RuntimeError, NotImplementedError) as error:
         raise ValueError("it is no npz, or damaged") from error
     except MemoryError as error:

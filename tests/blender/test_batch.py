@@ -41,7 +41,7 @@ def batch(engine_python, extension_folder):
 
 @pytest.fixture(scope="module")
 def done(batch, synthetic_c3d, tmp_path_factory):
-    """One run over two good takes and a bad one, in all formats."""
+    """One run over two good takes and a bad one, in all formats, with pages."""
     folder = tmp_path_factory.mktemp("batch")
     good = [folder / name for name in ("one.c3d", "two.c3d")]
     for path in good:
@@ -49,7 +49,7 @@ def done(batch, synthetic_c3d, tmp_path_factory):
     bad = folder / "bad.c3d"
     bad.write_bytes(b"not a C3D file")
     out = folder / "out"
-    return out, batch(good[0], bad, good[1], "--out", out, "--format", "blend", "bvh", "fbx", "glb")
+    return out, batch(good[0], bad, good[1], "--out", out, "--format", "blend", "bvh", "fbx", "glb", "--report")
 
 
 def test_some_failed(done):
@@ -58,10 +58,20 @@ def test_some_failed(done):
     assert "bad.c3d is not a C3D file" in run.stderr
     assert "Traceback" not in run.stdout + run.stderr
     said = [line for line in run.stdout.splitlines() if line and not line.startswith(("  ", "Blender "))]
-    assert [line.partition(":")[0] for line in said] == ["one", "two"], "nothing of the exporters"
+    assert [line.partition(":")[0] for line in said] == ["one", "two", str(out / "index.html")], "nothing of the exporters"
     assert [line for line in run.stderr.splitlines() if "bad.c3d" not in line] == []
-    wanted = {f"{stem}.{name}" for stem in ("one", "two") for name in ("blend", "bvh", "fbx", "glb", "json")}
-    assert {path.name for path in out.iterdir()} == wanted
+    wanted = {f"{stem}.{name}" for stem in ("one", "two") for name in ("blend", "bvh", "fbx", "glb", "html", "json")}
+    assert {path.name for path in out.iterdir()} == {*wanted, "index.html"}
+
+
+def test_pages_lead_to_every_take_with_its_verdict(done):
+    out, _ = done
+    index = (out / "index.html").read_text(encoding="utf-8")
+    assert all(f'href="./{name}.html"' in index for name in ("one", "two"))
+    assert "is not a C3D file" in index
+    residual = json.loads((out / "one.json").read_text())["marker_residual_mm"]["mean"]
+    assert f"{residual:.1f} mm" in index
+    assert f"{residual:.1f} mm" in (out / "one.html").read_text(encoding="utf-8")
 
 
 def test_report(done):

@@ -21,7 +21,7 @@ MODEL = (
     {"datasets", "shell"},
     {"engine"},
     {"files", "review"},
-    {"labelling"},
+    {"labelling", "pages"},
     {"feet", "proposer"},
     {"solver"},
     {"markers", "result"},

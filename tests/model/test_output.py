@@ -43,6 +43,9 @@ def test_npz_holds_what_the_issue_names(solved: Solve, tmp_path: Path) -> None:
             "rate_hz",
             "markers_model",
             "keyed",
+            "present",
+            "trusted",
+            "up_axis",
         }
         assert arrays["keyed"].all()
         assert arrays["keyed"].shape == arrays["positions"].shape[:2]
@@ -58,6 +61,10 @@ def test_npz_holds_what_the_issue_names(solved: Solve, tmp_path: Path) -> None:
         "labels": (41,),
         "rate_hz": (),
         "markers_model": (frames, 41, 3),
+        "keyed": (frames, 31),
+        "present": (frames, 41),
+        "trusted": (frames, 41),
+        "up_axis": (),
     }
     assert read["joints"][0] == "Hips"
     assert float(read["rate_hz"]) == 120.0

@@ -96,7 +96,11 @@ def test_locked_feet_stand_in_the_result_and_the_report_says_how_long(synthetic)
     assert set(told) == {"LeftFoot", "RightFoot"}
     spans = [contact for contact in solution.contacts if (contact.sole.foot, contact.sole.part) == ("LeftFoot", "heel")]
     frames = sum(contact.last - contact.first + 1 for contact in spans)
-    assert told["LeftFoot"]["heel"] == {"spans": len(spans), "seconds": pytest.approx(frames / synthetic.take.rate_hz, abs=1e-5)}
+    assert told["LeftFoot"]["heel"] == {
+        "spans": len(spans),
+        "seconds": pytest.approx(frames / synthetic.take.rate_hz, abs=1e-5),
+        "frames": [[contact.first + 1, contact.last + 1] for contact in spans],
+    }
     assert {actor.labels[row] for contact in solution.contacts for row in contact.sole.markers} >= {"LHEE", "RHEE"}
 
 

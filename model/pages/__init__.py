@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Solved takes as pages that people read in a browser: HTML that loads nothing from elsewhere. Numpy alone, as Blender has it."""
