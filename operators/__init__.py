@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import bpy
 
-from . import corrections, freshness, navigate, properties, repair, session, thresholds
+from . import corrections, freshness, navigate, properties, repair, session, thresholds, translation
 from .apply_to_rig import (
     BONESETTER_OT_apply_to_rig,
     BONESETTER_OT_load_bone_map,
@@ -64,10 +64,12 @@ def register() -> None:
     freshness.register()
     thresholds.register()
     navigate.register()
+    translation.register()
 
 
 def unregister() -> None:
     session.session.close()
+    translation.unregister()
     navigate.unregister()
     thresholds.unregister()
     freshness.unregister()

@@ -31,6 +31,7 @@ from .rig_map import known_map, map_of, show_map
 from .rigs import key_rig, object_scale, read_performance, read_rig
 from .solved import solved_of
 from .takes import active_take, timing_of
+from .translation import translated
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,10 +138,10 @@ class BONESETTER_OT_apply_to_rig(_OnRig, bpy.types.Operator):
         try:
             applied = apply_to_rig(context.scene, collection, choice.armature, map_of(choice), choice.travel)
         except BonesetterError as error:
-            self.report({"ERROR"}, str(error))
+            self.report({"ERROR"}, translated(str(error)))
             return {"CANCELLED"}
         apart = agreement_deg(applied)
-        self.report({"INFO"}, f"{choice.armature.name} moves as {collection.name}: bones point {apart:.1f}° off on average")
+        self.report({"INFO"}, translated(f"{choice.armature.name} moves as {collection.name}: bones point {apart:.1f}° off on average"))
         return {"FINISHED"}
 
 
@@ -156,7 +157,7 @@ class BONESETTER_OT_recognise_rig(_OnRig, bpy.types.Operator):
         try:
             show_map(choice, known_map(read_rig(choice.armature), choice.armature.name))
         except BonesetterError as error:
-            self.report({"ERROR"}, str(error))
+            self.report({"ERROR"}, translated(str(error)))
             return {"CANCELLED"}
         return {"FINISHED"}
 
@@ -173,7 +174,7 @@ class BONESETTER_OT_save_bone_map(_OnRig, ExportHelper, bpy.types.Operator):
         try:
             write_bone_map(map_of(active_take(context).bonesetter.rig), Path(self.filepath))
         except BonesetterError as error:
-            self.report({"ERROR"}, str(error))
+            self.report({"ERROR"}, translated(str(error)))
             return {"CANCELLED"}
         return {"FINISHED"}
 
@@ -193,7 +194,7 @@ class BONESETTER_OT_load_bone_map(_OnRig, ImportHelper, bpy.types.Operator):
             bone_map = read_bone_map(Path(self.filepath))
             bone_map.check(read_rig(choice.armature))
         except BonesetterError as error:
-            self.report({"ERROR"}, str(error))
+            self.report({"ERROR"}, translated(str(error)))
             return {"CANCELLED"}
         show_map(choice, bone_map)
         return {"FINISHED"}

@@ -12,6 +12,7 @@ from ..installer.interpreters import resolve
 from .preferences import chosen_python
 from .session import session
 from .solver_python import engine_python
+from .translation import translated
 from .view import redraw
 
 #: How often a Python that was just chosen is looked at, whether it has answered, in s.
@@ -57,8 +58,8 @@ class BONESETTER_OT_check_engine(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         python = engine_python()
         if verdict := session.engine.probe(python):
-            self.report({"WARNING"}, verdict)
+            self.report({"WARNING"}, translated(verdict))
         else:
-            self.report({"INFO"}, f"{python} has all that a solve needs")
+            self.report({"INFO"}, translated(f"{python} has all that a solve needs"))
         redraw(context)
         return {"FINISHED"}

@@ -13,6 +13,7 @@ from ..model.core.findings import finding_of
 from .marker_edits import pin
 from .repair import delete, samples_between, swap
 from .takes import active_take, markers, timing_of
+from .translation import translated
 from .view import redraw
 
 GONE = "The finding is gone: solve the take again."
@@ -59,7 +60,7 @@ class BONESETTER_OT_apply_correction(_OfCorrection, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         said = self.settle(context, self.index, "apply")
-        self.report({"WARNING"} if said else {"INFO"}, said or "The markers are as the solver took them")
+        self.report({"WARNING"} if said else {"INFO"}, translated(said or "The markers are as the solver took them"))
         return {"CANCELLED"} if said else {"FINISHED"}
 
 
@@ -73,7 +74,7 @@ class BONESETTER_OT_refuse_correction(_OfCorrection, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         said = self.settle(context, self.index, "refuse")
-        self.report({"WARNING"} if said else {"INFO"}, said or "The samples are pinned: solve again")
+        self.report({"WARNING"} if said else {"INFO"}, translated(said or "The samples are pinned: solve again"))
         return {"CANCELLED"} if said else {"FINISHED"}
 
 

@@ -27,6 +27,7 @@ from .keyframes import bound_channelbag, interpolation_code
 from .rigs import object_scale, read_rig
 from .space import Y_UP_TO_Z_UP
 from .takes import active_take
+from .translation import translated
 
 
 def write_fbx(path: Path, armature: bpy.types.Object) -> None:
@@ -215,9 +216,9 @@ class BONESETTER_OT_export_motion(ExportHelper, bpy.types.Operator):
         try:
             WRITERS[self.kind](path, _to_export(context))
         except (BonesetterError, OSError, RuntimeError) as error:
-            self.report({"ERROR"}, f"{path} cannot be written ({error}): choose another folder or format.")
+            self.report({"ERROR"}, translated(f"{path} cannot be written ({error}): choose another folder or format."))
             return {"CANCELLED"}
-        self.report({"INFO"}, f"{path.name} is written")
+        self.report({"INFO"}, translated(f"{path.name} is written"))
         return {"FINISHED"}
 
 

@@ -15,6 +15,7 @@ from ..model.core.take import BonesetterError
 from ..model.rigs.production import cmu_joints
 from .session import session
 from .takes import JOINT, active_take, markers
+from .translation import translated
 from .view import redraw, select
 
 #: Kinds of findings that say what the solver put right in the labels.
@@ -126,7 +127,7 @@ class BONESETTER_OT_show_finding(bpy.types.Operator):
             self.report({"ERROR"}, "The finding is gone: solve the take again.")
             return {"CANCELLED"}
         if said := show_finding(context, take, self.index):
-            self.report({"WARNING"}, said)
+            self.report({"WARNING"}, translated(said))
         return {"FINISHED"}
 
 

@@ -21,6 +21,7 @@ from .session import IMPORT, session
 from .solver_python import warm_engine
 from .space import Timing
 from .takes import takes_of
+from .translation import translated
 from .view import go_to, show_markers
 
 #: Blender's largest frame number.
@@ -108,10 +109,10 @@ class BONESETTER_OT_import_c3d(bpy.types.Operator, ImportHelper):
             done += [(collection, timing) for collection in collections]
             collection = collections[0]
             if before is not None:
-                self.report({"WARNING"}, f"{path.name} is in the scene already, as {before.name}: it was imported once more.")
+                self.report({"WARNING"}, translated(f"{path.name} is in the scene already, as {before.name}: it was imported once more."))
             if len(collections) > 1:
                 named = ", ".join(one.name for one in collections)
-                self.report({"INFO"}, f"{path.name} holds {len(collections)} people, a take each: {named}")
+                self.report({"INFO"}, translated(f"{path.name} holds {len(collections)} people, a take each: {named}"))
             self._report(scene, take, timing, collection.name)
         if done:
             if self.set_range:
@@ -125,7 +126,7 @@ class BONESETTER_OT_import_c3d(bpy.types.Operator, ImportHelper):
             session.errors[IMPORT] = " ".join(failures)
         for failure in failures:
             # An error would also hide that the others were imported.
-            self.report({"WARNING" if done else "ERROR"}, failure)
+            self.report({"WARNING" if done else "ERROR"}, translated(failure))
         return {"FINISHED"} if done else {"CANCELLED"}
 
     def _ask(self, known: list[Path]) -> set[str]:
@@ -171,20 +172,24 @@ class BONESETTER_OT_import_c3d(bpy.types.Operator, ImportHelper):
     def _report(self, scene: bpy.types.Scene, take: Take, timing: Timing, name: str) -> None:
         frames, rate = timing.frames, scene_rate(scene)
         for finding in take.findings:
-            self.report({"WARNING"}, f"{name}: {finding.text}")
+            self.report({"WARNING"}, f"{name}: {translated(finding.text)}")
         if timing.step != 1.0:
             self.report(
                 {"WARNING"},
-                f"{name}: the scene keeps its {rate:.5g} fps, and the take of {take.rate_hz:.5g} Hz its true speed: "
-                f"{timing.step:.4g} frames a sample.",
+                translated(
+                    f"{name}: the scene keeps its {rate:.5g} fps, and the take of {take.rate_hz:.5g} Hz its true speed: "
+                    f"{timing.step:.4g} frames a sample."
+                ),
             )
         if self.keys == "SAMPLES" and not timing.whole:
-            self.report({"WARNING"}, f"{name}: samples need a scene frame each, so it got editable keys.")
+            self.report({"WARNING"}, translated(f"{name}: samples need a scene frame each, so it got editable keys."))
         shown = f"scene frames {frames[0]:.6g} to {frames[-1]:.7g} at {rate:.5g} fps"
         missing = 1.0 - take.present.mean()
         self.report(
             {"INFO"},
-            f"{name}: {len(take.labels)} markers, {take.frames} samples at {take.rate_hz:.5g} Hz, {missing:.1%} missing; {shown}",
+            translated(
+                f"{name}: {len(take.labels)} markers, {take.frames} samples at {take.rate_hz:.5g} Hz, {missing:.1%} missing; {shown}"
+            ),
         )
 
 
@@ -279,4 +284,4 @@ class BONESETTER_FH_c3d(bpy.types.FileHandler):
 
 
 def draw_menu(self: bpy.types.Menu, _context: bpy.types.Context) -> None:
-    self.layout.operator(BONESETTER_OT_import_c3d.bl_idname, text=f"Motion Capture Markers ({', '.join(READERS)})")
+    self.layout.operator(BONESETTER_OT_import_c3d.bl_idname, text=translated(f"Motion Capture Markers ({', '.join(READERS)})"))

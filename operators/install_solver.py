@@ -17,6 +17,7 @@ from .installation import Installation, Wanted
 from .preferences import chosen_python, own
 from .session import session
 from .takes import takes_of
+from .translation import translated
 from .view import redraw
 
 #: How often the panel shows how far it is, in s.
@@ -109,8 +110,8 @@ class BONESETTER_OT_install_solver(bpy.types.Operator):
     @classmethod
     def description(cls, _context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
         if properties.from_folder:
-            return "Install the solver from a folder of wheels, without the network where all of them are there"
-        return cls.__doc__ or ""
+            return translated("Install the solver from a folder of wheels, without the network where all of them are there")
+        return translated(" ".join((cls.__doc__ or "").split()))
 
     def execute(self, _context: bpy.types.Context) -> set[str]:
         try:
@@ -121,7 +122,7 @@ class BONESETTER_OT_install_solver(bpy.types.Operator):
                 return {"FINISHED"}
         except BonesetterError as error:
             session.install_error = str(error)
-            self.report({"ERROR"}, str(error))
+            self.report({"ERROR"}, translated(str(error)))
             return {"CANCELLED"}
         session.installation = installation
         bpy.app.timers.register(watch, first_interval=INTERVAL, persistent=True)
@@ -189,7 +190,7 @@ class BONESETTER_OT_remove_solver(bpy.types.Operator):
         try:
             remove(solver_python.store())
         except InstallError as error:
-            self.report({"ERROR"}, str(error))
+            self.report({"ERROR"}, translated(str(error)))
             return {"CANCELLED"}
         finally:
             solver_python.forget_installed()

@@ -13,6 +13,7 @@ from .polls import OfTake
 from .review import Review, review_of
 from .session import session
 from .takes import active_take, markers
+from .translation import translated
 from .view import redraw, select
 
 KEYS = (("PAGE_DOWN", False), ("PAGE_UP", True))
@@ -32,7 +33,7 @@ class BONESETTER_OT_next_problem(OfTake, bpy.types.Operator):
     def description(cls, _context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
         which, key = ("previous", "Page Up") if getattr(properties, "backwards", False) else ("next", "Page Down")
         what = "frame in which a marker is missing, flagged, put right or far from its solved place"
-        return f"Go to the {which} {what}, and select it. Over the viewport: {key}"
+        return translated(f"Go to the {which} {what}, and select it. Over the viewport: {key}")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         take = active_take(context)
@@ -41,7 +42,7 @@ class BONESETTER_OT_next_problem(OfTake, bpy.types.Operator):
         if review is not None:
             start = next_start(problem_starts(review.states.codes), review.sample(context.scene.frame_current), self.backwards)
         if review is None or start is None:
-            self.report({"INFO"}, f"{NOTHING}: {'before' if self.backwards else 'behind'} this frame")
+            self.report({"INFO"}, translated(f"{NOTHING}: {'before' if self.backwards else 'behind'} this frame"))
             return {"CANCELLED"}
         show_sample(context, take, review, start)
         return {"FINISHED"}

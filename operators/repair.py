@@ -15,6 +15,7 @@ from .marker_edits import Samples, pin, split_off
 from .review import Review, review_of
 from .space import Timing
 from .takes import LABEL, MUTED, active_take, markers, space_of, timing_of
+from .translation import translated
 from .view import redraw
 
 #: Frames that a repair is about, where no preview range says it: the problem at the playhead, else the frame itself.
@@ -85,7 +86,7 @@ class _Repair:
             self.report({"WARNING"}, "The take has no samples in these frames")
             return {"CANCELLED"}
         said = self.repair(context, take, chosen_markers(context), first, last)
-        self.report({"INFO"}, said)
+        self.report({"INFO"}, translated(said))
         context.view_layer.update()
         redraw(context)
         return {"FINISHED"}
@@ -248,7 +249,7 @@ class BONESETTER_OT_rename_marker(_Repair, bpy.types.Operator):
         other = markers(take).get(label)
         if not label or (other is not None and other != marker):
             said = f"{label} is another marker: swap the two, or rename that one first." if label else "A marker needs a label."
-            self.report({"WARNING"}, said)
+            self.report({"WARNING"}, translated(said))
             return {"CANCELLED"}
         marker[LABEL] = marker.name = label
         marker.update_tag()

@@ -30,6 +30,7 @@ from .solve_range import join_findings, part_of, put_range, wanted_range
 from .solved import keep_solved
 from .solver_python import engine_python, is_lacking
 from .takes import active_take, find_take, people_with, timing_of
+from .translation import translated
 from .view import redraw, show_armature
 
 #: A take and the engine's report of it.
@@ -298,7 +299,7 @@ class Solving(OfTake):
         """Say why a take failed, at the pointer for a moment and in the panel until it is solved again; whether the others go on."""
         session.errors[take] = str(error)
         # an error would hide that the others were solved
-        self.report({"WARNING"} if self.tolerant else {"ERROR"}, str(error))
+        self.report({"WARNING"} if self.tolerant else {"ERROR"}, translated(str(error)))
         return self.tolerant
 
     def _show(self, context: bpy.types.Context) -> None:
@@ -308,7 +309,7 @@ class Solving(OfTake):
         shown = (job.stage, round(job.progress, 2))
         if shown != self._shown:
             self._shown = shown
-            context.workspace.status_text_set(f"{solve.title}: {solve.stage}, {job.progress:.0%}    Esc: Cancel")
+            context.workspace.status_text_set(translated(f"{solve.title}: {solve.stage}, {job.progress:.0%}    Esc: Cancel"))
             redraw(context)
 
     def _end(self, context: bpy.types.Context) -> None:
@@ -322,11 +323,11 @@ class Solving(OfTake):
 
     def _report(self, collection: bpy.types.Collection, report: dict[str, Any]) -> None:
         for warning in report["warnings"]:
-            self.report({"WARNING"}, warning)
+            self.report({"WARNING"}, translated(warning))
         take = collection.bonesetter
         self.report(
             {"INFO"},
-            f"{collection.name}: solved in {take.seconds:.1f} s, markers {take.residual_mean:.1f} mm off on average",
+            translated(f"{collection.name}: solved in {take.seconds:.1f} s, markers {take.residual_mean:.1f} mm off on average"),
         )
 
 

@@ -12,6 +12,7 @@ from bl_operators.presets import AddPresetBase
 from .polls import OfTake
 from .properties import SETTINGS, THRESHOLDS, copy_settings
 from .takes import active_take, takes_of
+from .translation import translated
 from .view import redraw
 
 #: Below the folders that Blender looks in for presets.
@@ -83,7 +84,7 @@ class BONESETTER_OT_filter_all_takes(OfTake, bpy.types.Operator):
         others: list[Any] = [one for one in takes_of(context.scene) if one != take]
         for other in (*others, context.scene):
             copy_settings(take, other, THRESHOLDS)
-        self.report({"INFO"}, f"{len(others)} other takes have the thresholds of {take.name} now")
+        self.report({"INFO"}, translated(f"{len(others)} other takes have the thresholds of {take.name} now"))
         redraw(context)
         return {"FINISHED"}
 

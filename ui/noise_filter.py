@@ -15,6 +15,7 @@ from ..operators.properties import THRESHOLDS
 from ..operators.review import Review, review_of
 from ..operators.session import session
 from ..operators.takes import active_take, takes_of
+from ..operators.translation import translated
 from .sidebar import Sidebar
 from .text import wrapped
 
@@ -81,7 +82,8 @@ def _draw_counts(layout: bpy.types.UILayout, context: bpy.types.Context, review:
 
 def _row(layout: bpy.types.UILayout, name: str, count: int, of: int) -> None:
     row = layout.split(factor=0.55)
-    row.label(text=name)
+    indent = " " * (len(name) - len(name.lstrip()))
+    row.label(text=indent + translated(name.lstrip()))
     row.label(text=f"{count:,}  ({count / of:.1%})")
 
 

@@ -13,6 +13,7 @@ from ..operators.freshness import out_of_date
 from ..operators.properties import FILES, SHOWN, SKELETON
 from ..operators.session import IMPORT, session
 from ..operators.takes import active_take, people_with, takes_of
+from ..operators.translation import translated
 from ..operators.version import newer
 from .sidebar import OfSolvedTake, Sidebar
 from .solver import draw_solver
@@ -71,7 +72,7 @@ class BONESETTER_PT_main(Sidebar, bpy.types.Panel):
                 row.label(text=take.name, icon="OUTLINER_COLLECTION")
             row.operator("bonesetter.import_c3d", text="", icon="IMPORT")
             facts = take.bonesetter
-            column.label(text=f"{facts.frames} frames at {facts.rate_hz:.5g} Hz", icon="BLANK1")
+            column.label(text=translated(f"{facts.frames} frames at {facts.rate_hz:.5g} Hz"), icon="BLANK1")
             _draw_view(layout, context)
             if facts.solved:
                 shown = body_of(facts.armature) is not None
@@ -139,8 +140,8 @@ class BONESETTER_PT_solve(Sidebar, bpy.types.Panel):
                 layout.operator("bonesetter.solve_all", text=f"Solve All {count} Takes", icon="ARMATURE_DATA")
             return
         if solve.count > 1:
-            column.label(text=solve.title)
-        column.progress(factor=solve.job.progress, text=f"{solve.stage}  {solve.job.progress:.0%}")
+            column.label(text=translated(solve.title))
+        column.progress(factor=solve.job.progress, text=f"{translated(solve.stage)}  {solve.job.progress:.0%}")
         # The icon is wider than others: the spaces keep the text clear of it.
         column.label(text="    Cancel", icon="EVENT_ESC")
 
@@ -193,7 +194,7 @@ class BONESETTER_UL_findings(bpy.types.UIList):
         index: int,
     ) -> None:
         row = layout.row(align=True)
-        row.label(text=item.short or item.name, icon=ICONS.get(item.kind, "INFO"))
+        row.label(text=translated(item.short or item.name), icon=ICONS.get(item.kind, "INFO"))
         if item.somewhere:
             row.operator("bonesetter.show_finding", text="", icon="VIEWZOOM", emboss=False).index = index
 

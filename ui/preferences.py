@@ -10,6 +10,7 @@ from ..operators import solver_python
 from ..operators.check_engine import check_choice
 from ..operators.preferences import ADDON
 from ..operators.session import session
+from ..operators.translation import translated
 from .solver import LACKING
 from .text import wrapped
 
@@ -57,7 +58,7 @@ class BONESETTER_AP_preferences(bpy.types.AddonPreferences):
         elif solver_python.is_lacking():
             column.label(text=LACKING, icon="ERROR")
         else:
-            column.label(text=f"Solves with {python}", icon="CONSOLE")
+            column.label(text=translated(f"Solves with {python}"), icon="CONSOLE")
         row = column.row()
         row.operator("bonesetter.check_engine", icon="CHECKMARK")
         install = row.row()

@@ -9,6 +9,7 @@ from ..operators import solver_python
 from ..operators.install_solver import OFFLINE
 from ..operators.preferences import ADDON
 from ..operators.session import session
+from ..operators.translation import translated
 from .text import wrapped
 
 LACKING = "The solver is not installed."
@@ -35,10 +36,10 @@ def _draw_progress(box: bpy.types.UILayout) -> None:
     column = box.column()
     if installation.total:
         text = f"{installation.done / 1e6:.0f} of {installation.total / 1e6:.0f} MB"
-        column.label(text=installation.stage, icon="IMPORT")
+        column.label(text=translated(installation.stage), icon="IMPORT")
         column.progress(factor=installation.part, text=text)
     else:
-        column.label(text=f"{installation.stage}...", icon="SORTTIME")
+        column.label(text=f"{translated(installation.stage)}...", icon="SORTTIME")
     column.operator("bonesetter.cancel_install", icon="X")
 
 

@@ -10,6 +10,7 @@ import bpy
 import numpy as np
 
 from ...model.review.states import NAMES, State
+from ...operators.translation import translated
 from .colours import palette_of
 from .points import at
 from .shown import hovered, selected_rows, shown_takes
@@ -48,7 +49,7 @@ def draw() -> None:
                 blf.color(0, *colours[row].tolist())
                 blf.position(0, x + LIFT * scale, y + LIFT * 0.5 * scale, 0)
                 label = review.take.labels[row]
-                blf.draw(0, label if state == State.SEEN else f"{label}: {NAMES[state]}")
+                blf.draw(0, label if state == State.SEEN else f"{label}: {translated(NAMES[state])}")
         blf.disable(0, blf.SHADOW)
 
 

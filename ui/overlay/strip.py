@@ -18,6 +18,7 @@ from ...model.result.solved import Stance
 from ...model.review.states import State
 from ...model.review.strip import Row, columns, highest, runs, worst
 from ...operators.review import Review
+from ...operators.translation import translated
 from .colours import palette_of
 from .shown import active_review, selected_rows, shown_takes, wanted
 
@@ -219,7 +220,7 @@ def _names(strip: Bars) -> None:
     sides = {foot: f"{'Left' if foot.startswith('L') else 'Right'} foot" for foot in strip.feet}
     for index, name in enumerate([*(row.name for row in strip.rows), *(sides[foot] for foot in strip.feet)]):
         blf.position(0, x, strip.row_top(index) - (ROW - 2) * strip.scale, 0)
-        blf.draw(0, name[:13])
+        blf.draw(0, translated(name)[:13])
     if strip.curves:
         lines = (("Confidence", CONFIDENCE), ("Residual", RESIDUAL))
         for line, (name, colour) in enumerate(lines):
