@@ -96,7 +96,7 @@ class Take:
         named = tuple(self.labels[row] for row in rows) if labels is None else labels
         origins = tuple(self.file_labels[row] for row in rows)
         pinned = None if self.pinned is None else self.pinned[:, rows]
-        positions, residuals = self.positions[:, rows], self.residuals[:, rows]
+        positions, residuals = self.positions.take(rows, axis=1), self.residuals.take(rows, axis=1)
         return replace(self, labels=named, positions=positions, residuals=residuals, origins=origins, pinned=pinned)
 
     def beside(self, other: Take) -> Take:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..actors.actor import Actor
 from ..core.axes import heights
+from ..core.distances import squared_lengths
 from ..core.stretches import stretches
 from ..core.take import Axis, BoolArray, FloatArray
 from ..result.contacts import Contact, Sole
@@ -132,7 +133,7 @@ def speeds(points: FloatArray, rate_hz: float) -> FloatArray:
     frames = np.arange(len(points))
     before, after = np.maximum(frames - reach, 0), np.minimum(frames + reach, len(points) - 1)
     seconds = np.maximum(after - before, 1)[:, None] / rate_hz
-    return np.linalg.norm(points[after] - points[before], axis=-1) / seconds
+    return np.sqrt(squared_lengths(points[after] - points[before])) / seconds
 
 
 def _floor(heights: FloatArray, speed: FloatArray) -> FloatArray:
@@ -166,6 +167,6 @@ def _spans(enters: BoolArray, stays: BoolArray, least_break: int) -> list[tuple[
 
 def _held(places: FloatArray) -> tuple[int, int]:
     """First and last index of the longest run in which a point (frames, 3) keeps near to its median; an empty one where it slides."""
-    near = np.linalg.norm(places - np.median(places, axis=0), axis=-1) < REACH_M
+    near = squared_lengths(places - np.median(places, axis=0)) < REACH_M**2
     start, end = max(stretches(near).tolist(), key=lambda stretch: stretch[1] - stretch[0], default=(0, 0))
     return (start, end - 1) if 2 * (end - start) > len(places) else (0, -1)

@@ -132,6 +132,7 @@ class MarkerSet:
         return {bare_name(name): label for label in self.labels for name in (*self.aliases.get(label, ()), label)}
 
 
+@lru_cache(4096)
 def bare_name(name: str) -> str:
     """A marker's name without what labs write differently: `Left knee.Lat`, `L_KNEE_LAT` and `LKneeLat` are one."""
     return SIDE.sub(lambda side: side[1][0], FILLING.sub("", name.upper()))

@@ -25,6 +25,7 @@ def clean(take: Take, marker_set: MarkerSet, settings: Settings) -> CleanTake:
     """
     noise = NoiseFilter(take, marker_set.rigid_groups.values())
     flags = noise.flags(settings)
-    positions = np.where(flags.trusted[..., None], take.positions, np.nan)
+    positions = take.positions.copy()
+    positions[~flags.trusted] = np.nan
     fill_gaps(positions, flags.trusted, take, marker_set, settings.max_gap)
     return CleanTake(take, positions, flags.trusted, flags.counts_of(take.labels), noise.findings(settings, flags))

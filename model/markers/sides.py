@@ -77,12 +77,13 @@ def put_sides_right(take: Take, marker_set: MarkerSet, placement: Placement, pri
         return take, ()
     # most takes have nothing wrong, and pay for a few frames only
     few = take.positions[:: max(1, round(take.rate_hz / LOOK_HZ))]
+    few_leftwards = _leftwards(few, trunk, template)
     corrections = []
     positions, residuals = take.positions, take.residuals
-    for segment in _segments(pairs, actor, template):
-        if not _exchanged(few, trunk, template, segment).any():
-            continue
-        for start, end in _spans(_exchanged(take.positions, trunk, template, segment), take.rate_hz):
+    suspects = [segment for segment in _segments(pairs, actor, template) if _exchanged(few, few_leftwards, segment).any()]
+    leftwards = _leftwards(take.positions, trunk, template) if suspects else few_leftwards
+    for segment in suspects:
+        for start, end in _spans(_exchanged(take.positions, leftwards, segment), take.rate_hz):
             sure = all(_jumps(take.positions, segment, frame) for frame in (start, end))
             if not sure and end - start < DOUBTFUL * take.rate_hz:
                 continue
@@ -177,22 +178,34 @@ def _segments(pairs: list[tuple[int, int]], actor: Actor, template: FloatArray) 
     return segments
 
 
-def _exchanged(positions: FloatArray, trunk: IntArray, template: FloatArray, segment: Segment) -> BoolArray:
-    """(frames): where more than half of the pairs of the segment's uppermost part are seen, all of them the wrong way round."""
+def _exchanged(positions: FloatArray, leftwards: FloatArray, segment: Segment) -> BoolArray:
+    """(frames): where more than half of the pairs of the segment's uppermost part are seen, all of them the wrong way round.
+
+    Args:
+        positions: (frames, labels, 3) in metres.
+        leftwards: (frames, 3), see `_leftwards`.
+        segment: Which.
+    """
     across = positions[:, segment.upper[:, 0]] - positions[:, segment.upper[:, 1]]
-    leftwards = _leftwards(positions[:, trunk].mean(axis=2), template[trunk].mean(axis=1))
     ways = np.einsum("fpi,fi->fp", across, leftwards) / segment.across
     seen = np.isfinite(ways)
     return (~seen | (ways < -WRONG_WAY)).all(axis=1) & (seen.mean(axis=1) > 0.5)
 
 
-def _leftwards(trunk: FloatArray, template: FloatArray) -> FloatArray:
-    """(frames, 3): the unit vector to the left, from the trunk (frames, points, 3) (Kabsch 1976); NaN where fewer than three are seen."""
-    seen = np.isfinite(trunk).all(axis=-1)
+def _leftwards(positions: FloatArray, trunk: IntArray, template: FloatArray) -> FloatArray:
+    """(frames, 3): the unit vector to the left, from the trunk (Kabsch 1976); NaN where fewer than three of its points are seen.
+
+    Args:
+        positions: (frames, labels, 3) in metres.
+        trunk: (points, 2), labels whose middles are points of the trunk.
+        template: (labels, 3), of the mean pose.
+    """
+    middles, mean = positions[:, trunk].mean(axis=2), template[trunk].mean(axis=1)
+    seen = all_finite(middles)
     weights = seen / np.maximum(seen.sum(axis=1, keepdims=True), 1)
-    points = np.nan_to_num(trunk, nan=0.0)
+    points = np.nan_to_num(middles, nan=0.0)
     centred = (points - np.einsum("fk,fki->fi", weights, points)[:, None]) * weights[..., None]
-    shape = template - np.einsum("fk,ki->fi", weights, template)[:, None]
+    shape = mean - np.einsum("fk,ki->fi", weights, mean)[:, None]
     turn = nearest_rotations(np.einsum("fki,fkj->fij", centred, shape))
     return np.where(seen.sum(axis=1)[:, None] >= 3, turn[:, :, 0], np.nan)
 

@@ -98,19 +98,20 @@ def propose(network: Proposer, known: Known, seen: Observations) -> Proposal:
         seen: At about the network's rate: it was trained at 15 Hz, and is given 10; any number of frames and labels.
     """
     frames = len(seen.points)
-    framed = into_frames(network.figure, known, seen.points[None], seen.confidence[None])
 
     @torch.no_grad()
-    def work(window: Window) -> tuple[Estimate, Tensor, MarkerSums]:
-        answer = network(known, framed.part(window.whole.start, window.whole.stop))
+    def work(window: Window) -> tuple[Estimate, Tensor, MarkerSums, Tensor, Tensor]:
+        framed = into_frames(network.figure, known, seen.points[None, window.whole], seen.confidence[None, window.whole])
+        answer = network(known, framed)
         latest, own = answer.estimates[-1], window.own
-        return Estimate(latest.pose[:, own], latest.log_sigma[:, own]), answer.reliability[0, own], answer.evidence
+        estimate = Estimate(latest.pose[:, own], latest.log_sigma[:, own])
+        return estimate, answer.reliability[0, own], answer.evidence, framed.turn[0, own], framed.root[0, own]
 
-    estimates, reliability, parts = zip(*each(work, windows(frames, CHUNK, MARGIN)), strict=True)
+    estimates, reliability, parts, turns, roots = zip(*each(work, windows(frames, CHUNK, MARGIN)), strict=True)
     evidence = reduce(operator.add, parts)
     estimate = Estimate(torch.cat([e.pose for e in estimates], 1), torch.cat([e.log_sigma for e in estimates], 1))
     root, turn, q = (part[0] for part in network.decoded(estimate))
-    frame_turn, frame_root = framed.turn[0], framed.root[0]
+    frame_turn, frame_root = torch.cat(turns), torch.cat(roots)
     pose = Pose((frame_turn @ root[..., None])[..., 0] + frame_root, frame_turn @ turn, q)
     units = torch.cat([root.new_tensor([ROOT_M] * 3 + [ROOT_RAD] * 3), network.figure.deviation])
     sizes = network.sizes(known, _per_frames(evidence))

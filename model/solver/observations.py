@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..core.parallel import each
 from ..core.stretches import frames_from
 from ..core.take import CleanTake, all_finite
 
@@ -26,6 +27,8 @@ MEDIAN_LENGTH = 1.538
 COARSE_HZ = 20.0
 #: Frames that are chosen here and there are posed as if so many seconds apart, so that none is held to another's pose.
 SECONDS_APART = 10.0
+#: Markers that a thread takes at once.
+MARKERS_AT_ONCE = 8
 #: A filled gap says less than a sample: the first at its ends, the second deep inside, half way so many seconds from the nearest sample.
 #: How far off a curve through a gap is grows with that time's square, its variance with the fourth power, until it is as good a guess
 #: as any of where a hidden limb is.
@@ -40,7 +43,7 @@ class Observations:
         points: (frames, labels, 3) in metres; any finite number where the confidence is 0.
         confidence: (frames, labels): 1 for a sample, less for a filled gap, 0 for none.
         seconds: Between two frames.
-        jitter_m: Standard deviation of the cameras' noise along an axis, see `marker_jitter`.
+        jitter_m: Standard deviation of the cameras' noise along an axis, see `jitter_of`.
         sigma_m: Standard deviation of a marker about its place on a rigid bone, along an axis.
     """
 
@@ -78,31 +81,41 @@ class Observations:
 
 
 def observe(cleaned: CleanTake, device: torch.device) -> Observations:
-    """The cleaned markers as the solver takes them."""
+    """The cleaned markers as the solver takes them; several threads take some markers at a time."""
     seconds = 1.0 / cleaned.take.rate_hz
-    known = all_finite(cleaned.positions)
-    near = 1.0 / (1.0 + (frames_from(cleaned.trusted) * seconds / FILLED_SECONDS) ** 4)
-    filled = LEAST_FILLED_CONFIDENCE + (FILLED_CONFIDENCE - LEAST_FILLED_CONFIDENCE) * near
-    confidence = np.where(cleaned.trusted, 1.0, np.where(known, filled, 0.0))
-    points = torch.as_tensor(np.nan_to_num(cleaned.positions, nan=0.0), dtype=torch.float32, device=device)
-    weights = torch.as_tensor(confidence, dtype=torch.float32, device=device)
-    return Observations(points, weights, seconds, marker_jitter(points, weights))
+    points = torch.empty(cleaned.positions.shape)
+    confidence = torch.empty(points.shape[:2])
+
+    def work(first: int) -> Tensor:
+        own = slice(first, first + MARKERS_AT_ONCE)
+        positions, trusted = cleaned.positions[:, own], cleaned.trusted[:, own]
+        near = 1.0 / (1.0 + (frames_from(trusted) * seconds / FILLED_SECONDS) ** 4)
+        filled = LEAST_FILLED_CONFIDENCE + (FILLED_CONFIDENCE - LEAST_FILLED_CONFIDENCE) * near
+        confidence[:, own] = torch.as_tensor(np.where(trusted, 1.0, np.where(all_finite(positions), filled, 0.0)))
+        points[:, own] = torch.as_tensor(np.nan_to_num(positions, nan=0.0))
+        return unexplained(points[:, own], torch.as_tensor(trusted))
+
+    lengths = list(each(work, range(0, len(cleaned.take.labels), MARKERS_AT_ONCE)))
+    return Observations(points.to(device), confidence.to(device), seconds, jitter_of(torch.cat(lengths)))
 
 
-def marker_jitter(points: Tensor, confidence: Tensor) -> float:
-    """Standard deviation of the cameras' noise along an axis, in metres: the part of the samples that no movement explains.
+def unexplained(points: Tensor, trusted: Tensor) -> Tensor:
+    """The part of the samples that no movement explains: lengths in metres, of every five samples that follow on one another.
 
     The fourth difference of a path all but takes movement away and leaves white noise with sqrt(70) times its deviation
-    (the binomial coefficients' squares sum to 70); the median over the take is that of its quiet moments.
+    (the binomial coefficients' squares sum to 70).
 
     Args:
         points: (frames, labels, 3) in metres, frames as they were taken.
-        confidence: (frames, labels).
+        trusted: (frames, labels).
     """
     if len(points) < 5:
-        return 0.0
-    known = (confidence >= 1).unfold(0, 5, 1).all(-1)
-    lengths = points.diff(n=4, dim=0).norm(dim=-1)[known]
+        return points.new_empty(0)
+    return points.diff(n=4, dim=0).norm(dim=-1)[trusted.unfold(0, 5, 1).all(-1)]
+
+
+def jitter_of(lengths: Tensor) -> float:
+    """Standard deviation of the cameras' noise along an axis, in metres, of `unexplained` lengths: in the median those of quiet moments."""
     return float(lengths.median()) / MEDIAN_LENGTH / 70**0.5 if len(lengths) else 0.0
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from scipy.linalg.lapack import dtbtrs  # pyright: ignore[reportAttributeAccessIssue]  # compiled, without stubs
 
+from ..core.parallel import run_each
 from ..core.rigid import quaternions
 from ..core.rotations import unitquat_to_rotmat
 from ..core.take import FloatArray
@@ -17,6 +18,8 @@ from .kinematics import Pose, to_array
 #: Cut-off frequencies in Hz at smooth = 0 (no filter above it) and smooth = 1. Voluntary movement lies below about 10 Hz,
 #: the impact of a punch or a landing below about 20 Hz (Winter, Biomechanics and Motor Control, ch. 3).
 HIGHEST_HZ, LOWEST_HZ = 60.0, 5.0
+#: Curves that a thread filters at once.
+CURVES_AT_ONCE = 16
 
 
 def cutoff_hz(smooth: float) -> float:
@@ -32,10 +35,18 @@ def low_pass(values: FloatArray, rate_hz: float, smooth: float) -> FloatArray:
     padding = min(len(values) - 1, round(3 * rate_hz / cutoff))
     # rotated about its ends, a curve goes on beyond them as it came
     before, after = 2 * values[:1] - values[padding:0:-1], 2 * values[-1:] - values[-2 : -padding - 2 : -1]
-    curve = np.concatenate([before, values, after]).reshape(len(values) + 2 * padding, -1)
-    for _ in range(2):
-        curve = butterworth(curve, cutoff, rate_hz)[::-1]
-    return curve[padding : len(values) + padding].reshape(values.shape).astype(values.dtype)
+    curves = np.concatenate([before, values, after]).reshape(len(values) + 2 * padding, -1)
+    filtered = np.empty((len(values), curves.shape[1]), dtype=values.dtype)
+
+    def work(first: int) -> None:
+        own = slice(first, first + CURVES_AT_ONCE)
+        curve = curves[:, own]
+        for _ in range(2):
+            curve = butterworth(curve, cutoff, rate_hz)[::-1]
+        filtered[:, own] = curve[padding : len(values) + padding]
+
+    run_each(work, range(0, curves.shape[1], CURVES_AT_ONCE))
+    return filtered.reshape(values.shape)
 
 
 def butterworth(values: FloatArray, cutoff_hz: float, rate_hz: float) -> FloatArray:

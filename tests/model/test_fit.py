@@ -32,7 +32,7 @@ from model.solver.fit import (
 )
 from model.solver.frames import Between
 from model.solver.kinematics import Pose, marker_jacobian
-from model.solver.observations import marker_jitter
+from model.solver.observations import jitter_of, unexplained
 from model.solver.options import KernelScales
 from model.solver.topology import ROOT_DOF
 
@@ -187,12 +187,12 @@ def test_markers_of_a_rigid_body_are_followed_to_their_jitter_and_those_on_skin_
     random = np.random.default_rng(0)
     still = torch.as_tensor(random.normal(0.0, 0.001, (400, 41, 3)) + np.sin(np.arange(400) / 40)[:, None, None])
     seen = Observations(still, torch.ones(400, 41), 1 / 120)
-    seen = replace(seen, jitter_m=marker_jitter(seen.points, seen.confidence))
+    seen = replace(seen, jitter_m=jitter_of(unexplained(seen.points, seen.confidence >= 1)))
     assert seen.jitter_m == pytest.approx(0.001, rel=0.05)
     white = torch.as_tensor(random.normal(0.0, 0.001, (400, 41, 3)))
     assert seen.judged_by(white).sigma_m < 0.002 < 0.009 < seen.judged_by(3 * white).sigma_m <= MARKER_SIGMA_M
     assert seen.judged_by(white, 0.004).sigma_m == 0.004
-    assert marker_jitter(still[:4], seen.confidence[:4]) == 0.0
+    assert jitter_of(unexplained(still[:4], seen.confidence[:4] >= 1)) == 0.0
 
 
 def test_the_prior_says_less_of_poses_beyond_the_usual(body):
