@@ -41,6 +41,7 @@ GRAVITY = (
     "axes",
     "unlabelled",
     "labelled",
+    "prop",
     "attached",
     "usual place",
     "missing",

@@ -36,6 +36,7 @@ ICONS = {
     "labelled": "LINKED",
     "doubtful label": "QUESTION",
     "unlabelled": "QUESTION",
+    "prop": "EMPTY_ARROWS",
     "no markers": "GHOST_DISABLED",
     "few markers": "GHOST_DISABLED",
     "unseen": "GHOST_DISABLED",

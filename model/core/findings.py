@@ -36,6 +36,7 @@ Kind = Literal[
     "labelled",
     "doubtful label",
     "unlabelled",
+    "prop",
 ]
 Frames = tuple[int, int]
 #: Gives a frame, counted from 0, the number that the user sees: `Take.number`.
@@ -90,7 +91,8 @@ class Finding:
             where a pose is not known; "threshold": a threshold of the noise
             filter removes much, or was raised because it would have; "far off": the markers are far from where the solver puts them;
             "edited pose": where a pose that was edited by hand is kept; "labelled": labels were found by motion; "doubtful label": found
-            labels that may be wrong; "unlabelled": tracks that got none.
+            labels that may be wrong; "unlabelled": tracks that got none; "prop": markers that are an
+            object's.
         text: One sentence.
         labels: Of the markers in question, if any.
         bones: Names of the joints in question, if any.

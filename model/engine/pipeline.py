@@ -26,6 +26,7 @@ from ..markers.coverage import look_covered
 from ..markers.matching import unlabelled
 from ..markers.relabelling import relabel
 from ..proposer.propose import InitialGuess
+from ..props.find import with_props
 from ..result.report import marker_residuals_mm
 from ..result.solution import Solution
 from ..solver.device import find_device, one_torch_thread
@@ -150,7 +151,10 @@ def solve_people(
     progress: Progress | None = None,
     marker_set: MarkerSet | None = None,
 ) -> tuple[Solution, ...]:
-    """Solve everybody in a take, see `solve_take`: of several people each one's take is named for both, such as `walk.Ann`."""
+    """Solve everybody in a take, see `solve_take`, and find its props, which the first solution has.
+
+    Of several people each one's take is named for both, such as `walk.Ann`.
+    """
     tell, looked = progress or (lambda _stage, _part: None), 0.0
 
     def look(done: float) -> None:
@@ -166,7 +170,7 @@ def solve_people(
             tell(stage, looked + (1.0 - looked) * (row + done) / len(people))
 
         found.append(solve_take(one, settings, actor, part, marker_set=its_set))
-    return tuple(found)
+    return with_props(take, found, settings.smooth)
 
 
 def _of_subject(

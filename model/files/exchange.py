@@ -17,9 +17,10 @@ from ..core.findings import Finding, finding_of
 from ..core.skeleton import Skeleton
 from ..core.take import Axis, BonesetterError, BoolArray, FloatArray, Take
 from ..result.solution import Solution
-from ..result.solved import SolvedMarkers, Stance
+from ..result.solved import SolvedMarkers, SolvedProp, Stance
 from ..storage.arrays import FLAGS, NUMBERS, TEXT, WHOLE_NUMBERS, read_arrays
 from ..storage.atomic import replacing
+from .npz import prop_arrays
 
 #: What goes between the two: see `read_arrays`. F frames, L labels, J joints.
 TAKE = {
@@ -46,6 +47,10 @@ POSE = {
     "labels": (TEXT, ("L",)),
     "places": (NUMBERS, ("F", "L", 3)),
     "stances": (TEXT, ("N",)),
+    "props": (TEXT, ("P",)),
+    "prop_positions": (NUMBERS, ("P", "F", 3)),
+    "prop_rotations": (NUMBERS, ("P", "F", 4)),
+    "prop_keyed": (FLAGS, ("P", "F")),
 }
 
 
@@ -59,6 +64,7 @@ class SolvedPose:
         positions: (frames, joints, 3) in metres on the take's own axes.
         keyed: (frames, joints) where a joint gets a key; None for everywhere.
         markers: Where it puts the markers; None where nobody asks.
+        props: Objects that move in the take.
     """
 
     skeleton: Skeleton
@@ -66,6 +72,7 @@ class SolvedPose:
     positions: FloatArray
     keyed: BoolArray | None = None
     markers: SolvedMarkers | None = None
+    props: tuple[SolvedProp, ...] = ()
 
 
 def save_take(take: Take, path: Path) -> None:
@@ -132,11 +139,16 @@ def save_pose(solution: Solution, path: Path) -> None:
         labels=np.array(solution.clean.take.file_labels, dtype=str),
         places=solution.markers_model.astype(np.float32),
         stances=np.array([json.dumps(asdict(each)) for each in _stances(solution)], dtype=str),
+        **{**prop_arrays(solution.props, len(solution.rotations)), "props": np.array(_described(solution), dtype=str)},
     )
 
 
 def _stances(solution: Solution) -> list[Stance]:
     return [Stance(each.sole.foot, each.sole.part, each.first, each.last) for each in solution.contacts]
+
+
+def _described(solution: Solution) -> list[str]:
+    return [json.dumps([prop.name, *prop.labels]) for prop in solution.props]
 
 
 def load_pose(path: Path) -> SolvedPose:
@@ -151,10 +163,14 @@ def load_pose(path: Path) -> SolvedPose:
     skeleton = Skeleton(joints, parents, arrays["bones"], arrays["offsets"])
     try:
         stances = tuple(Stance(**json.loads(str(each))) for each in arrays["stances"])
+        props = tuple(
+            SolvedProp(name, tuple(labels), arrays["prop_positions"][row], arrays["prop_rotations"][row], arrays["prop_keyed"][row])
+            for row, (name, *labels) in enumerate(json.loads(str(each)) for each in arrays["props"])
+        )
     except (ValueError, TypeError) as error:
         raise _unreadable(path, ValueError(error)) from error
     markers = SolvedMarkers(tuple(str(label) for label in arrays["labels"]), arrays["places"], stances)
-    return SolvedPose(skeleton, arrays["rotations"], arrays["positions"], arrays["keyed"], markers)
+    return SolvedPose(skeleton, arrays["rotations"], arrays["positions"], arrays["keyed"], markers, props)
 
 
 def _finding(path: Path, document: str) -> Finding:

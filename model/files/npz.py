@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.take import BonesetterError
+from ..result.prop import Prop
 from ..result.solution import Solution
 from ..storage.arrays import FLAGS, NUMBERS, TEXT, WHOLE_NUMBERS, read_arrays
 from ..storage.atomic import replacing
@@ -50,6 +52,8 @@ def arrays_of(solution: Solution) -> dict[str, NDArray]:
     where nothing is known, and `markers_model`, of the same shape, the solver's own for every frame. Beside them `keyed` (frames, joints)
     is false where the pose of a joint is guessed, since no marker tells of it, `present` and `trusted` (frames, labels) are true where the
     file has a sample, and where that was not flagged, and `up_axis` is the axis that points up; files of earlier versions lack these.
+    Where the take has props there are `props` (P names), `prop_positions` (P, frames, 3), `prop_rotations` (P, frames, 4) and
+    `prop_keyed` (P, frames), see `Prop`.
     """
     skeleton = solution.actor.skeleton
     return {
@@ -66,6 +70,17 @@ def arrays_of(solution: Solution) -> dict[str, NDArray]:
         "present": solution.clean.take.present,
         "trusted": solution.clean.trusted,
         "up_axis": np.array(solution.clean.take.up_axis, dtype=str),
+        **(prop_arrays(solution.props, len(solution.rotations)) if solution.props else {}),
+    }
+
+
+def prop_arrays(props: Sequence[Prop], frames: int) -> dict[str, NDArray]:
+    """Props as arrays, see `write_npz`; of shape (0, frames, ...) where there are none."""
+    return {
+        "props": np.array([prop.name for prop in props], dtype=str),
+        "prop_positions": np.array([prop.positions for prop in props]).reshape(-1, frames, 3),
+        "prop_rotations": np.array([prop.rotations for prop in props]).reshape(-1, frames, 4),
+        "prop_keyed": np.array([prop.keyed for prop in props], dtype=bool).reshape(-1, frames),
     }
 
 

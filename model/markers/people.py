@@ -93,9 +93,12 @@ def _by_prefix(take: Take, marker_set: MarkerSet) -> People | None:
     labels = tuple(label for label in marker_set.labels if sum(label in person.columns for person in found) >= 2)
     columns = np.array([[person.columns.get(label, -1) for label in labels] for person in found], dtype=int).reshape(len(found), -1)
     placed = set(columns[columns >= 0].tolist())
-    rest = tuple(tuple(column for column in person.all if column not in placed) for person in found)
+    rest = [tuple(column for column in person.all if column not in placed) for person in found]
+    owned = {column for person in found for column in (*person.all, *person.shared)}
+    # what is nobody's by its name, such as a prop, stays with the first: no column comes twice, and none is lost
+    rest[0] += tuple(column for column in range(len(take.labels)) if column not in owned)
     names = _unique([person.name for person in found])
-    return People(names, labels, columns, rest, found[0].shared)
+    return People(names, labels, columns, tuple(rest), found[0].shared)
 
 
 def _by_number(take: Take, marker_set: MarkerSet) -> People | None:

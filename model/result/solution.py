@@ -11,6 +11,7 @@ from ..actors.actor import Actor
 from ..core.findings import Finding, sentences
 from ..core.take import BoolArray, CleanTake, FloatArray
 from .contacts import Contact
+from .prop import Prop
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +29,7 @@ class Solution:
         contacts: When which sole of a foot stands.
         findings: What the user should know, from the reading of the file to the last stage.
         keyed: (frames, joints) whether markers tell of the joint's pose, so that it gets a key; None where all do.
+        props: Objects in the take that markers sit on and nobody wears; of several people's take the first person's solution has them.
     """
 
     clean: CleanTake
@@ -39,6 +41,7 @@ class Solution:
     contacts: tuple[Contact, ...] = ()
     findings: tuple[Finding, ...] = ()
     keyed: BoolArray | None = None
+    props: tuple[Prop, ...] = ()
 
     def held(self) -> Solution:
         """With every guessed pose replaced by the joint's last known one, before that by its first: for formats that key every frame.

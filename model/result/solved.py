@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..core.take import FloatArray
+from ..core.take import BoolArray, FloatArray
 
 
 @dataclass(frozen=True)
@@ -37,3 +37,22 @@ class SolvedMarkers:
     labels: tuple[str, ...]
     places: FloatArray
     stances: tuple[Stance, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class SolvedProp:
+    """An object that moves in the take; see `Prop`.
+
+    Attributes:
+        name: Of the object.
+        labels: What the file calls its markers.
+        positions: (frames, 3) in metres on the take's own axes.
+        rotations: (frames, 4) unit quaternions w x y z, onto the take's axes.
+        keyed: (frames,) where it gets a key.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    positions: FloatArray
+    rotations: FloatArray
+    keyed: BoolArray

@@ -32,6 +32,11 @@ MOST_SPREAD_M = 0.040
 FARTHEST_M = 0.40
 #: Of joints in whose frames it is stiller by less than this, the one with the nearest bone is taken, in metres.
 AS_STILL_M = 0.002
+#: A sample is away from its bone that is farther than this from its marker's place, in m; where more than this part of the samples of
+#: markers that are rigid to each other are away, they are on something that is only held for a while.
+AWAY_M, MOST_AWAY = 0.15, 0.05
+#: Markers are rigid to each other whose distance changes by less than this in most frames, in m, and so many of them are an object.
+RIGID_M, FEWEST_RIGID = 0.004, 3
 #: No attachment is held to be surer than this, in metres: the poses it is measured by were found without the marker.
 LEAST_DEVIATION_M = 0.012
 #: Scale of the robust kernel that compares the fits with and without the attached markers, in metres.
@@ -47,12 +52,14 @@ class StillPlace:
         offset: (3,) in metres, from the joint, on its axes.
         spread_m: Root mean square distance of its samples from there, without the outlying ones.
         distance_m: From the bone.
+        away: Part of the samples that are far from there.
     """
 
     joint: int
     offset: FloatArray
     spread_m: float
     distance_m: float
+    away: float = 0.0
 
     @property
     def fits(self) -> bool:
@@ -100,7 +107,10 @@ def attach(
     few, start = seen[chosen].apart(), begun[chosen]
     body, pose = _posed(actor, prior, few.only(known), start)
     found = _still_places(body, pose, few.only(unknown))
-    places = {labels[row]: place for row, place in zip(unknown, found, strict=True) if place is not None and place.fits}
+    held = _held_for_a_while(few.only(unknown), found)
+    places = {
+        labels[row]: place for row, place, loose in zip(unknown, found, held, strict=True) if place is not None and place.fits and not loose
+    }
     loose = tuple(labels[row] for row in unknown if labels[row] not in places)
     findings = (_left_out("they stay still on no bone", loose),) if loose else ()
     if not places:
@@ -140,7 +150,8 @@ def still_place(
     along = np.clip((offsets * bones).sum(axis=-1) / np.maximum((bones**2).sum(axis=-1), 1e-9), 0.0, 1.0)
     distances = np.linalg.norm(offsets - along[:, None] * bones, axis=-1)
     joint = int(np.where(spreads <= spreads.min() + AS_STILL_M, distances, np.inf).argmin())
-    return StillPlace(joint, offsets[joint], float(spreads[joint]), float(distances[joint]))
+    away = float((np.linalg.norm(local[:, joint] - offsets[joint], axis=-1) > AWAY_M).mean())
+    return StillPlace(joint, offsets[joint], float(spreads[joint]), float(distances[joint]), away)
 
 
 def _still_places(body: Body, pose: Pose, seen: Observations) -> list[StillPlace | None]:
@@ -152,6 +163,20 @@ def _still_places(body: Body, pose: Pose, seen: Observations) -> list[StillPlace
         still_place(points[:, row], sampled[:, row], positions, global_rotations, body.actor.skeleton.bones)
         for row in range(points.shape[1])
     ]
+
+
+def _held_for_a_while(seen: Observations, places: list[StillPlace | None]) -> list[bool]:
+    """Which observed markers are of an object that leaves the bone: rigid to at least two others that leave it too."""
+    leaves = [row for row, place in enumerate(places) if place is not None and place.away > MOST_AWAY]
+    points, sampled = to_array(seen.points), seen.confidence.cpu().numpy() >= 1
+    rigid: dict[int, int] = dict.fromkeys(leaves, 1)
+    for row in leaves:
+        for other in leaves:
+            both = sampled[:, row] & sampled[:, other]
+            away = np.linalg.norm(points[both, row] - points[both, other], axis=-1)
+            if other != row and len(away) >= FEWEST_SAMPLES and np.percentile(np.abs(away - np.median(away)), 90) <= RIGID_M:
+                rigid[row] += 1
+    return [rigid.get(row, 0) >= FEWEST_RIGID for row in range(len(places))]
 
 
 def _placement(places: dict[str, StillPlace]) -> Placement:

@@ -20,7 +20,7 @@ MODEL = (
     {"synthetic"},
     {"datasets", "shell"},
     {"engine"},
-    {"files", "review"},
+    {"files", "props", "review"},
     {"labelling", "pages"},
     {"feet", "proposer"},
     {"solver"},
