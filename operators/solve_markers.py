@@ -25,6 +25,7 @@ from .gather import gather_take
 from .others import show_others
 from .polls import OfTake, is_idle
 from .properties import files_of, settings_of
+from .props import apply_props
 from .session import Solve, session
 from .solve_range import join_findings, part_of, put_range, wanted_range
 from .solved import keep_solved
@@ -117,6 +118,7 @@ def _apply(scene: bpy.types.Scene, collection: bpy.types.Collection, solve: Solv
         _note_range(collection, solve.span)
     else:
         fit_body(scene, apply_pose(scene, collection, pose))
+        apply_props(scene, collection, pose.props)
         if pose.markers is not None:
             keep_solved(collection, pose.markers)
         if solve.actor is not None and solve.actor.is_file():
