@@ -176,6 +176,39 @@ class Settings:
             "motion",
         )
     )
+    lock_strength: float = _described(
+        Setting(
+            1.0,
+            "Lock Strength",
+            "How far Lock Feet goes: 1 holds a standing foot at one place, 0 lets it stand as still as its markers do, and what is between "
+            "them goes part of the way",
+            "motion",
+            high=1.0,
+            placeholder="0-1",
+        )
+    )
+    set_floor: bool = _described(
+        Setting(
+            False,
+            "Set Floor",
+            "Have the floor at the height that is given, instead of where the feet are found to stand: heels and balls stand near it only, "
+            "and are lifted as much as it is higher",
+            "motion",
+        )
+    )
+    floor: float = _described(
+        Setting(
+            0.0,
+            "Floor",
+            "The height of the floor where Set Floor is on: of the soles of the skeleton's feet as they stand in its rest pose",
+            "motion",
+            unit="mm",
+            low=-10_000.0,
+            high=10_000.0,
+            step=1.0,
+            decimals=1,
+        )
+    )
     keep_guessed: bool = _described(
         Setting(
             False,

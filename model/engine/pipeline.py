@@ -19,7 +19,7 @@ from ..core.findings import Finding
 from ..core.parallel import side_by_side, usable_cores
 from ..core.settings import Settings
 from ..core.take import BonesetterError, CleanTake, FloatArray, Take
-from ..feet.legs import hold_feet
+from ..feet.legs import Held, hold_feet
 from ..marker_sets.marker_set import MarkerSet
 from ..markers.corrections import in_order
 from ..markers.coverage import look_covered
@@ -37,6 +37,7 @@ from ..solver.options import EVERYTHING, SolverOptions
 from ..solver.sampling import as_arrays, marker_places
 from ..solver.smoothing import smoothed
 from ..solver.sticking import follow_restuck
+from .holding import Stands, asked_of_feet, unheld_of
 from .identify import Identified, identify
 from .people import everybody
 from .trajectories import Matched, MisleadingLabelsError, Trajectories, clean_markers, resettle
@@ -95,6 +96,7 @@ def solve_take(
     prior: Prior | None = None,
     marker_set: MarkerSet | None = None,
     options: SolverOptions = EVERYTHING,
+    stands: Stands | None = None,
 ) -> Solution:
     """Solve a take.
 
@@ -106,6 +108,7 @@ def solve_take(
         prior: What is known beforehand; None for the bundled one.
         marker_set: Of the take's labels; None for the bundled one that knows most of them.
         options: What the solver uses: all of it, but in a study of its parts.
+        stands: Where the user says when feet stand.
 
     Raises:
         BonesetterError: The take cannot be solved; the text says what to do.
@@ -113,7 +116,7 @@ def solve_take(
     watch = Stopwatch(progress)
 
     def solve(found: Identified, device: torch.device, *, judge: bool) -> Solution:
-        return _solve(found, settings, actor, watch, device, options, judge=judge)
+        return _solve(found, settings, actor, watch, device, options, stands, judge=judge)
 
     return _of_subject(take, settings, actor, watch, prior, marker_set, options, solve)
 
@@ -150,6 +153,7 @@ def solve_people(
     actor: Actor | None = None,
     progress: Progress | None = None,
     marker_set: MarkerSet | None = None,
+    stands: Stands | None = None,
 ) -> tuple[Solution, ...]:
     """Solve everybody in a take, see `solve_take`, and find its props, which the first solution has.
 
@@ -169,7 +173,7 @@ def solve_people(
         def part(stage: str, done: float, row: int = row) -> None:
             tell(stage, looked + (1.0 - looked) * (row + done) / len(people))
 
-        found.append(solve_take(one, settings, actor, part, marker_set=its_set))
+        found.append(solve_take(one, settings, actor, part, marker_set=its_set, stands=stands if len(people) == 1 else None))
     return with_props(take, found, settings.smooth)
 
 
@@ -275,6 +279,7 @@ def _solve(
     watch: Stopwatch,
     device: torch.device,
     options: SolverOptions,
+    stands: Stands | None,
     *,
     judge: bool,
 ) -> Solution:
@@ -299,18 +304,19 @@ def _solve(
     with watch.stage("smooth"):
         smooth = smoothed(followed, take.rate_hz, settings.smooth)
     with watch.stage("feet"):
-        pose, contacts = (
-            hold_feet(smooth, body.actor, subject.prior.pose, final.cleaned, lock=settings.lock_feet) if options.hold_feet else (smooth, ())
-        )
+        asked = asked_of_feet(settings, stands, take.frames)
+        held = hold_feet(smooth, body.actor, subject.prior.pose, final.cleaned, asked) if options.hold_feet else Held(smooth)
     with watch.stage("results"):
-        positions, rotations, markers = as_arrays(body, pose)
+        positions, rotations, markers = as_arrays(body, held.pose)
         corrections = [each.finding(take.number) for each in in_order((*matched.sides, *swaps))]
         before = (*matched.findings, *fitted.lacking, *fitted.attached, *(each.finding for each in restuck), *corrections)
         coverage = look_covered(final.cleaned, body.actor, keep_guessed=settings.keep_guessed)
         columns = {**take.file_columns, **matched.take.file_columns}
         after = (*final.cleaned.findings, *coverage.findings, *_far_off(final.cleaned, markers))
         findings = tuple(each if each in take.findings else each.called(columns) for each in (*before, *after))
-    return Solution(final.cleaned, body.actor, rotations, positions, markers, watch.seconds, contacts, findings, coverage.keyed)
+    unheld = unheld_of(smooth, body.actor, final.cleaned, coverage.keyed)
+    seen = final.cleaned, body.actor, rotations, positions, markers
+    return Solution(*seen, watch.seconds, held.contacts, findings, coverage.keyed, held.floor_m, unheld)
 
 
 def _far_off(cleaned: CleanTake, markers: FloatArray) -> tuple[Finding, ...]:

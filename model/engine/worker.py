@@ -72,7 +72,8 @@ def serve(request: dict[str, Any], answer: Answer, cancelled: Callable[[], bool]
         if "ping" in request:
             answer({"result": None})
         else:
-            answer((_fit if request.get("fit") else _solve)(request, _telling(answer, cancelled)))
+            work = _fit if request.get("fit") else _hold if request.get("hold") else _solve
+            answer(work(request, _telling(answer, cancelled)))
     except CancelledError:
         answer({"cancelled": True})
     except BonesetterError as error:
@@ -139,6 +140,19 @@ def _fit(request: dict[str, Any], progress: Callable[[str, float], None]) -> dic
     return {"result": request["out"]}
 
 
+def _hold(request: dict[str, Any], progress: Callable[[str, float], None]) -> dict[str, Any]:
+    """Hold the feet of a solved take once more."""
+    from ..actors.actor_file import read_actor
+    from ..core.settings import Settings
+    from ..files.exchange import load_unheld, save_pose
+    from .holding import hold_again
+
+    progress("feet", 0.0)
+    unheld, actor = load_unheld(Path(request["unheld"])), read_actor(Path(request["actor"]))
+    save_pose(hold_again(unheld, actor, Settings(**request.get("settings", {})), request.get("stands")), Path(request["out"]))
+    return {"result": request["out"]}
+
+
 def _solve(request: dict[str, Any], progress: Callable[[str, float], None]) -> dict[str, Any]:
     from ..actors.actor_file import read_actor
     from ..core.settings import Settings
@@ -149,7 +163,8 @@ def _solve(request: dict[str, Any], progress: Callable[[str, float], None]) -> d
     take = load_take(Path(request["take"]))
     actor = read_actor(Path(request["actor"])) if request.get("actor") else None
     marker_set = load_marker_set(Path(request["layout"])) if request.get("layout") else None
-    solutions = solve_people(take, Settings(**request.get("settings", {})), actor, progress, marker_set=marker_set)
+    settings, stands = Settings(**request.get("settings", {})), request.get("stands")
+    solutions = solve_people(take, settings, actor, progress, marker_set=marker_set, stands=stands)
     if len(solutions) == 1:
         return _written(solutions[0], request)
     return {"people": [_of_person(solution, take.name, request) for solution in solutions]}
@@ -157,11 +172,13 @@ def _solve(request: dict[str, Any], progress: Callable[[str, float], None]) -> d
 
 def _written(solution: Solution, request: dict[str, Any]) -> dict[str, Any]:
     """The answer for a solution, whose files have been written."""
-    from ..files.exchange import save_pose
+    from ..files.exchange import save_pose, save_unheld
     from ..files.output import write_outputs
     from ..rigs.production import SkeletonChoice
 
     save_pose(solution, Path(request["out"]))
+    if request.get("unheld") and solution.unheld is not None:
+        save_unheld(solution.unheld, Path(request["unheld"]))
     exports = {name: Path(path) for name, path in request.get("exports", {}).items()}
     save_actor = Path(request["save_actor"]) if request.get("save_actor") else None
     skeleton = SkeletonChoice(**request.get("skeleton", {}))
@@ -174,7 +191,7 @@ def _of_person(solution: Solution, whole: str, request: dict[str, Any]) -> dict[
     from ..files.output import of_person
 
     name = solution.clean.take.name.removeprefix(f"{whole}.")
-    own = {key: str(of_person(Path(request[key]), name)) for key in ("out", "save_actor") if request.get(key)}
+    own = {key: str(of_person(Path(request[key]), name)) for key in ("out", "save_actor", "unheld") if request.get(key)}
     exports = {kind: str(of_person(Path(path), name)) for kind, path in request.get("exports", {}).items()}
     markers = of_person(Path(request["take"]), name)
     save_take(solution.clean.take, markers)

@@ -8,7 +8,8 @@ more (hysteresis, as Canny 1986 follows edges), so that noise does not break a s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +51,7 @@ class Track:
         floor: (the sole's markers,) height of each on the floor, in metres on the take's axis; NaN where it is never slow.
         speed: (frames,) in m/s.
         height: (frames,) above the floor, in m.
+        raised: By how much the floor is higher than the markers show it, in m, as the user says.
     """
 
     sole: Sole
@@ -59,6 +61,11 @@ class Track:
     floor: FloatArray
     speed: FloatArray
     height: FloatArray
+    raised: float = 0.0
+
+    def above(self, raised: float) -> Track:
+        """The same above a floor that is higher by this, in m."""
+        return replace(self, floor=self.floor + raised, height=self.height - raised, raised=self.raised + raised)
 
     def places(self, frames: slice) -> FloatArray:
         """(frames, 3) in metres: the sole in some frames as its markers show it. A marker that is missing is where the solver puts it,
@@ -125,6 +132,30 @@ def find_contacts(track: Track, rate_hz: float) -> tuple[Contact, ...]:
         if held_last - held_first + 1 >= max(2, LEAST_STANCE_S * rate_hz):
             contacts.append(Contact(track.sole, first + held_first, first + held_last))
     return tuple(contacts)
+
+
+def as_given(soles: Sequence[Sole], contacts: Sequence[Sequence[Contact]], stands: BoolArray) -> list[tuple[Contact, ...]]:
+    """The contacts of a foot's soles where the user says when the foot stands.
+
+    Where it does not, no sole does. Where it does and no sole was found to, those go on that stand just before or after, else all of them.
+
+    Args:
+        soles: Of the foot.
+        contacts: Of each of them, as they were found.
+        stands: (frames,) whether the foot stands.
+    """
+    found = np.zeros((len(contacts), len(stands)), dtype=bool)
+    for row, stood in zip(found, contacts, strict=True):
+        for contact in stood:
+            row[contact.frames] = True
+    standing = found & stands
+    for start, end in stretches(stands & ~found.any(axis=0)).tolist():
+        beside = found[:, max(start - 1, 0)] | found[:, min(end, len(stands) - 1)]
+        standing[beside if beside.any() else slice(None), start:end] = True
+    return [
+        tuple(Contact(sole, start, end - 1) for start, end in stretches(row).tolist() if end - start > 1)
+        for sole, row in zip(soles, standing, strict=True)
+    ]
 
 
 def speeds(points: FloatArray, rate_hz: float) -> FloatArray:

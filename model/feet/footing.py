@@ -86,8 +86,18 @@ def locked_footing(tracks: Sequence[Track], contacts: Sequence[Sequence[Contact]
         free = smooth_step(_depth(~standing) / (FADE_SECONDS * rate_hz))
         moved[~standing] = faded(moved, stood, round(FADE_SECONDS * rate_hz))[~standing]
         lift = lifted(track, moved, rate_hz, up_axis) - moved
-        found.append(Footing(moved + free[:, None] * lift, LOCKED_M + (FREE_M - LOCKED_M) * free))
+        # a floor that the user set is also higher or lower than where the soles stand
+        weight = np.ones_like(free) if track.raised else free
+        found.append(Footing(moved + weight[:, None] * lift, LOCKED_M + (FREE_M - LOCKED_M) * free))
     return found
+
+
+def between(calm: Sequence[Footing], locked: Sequence[Footing], strength: float) -> list[Footing]:
+    """Part of the way from soles that are only kept calm to locked ones, 0 to 1."""
+    return [
+        Footing(one.moved + strength * (other.moved - one.moved), one.give + strength * (other.give - one.give))
+        for one, other in zip(calm, locked, strict=True)
+    ]
 
 
 def locked_places(tracks: Sequence[Track], contacts: Sequence[Sequence[Contact]]) -> dict[Contact, FloatArray]:
@@ -116,7 +126,7 @@ def locked_places(tracks: Sequence[Track], contacts: Sequence[Sequence[Contact]]
 def lifted(track: Track, moved: FloatArray, rate_hz: float, up_axis: Axis) -> FloatArray:
     """A correction (frames, 3) that also lifts a sole that is below its floor and lower than its markers are, or, where one of them is
     missing, lower than they ever are: a foot may roll lower than it stands. Samples are believed here even if they are flagged."""
-    shown = heights(track.samples, up_axis).mean(axis=1)
+    shown = heights(track.samples, up_axis).mean(axis=1) + track.raised
     # a frame or two of noise in the markers is no floor
     lowest = np.minimum(track.floor.mean(), minimum_filter1d(np.nan_to_num(shown, nan=np.inf), 5)) - SEEN_TOLERANCE_M
     lowest[np.isnan(shown)] = percentile(shown, LOWEST_PERCENTILE) - HIDDEN_TOLERANCE_M

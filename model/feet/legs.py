@@ -12,8 +12,8 @@ millimetre longer by moving the hips, not by snapping the knee.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -22,14 +22,15 @@ from torch import Tensor
 
 from ..actors.actor import Actor
 from ..actors.prior import PosePrior
+from ..core.axes import up_index, up_sign
 from ..core.parallel import each
 from ..core.skeleton import Skeleton
-from ..core.take import CleanTake
+from ..core.take import Axis, BoolArray, CleanTake, FloatArray
 from ..solver.frames import joined, windows
 from ..solver.kinematics import Body, Pose, Posed, marker_jacobian, to_array
 from ..solver.topology import ROOT_DOF
-from .contacts import Contact, Sole, find_contacts, find_soles, follow
-from .footing import Footing, calm_footing, locked_footing
+from .contacts import Contact, Sole, Track, as_given, find_contacts, find_soles, follow
+from .footing import Footing, between, calm_footing, locked_footing
 
 #: How readily the root and the joints give way, in m and rad.
 ROOT_GIVES_M, JOINTS_GIVE_RAD = 0.003, np.radians(2.0)
@@ -44,6 +45,7 @@ class Legs:
         soles: At least one, their markers among the actor's.
         rows: Of the markers of all soles among the actor's.
         columns: Of the joints' coordinates among the prior's.
+        feet: Names of their first joints.
         body: Of these alone.
     """
 
@@ -53,7 +55,10 @@ class Legs:
         marked = actor.only(self.rows)
         joints = _with_ancestors(actor.skeleton.parents, np.flatnonzero(marked.weights.any(axis=0)))
         self.columns = np.flatnonzero(np.isin(prior.joints_of, joints))
-        self.body = Body(_only_joints(marked, joints), _only_coordinates(prior, joints, self.columns), like.device, like.dtype)
+        part = _only_joints(marked, joints)
+        self.feet = tuple(dict.fromkeys(sole.foot for sole in soles))
+        self._ends = {foot: _below(part.skeleton, foot) for foot in self.feet}
+        self.body = Body(part, _only_coordinates(prior, joints, self.columns), like.device, like.dtype)
         means = np.zeros((len(self.soles), len(self.rows)))
         for row, sole in zip(means, self.soles, strict=True):
             row[self.markers_of(sole)] = 1 / len(sole.markers)
@@ -66,6 +71,16 @@ class Legs:
     def of(self, pose: Pose) -> Pose:
         """The pose of the legs alone."""
         return replace(pose, q=pose.q[:, self.columns])
+
+    def placed(self, pose: Pose, up_axis: Axis) -> tuple[Tensor, dict[str, FloatArray]]:
+        """Markers (frames, the legs' markers, 3) in metres, and {foot: (frames,) height of the lowest end of its bones}."""
+        posed = self.body.posed(pose)
+        index, sign = up_index(up_axis), up_sign(up_axis)
+        starts = posed.positions[..., index]
+        bones = torch.as_tensor(self.body.actor.skeleton.bones, dtype=starts.dtype, device=starts.device)
+        ends = starts + (posed.global_rotations[..., index, :] * bones).sum(dim=-1)
+        heights = sign * torch.stack([starts, ends], dim=-1)
+        return posed.markers, {foot: to_array(heights[:, joints].amin(dim=(1, 2))) for foot, joints in self._ends.items()}
 
     @torch.no_grad()
     def brought(self, pose: Pose, wanted: Tensor, give: Tensor, steps: int) -> Pose:
@@ -95,41 +110,84 @@ class Legs:
         return pose.stepped(step.to(pose.q.dtype))
 
 
-def hold_feet(pose: Pose, actor: Actor, prior: PosePrior, cleaned: CleanTake, *, lock: bool) -> tuple[Pose, tuple[Contact, ...]]:
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of feet.
+
+    Attributes:
+        lock: How far a sole is held at one place while it stands: 0 as still as its markers, 1 at one place.
+        floor_m: Height of the floor in metres on the take's axis; None for where feet are found to stand.
+        stands: {foot: (frames,) whether it stands}, where the user says so.
+    """
+
+    lock: float = 0.0
+    floor_m: float | None = None
+    stands: Mapping[str, BoolArray] = field(default_factory=dict[str, BoolArray])
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """Poses whose feet are held.
+
+    Attributes:
+        pose: Of every frame.
+        contacts: When each sole stands.
+        floor_m: Where feet are found to stand, in metres on the take's axis: the height of the lowest end of their bones; None where none
+            does.
+    """
+
+    pose: Pose
+    contacts: tuple[Contact, ...] = ()
+    floor_m: float | None = None
+
+
+def hold_feet(pose: Pose, actor: Actor, prior: PosePrior, cleaned: CleanTake, asked: Asked = Asked()) -> Held:
     """Poses whose feet are still while their markers say that they stand, and not below the floor where their markers are not.
+
+    Nothing changes where no foot bears a marker.
 
     Args:
         pose: Of every frame.
         actor: Whose legs.
         prior: Whose coordinates the pose has.
         cleaned: The take's markers, those of the actor.
-        lock: Hold each sole at one place while it stands.
-
-    Returns:
-        The poses, and when each sole stands; nothing changes where no foot bears a marker.
+        asked: How the feet are to be held.
     """
     soles = find_soles(actor)
     if not soles or pose.frames < 2:
-        return pose, ()
+        return Held(pose)
     legs = Legs(actor, soles, prior, pose.q)
     of_legs = legs.of(pose)
     # window by window, so that memory stays small however long the take is
     spans = [window.frames for window in windows(pose.frames)]
-    solved = torch.cat(list(each(lambda span: legs.body.posed(of_legs[span]).markers, spans)))
-    contacts, footings = _footings(legs, cleaned, to_array(solved), lock=lock)
+    up_axis = cleaned.take.up_axis
+    parts = list(each(lambda span: legs.placed(of_legs[span], up_axis), spans))
+    solved = torch.cat([markers for markers, _ in parts])
+    lowest = {foot: np.concatenate([low[foot] for _, low in parts]) for foot in legs.feet}
+    contacts, footings, floor_m = _footings(legs, cleaned, to_array(solved), lowest, asked)
     moved, give = (
         torch.as_tensor(np.stack(values, axis=1), dtype=solved.dtype, device=solved.device)
         for values in ([one.moved for one in footings], [one.give for one in footings])
     )
-    wanted, steps = legs.means @ solved + moved, LOCK_STEPS if lock else STEPS
+    wanted, steps = legs.means @ solved + moved, LOCK_STEPS if asked.lock > 0 else STEPS
     held = joined(list(each(lambda span: legs.brought(of_legs[span], wanted[span], give[span], steps), spans)))
     q = pose.q.clone()
     q[:, torch.as_tensor(legs.columns, device=q.device)] = held.q
-    return Pose(held.root, pose.turn, q), contacts
+    return Held(Pose(held.root, pose.turn, q), contacts, floor_m)
 
 
-def _footings(legs: Legs, cleaned: CleanTake, solved: NDArray[np.floating], *, lock: bool) -> tuple[tuple[Contact, ...], list[Footing]]:
-    """When each sole stands, and where each belongs; `solved` (frames, the legs' markers, 3) in metres."""
+def _footings(
+    legs: Legs, cleaned: CleanTake, solved: NDArray[np.floating], lowest: Mapping[str, FloatArray], asked: Asked
+) -> tuple[tuple[Contact, ...], list[Footing], float | None]:
+    """When each sole stands, where each belongs, and the floor.
+
+    Args:
+        legs: With their soles.
+        cleaned: The take's markers.
+        solved: (frames, the legs' markers, 3) in metres.
+        lowest: {foot: (frames,) height in metres of the lowest end of its bones}.
+        asked: How the feet are to be held.
+    """
     rate_hz, up_axis = cleaned.take.rate_hz, cleaned.take.up_axis
     tracks = []
     for sole in legs.soles:
@@ -137,13 +195,44 @@ def _footings(legs: Legs, cleaned: CleanTake, solved: NDArray[np.floating], *, l
         samples, trusted = cleaned.take.positions[:, rows], cleaned.trusted[:, rows]
         tracks.append(follow(sole, samples, trusted, solved[:, legs.markers_of(sole)], rate_hz, up_axis))
     contacts = [find_contacts(track, rate_hz) for track in tracks]
+    floor_m = _floor(contacts, lowest)
+    if asked.floor_m is not None and floor_m is not None:
+        tracks = [track.above(asked.floor_m - floor_m) for track in tracks]
+        contacts = [find_contacts(track, rate_hz) for track in tracks]
     footings: list[Footing] = []
-    for foot in dict.fromkeys(sole.foot for sole in legs.soles):
+    for foot in legs.feet:
         # the soles of a foot follow on one another
         own = [row for row, sole in enumerate(legs.soles) if sole.foot == foot]
-        footing = locked_footing if lock else calm_footing
-        footings += footing([tracks[row] for row in own], [contacts[row] for row in own], rate_hz, up_axis)
-    return tuple(contact for stood in contacts for contact in stood), footings
+        if foot in asked.stands:
+            given = as_given([legs.soles[row] for row in own], [contacts[row] for row in own], asked.stands[foot])
+            for row, stood in zip(own, given, strict=True):
+                contacts[row] = stood
+        footings += _footing([tracks[row] for row in own], [contacts[row] for row in own], rate_hz, up_axis, asked.lock)
+    return tuple(contact for stood in contacts for contact in stood), footings, floor_m
+
+
+def _footing(tracks: list[Track], contacts: list[tuple[Contact, ...]], rate_hz: float, up_axis: Axis, lock: float) -> list[Footing]:
+    """Where the soles of one foot belong."""
+    if lock <= 0:
+        return calm_footing(tracks, contacts, rate_hz, up_axis)
+    locked = locked_footing(tracks, contacts, rate_hz, up_axis)
+    return locked if lock >= 1 else between(calm_footing(tracks, contacts, rate_hz, up_axis), locked, lock)
+
+
+def _floor(contacts: Sequence[Sequence[Contact]], lowest: Mapping[str, FloatArray]) -> float | None:
+    """The height in metres at which the lowest ends of the feet's bones are while balls stand, or heels where no ball ever does."""
+    stood = [contact for one in contacts for contact in one]
+    told = [contact for contact in stood if contact.sole.part != "heel"] or stood
+    return float(np.median(np.concatenate([lowest[contact.sole.foot][contact.frames] for contact in told]))) if told else None
+
+
+def _below(skeleton: Skeleton, joint: str) -> list[int]:
+    """A joint and all that hang on it."""
+    found = {skeleton.joints.index(joint)}
+    for row, parent in enumerate(skeleton.parents):
+        if parent in found:
+            found.add(row)
+    return sorted(found)
 
 
 def _with_ancestors(parents: tuple[int, ...], joints: Iterable[int]) -> list[int]:

@@ -16,8 +16,10 @@ from ..core.axes import AXES
 from ..core.findings import Finding, finding_of
 from ..core.skeleton import Skeleton
 from ..core.take import Axis, BonesetterError, BoolArray, FloatArray, Take
+from ..feet.contacts import find_soles
 from ..result.solution import Solution
 from ..result.solved import SolvedMarkers, SolvedProp, Stance
+from ..result.unheld import Unheld
 from ..storage.arrays import FLAGS, NUMBERS, TEXT, WHOLE_NUMBERS, read_arrays
 from ..storage.atomic import replacing
 from .npz import prop_arrays
@@ -51,6 +53,20 @@ POSE = {
     "prop_positions": (NUMBERS, ("P", "F", 3)),
     "prop_rotations": (NUMBERS, ("P", "F", 4)),
     "prop_keyed": (FLAGS, ("P", "F")),
+    "feet": (TEXT, ("M",)),
+    "floor_m": (NUMBERS, ()),
+}
+UNHELD = {
+    "root": (NUMBERS, ("F", 3)),
+    "turn": (NUMBERS, ("F", 3, 3)),
+    "q": (NUMBERS, ("F", "C")),
+    "rows": (WHOLE_NUMBERS, ("R",)),
+    "samples": (NUMBERS, ("F", "R", 3)),
+    "trusted": (FLAGS, ("F", "R")),
+    "rate_hz": (NUMBERS, ()),
+    "up_axis": (TEXT, ()),
+    "origins": (TEXT, ("L",)),
+    "keyed": (FLAGS, ("F", "J")),
 }
 
 
@@ -140,6 +156,8 @@ def save_pose(solution: Solution, path: Path) -> None:
         places=solution.markers_model.astype(np.float32),
         stances=np.array([json.dumps(asdict(each)) for each in _stances(solution)], dtype=str),
         **{**prop_arrays(solution.props, len(solution.rotations)), "props": np.array(_described(solution), dtype=str)},
+        feet=np.array(list(dict.fromkeys(sole.foot for sole in find_soles(solution.actor))), dtype=str),
+        floor_m=np.nan if solution.floor_m is None else solution.floor_m,
     )
 
 
@@ -169,8 +187,31 @@ def load_pose(path: Path) -> SolvedPose:
         )
     except (ValueError, TypeError) as error:
         raise _unreadable(path, ValueError(error)) from error
-    markers = SolvedMarkers(tuple(str(label) for label in arrays["labels"]), arrays["places"], stances)
+    feet = tuple(str(foot) for foot in arrays["feet"])
+    floor_m = float(arrays["floor_m"])
+    labels = tuple(str(label) for label in arrays["labels"])
+    markers = SolvedMarkers(labels, arrays["places"], stances, feet, floor_m if np.isfinite(floor_m) else None)
     return SolvedPose(skeleton, arrays["rotations"], arrays["positions"], arrays["keyed"], markers, props)
+
+
+def save_unheld(unheld: Unheld, path: Path) -> None:
+    """Write a take before its feet were held."""
+    arrays = {name: getattr(unheld, name) for name in UNHELD}
+    arrays["samples"] = unheld.samples.astype(np.float32)
+    arrays["origins"] = np.array(unheld.origins, dtype=str)
+    _write(path, **arrays)
+
+
+def load_unheld(path: Path) -> Unheld:
+    """What `save_unheld` wrote.
+
+    Raises:
+        BonesetterError: The file is missing or damaged.
+    """
+    arrays: dict[str, Any] = dict(_read(path, UNHELD))
+    arrays["rate_hz"], arrays["up_axis"] = float(arrays["rate_hz"]), _axis(str(arrays["up_axis"]))
+    arrays["origins"] = tuple(str(label) for label in arrays["origins"])
+    return Unheld(**arrays)
 
 
 def _finding(path: Path, document: str) -> Finding:

@@ -46,8 +46,8 @@ def build_report(solution: Solution, seconds: Mapping[str, float]) -> dict[str, 
         where there is no such sample), `marker_sigma_mm` {label: standard deviation, root mean square of the three axes}, how sure the
         actor is of its markers' places, the least sure first, without those of which it says nothing, `flagged` {label: {reason:
         samples}}, `contacts` {foot: {sole: {`spans`, `seconds`, `frames` [[first, last], ...]}}}, how often, how long and when each
-        stands, `findings` [{`kind`, `text`, `labels`, `bones`, `frames` [[first, last], ...], `numbers`, `columns`}] (see `Finding`), and
-        `warnings`, the findings in sentences.
+        stands, `floor_mm`, where (None where none does), `findings` [{`kind`, `text`, `labels`, `bones`, `frames` [[first, last], ...],
+        `numbers`, `columns`}] (see `Finding`), and `warnings`, the findings in sentences.
     """
     take = solution.clean.take
     return {
@@ -60,6 +60,7 @@ def build_report(solution: Solution, seconds: Mapping[str, float]) -> dict[str, 
         "marker_sigma_mm": _marker_sigma_mm(solution.actor),
         "flagged": {label: dict(counts) for label, counts in solution.clean.flagged.items()},
         "contacts": _contacts(solution),
+        "floor_mm": None if solution.floor_m is None else round(1000 * solution.floor_m, 2),
         "findings": [each.document(take.number) for each in solution.findings],
         "warnings": solution.warnings,
     }

@@ -12,6 +12,7 @@ from ..core.findings import Finding, sentences
 from ..core.take import BoolArray, CleanTake, FloatArray
 from .contacts import Contact
 from .prop import Prop
+from .unheld import Unheld
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +31,8 @@ class Solution:
         findings: What the user should know, from the reading of the file to the last stage.
         keyed: (frames, joints) whether markers tell of the joint's pose, so that it gets a key; None where all do.
         props: Objects in the take that markers sit on and nobody wears; of several people's take the first person's solution has them.
+        floor_m: Where feet are found to stand, in metres on the take's axis; None where none does.
+        unheld: The take before its feet were held; None where they were not.
     """
 
     clean: CleanTake
@@ -42,6 +45,8 @@ class Solution:
     findings: tuple[Finding, ...] = ()
     keyed: BoolArray | None = None
     props: tuple[Prop, ...] = ()
+    floor_m: float | None = None
+    unheld: Unheld | None = None
 
     def held(self) -> Solution:
         """With every guessed pose replaced by the joint's last known one, before that by its first: for formats that key every frame.

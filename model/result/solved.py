@@ -32,11 +32,15 @@ class SolvedMarkers:
         labels: As the file calls them.
         places: (frames, labels, 3) in metres on the take's own axes, for every frame.
         stances: When the feet stand.
+        feet: Names of the first joints of all feet that bear markers.
+        floor_m: Where they are found to stand, in metres on the take's up axis; None where none does.
     """
 
     labels: tuple[str, ...]
     places: FloatArray
     stances: tuple[Stance, ...] = ()
+    feet: tuple[str, ...] = ()
+    floor_m: float | None = None
 
 
 @dataclass(frozen=True, eq=False)

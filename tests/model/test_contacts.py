@@ -10,8 +10,8 @@ from model.actors.actor import Actor
 from model.actors.prior import bundled
 from model.core.skeleton import Skeleton
 from model.core.take import Axis, FloatArray
-from model.feet.contacts import find_contacts, find_soles, follow
-from model.result.contacts import Sole
+from model.feet.contacts import as_given, find_contacts, find_soles, follow
+from model.result.contacts import Contact, Sole
 
 RATE = 120.0
 SOLE = Sole("LeftFoot", "heel", (0,))
@@ -103,3 +103,18 @@ def test_soles_of_any_hierarchy_and_of_few_markers():
     actor = Actor(skeleton, ("a", "b", "c"), (3, 3, 7), np.array([[0, 0, -0.05], [0, 0, 0.02], [0, 0, 0]]))
     assert find_soles(actor) == (Sole("ankle_l", "foot", (0, 1)),)
     assert find_soles(replace(actor.only([2]))) == ()
+
+
+def test_the_user_says_when_a_foot_stands():
+    heel, ball = Sole("F", "heel", (0,)), Sole("F", "ball", (1,))
+    found = [(Contact(heel, 10, 20),), (Contact(ball, 15, 30),)]
+    stands = np.zeros(100, dtype=bool)
+    stands[10:31] = True
+    assert as_given((heel, ball), found, stands) == found, "as it was found"
+    # shorter, longer, and once more
+    stands[28:31], stands[5:10], stands[60:70] = False, True, True
+    heels, balls = as_given((heel, ball), found, stands)
+    assert heels == (Contact(heel, 5, 20), Contact(heel, 60, 69)), "what stands next to it goes on; far from any all soles stand"
+    assert balls == (Contact(ball, 15, 27), Contact(ball, 60, 69))
+    assert as_given((heel, ball), [(), ()], stands)[1][-1] == Contact(ball, 60, 69)
+    assert as_given((heel, ball), found, np.zeros(100, dtype=bool)) == [(), ()]

@@ -94,6 +94,7 @@ def test_the_report_has_exactly_its_keys(solved: Solve) -> None:
         "marker_sigma_mm",
         "flagged",
         "contacts",
+        "floor_mm",
         "findings",
         "warnings",
     ]

@@ -16,9 +16,11 @@ from model.core.rotations import unitquat_to_rotmat
 from model.core.settings import Settings
 from model.core.take import BonesetterError, Take
 from model.datasets.lab_takes import read_lab_take
+from model.engine.holding import hold_again
 from model.engine.pipeline import find_device, fit_actor, solve_take
 from model.files.asf_amc import ASF_TO_C3D
 from model.files.c3d import read_c3d
+from model.files.exchange import load_unheld, save_unheld
 from model.marker_sets.marker_set import load_marker_set
 from model.result.report import build_report
 from model.solver import frames as runs
@@ -275,3 +277,20 @@ def test_an_actor_that_is_fitted_alone_is_that_of_the_solve(solution, synthetic)
     assert actor.labels == solution.actor.labels
     assert parts == sorted(parts)
     assert parts[-1] <= 1
+
+
+def test_feet_are_held_again_without_a_solve(solution, synthetic, tmp_path):
+    write_actor(solution.actor, tmp_path / "actor.json")
+    save_unheld(solution.unheld, tmp_path / "unheld.npz")
+    actor, unheld = read_actor(tmp_path / "actor.json"), load_unheld(tmp_path / "unheld.npz")
+    again = hold_again(unheld, actor, Settings())
+    assert again.contacts == solution.contacts
+    np.testing.assert_allclose(again.positions, solution.positions, atol=2e-5)
+    np.testing.assert_allclose(again.rotations, solution.rotations, atol=2e-5)
+    assert again.floor_m == pytest.approx(solution.floor_m, abs=1e-5)
+    foot = solution.contacts[0].sole.foot
+    stands = {foot: [[30, 60]]}
+    given, solved = hold_again(unheld, actor, Settings(), stands), solve_take(synthetic.take, Settings(), stands=stands)
+    assert given.contacts == solved.contacts
+    assert {(each.first, each.last) for each in given.contacts if each.sole.foot == foot} <= {(first, 60) for first in range(30, 60)}
+    np.testing.assert_allclose(given.positions, solved.positions, atol=2e-5)
