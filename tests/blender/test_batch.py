@@ -16,10 +16,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 REPORT = [
     "contacts",
-    "floor_mm",
     "findings",
     "first_frame",
     "flagged",
+    "floor_mm",
     "frame_step",
     "frames",
     "marker_residual_mm",
