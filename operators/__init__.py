@@ -18,6 +18,7 @@ from .check_engine import BONESETTER_OT_check_engine
 from .choose_take import BONESETTER_MT_takes, BONESETTER_OT_choose_take
 from .export import BONESETTER_OT_export_motion
 from .findings import BONESETTER_OT_show_finding
+from .hold_feet import CLASSES as FEET
 from .import_c3d import BONESETTER_FH_c3d, BONESETTER_OT_import_again, BONESETTER_OT_import_c3d, draw_menu
 from .install_solver import BONESETTER_OT_cancel_install, BONESETTER_OT_install_solver, BONESETTER_OT_remove_solver
 from .solve_all import BONESETTER_OT_solve_all
@@ -33,6 +34,7 @@ CLASSES = (
     BONESETTER_OT_solve_range,
     BONESETTER_OT_solve_all,
     *ACTORS,
+    *FEET,
     BONESETTER_OT_apply_to_rig,
     BONESETTER_OT_recognise_rig,
     BONESETTER_OT_save_bone_map,

@@ -17,6 +17,7 @@ from typing import Any
 import bpy
 import numpy as np
 
+from ..model.core.settings import SETTINGS
 from .keyframes import bound_channelbag
 from .properties import files_of, settings_of
 from .session import Digest, session
@@ -44,7 +45,8 @@ def out_of_date(collection: bpy.types.Collection) -> str:
         if take.solved_ranges:
             return f"Markers were changed since the whole take was solved; frames {take.solved_ranges} were solved again."
         return "Markers were changed since: solve again."
-    if take.solved_settings and take.solved_settings != _settings(collection):
+    # an older version knew fewer settings
+    if take.solved_settings and _usual() | json.loads(take.solved_settings) != json.loads(_settings(collection)):
         return "Settings were changed since: solve again."
     return ""
 
@@ -102,6 +104,10 @@ def unregister() -> None:
         if one in handlers:
             handlers.remove(one)
     session.digests.clear()
+
+
+def _usual() -> dict[str, Any]:
+    return {name: setting.default for name, setting in SETTINGS.items()}
 
 
 def _settings(collection: bpy.types.Collection) -> str:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from math import isfinite
 from typing import Any
 
@@ -116,6 +116,9 @@ class BONESETTER_PG_take(bpy.types.PropertyGroup):
     solved_settings: StringProperty(description="The settings that the result was made with")
     rig: PointerProperty(type=BONESETTER_PG_rig)
     solved_actor: StringProperty(description="The actor of the last solve, as in an actor's file: ranges are solved with it")
+    contacts_given: StringProperty(description="Feet whose contacts are the user's, one a line")
+    has_floor: BoolProperty()
+    floor_mm: FloatProperty(description="Height at which the lowest ends of the feet's bones are while they stand")
     solved_ranges: StringProperty(description="Ranges of frames that were solved again since the whole take was")
     solved_keys: StringProperty(description="A digest of each bone's keys as they were written")
     seconds: FloatProperty(name="Seconds", description="Time from the press of the button to the keyframes")
@@ -171,12 +174,13 @@ class BONESETTER_PG_scene(bpy.types.PropertyGroup):
     )
 
 
-def property_of(setting: Setting) -> Any:
-    """Blender's property for a setting."""
+def property_of(setting: Setting, update: Callable[[Any, bpy.types.Context], None] | None = None) -> Any:
+    """Blender's property for a setting, and what it calls where that is changed."""
     told: dict[str, Any] = {
         "name": f"{setting.label} ({setting.unit})" if setting.unit else setting.label,
         "description": setting.help,
         "default": setting.default,
+        "update": update,
     }
     if setting.kind is bool:
         return BoolProperty(**told)
@@ -226,8 +230,17 @@ def _skeleton_properties(kind: str) -> dict[str, Any]:
 BONESETTER_PG_scene.__annotations__ |= _skeleton_properties("production")
 BONESETTER_PG_take.__annotations__ |= _skeleton_properties("cmu")
 
+
+def _begin_at_found_floor(properties: Any, _context: bpy.types.Context) -> None:
+    """A floor that is set begins where it was found."""
+    if properties.set_floor and properties.floor == 0 and getattr(properties, "has_floor", False):
+        properties.floor = properties.floor_mm
+
+
+#: What Blender calls where a setting is changed, by its name.
+UPDATES = {"set_floor": _begin_at_found_floor}
 for _group in (BONESETTER_PG_scene, BONESETTER_PG_take):
-    _group.__annotations__ |= {name: property_of(setting) for name, setting in SHOWN.items()}
+    _group.__annotations__ |= {name: property_of(setting, UPDATES.get(name)) for name, setting in SHOWN.items()}
     _group.__annotations__ |= {
         name: StringProperty(name=label, description=said, subtype="FILE_PATH") for name, (label, said) in FILES.items()
     }

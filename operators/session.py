@@ -53,6 +53,8 @@ class Solve:
         span: First and last sample of a range that is solved again; None for the whole take.
         actor: Where the engine writes the actor.
         number, count: Which of how many takes that are solved in one go.
+        unheld: Where the engine writes the take before its feet were held.
+        given: Feet whose contacts are the user's.
     """
 
     take: int
@@ -65,6 +67,8 @@ class Solve:
     actor: Path | None = None
     number: int = 1
     count: int = 1
+    unheld: Path | None = None
+    given: tuple[str, ...] = ()
 
     @property
     def stage(self) -> str:

@@ -19,6 +19,7 @@ from .actors import write_kept
 from .armature import apply_pose, keep_edited
 from .body import fit_body
 from .empties import ImportOptions, build_people
+from .feet import UNHELD, given_stands, keep_unheld, key_contacts, note_given, rekey_contacts
 from .findings import keep_findings
 from .freshness import note_solved
 from .gather import gather_take
@@ -27,7 +28,7 @@ from .polls import OfTake, is_idle
 from .properties import files_of, settings_of
 from .props import apply_props
 from .session import Solve, session
-from .solve_range import join_findings, part_of, put_range, wanted_range
+from .solve_range import join_findings, part_of, put_range, start_of, wanted_range
 from .solved import keep_solved
 from .solver_python import engine_python, is_lacking
 from .takes import active_take, find_take, people_with, timing_of
@@ -66,9 +67,13 @@ def begin(
     # of several takes that are solved in one go none may overwrite another's
     source, result = (folder / f"{name}-{collection.session_uid}.npz" for name in ("take", "pose"))
     known = folder / f"actor-{collection.session_uid}.json"
+    stands, unheld = given_stands(collection), None
     if span is None:
         save_actor = Path(files.setdefault("save_actor", str(known)))
+        files["unheld"] = str(unheld := folder / f"unheld-{collection.session_uid}.npz")
     else:
+        begin_at = start_of(collection, span)
+        stands = {foot: [[first - begin_at, last - begin_at] for first, last in spans] for foot, spans in stands.items()}
         take, save_actor = part_of(take, span), None
         known.write_text(collection.bonesetter.solved_actor, encoding="utf-8")
         files["actor"] = str(known)
@@ -76,8 +81,10 @@ def begin(
     if (kept := collection.bonesetter.kept_actor) is not None:
         files.setdefault("actor", write_kept(kept, folder))
     request = {"take": str(source), "out": str(result), "settings": asdict(settings or settings_of(collection))}
-    job = session.engine.submit(engine_python(), {**request, **files_of(collection), **files})
-    return Solve(collection.session_uid, collection.name, job, result, began, collection.bonesetter.armature is None, span, save_actor)
+    job = session.engine.submit(engine_python(), {**request, **files_of(collection), **files, "stands": stands})
+    first = collection.bonesetter.armature is None
+    uid, name = collection.session_uid, collection.name
+    return Solve(uid, name, job, result, began, first, span, save_actor, unheld=unheld, given=tuple(stands))
 
 
 def finish(scene: bpy.types.Scene, solve: Solve) -> list[Solved]:
@@ -99,7 +106,7 @@ def finish(scene: bpy.types.Scene, solve: Solve) -> list[Solved]:
     takes = [load_take(Path(one["take"])) for one in people]
     made = build_people(scene, takes, timing, ImportOptions(), Path(source.path))
     # the actor's file is one, and they are several
-    own = replace(solve, actor=None)
+    own = replace(solve, actor=None, unheld=None, given=())
     return [(one, _apply(scene, one, own, said)) for one, said in zip(made, people, strict=True)]
 
 
@@ -112,8 +119,12 @@ def _apply(scene: bpy.types.Scene, collection: bpy.types.Collection, solve: Solv
         report["findings"].append(Finding("edited pose", said).document(int))
         report["warnings"].append(said)
     collection.bonesetter.seconds = time.perf_counter() - solve.began
+    note_given(collection, solve.given)
     if solve.span is not None:
         put_range(scene, collection, pose, solve.span)
+        # it is of the whole take as it was before
+        collection.pop(UNHELD, None)
+        rekey_contacts(collection, solve.given)
         join_findings(collection, report["findings"], solve.span)
         _note_range(collection, solve.span)
     else:
@@ -121,6 +132,9 @@ def _apply(scene: bpy.types.Scene, collection: bpy.types.Collection, solve: Solv
         apply_props(scene, collection, pose.props)
         if pose.markers is not None:
             keep_solved(collection, pose.markers)
+        key_contacts(collection, pose)
+        if solve.unheld is not None:
+            keep_unheld(collection, solve.unheld)
         if solve.actor is not None and solve.actor.is_file():
             collection.bonesetter.solved_actor = solve.actor.read_text(encoding="utf-8")
         _keep_report(collection, report)

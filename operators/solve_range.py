@@ -65,7 +65,7 @@ def put_range(scene: bpy.types.Scene, collection: bpy.types.Collection, pose: So
     timing, (first, last) = timing_of(collection), span
     joints, locations, rotations = values
     moved, turned = bone_channels(armature, pose, space_of(collection, scene))
-    inner = slice(first - _start(collection, span), last - _start(collection, span) + 1)
+    inner = slice(first - start_of(collection, span), last - start_of(collection, span) + 1)
     part = weights(last - first + 1, collection.bonesetter.rate_hz, first == 0, last == timing.samples - 1)
     stretch = slice(first, last + 1)
     locations[stretch] = blended(locations[stretch], moved[inner], part)
@@ -94,7 +94,7 @@ def join_findings(collection: bpy.types.Collection, documents: list[Mapping[str,
     keep_findings(collection, [*kept, *(each for each in new if any(end >= first and start <= last for start, end in each["frames"]))])
 
 
-def _start(collection: bpy.types.Collection, span: Span) -> int:
+def start_of(collection: bpy.types.Collection, span: Span) -> int:
     """The first sample of what the engine was given."""
     return surroundings(*span, timing_of(collection).samples, collection.bonesetter.rate_hz)[0]
 
@@ -119,7 +119,7 @@ def _join_markers(collection: bpy.types.Collection, pose: SolvedPose, span: Span
     old, new = solved_of(collection), pose.markers
     if old is None or new is None:
         return
-    (first, last), start = span, _start(collection, span)
+    (first, last), start = span, start_of(collection, span)
     places = old.places.copy()
     for column, label in enumerate(old.labels):
         if label in new.labels:

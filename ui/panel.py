@@ -10,6 +10,7 @@ import bpy
 from ..model.result.report import judged
 from ..operators.body import body_of
 from ..operators.freshness import out_of_date
+from ..operators.hold_feet import OF_FEET
 from ..operators.properties import FILES, SHOWN, SKELETON
 from ..operators.session import IMPORT, session
 from ..operators.takes import active_take, people_with, takes_of
@@ -126,7 +127,7 @@ class BONESETTER_PT_solve(Sidebar, bpy.types.Panel):
         settings.enabled = solve is None
         owner: Any = active_take(context) or context.scene
         for name, setting in SHOWN.items():
-            if setting.group == "motion":
+            if setting.group == "motion" and name not in OF_FEET:
                 settings.prop(owner.bonesetter, name)
         settings.prop(owner.bonesetter, "layout", text="", placeholder=FILES["layout"][0])
         _draw_skeleton(settings, owner.bonesetter)

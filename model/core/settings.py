@@ -200,7 +200,8 @@ class Settings:
         Setting(
             0.0,
             "Floor",
-            "The height of the floor where Set Floor is on: of the soles of the skeleton's feet as they stand in its rest pose",
+            "The height of the floor where Set Floor is on, measured as a solve tells where it finds it: of the lowest ends of the bones "
+            "of feet that stand",
             "motion",
             unit="mm",
             low=-10_000.0,

@@ -70,7 +70,7 @@ def test_hand_made_keys_stay_on_top_of_every_solve(ext, solved, rotation):
     np.testing.assert_allclose(rotation("head", 60), edited, atol=1e-4)
     np.testing.assert_allclose(rotation("head", 30), second, atol=1e-4)
     np.testing.assert_allclose(rotation("head", 100), apart[100], atol=1e-4)
-    assert len(bpy.data.actions) == 3, "markers, solved pose, layer"
+    assert len(bpy.data.actions) == 4, "markers, solved pose, layer, contacts"
 
 
 def test_all_that_can_be_keyed_by_hand_is_kept(ext, solved, rotation):
