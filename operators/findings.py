@@ -64,16 +64,30 @@ def keep_findings(collection: bpy.types.Collection, documents: Iterable[Mapping[
     kept = collection.bonesetter.findings
     before = [] if read else [json.loads(item.document) for item in kept if item.read]
     kept.clear()
-    for document in before:
-        _add(kept, document).read = True
-    for document in documents:
-        if document not in before:
-            _add(kept, document).read = read
+    for document in joined([*before, *documents]):
+        _add(kept, document).read = read or any(_same(document, each) for each in before)
     session.listing = True
     try:
         collection.bonesetter.finding = min(collection.bonesetter.finding, max(0, len(kept) - 1))
     finally:
         session.listing = False
+
+
+def joined(documents: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Findings that say the same of the same as one, of all of their frames."""
+    found: list[Mapping[str, Any]] = []
+    for document in documents:
+        row = next((row for row, each in enumerate(found) if _same(each, document)), None)
+        if row is None:
+            found.append(document)
+        else:
+            frames = sorted({tuple(span) for each in (found[row], document) for span in each["frames"]})
+            found[row] = {**found[row], "frames": [list(span) for span in frames]}
+    return found
+
+
+def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return all(one[part] == other[part] for part in ("kind", "text", "labels", "bones"))
 
 
 def findings_of_file(collection: bpy.types.Collection) -> tuple[Finding, ...]:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from pathlib import Path
 
 import bpy
@@ -77,3 +79,14 @@ def test_show_selects_markers_that_the_file_calls_otherwise(ext, load, make_take
         assert {one.name.partition(".")[0] for one in context.view_layer.objects.selected} == names
     assert [item.somewhere for item in take.bonesetter.findings] == [True, True, False]
     assert take.bonesetter.findings[0].name == "RSK1 (LR-SK1) and RSK2 (LR_SK2) were exchanged."
+
+
+def test_findings_that_say_the_same_are_one_row(ext, load, make_take, finding):
+    take = load(make_take())
+    keep = ext("operators.findings").keep_findings
+    one = finding("unseen", "No marker tells of the left hand.", bones=("LeftHand",), frames=((1, 4),))
+    again, other = dataclasses.replace(one, frames=((9, 12), (1, 4))), dataclasses.replace(one, bones=("RightHand",))
+    keep(take, [each.document(int) for each in (one, again, other)])
+    (left, right) = (json.loads(item.document) for item in take.bonesetter.findings)
+    assert (left["bones"], left["frames"]) == (["LeftHand"], [[1, 4], [9, 12]])
+    assert right["bones"] == ["RightHand"]
