@@ -7,8 +7,10 @@ import math
 from collections.abc import Iterator
 
 import bpy
+from bpy_extras.view3d_utils import region_2d_to_location_3d
 
-from .takes import choose_take, markers, timing_of
+from ..model.review.strip_size import MARGIN, MOST_PART, strip_height
+from .takes import active_take, choose_take, markers, timing_of
 
 
 def show_markers(context: bpy.types.Context, takes: list[bpy.types.Collection]) -> None:
@@ -53,6 +55,34 @@ def frame_selected(context: bpy.types.Context) -> None:
     for area, region in _regions(context, "VIEW_3D"):
         with context.temp_override(window=context.window, area=area, region=region):
             bpy.ops.view3d.view_selected()
+        if (covered := _covered(context, region)) > 0:
+            _above(region, area.spaces.active.region_3d, covered)
+
+
+def _covered(context: bpy.types.Context, region: bpy.types.Region) -> float:
+    """Pixels at the lower edge of a viewport that the strip of the active take hides, with room for what a solve adds; 0 without one."""
+    # not above: reviews know settings, whose changes show takes
+    from .review import review_of
+
+    options, take = context.scene.bonesetter, active_take(context)
+    review = review_of(context.scene, take) if take is not None and options.show_overlay and options.show_strip else None
+    if review is None:
+        return 0.0
+    both_feet = 2
+    height = (strip_height(len(review.rows) + both_feet, curves=True) + 2 * MARGIN) * context.preferences.system.ui_scale
+    return height if height <= MOST_PART * region.height else 0.0
+
+
+def _above(region: bpy.types.Region, view: bpy.types.RegionView3D, covered: float) -> None:
+    """Have what fills a view fill the part of it above so many pixels."""
+    view.view_distance *= region.height / (region.height - covered)
+    view.update()
+    middle = (0.5 * region.width, 0.5 * region.height)
+    here, lower = (
+        region_2d_to_location_3d(region, view, (middle[0], middle[1] - down), view.view_location) for down in (0.0, 0.5 * covered)
+    )
+    view.view_location += lower - here
+    view.update()
 
 
 def frame_timelines(context: bpy.types.Context) -> None:

@@ -14,7 +14,7 @@ from .sidebar import Sidebar
 class BONESETTER_PT_repair(Sidebar, bpy.types.Panel):
     bl_label = "Repair Markers"
     bl_parent_id = "BONESETTER_PT_main"
-    bl_order = 50
+    bl_order = 42
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

@@ -17,13 +17,14 @@ from gpu_extras.batch import batch_for_shader
 from ...model.result.solved import Stance
 from ...model.review.states import State
 from ...model.review.strip import Row, columns, highest, runs, worst
+from ...model.review.strip_size import CURVES, GAP, MARGIN, MOST_PART, ROW, strip_height
 from ...operators.review import Review
 from ...operators.translation import translated
 from .colours import palette_of
 from .shown import active_review, selected_rows, shown_takes, wanted
 
-#: Pixels at the interface's usual size: of a row, between rows, of the curves, of the names, and around all.
-ROW, GAP, CURVES, NAMES_WIDTH, MARGIN = 11, 2, 28, 78, 8
+#: Pixels at the interface's usual size: of the rows' names.
+NAMES_WIDTH = 78
 #: More markers than this that are selected have no rows of their own.
 MOST_ROWS = 10
 #: The top of the residual's curve, in m.
@@ -95,14 +96,14 @@ def bars(context: bpy.types.Context) -> Bars | None:
     stances = review.solved.stances if review.solved is not None else ()
     feet = tuple(sorted({stance.foot for stance in stances}))
     curves = review.solved is not None
-    height = (2 * GAP + (len(rows) + len(feet)) * (ROW + GAP) + (CURVES if curves else 0)) * scale
+    height = strip_height(len(rows) + len(feet), curves=curves) * scale
     before, behind = _covered(context)
     left = before + round((MARGIN + NAMES_WIDTH) * scale)
     right = region.width - behind - round(MARGIN * scale)
     # the redo panel stands in the same corner
     panels = [one.height for one in context.area.regions if one.type == "HUD" and one.height > 1]
     bottom = round(MARGIN * scale) + max(panels, default=0)
-    if right - left < 100 or height > 0.5 * region.height or last < first:
+    if right - left < 100 or height > MOST_PART * region.height or last < first:
         return None
     return Bars(left, right, bottom, bottom + round(height), scale, first, last, rows, feet, curves)
 
