@@ -28,7 +28,7 @@ class BONESETTER_PT_actor(Sidebar, bpy.types.Panel):
         take = active_take(context).bonesetter
         text = take.kept_actor
         row = layout.row(align=True)
-        row.prop(take, "kept_actor", text="", icon="USER")
+        row.prop(take, "kept_actor", text="", icon="USER", placeholder="Choose Actor")
         row.operator("bonesetter.import_actor", text="", icon="IMPORT")
         if text is not None:
             row.operator("bonesetter.export_actor", text="", icon="EXPORT")

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Names of markers in the viewport, those that are selected and the one under the mouse, with their state where it is a problem."""
+"""Names in the viewport: of markers that are selected and of the one under the mouse, with their state where it is a problem, and of takes
+where there are several."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from .shown import hovered, selected_rows, shown_takes
 
 #: More names than this hide one another.
 MOST = 14
-SIZE, LIFT = 11, 9
+SIZE, TAKE_SIZE, LIFT = 11, 13, 9
 #: Pixels from the mouse within which a marker is under it.
 NEAR = 12.0
 
@@ -28,10 +29,13 @@ def draw() -> None:
     if not context.scene.bonesetter.show_names:
         return
     scale = context.preferences.system.ui_scale
-    for number, take, review in shown_takes(context):
+    takes = list(shown_takes(context))
+    for number, take, review in takes:
         sample = review.sample(context.scene.frame_current_final)
         if not 0 <= sample < len(review.world):
             continue
+        if len(takes) > 1:
+            _name_take(context, take.name, review.world[sample], palette_of(number)[State.SEEN].tolist())
         over, chosen = hovered(take), selected_rows(context, take, review)
         rows = [*([over] if over is not None else []), *[row for row in chosen if row != over]]
         if len(chosen) > MOST:
@@ -51,6 +55,20 @@ def draw() -> None:
                 label = review.take.labels[row]
                 blf.draw(0, label if state == State.SEEN else f"{label}: {translated(NAMES[state])}")
         blf.disable(0, blf.SHADOW)
+
+
+def _name_take(context: bpy.types.Context, name: str, places: np.ndarray, colour: list[float]) -> None:
+    """The name of one of several takes above its highest marker, in its colour: they may stand in one another."""
+    seen = places[np.isfinite(places).all(axis=1)]
+    if not len(seen):
+        return
+    scale = context.preferences.system.ui_scale
+    ((x, y),) = to_pixels(context, np.array([[*seen[:, :2].mean(axis=0), seen[:, 2].max()]]))
+    if np.isfinite(x):
+        blf.size(0, TAKE_SIZE * scale)
+        blf.color(0, *colour)
+        blf.position(0, x - 0.5 * blf.dimensions(0, name)[0], y + 3 * LIFT * scale, 0)
+        blf.draw(0, name)
 
 
 def to_pixels(context: bpy.types.Context, places: np.ndarray) -> np.ndarray:
