@@ -225,12 +225,16 @@ def _pointing(performance: Performance, source: Anatomy, part: str, deltas: Floa
 
 
 def _hips(performance: Performance, source: Anatomy, target: Anatomy, turned: FloatArray, scale: float) -> FloatArray:
-    """(frames, 3): where the first bone of the hips is, so that the middle of the hip joints goes the performer's path, scaled."""
+    """(frames, 3): where the first bone of the hips is, so that the middle of the hip joints goes the performer's path, scaled.
+
+    The path begins where it begins for the performer, seen from the rig's own object: one that stands beside the performer moves there.
+    """
     rows = [source.chains[f"thigh.{side}"][0] for side in "LR"]
     path = performance.heads[:, rows].mean(axis=1)
     up = np.array([0.0, 0.0, 1.0])
     ankles = [_ankle_height(body) for body in (source, target)]
-    middle = scale * (path - ankles[0] * up) + (ankles[1] + rest_floor(target)) * up
+    stands = target.rig.origin * (1.0 - up)
+    middle = scale * (path - ankles[0] * up) + (ankles[1] + rest_floor(target)) * up + stands
     return middle + turned @ (target.head("hips") - target.hip_middle)
 
 

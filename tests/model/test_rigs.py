@@ -215,3 +215,11 @@ def test_what_travels():
     on_floor = root.locations["root"] @ rig.turns[rig.index["root"]].T
     assert np.abs(on_floor[:, 2]).max() < 1e-9
     assert np.abs(on_floor[:, :2] - went[:, :2]).max() < 0.1
+
+
+def test_a_character_that_stands_beside_the_actor_moves_there():
+    """Its motion is that of one at the origin, moved by as much as its object is."""
+    performance, contacts = sway()
+    moves = [retarget(performance, *rig_of(Made("Mixamo", 30), origin=place), contacts) for place in ((0, 0, 0), (1.5, -2.0, 0.4))]
+    np.testing.assert_allclose(moves[1].heads - moves[0].heads, np.broadcast_to([1.5, -2.0, 0.4], moves[0].heads.shape), atol=1e-9)
+    np.testing.assert_allclose(moves[1].deltas, moves[0].deltas, atol=1e-9)
