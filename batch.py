@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Solve takes in Blender without a window, each into files of its own.
 
-    blender --background --python batch.py -- TAKE.c3d [TAKE.c3d ...] --out DIR [--format blend bvh fbx glb]
+    blender --background --python batch.py -- TAKE.c3d [TAKE.c3d ...] --out DIR [--format blend bvh fbx glb usd]
 
 or, where the bpy wheel is installed, `python batch.py TAKE.c3d ...`. Options and exit codes are those of `python -m model solve`; the
 report has Blender's stages too, and blend and bvh are what is written by default. This only finds the extension, the one that is enabled or

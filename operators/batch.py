@@ -29,8 +29,9 @@ from ..model.shell.cli import FAILED, UsageError, with_values
 from ..model.shell.runs import TakeJob, add_arguments, make_folders, plan, run_each, settings_from, skeleton_from, tell
 from ..model.storage.atomic import place_of, staged
 from .batch_rig import add_rig_arguments, check_rig, move_rig, open_file
+from .body import show_body
 from .empties import ImportOptions, build_take
-from .export import write_fbx, write_glb
+from .export import write_fbx, write_glb, write_usd
 from .import_c3d import set_range, set_rate
 from .session import session
 from .skeletons import choose_skeleton
@@ -147,6 +148,8 @@ def _solve(job: TakeJob, take: Take, seconds: Seconds, settings: Settings, given
     with _timed(seconds, "keyframe"):
         ((_, report),) = finish(scene, solve)
         shown = move_rig(collection, given) if given.rig else collection.bonesetter.armature
+        if given.body:
+            show_body(scene, shown)
     with _timed(seconds, "write"):
         for name, path in job.exports.items():
             if name in WRITERS:
@@ -174,7 +177,7 @@ def _write_blend(path: Path, _armature: bpy.types.Object) -> None:
 
 
 Writer = Callable[[Path, bpy.types.Object], None]
-WRITERS: dict[str, Writer] = {"blend": _write_blend, "fbx": write_fbx, "glb": write_glb}
+WRITERS: dict[str, Writer] = {"blend": _write_blend, "fbx": write_fbx, "glb": write_glb, "usd": write_usd}
 
 
 def _write(write: Writer, path: Path, armature: bpy.types.Object) -> None:

@@ -26,6 +26,7 @@ def add_rig_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rig", type=Path, metavar="CHARACTER", help=f"move this character, too: {' '.join(ENDINGS)}")
     parser.add_argument("--rig-object", metavar="NAME", help="which armature in its file, where there are several")
     parser.add_argument("--bone-map", type=Path, metavar="MAP.json", help="its bone map, saved from the panel")
+    parser.add_argument("--body", action="store_true", help="give what is written a human body, shaped to its bones")
     parser.add_argument("--root-motion", action="store_true", help="let its root bone travel instead of its hips")
 
 

@@ -8,34 +8,37 @@ frame for the rest pose.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import addon_utils
 import bpy
 import numpy as np
-from bpy.props import EnumProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty, StringProperty
 from bpy_extras.io_utils import ExportHelper
 
 from ..model.core.rigid import local_rotations, quaternions
 from ..model.core.skeleton import Skeleton
-from ..model.core.take import BonesetterError
+from ..model.core.take import BonesetterError, FloatArray
 from ..model.files.bvh import write_motion
 from ..model.rigs.rig import Rig
-from .keyframes import bound_channelbag, interpolation_code
+from .keyframes import bind, bound_channelbag, write_keys
 from .rigs import object_scale, read_rig
 from .space import Y_UP_TO_Z_UP
 from .takes import active_take
 from .translation import translated
 
+#: Channels of a bone that are nothing at rest.
+RESTING = {"location", "rotation_quaternion", "rotation_euler", "rotation_axis_angle", "scale"}
 
-def write_fbx(path: Path, armature: bpy.types.Object) -> None:
-    """An armature with its meshes and the motion that it has now, resting in its rest pose, as FBX."""
+
+def write_fbx(path: Path, armature: bpy.types.Object, meshes: bool = True) -> None:
+    """An armature with its meshes, if they are wanted, and the motion that it has now, resting in its rest pose, as FBX."""
     # exporters are add-ons, which a user may have switched off
     addon_utils.enable("io_scene_fbx")
     scene = bpy.context.scene
-    with _alone(armature), _from_zero(scene, armature):
+    with _alone(armature, meshes), _from_zero(scene, armature):
         bpy.ops.export_scene.fbx(
             filepath=str(path),
             use_selection=True,
@@ -48,10 +51,12 @@ def write_fbx(path: Path, armature: bpy.types.Object) -> None:
         )
 
 
-def write_glb(path: Path, armature: bpy.types.Object) -> None:
+def write_glb(path: Path, armature: bpy.types.Object, meshes: bool = True) -> None:
     """The same as glTF, in one binary file."""
     addon_utils.enable("io_scene_gltf2")
-    with _alone(armature):
+    # actions arrive by their names, so the armature's own is written where it is all that plays
+    flat = _from_zero(bpy.context.scene, armature) if uses_nla(armature) else nullcontext()
+    with _alone(armature, meshes), flat:
         bpy.ops.export_scene.gltf(
             filepath=str(path),
             export_format="GLB",
@@ -63,7 +68,25 @@ def write_glb(path: Path, armature: bpy.types.Object) -> None:
         )
 
 
-def write_bvh(path: Path, armature: bpy.types.Object) -> None:
+def write_usd(path: Path, armature: bpy.types.Object, meshes: bool = True) -> None:
+    """The same as USD, in one binary file: Z up, in metres."""
+    scene = bpy.context.scene
+    with _alone(armature, meshes), _from_zero(scene, armature):
+        bpy.ops.wm.usd_export(
+            filepath=str(path),
+            selected_objects_only=True,
+            export_animation=True,
+            export_meshes=meshes,
+            evaluation_mode="VIEWPORT",
+            allow_unicode=True,
+            export_lights=False,
+            export_cameras=False,
+            convert_world_material=False,
+            root_prim_path="/root",
+        )
+
+
+def write_bvh(path: Path, armature: bpy.types.Object, _meshes: bool = False) -> None:
     """The bones of an armature below its first, with the motion that they have now, as BVH: Y up, one Blender unit as the file's."""
     scene = bpy.context.scene
     rig = read_rig(armature)
@@ -108,14 +131,20 @@ def meshes_of(armature: bpy.types.Object) -> list[bpy.types.Object]:
 
 
 @contextmanager
-def _alone(armature: bpy.types.Object) -> Iterator[None]:
-    """An armature and its meshes selected and nothing else, whatever is selected before and afterwards."""
+def _alone(armature: bpy.types.Object, meshes: bool) -> Iterator[None]:
+    """An armature, and its meshes if they are wanted, selected and nothing else, whatever is selected before and afterwards."""
     layer = bpy.context.view_layer
     before, active = list(layer.objects.selected), layer.objects.active
-    _select([armature, *meshes_of(armature)], armature)
+    wanted = [armature, *(meshes_of(armature) if meshes else ())]
+    unpickable = [one for one in wanted if one.hide_select]
+    for one in unpickable:
+        one.hide_select = False
+    _select(wanted, armature)
     try:
         yield
     finally:
+        for one in unpickable:
+            one.hide_select = True
         _select(before, active)
 
 
@@ -131,23 +160,26 @@ def _select(objects: Sequence[bpy.types.Object], active: bpy.types.Object | None
 
 @contextmanager
 def _from_zero(scene: bpy.types.Scene, armature: bpy.types.Object) -> Iterator[None]:
-    """The scene's range and the armature's action beginning at frame 0, and the scene a frame before that, with the armature at rest: what
-    the exporter takes for the rest pose.
+    """The scene's range and the armature's motion beginning at frame 0, and the scene a frame before that, with the armature at rest: what
+    exporters take for the rest pose.
 
-    A copy of the action is baked for that, and thrown away.
+    An action is baked for that, of all that plays now, on the NLA or not, and thrown away.
     """
     animation, frame = armature.animation_data, (scene.frame_current, scene.frame_subframe)
-    action, span = animation.action if animation else None, (scene.frame_start, scene.frame_end)
-    if action is None:
+    span = scene.frame_start, scene.frame_end
+    played = _played(scene, armature)
+    if animation is None or not played:
         yield
         return
-    slot, copied = animation.action_slot, action.copy()
+    action, slot = animation.action, animation.action_slot
+    kept = {name: getattr(animation, name) for name in ("use_nla", "action_blend_type", "action_extrapolation", "action_influence")}
+    baked = bpy.data.actions.new(action.name if action is not None else f"{armature.name} Motion")
     try:
-        animation.action = copied
-        if slot is not None:
-            animation.action_slot = copied.slots[slot.identifier]
-        for curve in bound_channelbag(armature).fcurves:
-            _bake(curve, span)
+        animation.use_nla, animation.action_blend_type, animation.action_influence = False, "REPLACE", 1.0
+        bag = bind(armature, baked)
+        frames = np.arange(-1, span[1] - span[0] + 1, dtype=float)
+        for (path, index), values in played.items():
+            write_keys(bag, path, index, frames, np.concatenate([[_rest(path, index, values[0])], values]), "Motion")
         scene.frame_start, scene.frame_end = 0, span[1] - span[0]
         scene.frame_set(-1)
         yield
@@ -155,31 +187,55 @@ def _from_zero(scene: bpy.types.Scene, armature: bpy.types.Object) -> Iterator[N
         animation.action = action
         if slot is not None:
             animation.action_slot = slot
-        bpy.data.actions.remove(copied)
+        for name, value in kept.items():
+            setattr(animation, name, value)
+        bpy.data.actions.remove(baked)
         scene.frame_start, scene.frame_end = span
         scene.frame_set(frame[0], subframe=frame[1])
 
 
-def _bake(curve: Any, span: tuple[int, int]) -> None:
-    """Give a curve a key on every frame, from 0, and the rest pose a frame before, where it is a bone's."""
-    values = [curve.evaluate(frame) for frame in range(span[0], span[1] + 1)]
-    path, _, channel = curve.data_path.rpartition(".")
-    rest = values[0]
-    if path.startswith("pose.bones["):
-        ones = channel == "scale" or (channel == "rotation_quaternion" and curve.array_index == 0)
-        rest = 1.0 if ones else 0.0
-    for modifier in list(curve.modifiers):
-        curve.modifiers.remove(modifier)
-    curve.keyframe_points.clear()
-    curve.keyframe_points.add(len(values) + 1)
-    points = np.stack([np.arange(-1, len(values)), [rest, *values]], axis=-1).astype(np.float32)
-    curve.keyframe_points.foreach_set("co", points.ravel())
-    curve.keyframe_points.foreach_set("interpolation", np.full(len(points), interpolation_code("LINEAR"), dtype=np.uint8))
-    curve.update()
+def uses_nla(armature: bpy.types.Object) -> bool:
+    """Whether strips of the NLA editor are played, too."""
+    animation = armature.animation_data
+    return animation is not None and animation.use_nla and any(track.strips and not track.mute for track in animation.nla_tracks)
+
+
+def _played(scene: bpy.types.Scene, armature: bpy.types.Object) -> dict[tuple[str, int], FloatArray]:
+    """{(path, index): (frames,)}: the values that animation gives an armature's channels over the scene's range."""
+    bag, frames = bound_channelbag(armature), range(scene.frame_start, scene.frame_end + 1)
+    own = {(curve.data_path, curve.array_index): curve for curve in bag.fcurves} if bag is not None else {}
+    if not uses_nla(armature):
+        return {key: np.array([curve.evaluate(frame) for frame in frames]) for key, curve in own.items()}
+    strips = [strip for track in armature.animation_data.nla_tracks for strip in track.strips if strip.action is not None]
+    bags = [one.channelbag(strip.action_slot) for strip in strips for layer in strip.action.layers for one in layer.strips]
+    keys = {*own, *((curve.data_path, curve.array_index) for each in bags if each is not None for curve in each.fcurves)}
+    found: dict[tuple[str, int], list[float]] = {key: [] for key in sorted(keys) if _value(armature, *key) is not None}
+    for frame in frames:
+        scene.frame_set(frame)
+        for key, values in found.items():
+            values.append(float(_value(armature, *key)))
+    return {key: np.array(values) for key, values in found.items()}
+
+
+def _value(armature: bpy.types.Object, path: str, index: int) -> Any:
+    """A channel's value now; None where there is none any more."""
+    try:
+        value: Any = armature.path_resolve(path)
+    except ValueError:
+        return None
+    return value[index] if hasattr(value, "__len__") else value
+
+
+def _rest(path: str, index: int, first: float) -> float:
+    """What a channel has at rest: of a bone nothing, of anything else what it begins with."""
+    owner, _, channel = path.rpartition(".")
+    if not owner.startswith("pose.bones[") or channel not in RESTING:
+        return first
+    return 1.0 if channel == "scale" or (channel == "rotation_quaternion" and index == 0) else 0.0
 
 
 #: {format: what writes it}.
-WRITERS = {"FBX": write_fbx, "GLB": write_glb, "BVH": write_bvh}
+WRITERS = {"FBX": write_fbx, "GLB": write_glb, "BVH": write_bvh, "USD": write_usd}
 
 
 class BONESETTER_OT_export_motion(ExportHelper, bpy.types.Operator):
@@ -188,15 +244,18 @@ class BONESETTER_OT_export_motion(ExportHelper, bpy.types.Operator):
     bl_idname = "bonesetter.export_motion"
     bl_label = "Export Motion"
     filename_ext = ""
-    filter_glob: StringProperty(default="*.fbx;*.glb;*.bvh", options={"HIDDEN"})
+    filter_glob: StringProperty(default="*.fbx;*.glb;*.bvh;*.usd", options={"HIDDEN"})
     kind: EnumProperty(
         name="Format",
         items=(
             ("FBX", "FBX", "For Unreal, Unity, Maya, MotionBuilder"),
             ("GLB", "glTF", "For Godot, Unity and the web"),
             ("BVH", "BVH", "The skeleton alone"),
+            ("USD", "USD", "For Unreal, Omniverse, Houdini and Maya"),
         ),
     )
+
+    meshes: BoolProperty(name="Meshes", description="Write the body or the character's own meshes, too; BVH has none", default=True)
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -214,7 +273,7 @@ class BONESETTER_OT_export_motion(ExportHelper, bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         path = Path(self.filepath).with_suffix(f".{self.kind.lower()}")
         try:
-            WRITERS[self.kind](path, _to_export(context))
+            WRITERS[self.kind](path, _to_export(context), self.meshes)
         except (BonesetterError, OSError, RuntimeError) as error:
             self.report({"ERROR"}, translated(f"{path} cannot be written ({error}): choose another folder or format."))
             return {"CANCELLED"}

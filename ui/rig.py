@@ -30,7 +30,7 @@ class BONESETTER_PT_rig(OfSolvedTake, bpy.types.Panel):
         if choice.armature is not None:
             self._draw_apply(layout, choice)
         row = layout.row(align=True)
-        for kind, label in (("FBX", "FBX"), ("GLB", "glTF"), ("BVH", "BVH")):
+        for kind, label in (("FBX", "FBX"), ("GLB", "glTF"), ("BVH", "BVH"), ("USD", "USD")):
             row.operator("bonesetter.export_motion", text=label, icon="EXPORT").kind = kind
 
     @staticmethod

@@ -42,6 +42,9 @@ LONG = ("upper_arm", "forearm", "thigh", "shin")
 #: A smaller share of a bone in a vertex is none.
 LEAST_SHARE = 0.01
 
+#: Of a vertex, so many bones count at most: game engines and glTF take no more.
+MOST_BONES = 4
+
 #: {bone: (vertices that it moves, their weights)}.
 Groups = Mapping[str, tuple[IntArray, FloatArray]]
 
@@ -216,7 +219,7 @@ def bone_groups(body: Body, points: FloatArray, target: Anatomy) -> Groups:
         target: The rig at rest.
     """
     bones = plan(target)
-    totals: dict[int, FloatArray] = {}
+    totals = np.zeros((len(points), len(target.rig.names)))
     for column, part in enumerate(PARTS):
         standing = part
         while not target.has(standing):
@@ -227,10 +230,12 @@ def bone_groups(body: Body, points: FloatArray, target: Anatomy) -> Groups:
         order = np.argsort(places, kind="stable")
         shares = _hats(_along(target, standing, points[moved]), np.array(places)[order])
         for rank, row in enumerate(order):
-            total = totals.setdefault(own[row].bone, np.zeros(len(points)))
-            total[moved] += body.weights[moved, column] * shares[:, rank]
-    found = {bone: np.flatnonzero(total > LEAST_SHARE) for bone, total in totals.items()}
-    return {target.rig.names[bone]: (rows, totals[bone][rows]) for bone, rows in found.items() if len(rows)}
+            totals[moved, own[row].bone] += body.weights[moved, column] * shares[:, rank]
+    least = np.partition(totals, -MOST_BONES, axis=1)[:, -MOST_BONES, None] if totals.shape[1] > MOST_BONES else 0.0
+    totals = np.where((totals >= least) & (totals > LEAST_SHARE), totals, 0.0)
+    totals /= totals.sum(axis=1, keepdims=True)
+    found = {bone: np.flatnonzero(totals[:, bone]) for bone in range(totals.shape[1])}
+    return {target.rig.names[bone]: (rows, totals[rows, bone]) for bone, rows in found.items() if len(rows)}
 
 
 def _place(target: Anatomy, share: float, part: str) -> float:

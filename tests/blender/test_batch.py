@@ -267,7 +267,8 @@ def test_a_character_moves(ext, done, batch, tmp_path):
     run = batch(take, "--rig", tmp_path / "hero.blend", "--out", tmp_path / "out", "--format", "blend")
     assert (run.returncode, "Hero, Extra: name" in run.stderr or "Extra, Hero: name" in run.stderr) == (1, True), run.stderr
     run = batch(
-        take, "--rig", tmp_path / "hero.blend", "--rig-object", "Hero", "--root-motion", "--out", tmp_path, "--format", "blend", "fbx"
+        *(take, "--rig", tmp_path / "hero.blend", "--rig-object", "Hero", "--root-motion", "--body"),
+        *("--out", tmp_path, "--format", "blend", "fbx", "usd"),
     )
     assert run.returncode == 0, run.stderr
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "one.blend"))
@@ -282,8 +283,12 @@ def test_a_character_moves(ext, done, batch, tmp_path):
         assert own @ theirs > 0.9999 * np.linalg.norm(own) * np.linalg.norm(theirs)
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
     bpy.ops.import_scene.fbx(filepath=str(tmp_path / "one.fbx"))
-    assert sorted(one.type for one in bpy.data.objects) == ["ARMATURE", "MESH"]
+    # its own mesh, and the body
+    assert sorted(one.type for one in bpy.data.objects) == ["ARMATURE", "MESH", "MESH"]
     assert "root" in bpy.data.armatures[0].bones
+    bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
+    bpy.ops.wm.usd_import(filepath=str(tmp_path / "one.usd"))
+    assert sorted(one.type for one in bpy.data.objects if one.type != "EMPTY") == ["ARMATURE", "MESH", "MESH"]
 
 
 def test_options_are_not_taken_by_their_beginnings(batch, tmp_path):
