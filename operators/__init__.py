@@ -11,6 +11,7 @@ from .apply_to_rig import (
     BONESETTER_OT_load_bone_map,
     BONESETTER_OT_recognise_rig,
     BONESETTER_OT_save_bone_map,
+    BONESETTER_OT_update_rigs,
 )
 from .body import BONESETTER_OT_show_body
 from .calibrate_actor import CLASSES as ACTORS
@@ -36,6 +37,7 @@ CLASSES = (
     *ACTORS,
     *FEET,
     BONESETTER_OT_apply_to_rig,
+    BONESETTER_OT_update_rigs,
     BONESETTER_OT_recognise_rig,
     BONESETTER_OT_save_bone_map,
     BONESETTER_OT_load_bone_map,

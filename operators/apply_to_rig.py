@@ -24,6 +24,7 @@ from ..model.rigs.production import with_whole_pronation
 from ..model.rigs.retarget import Retargeted, retarget
 from ..model.rigs.rig import BoneMap, Rig
 from ..model.rigs.standing import FootContact
+from .applied import Application, note_applied, outdated, push_down
 from .armature import bone_names
 from .polls import is_idle
 from .rig_controls import follows_of, released
@@ -44,7 +45,12 @@ class Applied:
 
 
 def apply_to_rig(
-    scene: bpy.types.Scene, collection: bpy.types.Collection, armature: bpy.types.Object, bone_map: BoneMap, travel: Travel = "HIPS"
+    scene: bpy.types.Scene,
+    collection: bpy.types.Collection,
+    armature: bpy.types.Object,
+    bone_map: BoneMap,
+    travel: Travel = "HIPS",
+    on_nla: bool = False,
 ) -> Applied:
     """Put a solved take's motion on a rig, in a new action. Nothing but that rig's pose and animation changes.
 
@@ -54,6 +60,7 @@ def apply_to_rig(
         armature: The rig's object.
         bone_map: Of its bones.
         travel: What carries the character over the floor.
+        on_nla: Whether the action is put on a strip of the NLA editor, in place of the one that the take has there.
 
     Raises:
         BonesetterError: The take is not solved, the rig has no room for it, or its bone map is incomplete.
@@ -68,11 +75,15 @@ def apply_to_rig(
     metres, timing = scene.unit_settings.scale_length, timing_of(collection)
     rig = read_rig(armature, metres)
     bone_map.check(rig)
+    application = Application(armature, bone_map, travel, on_nla)
     bone_map = released(armature, bone_map)
     performance = performed(collection, timing.frames, metres)
     moved = retarget(performance, rig, bone_map, contacts_of(collection), follows_of(armature, bone_map))
     keyed = channels(moved, travel, object_scale(armature) * metres)
     action = key_rig(armature, keyed, bone_map, timing.frames, f"{collection.name} on {armature.name}", metres)
+    if on_nla:
+        push_down(armature, timing.frames, collection.name)
+    note_applied(collection, application)
     return Applied(action, moved, performance)
 
 
@@ -136,12 +147,44 @@ class BONESETTER_OT_apply_to_rig(_OnRig, bpy.types.Operator):
         collection: Any = active_take(context)
         choice = collection.bonesetter.rig
         try:
-            applied = apply_to_rig(context.scene, collection, choice.armature, map_of(choice), choice.travel)
+            applied = apply_to_rig(context.scene, collection, choice.armature, map_of(choice), choice.travel, choice.on_nla)
         except BonesetterError as error:
             self.report({"ERROR"}, translated(str(error)))
             return {"CANCELLED"}
         apart = agreement_deg(applied)
         self.report({"INFO"}, translated(f"{choice.armature.name} moves as {collection.name}: bones point {apart:.1f}° off on average"))
+        return {"FINISHED"}
+
+
+class BONESETTER_OT_update_rigs(bpy.types.Operator):
+    """Put the take onto the rigs again that it went onto before it was solved anew, each as it went there, in a new action"""
+
+    bl_idname = "bonesetter.update_rigs"
+    bl_label = "Update Rigs"
+    bl_options = {"UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        take: Any = active_take(context)
+        if take is None or not outdated(take):
+            cls.poll_message_set("Every rig has the motion of the last solve")  # pyright: ignore[reportAttributeAccessIssue]
+            return False
+        return is_idle(cls)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        collection: Any = active_take(context)
+        done = []
+        for each in outdated(collection):
+            try:
+                apply_to_rig(context.scene, collection, each.armature, each.bone_map, each.travel, each.on_nla)
+            except BonesetterError as error:
+                # an error would hide that others were updated
+                self.report({"WARNING"}, translated(str(error)))
+            else:
+                done.append(each.armature.name)
+        if not done:
+            return {"CANCELLED"}
+        self.report({"INFO"}, translated(f"{', '.join(done)} moves as {collection.name}"))
         return {"FINISHED"}
 
 

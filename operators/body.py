@@ -12,13 +12,14 @@ from bpy.props import BoolProperty
 
 from ..model.core.take import BonesetterError
 from ..model.rigs.body import Groups, bone_groups, read_body, shaped
-from ..model.rigs.families import recognise
 from ..model.rigs.figure import Anatomy
 from ..model.rigs.rig import BoneMap, Rig
+from .apply_to_rig import own_map
 from .polls import is_idle
 from .rig_map import known_map, map_of
 from .rigs import read_rig
 from .takes import active_take
+from .translation import translated
 
 #: Custom property of a body: it is no mesh of the user's.
 BODY = "bonesetter_body"
@@ -44,7 +45,7 @@ def show_body(scene: bpy.types.Scene, armature: bpy.types.Object, bone_map: Bone
     """
     metres = scene.unit_settings.scale_length
     rig = read_rig(armature, metres)
-    rig, bone_map, prefix = _deforming(armature, rig, bone_map or recognise(rig) or known_map(rig, armature.name))
+    rig, bone_map, prefix = _deforming(armature, rig, bone_map or own_map(armature, rig) or known_map(rig, armature.name))
     bone_map.check(rig)
     target = Anatomy(rig, bone_map)
     body = read_body()
@@ -147,6 +148,6 @@ class BONESETTER_OT_show_body(bpy.types.Operator):
                 chosen = map_of(choice) if self.on_rig else None
                 show_body(context.scene, armature, chosen if chosen is None or not chosen.missing else None)
         except BonesetterError as error:
-            self.report({"ERROR"}, str(error))
+            self.report({"ERROR"}, translated(str(error)))
             return {"CANCELLED"}
         return {"FINISHED"}

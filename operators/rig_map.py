@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import bpy
-from bpy.props import CollectionProperty, EnumProperty, IntProperty, PointerProperty, StringProperty
+from bpy.props import BoolProperty, CollectionProperty, EnumProperty, IntProperty, PointerProperty, StringProperty
 
 from ..model.core.take import BonesetterError
 from ..model.rigs.families import recognise
@@ -108,6 +108,16 @@ class BONESETTER_PG_part(bpy.types.PropertyGroup):
     bones: StringProperty(description="All of them, as JSON")
 
 
+class BONESETTER_PG_applied(bpy.types.PropertyGroup):
+    """A rig that the take went onto, and how."""
+
+    armature: PointerProperty(type=bpy.types.Object)
+    result: StringProperty(description="Of which solve")
+    travel: EnumProperty(items=TRAVEL)
+    on_nla: BoolProperty()
+    bone_map: StringProperty(description="Its bone map as JSON")
+
+
 class BONESETTER_PG_rig(bpy.types.PropertyGroup):
     """The rig that a take goes onto."""
 
@@ -124,6 +134,11 @@ class BONESETTER_PG_rig(bpy.types.PropertyGroup):
     root: StringProperty(name="Root", description="The bone on the floor that carries the whole character")
     rest: StringProperty(description="Bones that share a twist, and switches, as JSON")
     travel: EnumProperty(name="Motion On", items=TRAVEL, description="What carries the character over the floor")
+    on_nla: BoolProperty(
+        name="On the NLA",
+        description="Put the action on a track of the NLA editor that is called as the take, below what is keyed by hand",
+    )
+    applied: CollectionProperty(type=BONESETTER_PG_applied)
 
 
-CLASSES = (BONESETTER_PG_part, BONESETTER_PG_rig)
+CLASSES = (BONESETTER_PG_part, BONESETTER_PG_applied, BONESETTER_PG_rig)

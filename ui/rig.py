@@ -7,9 +7,11 @@ from typing import Any
 
 import bpy
 
+from ..operators.applied import outdated
 from ..operators.body import body_of
 from ..operators.session import session
 from ..operators.takes import active_take
+from ..operators.translation import translated
 from .sidebar import OfSolvedTake, Sidebar
 
 
@@ -29,6 +31,11 @@ class BONESETTER_PT_rig(OfSolvedTake, bpy.types.Panel):
             row.operator("bonesetter.show_body", text="", icon="OUTLINER_OB_MESH", depress=shown).on_rig = True
         if choice.armature is not None:
             self._draw_apply(layout, choice)
+        if old := outdated(active_take(context)):
+            names = ", ".join(each.armature.name for each in old)
+            row = layout.row()
+            row.label(text=translated(f"Of an earlier solve: {names}"), icon="FILE_REFRESH")
+            row.operator("bonesetter.update_rigs", text="Update")
         row = layout.row(align=True)
         for kind, label in (("FBX", "FBX"), ("GLB", "glTF"), ("BVH", "BVH"), ("USD", "USD")):
             row.operator("bonesetter.export_motion", text=label, icon="EXPORT").kind = kind
@@ -40,6 +47,7 @@ class BONESETTER_PT_rig(OfSolvedTake, bpy.types.Panel):
         row.use_property_split = True
         row.use_property_decorate = False
         row.prop(choice, "travel")
+        row.prop(choice, "on_nla", text="NLA", toggle=True)
         column = layout.column()
         column.scale_y = 1.5
         column.operator("bonesetter.apply_to_rig", icon="OUTLINER_OB_ARMATURE")

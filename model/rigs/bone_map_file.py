@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A bone map as JSON: what the panel saves, and what batch reads."""
+"""A bone map as JSON: what the panel saves, what batch reads, and what a take keeps of the rigs that it went onto."""
 
 from __future__ import annotations
 
@@ -24,7 +24,13 @@ def write_bone_map(bone_map: BoneMap, path: Path) -> None:
     Raises:
         BonesetterError: The file cannot be written.
     """
-    document = {
+    with replacing(path) as stream:
+        stream.write(json.dumps(document_of(bone_map), indent=2, ensure_ascii=False) + "\n")
+
+
+def document_of(bone_map: BoneMap) -> dict[str, Any]:
+    """A bone map as it stands in a file."""
+    return {
         "format": FORMAT,
         "version": VERSION,
         "family": bone_map.family,
@@ -33,8 +39,6 @@ def write_bone_map(bone_map: BoneMap, path: Path) -> None:
         "root": bone_map.root,
         "switches": [[switch.bone, switch.name, switch.value] for switch in bone_map.switches],
     }
-    with replacing(path) as stream:
-        stream.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
 
 def read_bone_map(path: Path) -> BoneMap:
@@ -44,19 +48,27 @@ def read_bone_map(path: Path) -> BoneMap:
         BonesetterError: The file cannot be read, or is none.
     """
     try:
-        document = read_json(path)
-        check_version(document, FORMAT, VERSION)
-        return BoneMap(
-            checked_name("the rig", document["family"]),
-            _chains(document["bones"]),
-            _chains(document.get("twists", {})),
-            checked_name("the root", document["root"]) if document.get("root") else "",
-            tuple(_switch(each) for each in document.get("switches", [])),
-        )
+        return bone_map_of(read_json(path))
     except OSError as error:
         raise BonesetterError(f"{path} cannot be read ({error.strerror}): choose a bone map saved from the panel.") from error
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise BonesetterError(f"{path} is no bone map ({error}): save one from the panel.") from error
+
+
+def bone_map_of(document: Any) -> BoneMap:
+    """The bone map of what stands in a file.
+
+    Raises:
+        AttributeError, BonesetterError, KeyError, TypeError, ValueError: It is none.
+    """
+    check_version(document, FORMAT, VERSION)
+    return BoneMap(
+        checked_name("the rig", document["family"]),
+        _chains(document["bones"]),
+        _chains(document.get("twists", {})),
+        checked_name("the root", document["root"]) if document.get("root") else "",
+        tuple(_switch(each) for each in document.get("switches", [])),
+    )
 
 
 def _chains(document: Any) -> Mapping[str, tuple[str, ...]]:

@@ -311,3 +311,66 @@ def test_what_cannot_be_done_is_said(ext, scene, performer, character):
     assert performer.bonesetter.rig.family == ""
     with pytest.raises(RuntimeError, match="No body was found"):
         bpy.ops.bonesetter.recognise_rig()
+
+
+def test_on_the_nla_a_take_has_one_track_and_each_solve_another_action(scene, performer, character):
+    armature, bone_map = character("Mixamo", 30)
+    choice = performer.bonesetter.rig
+    choice.armature, choice.on_nla = armature, True
+    assert bpy.ops.bonesetter.apply_to_rig() == {"FINISHED"}
+    animation = armature.animation_data
+    (strip,) = (each for track in animation.nla_tracks for each in track.strips)
+    first = strip.action
+    assert (animation.action, strip.frame_start, strip.frame_end) == (None, 1.0, float(FRAMES))
+    assert worst_deg(scene, performer.bonesetter.armature, armature, bone_map) < 0.1
+    assert bpy.ops.bonesetter.apply_to_rig() == {"FINISHED"}
+    (strip,) = (each for track in animation.nla_tracks for each in track.strips)
+    assert strip.action != first
+    assert first.use_fake_user
+    assert worst_deg(scene, performer.bonesetter.armature, armature, bone_map) < 0.1
+
+
+def test_a_new_solve_offers_to_update_the_rigs_it_went_onto(ext, scene, performer, character):
+    """Each as it went there, in one step to undo."""
+    (one, bone_map), (other, _), (never, _) = (character(*rig) for rig in (("Mixamo", 30), ("Unreal mannequin", 45), ("VRM",)))
+    choice, outdated = performer.bonesetter.rig, ext("operators.applied").outdated
+    performer.bonesetter.result = "first"
+    for rig, travel, on_nla in ((one, "HIPS", True), (other, "ROOT", False)):
+        choice.armature = rig
+        choice.travel, choice.on_nla = travel, on_nla
+        assert bpy.ops.bonesetter.apply_to_rig() == {"FINISHED"}
+    choice.armature = never
+    assert not outdated(performer)
+    assert not bpy.ops.bonesetter.update_rigs.poll()
+    # another solve: the actor now holds the arms otherwise
+    hand = performer.bonesetter.armature.pose.bones["LeftArm"]
+    for frame in range(1, FRAMES + 1):
+        hand.rotation_quaternion = (0.8, 0.6, 0.0, 0.0)
+        hand.keyframe_insert("rotation_quaternion", frame=frame)
+    performer.bonesetter.result = "second"
+    assert [each.armature for each in outdated(performer)] == [one, other]
+    assert worst_deg(scene, performer.bonesetter.armature, one, bone_map) > 5
+    bpy.ops.ed.undo_push(message="Before")
+    names, before = (one.name, other.name), len(bpy.data.actions)
+    assert bpy.ops.bonesetter.update_rigs() == {"FINISHED"}
+    assert not outdated(performer)
+    assert len(bpy.data.actions) == before + 2
+    assert worst_deg(scene, performer.bonesetter.armature, one, bone_map) < 0.1
+    assert (one.animation_data.action, never.animation_data) == (None, None)
+    assert other.animation_data.action is not None
+    root = next(curve for curve in curves_of(other.animation_data.action) if curve.data_path == 'pose.bones["root"].location')
+    assert len(root.keyframe_points) > 1
+    bpy.ops.ed.undo_push(message="Update")
+    bpy.ops.ed.undo()
+    assert len(bpy.data.actions) == before
+    assert len(outdated(scene_take())) == 2
+    bpy.data.objects.remove(bpy.data.objects[names[1]])
+    assert len(outdated(scene_take())) == 1
+
+
+def curves_of(action):
+    return [curve for layer in action.layers for strip in layer.strips for bag in strip.channelbags for curve in bag.fcurves]
+
+
+def scene_take():
+    return bpy.context.scene.bonesetter.take
