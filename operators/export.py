@@ -20,10 +20,11 @@ from bpy_extras.io_utils import ExportHelper
 
 from ..model.core.rigid import local_rotations, quaternions
 from ..model.core.skeleton import Skeleton
-from ..model.core.take import BonesetterError, FloatArray
+from ..model.core.take import BonesetterError
 from ..model.files.bvh import write_motion
 from ..model.rigs.rig import Rig
-from .keyframes import bind, bound_channelbag, write_keys
+from .keyframes import bind, write_keys
+from .playing import played, uses_nla
 from .rigs import object_scale, read_rig
 from .space import Y_UP_TO_Z_UP
 from .takes import active_take
@@ -167,8 +168,8 @@ def _from_zero(scene: bpy.types.Scene, armature: bpy.types.Object) -> Iterator[N
     """
     animation, frame = armature.animation_data, (scene.frame_current, scene.frame_subframe)
     span = scene.frame_start, scene.frame_end
-    played = _played(scene, armature)
-    if animation is None or not played:
+    values_of = played(armature, np.arange(span[0], span[1] + 1, dtype=float))
+    if animation is None or not values_of:
         yield
         return
     action, slot = animation.action, animation.action_slot
@@ -178,7 +179,7 @@ def _from_zero(scene: bpy.types.Scene, armature: bpy.types.Object) -> Iterator[N
         animation.use_nla, animation.action_blend_type, animation.action_influence = False, "REPLACE", 1.0
         bag = bind(armature, baked)
         frames = np.arange(-1, span[1] - span[0] + 1, dtype=float)
-        for (path, index), values in played.items():
+        for (path, index), values in values_of.items():
             write_keys(bag, path, index, frames, np.concatenate([[_rest(path, index, values[0])], values]), "Motion")
         scene.frame_start, scene.frame_end = 0, span[1] - span[0]
         scene.frame_set(-1)
@@ -192,38 +193,6 @@ def _from_zero(scene: bpy.types.Scene, armature: bpy.types.Object) -> Iterator[N
         bpy.data.actions.remove(baked)
         scene.frame_start, scene.frame_end = span
         scene.frame_set(frame[0], subframe=frame[1])
-
-
-def uses_nla(armature: bpy.types.Object) -> bool:
-    """Whether strips of the NLA editor are played, too."""
-    animation = armature.animation_data
-    return animation is not None and animation.use_nla and any(track.strips and not track.mute for track in animation.nla_tracks)
-
-
-def _played(scene: bpy.types.Scene, armature: bpy.types.Object) -> dict[tuple[str, int], FloatArray]:
-    """{(path, index): (frames,)}: the values that animation gives an armature's channels over the scene's range."""
-    bag, frames = bound_channelbag(armature), range(scene.frame_start, scene.frame_end + 1)
-    own = {(curve.data_path, curve.array_index): curve for curve in bag.fcurves} if bag is not None else {}
-    if not uses_nla(armature):
-        return {key: np.array([curve.evaluate(frame) for frame in frames]) for key, curve in own.items()}
-    strips = [strip for track in armature.animation_data.nla_tracks for strip in track.strips if strip.action is not None]
-    bags = [one.channelbag(strip.action_slot) for strip in strips for layer in strip.action.layers for one in layer.strips]
-    keys = {*own, *((curve.data_path, curve.array_index) for each in bags if each is not None for curve in each.fcurves)}
-    found: dict[tuple[str, int], list[float]] = {key: [] for key in sorted(keys) if _value(armature, *key) is not None}
-    for frame in frames:
-        scene.frame_set(frame)
-        for key, values in found.items():
-            values.append(float(_value(armature, *key)))
-    return {key: np.array(values) for key, values in found.items()}
-
-
-def _value(armature: bpy.types.Object, path: str, index: int) -> Any:
-    """A channel's value now; None where there is none any more."""
-    try:
-        value: Any = armature.path_resolve(path)
-    except ValueError:
-        return None
-    return value[index] if hasattr(value, "__len__") else value
 
 
 def _rest(path: str, index: int, first: float) -> float:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import bpy
@@ -14,7 +13,8 @@ from ..model.core.take import BonesetterError, FloatArray
 from ..model.rigs.channels import Channels, eulers, steady_quaternions
 from ..model.rigs.figure import Performance
 from ..model.rigs.rig import BoneMap, Rig
-from .keyframes import bind, bound_channelbag, read_curve, write_keys
+from .keyframes import bind, write_keys
+from .playing import Played, played
 
 #: Scales of an object's axes that differ by more than this part are not the same.
 UNIFORM = 1e-3
@@ -59,7 +59,7 @@ def object_scale(armature: bpy.types.Object) -> float:
 
 
 def read_performance(armature: bpy.types.Object, bone_map: BoneMap, frames: FloatArray, rate_hz: float, metres: float) -> Performance:
-    """The motion that an armature's own keys give it, without constraints.
+    """The motion that an armature's keys give it, those on the NLA too, without constraints.
 
     Args:
         armature: The object.
@@ -70,12 +70,12 @@ def read_performance(armature: bpy.types.Object, bone_map: BoneMap, frames: Floa
     """
     rig = read_rig(armature, metres)
     unit = object_scale(armature) * metres
-    curves = _curves(armature)
+    values = played(armature, frames)
     deltas = np.empty((len(frames), len(rig.names), 3, 3))
     heads = np.empty((len(frames), len(rig.names), 3))
     for bone, (name, parent) in enumerate(zip(rig.names, rig.parents, strict=True)):
         pose = armature.pose.bones[name]
-        basis, location = _basis(pose, curves, frames)
+        basis, location = _basis(pose, values, len(frames))
         turn = rig.turns[bone]
         own = turn @ basis @ turn.T
         before = deltas[:, parent] if parent >= 0 else np.eye(3)
@@ -86,20 +86,12 @@ def read_performance(armature: bpy.types.Object, bone_map: BoneMap, frames: Floa
     return Performance(rig, bone_map, deltas, heads, rate_hz)
 
 
-def _curves(armature: bpy.types.Object) -> dict[tuple[str, int], Any]:
-    bag = bound_channelbag(armature)
-    return {} if bag is None else {(curve.data_path, curve.array_index): curve for curve in bag.fcurves}
-
-
-def _basis(pose: Any, curves: Mapping[tuple[str, int], Any], frames: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _basis(pose: Any, values_of: Played, count: int) -> tuple[FloatArray, FloatArray]:
     """A bone's own rotation (frames, 3, 3) and location (frames, 3), keyed or as it stands."""
 
     def channel(name: str) -> FloatArray:
         path, still = pose.path_from_id(name), getattr(pose, name)
-        values = [
-            read_curve(curves[path, axis], frames)[0] if (path, axis) in curves else np.full(len(frames), still[axis])
-            for axis in range(len(still))
-        ]
+        values = [values_of[path, axis] if (path, axis) in values_of else np.full(count, still[axis]) for axis in range(len(still))]
         return np.stack(values, axis=-1)
 
     location = channel("location")

@@ -374,3 +374,20 @@ def curves_of(action):
 
 def scene_take():
     return bpy.context.scene.bonesetter.take
+
+
+def test_what_was_keyed_by_hand_on_top_of_the_solve_is_carried_over(ext, scene, performer, character):
+    """After another solve the solved action lies on the NLA, and the edits are the active one."""
+    actor = performer.bonesetter.armature
+    arm = actor.pose.bones["LeftArm"]
+    for frame in range(20, 50):
+        arm.rotation_quaternion = (0.8, 0.6, 0.0, 0.0)
+        arm.keyframe_insert("rotation_quaternion", frame=frame)
+    assert "stays on top" in ext("operators.armature").keep_edited(performer)
+    assert ext("operators.layers").solved_strip(actor) is not None
+    armature, bone_map = character("Mixamo", 30)
+    performer.bonesetter.rig.armature = armature
+    scenes = len(bpy.data.scenes)
+    assert bpy.ops.bonesetter.apply_to_rig() == {"FINISHED"}
+    assert len(bpy.data.scenes) == scenes
+    assert worst_deg(scene, actor, armature, bone_map) < 0.1

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What animation makes of an object's channels over time: of its action alone, or of all strips of the NLA editor that are played, too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import bpy
+import numpy as np
+
+from ..model.core.take import FloatArray
+from .keyframes import bound_channelbag, read_curve
+
+#: {(path, index): (frames,) values}.
+Played = dict[tuple[str, int], FloatArray]
+
+
+def uses_nla(one: bpy.types.Object) -> bool:
+    """Whether strips of the NLA editor are played, too."""
+    animation = one.animation_data
+    return animation is not None and animation.use_nla and any(len(track.strips) and not track.mute for track in animation.nla_tracks)
+
+
+def played(one: bpy.types.Object, frames: FloatArray) -> Played:
+    """The values of the channels that are animated.
+
+    Args:
+        one: The object, with a pose or without one.
+        frames: (frames,) scene frames, evenly spaced, ascending.
+    """
+    bag = bound_channelbag(one)
+    own = {(curve.data_path, curve.array_index): curve for curve in bag.fcurves} if bag is not None else {}
+    if not uses_nla(one):
+        return {key: read_curve(curve, frames)[0] for key, curve in own.items()}
+    strips = [strip for track in one.animation_data.nla_tracks for strip in track.strips if strip.action is not None]
+    bags = [part.channelbag(strip.action_slot) for strip in strips for layer in strip.action.layers for part in layer.strips]
+    keys = {*own, *((curve.data_path, curve.array_index) for each in bags if each is not None for curve in each.fcurves)}
+    found: dict[tuple[str, int], list[float]] = {key: [] for key in sorted(keys) if _value(one, *key) is not None}
+    with _alone(one) as scene:
+        for frame in frames:
+            scene.frame_set(int(np.floor(frame)), subframe=float(frame - np.floor(frame)))
+            shown = one.evaluated_get(scene.view_layers[0].depsgraph)
+            for key, values in found.items():
+                values.append(float(_value(shown, *key)))
+    return {key: np.array(values) for key, values in found.items()}
+
+
+def _value(one: bpy.types.Object, path: str, index: int) -> Any:
+    """A channel's value now; None where there is none any more."""
+    try:
+        value: Any = one.path_resolve(path)
+    except ValueError:
+        return None
+    return value[index] if hasattr(value, "__len__") else value
+
+
+@contextmanager
+def _alone(one: bpy.types.Object) -> Iterator[bpy.types.Scene]:
+    """A scene that has nothing but an object, so that its frames are quickly evaluated."""
+    scene = bpy.data.scenes.new("Bonesetter")
+    try:
+        scene.collection.objects.link(one)
+        yield scene
+    finally:
+        bpy.data.scenes.remove(scene)
