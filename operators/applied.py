@@ -35,6 +35,9 @@ class Application:
 def note_applied(collection: bpy.types.Collection, application: Application) -> None:
     """Remember that a take went onto a rig as it is solved now."""
     noted = collection.bonesetter.rig.applied
+    for row in reversed(range(len(noted))):
+        if noted[row].armature is None:
+            noted.remove(row)
     item = next((one for one in noted if one.armature == application.armature), None) or noted.add()
     item.armature, item.result = application.armature, collection.bonesetter.result
     item.travel, item.on_nla = application.travel, application.on_nla

@@ -90,12 +90,17 @@ def eulers(rotations: FloatArray, order: str) -> FloatArray:
     sets = np.empty((2, len(rotations), 3))
     sets[0][:, [i, j, k]] = np.stack([first, middle, last], axis=-1)
     sets[1][:, [i, j, k]] = np.stack([first + np.pi, np.pi - middle, last + np.pi], axis=-1)
-    found = np.empty((len(rotations), 3))
-    before = np.zeros(3)
-    for frame in range(len(rotations)):
-        near = sets[:, frame] - 2 * np.pi * np.round((sets[:, frame] - before) / (2 * np.pi))
-        before = found[frame] = near[np.argmin(np.abs(near - before).sum(axis=1))]
-    return found
+    # how far each set of a frame is from each of the frame before, by whole turns alike: (frames, sets before, sets)
+    apart = sets[None, :, 1:] - sets[:, None, :-1]
+    apart = np.abs(apart - 2 * np.pi * np.round(apart / (2 * np.pi))).sum(axis=-1)
+    first_apart = np.abs(sets[:, 0] - 2 * np.pi * np.round(sets[:, 0] / (2 * np.pi))).sum(axis=-1)
+    nearest = np.argmin(apart, axis=1).T.tolist()
+    chosen = [int(np.argmin(first_apart))]
+    for each in nearest:
+        chosen.append(each[chosen[-1]])
+    found = sets[chosen, np.arange(len(rotations))]
+    found[0] -= 2 * np.pi * np.round(found[0] / (2 * np.pi))
+    return np.unwrap(found, axis=0)
 
 
 def _travel(moved: Retargeted, travel: Travel) -> tuple[FloatArray, FloatArray | None, FloatArray | None]:
