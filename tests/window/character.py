@@ -153,7 +153,27 @@ def move(animator: Animator, rig: Any, family: str) -> Steps:
     yield from animator.person.look(f"{family.lower()}-panel")
 
 
-SCENARIO: tuple[Callable[[Animator], Steps], ...] = (solve_a_take, move_a_mixamo_character, move_a_rigify_human)
+def solve_again_and_update(animator: Animator) -> Steps:
+    """Another solve, and one click that brings both characters up to it."""
+    actions = [rig.animation_data.action for rig in animator.characters]
+    yield from animator.click("bpy.ops.bonesetter.solve_markers")
+    yield from wait_for(lambda: animator.session.solve is not None, "the solve to start")
+    yield from wait_for(lambda: animator.session.solve is None, "the solve to end")
+    yield from wait(0.5)
+    animator.check("both are of the solve before", len(ext("operators.applied").outdated(animator.take)) == 2)
+    animator.check("the actor still has its body", len(animator.actor.children) == 1)
+    yield from animator.person.look("update-panel")
+    yield from animator.click("bpy.ops.bonesetter.update_rigs", 0.85)
+    animator.check("one click updates both", not ext("operators.applied").outdated(animator.take))
+    animator.check("each in another action", all(rig.animation_data.action not in actions for rig in animator.characters))
+
+
+SCENARIO: tuple[Callable[[Animator], Steps], ...] = (
+    solve_a_take,
+    move_a_mixamo_character,
+    move_a_rigify_human,
+    solve_again_and_update,
+)
 
 
 def begun(verdict: Verdict, _ticker: Ticker) -> Steps:
