@@ -36,6 +36,8 @@ GRAVITY = (
     "dropped",
     "filled",
     "sides exchanged",
+    "far",
+    "flagged",
     "re-stuck",
     "threshold",
     "axes",
@@ -93,6 +95,15 @@ def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 def findings_of_file(collection: bpy.types.Collection) -> tuple[Finding, ...]:
     """What was found as the take's file was read."""
     return tuple(finding_of(json.loads(item.document)) for item in collection.bonesetter.findings if item.read)
+
+
+def replace_findings(collection: bpy.types.Collection, kinds: Iterable[str], documents: Iterable[Mapping[str, Any]]) -> None:
+    """Put findings in the place of all that are kept of these kinds."""
+    kept = collection.bonesetter.findings
+    for row in reversed([row for row, item in enumerate(kept) if item.kind in kinds]):
+        kept.remove(row)
+    for document in documents:
+        _add(kept, document)
 
 
 def _add(kept: Any, document: Mapping[str, Any]) -> Any:

@@ -15,18 +15,20 @@ from ..model.core.findings import Finding
 from ..model.core.settings import Settings
 from ..model.core.take import BonesetterError
 from ..model.files.exchange import load_pose, load_take, save_take
+from ..model.review.doubtful import KINDS, doubtful
 from .actors import write_kept
 from .armature import apply_pose, keep_edited
 from .body import fit_body
 from .empties import ImportOptions, build_people
 from .feet import UNHELD, given_stands, keep_unheld, key_contacts, note_given, rekey_contacts
-from .findings import keep_findings
+from .findings import keep_findings, replace_findings
 from .freshness import note_solved
 from .gather import gather_take
 from .others import show_others
 from .polls import OfTake, is_idle
 from .properties import files_of, settings_of
 from .props import apply_props
+from .review import review_of
 from .session import Solve, session
 from .solve_range import join_findings, part_of, put_range, start_of, wanted_range
 from .solved import keep_solved
@@ -140,7 +142,15 @@ def _apply(scene: bpy.types.Scene, collection: bpy.types.Collection, solve: Solv
         _keep_report(collection, report)
         note_solved(collection)
     collection.bonesetter.result = uuid4().hex
+    keep_doubtful(scene, collection)
     return report
+
+
+def keep_doubtful(scene: bpy.types.Scene, collection: bpy.types.Collection) -> None:
+    """List the markers that are to be looked at, by what the filter and the solve make of them."""
+    if (review := review_of(scene, collection)) is not None:
+        found = doubtful(review.states.codes, review.take.labels, review.take.rate_hz, review.frame)
+        replace_findings(collection, KINDS, [each.document(review.frame) for each in found])
 
 
 def _note_range(collection: bpy.types.Collection, span: tuple[int, int]) -> None:

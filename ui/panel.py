@@ -44,6 +44,8 @@ ICONS = {
     "held": "GHOST_DISABLED",
     "threshold": "FILTER",
     "far off": "ERROR",
+    "far": "DRIVER_DISTANCE",
+    "flagged": "FILTER",
 }
 
 

@@ -33,6 +33,8 @@ Kind = Literal[
     "threshold",
     "far off",
     "edited pose",
+    "flagged",
+    "far",
     "labelled",
     "doubtful label",
     "unlabelled",
@@ -90,9 +92,9 @@ class Finding:
             none; "few markers": too few to tell a pose; "unseen": bones that no marker tells of; "held": a format has keys
             where a pose is not known; "threshold": a threshold of the noise
             filter removes much, or was raised because it would have; "far off": the markers are far from where the solver puts them;
-            "edited pose": where a pose that was edited by hand is kept; "labelled": labels were found by motion; "doubtful label": found
-            labels that may be wrong; "unlabelled": tracks that got none; "prop": markers that are an
-            object's.
+            "edited pose": where a pose that was edited by hand is kept; "flagged": stretches of a marker that were taken for noise; "far":
+            stretches of one that is far from where the solver puts it; "labelled": labels were found by motion; "doubtful label": found
+            labels that may be wrong; "unlabelled": tracks that got none; "prop": markers that are an object's.
         text: One sentence.
         labels: Of the markers in question, if any.
         bones: Names of the joints in question, if any.
