@@ -26,6 +26,7 @@ from ..model.marker_sets.marker_set import load_marker_set
 from ..model.markers.people import people_of
 from ..model.result.report import write_report
 from ..model.shell.cli import FAILED, UsageError, with_values
+from ..model.shell.resume import MADE_FROM, Recipe, due, made_from
 from ..model.shell.runs import TakeJob, add_arguments, make_folders, plan, run_each, settings_from, skeleton_from, tell
 from ..model.storage.atomic import place_of, staged
 from .batch_rig import add_rig_arguments, check_rig, move_rig, open_file
@@ -67,9 +68,10 @@ def main(arguments: Sequence[str]) -> int:
         if given.layout:
             load_marker_set(given.layout)
         make_folders(jobs)
+        recipe = _recipe(settings, given)
         return run_each(
-            jobs,
-            lambda job: _read(job, settings.up),
+            due(jobs, recipe) if given.resume else jobs,
+            lambda job: _read(job, settings.up, recipe),
             _warm_engine,
             lambda job, read: _solve_whole(job, *read, settings, given),
             force=given.force,
@@ -87,12 +89,20 @@ def _warm_engine() -> None:
     session.engine.submit(engine_python(), {"ping": True}).wait()
 
 
-def _read(job: TakeJob, up: str) -> tuple[Take, Seconds]:
-    """A take, and the seconds that reading it took."""
+def _recipe(settings: Settings, given: argparse.Namespace) -> Recipe:
+    """What all results of the run are made from, besides their takes; this Blender and what keys its curves are part of it."""
+    here = Path(__file__).resolve().parent
+    options = [bpy.app.version_string, given.rig_object, given.root_motion, given.body, asdict(skeleton_from(given))]
+    return Recipe(settings, (given.actor, given.layout, given.rig, given.bone_map), options, (here,))
+
+
+def _read(job: TakeJob, up: str, recipe: Recipe) -> tuple[Take, Seconds, str]:
+    """A take, the seconds that reading it took, and the digest of what its result is made from."""
     seconds: Seconds = {}
+    digest = recipe.digest(job.take)
     with _timed(seconds, "read"):
         take = read_take(job.take, up)
-    return take, seconds
+    return take, seconds, digest
 
 
 class _PeopleFoundError(Exception):
@@ -103,30 +113,33 @@ class _PeopleFoundError(Exception):
         self.people = people
 
 
-def _solve_whole(job: TakeJob, take: Take, seconds: Seconds, settings: Settings, given: argparse.Namespace) -> None:
+def _solve_whole(job: TakeJob, take: Take, seconds: Seconds, digest: str, settings: Settings, given: argparse.Namespace) -> None:
     """Solve one take and say so; of several people each one has files of his own, which are there all together or not at all."""
     people = people_of(take)
     if len(people) == 1:
         try:
-            _solve_one(job, take, seconds, settings, given)
+            _solve_one(job, take, seconds, made_from(digest), settings, given)
         except _PeopleFoundError as found:
             people = found.people
     if len(people) > 1:
-        jobs = [job.of_person(one.name.removeprefix(f"{take.name}.")) for one in people]
+        names = [one.name.removeprefix(f"{take.name}.") for one in people]
+        jobs = [job.of_person(name) for name in names]
         for own in jobs if not given.force else ():
             own.check_free()
         for own, one in zip(jobs, people, strict=True):
-            _solve_one(own, one, dict(seconds), settings, given)
+            _solve_one(own, one, dict(seconds), made_from(digest, names), settings, given)
 
 
-def _solve_one(job: TakeJob, take: Take, seconds: Seconds, settings: Settings, given: argparse.Namespace) -> None:
+def _solve_one(job: TakeJob, take: Take, seconds: Seconds, noted: dict[str, Any], settings: Settings, given: argparse.Namespace) -> None:
     with staged() as beside:
-        report = _solve(job.staged(beside), take, seconds, settings, given)
+        here = job.staged(beside)
+        report = _solve(here, take, seconds, settings, given) | {MADE_FROM: noted}
+        write_report(report, here.report)
     tell(take.name, report, job.report)
 
 
 def _solve(job: TakeJob, take: Take, seconds: Seconds, settings: Settings, given: argparse.Namespace) -> dict[str, Any]:
-    """Import, solve and write one take, in a file of its own; returns its report."""
+    """Import, solve and write one take, in a file of its own; returns its report, which is not written yet."""
     open_file(given)
     scene = bpy.context.scene
     with _timed(seconds, "import"):
@@ -155,7 +168,6 @@ def _solve(job: TakeJob, take: Take, seconds: Seconds, settings: Settings, given
             if name in WRITERS:
                 _write(WRITERS[name], path, shown)
     report["seconds"] = {stage: round(value, 6) for stage, value in _stages(seconds, report["seconds"]).items()}
-    write_report(report, job.report)
     return report
 
 

@@ -43,6 +43,7 @@ def write_outputs(
     actor: Path | None = None,
     read_seconds: float | None = None,
     skeleton: SkeletonChoice | None = None,
+    notes: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Write a solution in the wanted formats and its report: all of these files, or none.
 
@@ -53,6 +54,7 @@ def write_outputs(
         actor: Where the actor goes; None writes none.
         read_seconds: How long reading the take took, for the report.
         skeleton: On which bones a BVH is; None for the actor's own. Arrays have the actor's, which figures are measured on.
+        notes: Further entries of the report, as JSON.
 
     Returns:
         The report.
@@ -68,7 +70,7 @@ def write_outputs(
         if actor is not None:
             write_actor(solution.actor, beside(actor))
         seconds = {} if read_seconds is None else {"read": read_seconds}
-        document = build_report(solution, {**seconds, **solution.seconds, "write": time.perf_counter() - begin})
+        document = build_report(solution, {**seconds, **solution.seconds, "write": time.perf_counter() - begin}) | dict(notes or {})
         if report is not None:
             write_report(document, beside(report))
     return document

@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,13 +26,14 @@ Read = TypeVar("Read")
 
 @dataclass(frozen=True)
 class TakeJob:
-    """One take and where everything that comes of it goes."""
+    """One take and where everything that comes of it goes; `ours` says that what is there already came of an earlier run."""
 
     take: Path
     exports: dict[str, Path]
     report: Path
     save_actor: Path | None
     save_layout: Path | None = None
+    ours: bool = False
 
     @property
     def layout_actor(self) -> Path | None:
@@ -54,15 +55,15 @@ class TakeJob:
     def _at(self, elsewhere: Callable[[Path], Path]) -> TakeJob:
         exports = {name: elsewhere(path) for name, path in self.exports.items()}
         actor, layout = (elsewhere(path) if path else None for path in (self.save_actor, self.save_layout))
-        return TakeJob(self.take, exports, elsewhere(self.report), actor, layout)
+        return replace(self, exports=exports, report=elsewhere(self.report), save_actor=actor, save_layout=layout)
 
     def check_free(self) -> None:
-        """Nothing is overwritten without --force.
+        """Nothing is overwritten without --force, or with --resume what an earlier run wrote.
 
         Raises:
             BonesetterError: One of the outputs exists.
         """
-        existing = [path for path in self.outputs if path.exists()]
+        existing = [path for path in self.outputs if path.exists() and not self.ours]
         if existing:
             raise BonesetterError(f"{existing[0]} exists already: use --force to overwrite it.")
 
@@ -85,7 +86,9 @@ def add_arguments(parser: argparse.ArgumentParser, formats: Sequence[str], usual
     parser.add_argument("--save-actor", type=Path, metavar="ACTOR.json", help="save the fitted actor (one take only)")
     add_skeleton_arguments(parser)
     parser.add_argument("--report", action="store_true", help=f"also write each take's report as a page, and DIR/{INDEX} that leads to all")
-    parser.add_argument("--force", action="store_true", help="overwrite files that exist")
+    again = parser.add_mutually_exclusive_group()
+    again.add_argument("--force", action="store_true", help="overwrite files that exist")
+    again.add_argument("--resume", action="store_true", help="solve only takes that are not solved yet, or whose results are out of date")
     add_setting_arguments(parser, SETTINGS)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from ..actors.actor import Actor
@@ -18,6 +18,7 @@ from ..marker_sets.marker_set import MarkerSet, load_marker_set, write_marker_se
 from ..rigs.production import SkeletonChoice
 from ..storage.atomic import staged
 from .cli import UsageError
+from .resume import MADE_FROM, Recipe, due, made_from
 from .runs import TakeJob, make_folders, one_line, plan, run_each, settings_from, skeleton_from, tell
 from .runs import add_arguments as add_run_arguments
 from .terminal import progress_bar
@@ -48,9 +49,10 @@ def run(arguments: argparse.Namespace) -> int:
     actor = read_actor(arguments.actor) if arguments.actor else None
     marker_set = load_marker_set(arguments.layout) if arguments.layout else None
     make_folders(jobs)
+    recipe = Recipe(settings, (arguments.actor, arguments.layout), asdict(skeleton))
     return run_each(
-        jobs,
-        lambda job: _read(job, settings.up),
+        due(jobs, recipe) if arguments.resume else jobs,
+        lambda job: _read(job, settings.up, recipe),
         lambda: _load_solver(settings.device),
         lambda job, read: _solve(job, read, settings, actor, marker_set, skeleton, force=arguments.force),
         force=arguments.force,
@@ -74,15 +76,18 @@ def _load_solver(device: str) -> None:
         raise UsageError(str(error)) from error
 
 
-def _read(job: TakeJob, up: str) -> tuple[Take, float]:
-    """A take, and the seconds that reading it took."""
-    begin = time.perf_counter()
-    return read_take(job.take, up), time.perf_counter() - begin
+#: A take, the seconds that reading it took, and the digest of what its result is made from.
+_Read = tuple[Take, float, str]
+
+
+def _read(job: TakeJob, up: str, recipe: Recipe) -> _Read:
+    digest, begin = recipe.digest(job.take), time.perf_counter()
+    return read_take(job.take, up), time.perf_counter() - begin, digest
 
 
 def _solve(
     job: TakeJob,
-    read: tuple[Take, float],
+    read: _Read,
     settings: Settings,
     actor: Actor | None,
     marker_set: MarkerSet | None,
@@ -95,18 +100,20 @@ def _solve(
     from ..engine.pipeline import solve_people
     from ..labelling.layout import set_of_actor
 
-    take, seconds = read
+    take, seconds, digest = read
     with progress_bar(take.name) as progress:
         solutions = solve_people(take, settings, actor, progress, marker_set=marker_set)
-    jobs = [job]
+    jobs, people = [job], []
     if len(solutions) > 1:
-        jobs = [job.of_person(solution.clean.take.name.removeprefix(f"{take.name}.")) for solution in solutions]
+        people = [solution.clean.take.name.removeprefix(f"{take.name}.") for solution in solutions]
+        jobs = [job.of_person(name) for name in people]
         for one in jobs if not force else ():
             one.check_free()
     for one, solution in zip(jobs, solutions, strict=True):
         with staged() as beside:
             here = one.staged(beside)
-            report = write_outputs(solution, here.exports, here.report, here.save_actor, seconds, skeleton)
+            notes = {MADE_FROM: made_from(digest, people)}
+            report = write_outputs(solution, here.exports, here.report, here.save_actor, seconds, skeleton, notes)
             if here.save_layout is not None and one.layout_actor is not None:
                 write_marker_set(set_of_actor(solution.actor, solution.clean.take.name, marker_set), here.save_layout)
                 write_actor(solution.actor, beside(one.layout_actor))

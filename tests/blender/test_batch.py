@@ -22,6 +22,7 @@ REPORT = [
     "floor_mm",
     "frame_step",
     "frames",
+    "made_from",
     "marker_residual_mm",
     "marker_sigma_mm",
     "rate_hz",
