@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,10 @@ from ..model.marker_sets.marker_set import load_marker_set
 from ..model.markers.people import people_of
 from ..model.result.report import write_report
 from ..model.shell.cli import FAILED, UsageError, with_values
-from ..model.shell.resume import MADE_FROM, Recipe, due, made_from
-from ..model.shell.runs import TakeJob, add_arguments, make_folders, plan, run_each, settings_from, skeleton_from, tell
+from ..model.shell.resume import MADE_FROM, Recipe, made_from
+from ..model.shell.runs import TakeJob, add_arguments, end_run, make_folders, plan, run_each, settings_from, skeleton_from, tell
+from ..model.shell.workers import add_arguments as add_worker_arguments
+from ..model.shell.workers import solve_all
 from ..model.storage.atomic import place_of, staged
 from .batch_rig import add_rig_arguments, check_rig, move_rig, open_file
 from .body import show_body
@@ -53,6 +55,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="batch.py", description="Solve takes in Blender.", allow_abbrev=False)
     add_arguments(parser, sorted([*ENGINE_WRITERS, *WRITERS]), ["blend", "bvh"])
     add_rig_arguments(parser)
+    add_worker_arguments(parser)
     given = parser.parse_args(with_values(arguments))
     try:
         jobs, settings = plan(given), settings_from(given)
@@ -69,19 +72,33 @@ def main(arguments: Sequence[str]) -> int:
             load_marker_set(given.layout)
         make_folders(jobs)
         recipe = _recipe(settings, given)
-        return run_each(
-            due(jobs, recipe) if given.resume else jobs,
-            lambda job: _read(job, settings.up, recipe),
-            _warm_engine,
-            lambda job, read: _solve_whole(job, *read, settings, given),
-            force=given.force,
-            index=given.out if given.report else None,
-        )
+
+        def solve_here(some: Sequence[TakeJob], settings: Settings) -> dict[str, str]:
+            return run_each(
+                some,
+                lambda job: _read(job, settings.up, recipe),
+                _warm_engine,
+                lambda job, read: _solve_whole(job, *read, settings, given),
+                force=given.force,
+            )
+
+        failed = solve_all(jobs, recipe, settings, given, _worker_command(arguments), solve_here)
+        return end_run(failed, given.out if given.report and given.serve is None else None)
+    except UsageError as error:
+        parser.error(str(error))
     except BonesetterError as error:
         print(error, file=sys.stderr)
         return FAILED
     finally:
         session.engine.close()
+
+
+def _worker_command(arguments: Sequence[str]) -> list[str]:
+    """What calls `batch.py` once more with the same arguments, see `workers`; the bpy wheel is no program, but a module of a Python."""
+    script = str(Path(__file__).resolve().parents[1] / "batch.py")
+    if not bpy.app.binary_path:
+        return [sys.executable, script, *arguments]
+    return [bpy.app.binary_path, "--background", "--python-exit-code", "1", "--python", script, "--", *arguments]
 
 
 def _warm_engine() -> None:
@@ -212,7 +229,8 @@ def _aside() -> Iterator[list[str]]:
     Yields a list that has the lines afterwards.
     """
     printed: list[str] = []
-    streams = (sys.stdout, sys.stderr)
+    # not sys.stdout: a worker puts what is said into its answer
+    streams = [stream for stream in (sys.__stdout__, sys.__stderr__) if stream is not None]
     for stream in streams:
         stream.flush()
     own = [os.dup(number) for number in (1, 2)]
@@ -220,7 +238,8 @@ def _aside() -> Iterator[list[str]]:
         try:
             for number in (1, 2):
                 os.dup2(kept.fileno(), number)
-            yield printed
+            with redirect_stdout(sys.__stdout__), redirect_stderr(sys.__stderr__):
+                yield printed
         finally:
             for stream in streams:
                 stream.flush()

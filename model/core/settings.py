@@ -226,7 +226,8 @@ class Settings:
         Setting(
             0,
             "Workers",
-            "Threads that solve side by side; 0 for one a core, and for one alone on a GPU. The motion is the same for any number",
+            "Takes that are solved side by side, in processes of their own, or of a single take threads; 0 for one a core, and for one "
+            "thread on a GPU; with 1 nothing else is started. The motion is the same for any number",
             "run",
             placeholder="N",
         )

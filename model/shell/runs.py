@@ -209,8 +209,7 @@ def run_each(
     solve: Callable[[TakeJob, Read], None],
     *,
     force: bool,
-    index: Path | None = None,
-) -> int:
+) -> dict[str, str]:
     """Solve every take; one that fails does not stop the others.
 
     Args:
@@ -220,10 +219,9 @@ def run_each(
             that a file's name is wrong. What it raises ends the run.
         solve: Solves what was read, and writes its files.
         force: Overwrite files that exist.
-        index: The folder of the takes' pages, where an index of them is written in the end; None writes none.
 
     Returns:
-        The exit code.
+        {name of a take that could not be solved: why}.
     """
     failed: dict[str, str] = {}
     prepared = False
@@ -233,7 +231,7 @@ def run_each(
                 job.check_free()
             loaded = read(job)
         except Exception as error:
-            failed[job.take.stem] = _say(job, error)
+            failed[job.take.stem] = say(job, error)
             continue
         if not prepared:
             prepare()
@@ -241,14 +239,24 @@ def run_each(
         try:
             solve(job, loaded)
         except Exception as error:
-            failed[job.take.stem] = _say(job, error)
+            failed[job.take.stem] = say(job, error)
+    return failed
+
+
+def end_run(failed: Mapping[str, str], index: Path | None) -> int:
+    """End a run whose failed takes, by their names, say why; the exit code.
+
+    Args:
+        failed: See `run_each`.
+        index: The folder of the takes' pages, where an index of them is written; None writes none.
+    """
     if index is not None:
         print(f"{write_index(index, failed)}: the pages of all takes")
     return FAILED if failed else 0
 
 
-def _say(job: TakeJob, error: Exception) -> str:
-    """Say what went wrong with a take, and return it: a bug in one must not cost the user the others."""
+def say(job: TakeJob, error: Exception) -> str:
+    """Print what went wrong with a take, and return it: a bug in one must not cost the user the others."""
     bug = f"failed unexpectedly ({type(error).__name__}: {one_line(error)}): please report it."
     said = str(error) if isinstance(error, BonesetterError) else bug
     # many sentences begin with the file's name themselves

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -18,15 +20,24 @@ from ..marker_sets.marker_set import MarkerSet, load_marker_set, write_marker_se
 from ..rigs.production import SkeletonChoice
 from ..storage.atomic import staged
 from .cli import UsageError
-from .resume import MADE_FROM, Recipe, due, made_from
-from .runs import TakeJob, make_folders, one_line, plan, run_each, settings_from, skeleton_from, tell
+from .resume import MADE_FROM, Recipe, made_from
+from .runs import TakeJob, end_run, make_folders, one_line, plan, run_each, settings_from, skeleton_from, tell
 from .runs import add_arguments as add_run_arguments
 from .terminal import progress_bar
+from .workers import add_arguments as add_worker_arguments
+from .workers import solve_all
+
+#: Run by a worker's Python: argument 1 is the folder of the package that argument 2 names; the rest is the package's.
+BOOT = (
+    "import runpy, sys; sys.path.insert(0, sys.argv[1]); package = sys.argv[2]; del sys.argv[1:3]; "
+    "runpy.run_module(package, run_name='__main__')"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     add_run_arguments(parser, sorted(WRITERS), USUAL_FORMATS)
+    add_worker_arguments(parser)
     parser.add_argument(
         "--save-layout",
         type=Path,
@@ -50,14 +61,25 @@ def run(arguments: argparse.Namespace) -> int:
     marker_set = load_marker_set(arguments.layout) if arguments.layout else None
     make_folders(jobs)
     recipe = Recipe(settings, (arguments.actor, arguments.layout), asdict(skeleton))
-    return run_each(
-        due(jobs, recipe) if arguments.resume else jobs,
-        lambda job: _read(job, settings.up, recipe),
-        lambda: _load_solver(settings.device),
-        lambda job, read: _solve(job, read, settings, actor, marker_set, skeleton, force=arguments.force),
-        force=arguments.force,
-        index=arguments.out if arguments.report else None,
-    )
+
+    def solve_here(some: Sequence[TakeJob], settings: Settings) -> dict[str, str]:
+        return run_each(
+            some,
+            lambda job: _read(job, settings.up, recipe),
+            lambda: _load_solver(settings.device),
+            lambda job, read: _solve(job, read, settings, actor, marker_set, skeleton, force=arguments.force),
+            force=arguments.force,
+        )
+
+    failed = solve_all(jobs, recipe, settings, arguments, _worker_command(arguments), solve_here)
+    return end_run(failed, arguments.out if arguments.report and arguments.serve is None else None)
+
+
+def _worker_command(arguments: argparse.Namespace) -> list[str]:
+    """What calls this once more with the same arguments, see `workers`."""
+    package = __name__.removesuffix(".shell.solve")
+    folder = Path(__file__).resolve().parents[2]
+    return [sys.executable, "-c", BOOT, str(folder), package, *arguments.given]
 
 
 def _load_solver(device: str) -> None:

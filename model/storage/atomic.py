@@ -42,7 +42,7 @@ def staged() -> Iterator[Callable[[Path], Path]]:
             return path
         if path.parent not in folders:
             with _one_sentence(path):
-                _clear_abandoned(path.parent)
+                clear_abandoned(path.parent)
                 folders[path.parent] = Path(tempfile.mkdtemp(dir=path.parent, prefix=f"{STAGING}{os.getpid()}-"))
         moves.append((folders[path.parent] / path.name, path))
         return moves[-1][0]
@@ -121,8 +121,8 @@ def _is_staging(folder: Path) -> bool:
     return folder.name.startswith(STAGING)
 
 
-def _clear_abandoned(folder: Path) -> None:
-    """Remove what killed processes left there."""
+def clear_abandoned(folder: Path) -> None:
+    """Remove what killed processes left in a folder."""
     for left in folder.glob(f"{STAGING}*-*"):
         number = left.name.removeprefix(STAGING).split("-")[0]
         if number.isdigit() and not _runs(int(number), left):

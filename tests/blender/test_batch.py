@@ -124,6 +124,21 @@ def test_fbx_and_glb_hold_the_animation(done):
         assert min(errors) < 2e-3, (name, errors)
 
 
+def test_what_is_solved_is_not_solved_again(done, batch, tmp_path):
+    out, _ = done
+    takes = [out.parent / f"{name}.c3d" for name in ("one", "two")]
+    arguments = (*takes, "--format", "blend", "bvh", "fbx", "glb", "--resume", "--out")
+    before = (out / "one.blend").stat().st_mtime_ns
+    run = batch(*arguments, out)
+    assert (run.returncode, (out / "one.blend").stat().st_mtime_ns) == (0, before)
+    assert run.stdout.splitlines()[-1] == "2 of 2 takes are up to date."
+    shutil.copytree(out, tmp_path / "out")
+    (tmp_path / "out" / "two.fbx").unlink()
+    run = batch(*arguments, tmp_path / "out")
+    assert (run.returncode, run.stdout.count("residual"), (tmp_path / "out" / "two.fbx").is_file()) == (0, 1, True)
+    assert "\ntwo: " in run.stdout
+
+
 def test_nothing_is_overwritten_without_force(done, batch):
     out, _ = done
     before = (out / "one.blend").stat().st_mtime_ns
