@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Every target makes the environments it needs in .venv/ by itself.
-.PHONY: demo test fuzz solve study bench lint docs screenshots window-test judge-test install-test wheel-test dist release clean
+.PHONY: demo test fuzz soak solve study bench lint docs screenshots window-test judge-test install-test wheel-test dist release clean
 
 OUT ?= out
 
@@ -14,6 +14,10 @@ test:
 fuzz:
 	@python=$$(tools/environment engine) && "$$python" -m tests.fuzz.run $(ARGS)
 	@python=$$(tools/environment bpy-5.2) && "$$python" tests/blender/fuzz.py
+
+# Many takes, many solves in one Blender, an hour in one take: some hours; docs/reliability.md. make soak [ARGS="many --size 20"]
+soak:
+	@python=$$(tools/environment engine) && tools/environment bpy-5.2 >/dev/null && "$$python" -m tests.soak.run $(ARGS)
 
 # make solve C3D="a.c3d b.trc" [OUT=dir] [ARGS="--force"]
 solve:
