@@ -16,6 +16,7 @@ from ..actors.actor import Actor
 from ..actors.prior import Prior
 from ..core.axes import pointing_up
 from ..core.findings import Finding
+from ..core.memory import within_memory
 from ..core.parallel import side_by_side, usable_cores
 from ..core.settings import Settings
 from ..core.take import BonesetterError, CleanTake, FloatArray, Take
@@ -166,7 +167,8 @@ def solve_people(
         looked = LOOKING * done
         tell(LABELS, looked)
 
-    people = everybody(take, settings, actor, marker_set, look)
+    with within_memory(take.name):
+        people = everybody(take, settings, actor, marker_set, look)
     found: list[Solution] = []
     for row, (one, its_set) in enumerate(people):
 
@@ -200,7 +202,7 @@ def _of_subject(
         return identify(upright, settings, given, prior, marker_set, options, watch.stage, by_names=by_names)
 
     try:
-        with one_torch_thread(), side_by_side(workers), torch.no_grad():
+        with within_memory(take.name), one_torch_thread(), side_by_side(workers), torch.no_grad():
             try:
                 return work(identified(by_names=True), device, judge=True)
             except MisleadingLabelsError:

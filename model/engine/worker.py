@@ -66,6 +66,7 @@ def main(arguments: list[str]) -> None:
 def serve(request: dict[str, Any], answer: Answer, cancelled: Callable[[], bool] = lambda: False) -> None:
     """Carry out one request, until it is cancelled; whatever goes wrong becomes an answer."""
     # Here, not above: hello must come out before anything slow is imported.
+    from ..core.memory import within_memory
     from ..core.take import BonesetterError
 
     try:
@@ -73,7 +74,9 @@ def serve(request: dict[str, Any], answer: Answer, cancelled: Callable[[], bool]
             answer({"result": None})
         else:
             work = _fit if request.get("fit") else _hold if request.get("hold") else _solve
-            answer(work(request, _telling(answer, cancelled)))
+            with within_memory("The take"):
+                done = work(request, _telling(answer, cancelled))
+            answer(done)
     except CancelledError:
         answer({"cancelled": True})
     except BonesetterError as error:

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..actors.actor_file import write_actor
 from ..core.findings import Finding
+from ..core.memory import within_memory
 from ..result.report import build_report, write_report
 from ..result.solution import Solution
 from ..rigs.production import SkeletonChoice
@@ -64,7 +65,7 @@ def write_outputs(
     """
     begin = time.perf_counter()
     solution = _said_to_hold(solution, exports)
-    with staged() as beside:
+    with within_memory(solution.clean.take.name), staged() as beside:
         for name, path in exports.items():
             WRITERS[name].load()(solution, beside(path), *((skeleton,) if name == "bvh" else ()))
         if actor is not None:

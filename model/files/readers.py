@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..core.axes import pointing_up
+from ..core.memory import within_memory
 from ..core.take import BonesetterError, Take
 from .formats import Format
 
@@ -37,4 +38,5 @@ def read_take(path: Path, up: str = "auto") -> Take:
     if reader is None:
         *some, last = READERS
         raise BonesetterError(f"{path.name} is in no format that is read: choose a {', '.join(some)} or {last} file.")
-    return pointing_up(replace(reader.load()(path), source=path), up)
+    with within_memory(path.name):
+        return pointing_up(replace(reader.load()(path), source=path), up)

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a computer without enough free memory says, as one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from .take import BonesetterError
+
+#: How torch, LAPACK's wrappers and Python's threads say it, who raise no MemoryError.
+SAID = ("can't allocate memory", "not enough memory", "out of memory", "can't start new thread", "bad_alloc", "bad allocation")
+
+
+@contextmanager
+def within_memory(what: str) -> Iterator[None]:
+    """Within the block something is done that takes much memory.
+
+    Raises:
+        BonesetterError: There is too little.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not any(words in str(error) for words in SAID):
+            raise
+        raise BonesetterError(
+            f"{what} needs more memory than is free: close other programs, use fewer --workers, or cut it into shorter takes."
+        ) from error
