@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import bpy
 
-from . import corrections, freshness, navigate, properties, repair, session, thresholds, translation
+from . import clean_keys, corrections, freshness, navigate, properties, repair, session, thresholds, translation
 from .apply_to_rig import (
     BONESETTER_OT_apply_to_rig,
     BONESETTER_OT_load_bone_map,
@@ -50,6 +50,7 @@ CLASSES = (
     BONESETTER_OT_remove_solver,
     *repair.CLASSES,
     *corrections.CLASSES,
+    *clean_keys.CLASSES,
 )
 
 

@@ -55,6 +55,7 @@ def apply_pose(scene: bpy.types.Scene, collection: bpy.types.Collection, pose: S
     _build_bones(armature, pose.skeleton, space, production_names(chosen_skeleton(collection).names))
     location, rotations = _key_pose(armature, pose, space, timing_of(collection), f"{collection.name} Pose")
     keep_values(collection, pose.skeleton.joints, location, rotations)
+    collection.bonesetter.cleaned = False
     fit_strip(armature, timing_of(collection))
     note_keys(collection)
     return armature

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import bpy
@@ -70,6 +71,31 @@ def write_keys(bag: Any, path: str, index: int, frames: FloatArray, values: Floa
     return curve
 
 
+def replace_keys(curve: Any, keys: Mapping[str, Any]) -> None:
+    """Replace the keys of a curve.
+
+    Args:
+        curve: Its modifiers and its group stay.
+        keys: {property of a key: flat values of all keys}; enums as numbers.
+    """
+    points = curve.keyframe_points
+    points.clear()
+    points.add(len(keys["co"]) // 2)
+    for name, values in keys.items():
+        points.foreach_set(name, values)
+    curve.update()
+
+
+def read_keys(curve: Any, names: Mapping[str, Any]) -> dict[str, Any]:
+    """{property of a key: flat values of all keys}, of the properties {name: dtype}; places and handles have two numbers a key."""
+    points = curve.keyframe_points
+    found = {}
+    for name, kind in names.items():
+        found[name] = np.empty(len(points) * (2 if kind is np.float32 else 1), dtype=kind)
+        points.foreach_get(name, found[name])
+    return found
+
+
 def write_samples(bag: Any, path: str, index: int, start: int, values: FloatArray, group: str) -> Any:
     """Write one curve as samples of consecutive whole frames: small and quick, but not editable in the Graph Editor.
 
@@ -131,7 +157,12 @@ def held_before_gaps(samples: IntArray) -> Any:
 
 
 def interpolation_code(name: str) -> int:
-    return bpy.types.Keyframe.bl_rna.properties["interpolation"].enum_items[name].value
+    return key_code("interpolation", name)
+
+
+def key_code(kind: str, name: str) -> int:
+    """The number of one of a key's enums, as foreach_set wants it."""
+    return bpy.types.Keyframe.bl_rna.properties[kind].enum_items[name].value
 
 
 def _new_curve(bag: Any, path: str, index: int, group: str) -> Any:

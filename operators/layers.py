@@ -9,6 +9,7 @@ strip alone.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import bpy
@@ -19,7 +20,7 @@ from ..model.core.rotations import unitquat_product
 from ..model.core.take import BoolArray, FloatArray
 from .keyframes import bind, bound_channelbag, read_curve, write_keys
 from .space import Timing
-from .takes import keep_numbers, timing_of
+from .takes import JOINT, keep_numbers, timing_of
 
 #: The NLA track of the solved pose.
 TRACK = "Bonesetter Solve"
@@ -35,6 +36,26 @@ def keep_values(collection: bpy.types.Collection, joints: tuple[str, ...], locat
     collection[JOINTS] = json.dumps(joints)
     keep_numbers(collection, LOCATIONS, locations)
     keep_numbers(collection, ROTATIONS, rotations)
+
+
+def keep_played(collection: bpy.types.Collection, played: Mapping[str, FloatArray]) -> None:
+    """Remember what keys play that were changed since, but not by hand.
+
+    Args:
+        collection: The take.
+        played: {bone: (samples, channels) of its quaternion, and then of its location if that is keyed}.
+    """
+    values = kept_values(collection)
+    if values is None:
+        return
+    joints, locations, rotations = values
+    for name, now in played.items():
+        bone = collection.bonesetter.armature.data.bones[name]
+        if (joint := bone.get(JOINT)) in joints:
+            rotations[:, joints.index(joint)] = now[:, :4]
+            if bone.parent is None and now.shape[1] == 7:
+                locations[:] = now[:, 4:]
+    keep_values(collection, tuple(joints), locations, rotations)
 
 
 def kept_values(collection: bpy.types.Collection) -> Values | None:

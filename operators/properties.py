@@ -22,6 +22,7 @@ from bpy.props import (
 from ..model.core.axes import AXES
 from ..model.core.settings import SETTINGS, Setting, Settings
 from ..model.rigs.production import NAMES, REST_POSES, SKELETONS
+from .cleanup_options import BONESETTER_PG_cleanup
 from .others import apply_choice
 from .rig_map import CLASSES as RIG
 from .rig_map import BONESETTER_PG_rig
@@ -115,6 +116,8 @@ class BONESETTER_PG_take(bpy.types.PropertyGroup):
     solved_markers: StringProperty(description="A digest of the markers that the result is of")
     solved_settings: StringProperty(description="The settings that the result was made with")
     rig: PointerProperty(type=BONESETTER_PG_rig)
+    cleanup: PointerProperty(type=BONESETTER_PG_cleanup)
+    cleaned: BoolProperty(description="The armature's keys were thinned since the whole take was solved")
     solved_actor: StringProperty(description="The actor of the last solve, as in an actor's file: ranges are solved with it")
     contacts_given: StringProperty(description="Feet whose contacts are the user's, one a line")
     has_floor: BoolProperty()
@@ -269,6 +272,7 @@ def copy_settings(source: Any, target: Any, names: Iterable[str] = (*SHOWN, *FIL
 
 CLASSES = (
     *RIG,
+    BONESETTER_PG_cleanup,
     BONESETTER_PG_actor_marker,
     BONESETTER_PG_actor,
     BONESETTER_PG_flagged,

@@ -17,7 +17,9 @@ from ..model.result.solved import SolvedMarkers
 from ..model.review.blending import blended, blended_rotations, joined_stances, surroundings, weights, with_surroundings
 from .armature import bone_channels, bone_names, is_locked, note_keys
 from .findings import keep_findings
-from .layers import keep_values, kept_values, solved_bag
+from .keyed_bones import known_stretches
+from .keyframes import held_before_gaps, replace_keys
+from .layers import Values, keep_values, kept_values, solved_bag
 from .skeletons import as_before
 from .solved import keep_solved, solved_of
 from .space import Timing
@@ -71,6 +73,8 @@ def put_range(scene: bpy.types.Scene, collection: bpy.types.Collection, pose: So
     locations[stretch] = blended(locations[stretch], moved[inner], part)
     rotations[stretch] = blended_rotations(rotations[stretch].astype(float), turned[inner], part)
     names = bone_names(armature)
+    if collection.bonesetter.cleaned:
+        _key_every_sample(collection, bag, values)
     for index, joint in enumerate(joints):
         bone = armature.pose.bones[names[joint]]
         if is_locked(bone):
@@ -81,6 +85,23 @@ def put_range(scene: bpy.types.Scene, collection: bpy.types.Collection, pose: So
     keep_values(collection, tuple(joints), locations, rotations)
     note_keys(collection)
     _join_markers(collection, pose, span, part)
+
+
+def _key_every_sample(collection: bpy.types.Collection, bag: Any, values: Values) -> None:
+    """Undo a cleaning of keys, as far as what they play: only a key in every sample can change in a range alone."""
+    joints, locations, rotations = values
+    armature, timing = collection.bonesetter.armature, timing_of(collection)
+    names = bone_names(armature)
+    for index, joint in enumerate(joints):
+        bone = armature.pose.bones[names[joint]]
+        channels = {bone.path_from_id("rotation_quaternion"): rotations[:, index], bone.path_from_id("location"): locations}
+        for curve in [one for one in bag.fcurves if one.data_path in channels and not is_locked(bone)]:
+            known = [np.arange(first, last + 1) for first, last in known_stretches(curve, timing)]
+            if known:
+                samples = np.concatenate(known)
+                points = np.stack([timing.frames[samples], channels[curve.data_path][samples, curve.array_index]], axis=-1)
+                replace_keys(curve, {"co": points.astype(np.float32).ravel(), "interpolation": held_before_gaps(samples)})
+    collection.bonesetter.cleaned = False
 
 
 def join_findings(collection: bpy.types.Collection, documents: list[Mapping[str, Any]], span: Span) -> None:

@@ -7,6 +7,7 @@ import bpy
 
 from . import overlay
 from .actor import CLASSES as ACTOR
+from .cleanup import CLASSES as CLEANUP
 from .feet import CLASSES as FEET
 from .noise_filter import CLASSES as NOISE_FILTER
 from .panel import CLASSES as PANELS
@@ -14,7 +15,7 @@ from .preferences import BONESETTER_AP_preferences
 from .repair import CLASSES as REPAIR
 from .rig import CLASSES as RIG
 
-CLASSES = (BONESETTER_AP_preferences, *PANELS, *ACTOR, *FEET, *NOISE_FILTER, *REPAIR, *RIG)
+CLASSES = (BONESETTER_AP_preferences, *PANELS, *ACTOR, *FEET, *NOISE_FILTER, *REPAIR, *RIG, *CLEANUP)
 
 
 def register() -> None:
