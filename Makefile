@@ -45,6 +45,8 @@ screenshots:
 	@engine=$$(tools/environment engine) && "$$engine" -m model synthesise out/walk.c3d
 	@BONESETTER_WINDOW_SCRIPT=screenshots.py bash tests/window/run.sh out/walk.c3d
 	@python=$$(tools/environment docs) && "$$python" tools/keep_pictures.py out/window docs/images
+	@BONESETTER_WINDOW_SCRIPT=tour.py BONESETTER_WINDOW_OUT=out/tour bash tests/window/run.sh out/walk.c3d
+	@python=$$(tools/environment docs) && "$$python" tools/keep_pictures.py out/tour docs/images
 
 window-test:
 	@BONESETTER_ENGINE_PYTHON=$$(tools/environment engine) bash tests/window/run.sh

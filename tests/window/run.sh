@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # tests/window/run.sh [TAKE.c3d]: of the take given, by default cmu_02_05, or a synthetic one where there is no data.
 # A person at the window: clicks Solve Markers in a real Blender on a virtual screen. Screenshots and the verdict are in
-# out/window/. Needs `blender-desktop`, whose Python has torch. BONESETTER_WINDOW_SCRIPT=screenshots.py makes the manual's pictures instead.
+# out/window/. Needs `blender-desktop`, whose Python has torch. BONESETTER_WINDOW_SCRIPT=screenshots.py or tour.py makes the manual's pictures instead.
 set -euo pipefail
 take=${1:+$(realpath "$1")}
 cd "$(dirname "$0")/../.."

@@ -93,12 +93,13 @@ def viewport(person: Person, name: str) -> Steps:
     yield from photograph(WINDOW, name, f"{WIDTH}x{area.height}+{area.x + area.width - WIDTH}+{top}")
 
 
-def photograph(title: str, name: str, crop: str = "") -> Steps:
-    """Keep what one window shows, without its frame, or a part of it: WIDTHxHEIGHT+LEFT+TOP."""
-    yield from wait(0.4)
+def photograph(title: str, name: str, crop: str = "", settle: float = 0.4) -> Steps:
+    """Keep what one window shows once it has settled for some seconds, without its frame, or a part of it: WIDTHxHEIGHT+LEFT+TOP."""
+    yield from wait(settle)
     found = subprocess.run(["xdotool", "search", "--onlyvisible", "--name", title], capture_output=True, text=True, check=True)
     cropped = ["-crop", crop, "+repage"] if crop else []
     subprocess.run(["import", "-window", found.stdout.split()[0], *cropped, str(OUT / f"{name}.png")], check=True)
 
 
-drive(pictures)
+if __name__ == "__main__":
+    drive(pictures)
