@@ -81,10 +81,16 @@ def same_hierarchy(actor: Actor, prior: Prior) -> bool:
     return skeleton.joints == known.joints and skeleton.parents == known.parents and actor.freedoms is None
 
 
-def carrying(actor: Actor, prior: Prior) -> Carrying:
-    """How poses of the prior's hierarchy are carried over to an actor's."""
+def carrying(actor: Actor, prior: Prior, named: tuple[str | None, ...] | None = None) -> Carrying:
+    """How poses of the prior's hierarchy are carried over to an actor's.
+
+    Args:
+        actor: Of any hierarchy; what its file says of its joints goes before all else.
+        prior: Of the bundled one.
+        named: For each joint the bundled joint that moves like it, or None; None for what the joints' names say.
+    """
     skeleton, bundled = actor.skeleton, prior.mean_actor().skeleton
-    named = counterparts(skeleton.joints, skeleton.parents)
+    named = counterparts(skeleton.joints, skeleton.parents) if named is None else named
     said = [name if freedom.like is None else freedom.like or None for name, freedom in zip(named, _freedoms(actor), strict=True)]
     # the root is what everything hangs from, whatever it is called
     like = tuple(

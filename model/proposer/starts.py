@@ -2,8 +2,9 @@
 """Poses to begin from for actors whose hierarchy the network does not know.
 
 Several beginnings are refined, and of each frame the pose with the least cost is kept: the mean pose where the steadiest markers put
-it, and what the network says of the markers whose names it knows, carried over joint by joint. Frames that end in a wrong minimum
-nevertheless stand out by their cost: they begin again from the nearest frames that did not, the root placed anew.
+it, and what the network says of the markers, carried over joint by joint. Where markers sit the actor's file says, whatever they are
+called; where its joints do not tell, marker sets do by names. Frames that end in a wrong minimum nevertheless stand out by their cost:
+they begin again from the nearest frames that did not, the root placed anew.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from torch import Tensor
 
 from ..actors.actor import Actor
 from ..actors.actor_set import marker_set_of
+from ..actors.carried_markers import carried_placement, has_limbs
 from ..actors.hierarchy import Carrying, carrying, prior_of
+from ..actors.placement import Placement
 from ..actors.prior import PosePrior, Prior
 from ..core.rotations import rotmat_to_rotvec
 from ..marker_sets.marker_set import MarkerSet
@@ -25,6 +28,7 @@ from ..solver.fit import Terms, place_root, pose_costs, prior_terms, refined
 from ..solver.kinematics import Body, Pose, to_array
 from ..solver.observations import MARKER_SIGMA_M, SECONDS_APART, Observations
 from ..solver.rotations import rigid_points_registration
+from .joint_shapes import counterparts_by_shape
 from .propose import bundled_network, propose_poses, unknown_actor
 
 #: Scales of the robust kernel in metres while beginnings are tried.
@@ -49,12 +53,28 @@ def other_hierarchy(actor: Actor, prior: Prior, marker_set: MarkerSet) -> tuple[
     Returns:
         The prior of the actor's poses, the set of its own markers, and where to begin.
     """
-    carry = carrying(actor, prior)
+    carry = _carried_by_any(actor, prior)
     own = prior_of(actor, prior, carry)
-    known = {label: name for label in actor.labels if (name := marker_set.find(label)) is not None}
-    tells = len(known) >= marker_set.fewest_markers and len(set(marker_set.core) & set(known.values())) >= 3
-    proposal = carried_proposal(prior, own.pose, carry, known, marker_set) if tells else None
+    placement = carried_placement(actor, prior, carry) or _named_placement(actor, prior, marker_set)
+    proposal = carried_proposal(prior, own.pose, carry, placement) if placement else None
     return own, marker_set_of(actor, marker_set), initialise_with(own.pose, proposal)
+
+
+def _carried_by_any(actor: Actor, prior: Prior) -> Carrying:
+    """How poses are carried over: by what the file says of joints, by their names, or, where these tell of no limbs, by their places."""
+    by_names = carrying(actor, prior)
+    if has_limbs(prior, by_names) or (shape := counterparts_by_shape(actor.skeleton)) is None:
+        return by_names
+    by_shape = carrying(actor, prior, shape)
+    return by_shape if has_limbs(prior, by_shape) else by_names
+
+
+def _named_placement(actor: Actor, prior: Prior, marker_set: MarkerSet) -> Placement | None:
+    """Where a marker set has the actor's markers; None where it knows too few of their names."""
+    known = {label: name for label in actor.labels if (name := marker_set.find(label)) is not None}
+    if len(known) < marker_set.fewest_markers or len(set(marker_set.core) & set(known.values())) < 3:
+        return None
+    return replace(prior.placement(marker_set, tuple(known.values())), labels=tuple(known))
 
 
 def initialise_with(prior: PosePrior, proposal: Initialise | None) -> Initialise:
@@ -76,21 +96,19 @@ def initialise_with(prior: PosePrior, proposal: Initialise | None) -> Initialise
     return begin
 
 
-def carried_proposal(prior: Prior, pose_prior: PosePrior, carry: Carrying, known: dict[str, str], marker_set: MarkerSet) -> Initialise:
-    """What the network says of the markers whose names it knows, as poses of another hierarchy.
+def carried_proposal(prior: Prior, pose_prior: PosePrior, carry: Carrying, placement: Placement) -> Initialise:
+    """What the network says of markers whose places on the bundled hierarchy are about known, as poses of another hierarchy.
 
     Args:
         prior: The bundled one.
         pose_prior: Of the other hierarchy.
         carry: From the one to the other.
-        known: {label of the body: label of the marker set}.
-        marker_set: Whose places the prior knows.
+        placement: Of the body's labels, on the bundled hierarchy; others are left out.
     """
 
     def begin(body: Body, seen: Observations) -> Pose:
-        labels = [label for label in body.labels if label in known]
-        rows = [body.labels.index(label) for label in labels]
-        placed = replace(prior.placement(marker_set, tuple(known[label] for label in labels)), labels=tuple(labels))
+        rows = [row for row, label in enumerate(body.labels) if label in placement.labels]
+        placed = placement.only([placement.labels.index(body.labels[row]) for row in rows])
         theirs, _, _ = propose_poses(bundled_network(), unknown_actor(prior, placed), seen.only(rows))
         there = Body(prior.mean_actor(placed), prior.pose, seen.points.device, seen.points.dtype)
         local = carry.local(to_array(there.posed(theirs).global_rotations))
