@@ -114,6 +114,10 @@ class BONESETTER_OT_import_actor(OfTake, ImportHelper, bpy.types.Operator):
     filename_ext = ".json"
     filter_glob: StringProperty(default="*.json", options={"HIDDEN"})
 
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return is_idle(cls) and super().poll(context)
+
     def execute(self, context: bpy.types.Context) -> set[str]:
         path = Path(bpy.path.abspath(self.filepath))
         try:

@@ -11,6 +11,7 @@ from bpy.props import IntProperty
 
 from ..model.core.findings import finding_of
 from .marker_edits import pin
+from .polls import is_idle
 from .repair import delete, samples_between, swap
 from .takes import active_take, markers, timing_of
 from .translation import translated
@@ -23,6 +24,10 @@ class _OfCorrection:
     """An operator on one correction in the list of findings."""
 
     bl_options = {"UNDO"}  # Blender's own protocol
+
+    @classmethod
+    def poll(cls, _context: bpy.types.Context) -> bool:
+        return is_idle(cls)
 
     def settle(self, context: bpy.types.Context, index: int, way: str) -> str:
         """Apply or refuse a correction and take it from the list; returns what is wrong, if anything."""

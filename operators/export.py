@@ -25,6 +25,7 @@ from ..model.files.bvh import write_motion
 from ..model.rigs.rig import Rig
 from .keyframes import bind, write_keys
 from .playing import played, uses_nla
+from .polls import is_idle
 from .rigs import object_scale, read_rig
 from .space import Y_UP_TO_Z_UP
 from .takes import active_take
@@ -228,6 +229,8 @@ class BONESETTER_OT_export_motion(ExportHelper, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
+        if not is_idle(cls):
+            return False
         if _to_export(context) is None:
             cls.poll_message_set("Select an armature, or solve a take first")
             return False

@@ -12,6 +12,7 @@ from bpy.props import BoolProperty, IntProperty, StringProperty
 from ..model.review.repairs import filled
 from ..model.review.states import FLAGGED, State
 from .marker_edits import Samples, pin, split_off
+from .polls import is_idle
 from .review import Review, review_of
 from .space import Timing
 from .takes import LABEL, MUTED, active_take, markers, space_of, timing_of
@@ -71,8 +72,13 @@ class _Repair:
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
+        if not is_idle(cls):
+            return False
+        if context.mode != "OBJECT":
+            cls.poll_message_set("Markers are repaired in Object Mode")  # pyright: ignore[reportAttributeAccessIssue]
+            return False
         count = len(chosen_markers(context))
-        if context.mode != "OBJECT" or not cls.fewest <= count <= cls.most:
+        if not cls.fewest <= count <= cls.most:
             cls.poll_message_set(cls.wanted)  # pyright: ignore[reportAttributeAccessIssue]
             return False
         return True
@@ -265,6 +271,10 @@ class BONESETTER_OT_problem_range(bpy.types.Operator):
     bl_idname = "bonesetter.problem_range"
     bl_label = "Range of Problem"
     bl_options = {"INTERNAL", "UNDO"}
+
+    @classmethod
+    def poll(cls, _context: bpy.types.Context) -> bool:
+        return is_idle(cls)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         scene = context.scene

@@ -9,7 +9,7 @@ from typing import Any
 import bpy
 from bl_operators.presets import AddPresetBase
 
-from .polls import OfTake
+from .polls import OfTake, is_idle
 from .properties import SETTINGS, THRESHOLDS, copy_settings
 from .takes import active_take, takes_of
 from .translation import translated
@@ -64,6 +64,10 @@ class BONESETTER_OT_reset_filter(bpy.types.Operator):
     bl_label = "Reset Thresholds"
     bl_options = {"INTERNAL", "UNDO"}
 
+    @classmethod
+    def poll(cls, _context: bpy.types.Context) -> bool:
+        return is_idle(cls)
+
     def execute(self, context: bpy.types.Context) -> set[str]:
         owner: Any = active_take(context) or context.scene
         for name in THRESHOLDS:
@@ -78,6 +82,10 @@ class BONESETTER_OT_filter_all_takes(OfTake, bpy.types.Operator):
     bl_idname = "bonesetter.filter_all_takes"
     bl_label = "Apply to All Takes"
     bl_options = {"INTERNAL", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return is_idle(cls) and super().poll(context)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         take = active_take(context)
