@@ -105,6 +105,8 @@ def of_blender(tree: ast.Module) -> Iterator[str]:
             yield from _called(node)
         if isinstance(node, ast.ClassDef):
             yield from _declared(node)
+        if isinstance(node, ast.FunctionDef):
+            yield from _named_first(node)
         if isinstance(node, ast.For):
             # rows of a box
             yield from _items(node.iter)
@@ -130,6 +132,22 @@ def _called(call: ast.Call) -> Iterator[str]:
             yield from _items(given["items"])
     if name == "Setting":
         yield from (text for argument in call.args for text in written(argument))
+
+
+def _named_first(function: ast.FunctionDef) -> Iterator[str]:
+    """Of texts that a function gives a name before it shows them."""
+    named: dict[str, list[ast.expr]] = {}
+    for node in ast.walk(function):
+        if isinstance(node, ast.Assign | ast.NamedExpr) and node.value is not None:
+            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+            named.setdefault(_name(target), []).append(node.value)
+    for call in ast.walk(function):
+        if isinstance(call, ast.Call) and (place := SHOWING.get(_name(call.func))) is not None and len(call.args) > place:
+            shown = call.args[place]
+            if isinstance(shown, ast.Call) and _name(shown.func) == "translated":
+                shown = shown.args[0]
+            for value in named.get(_name(shown), []):
+                yield from written(value)
 
 
 def _declared(node: ast.ClassDef) -> Iterator[str]:

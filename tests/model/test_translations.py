@@ -56,10 +56,10 @@ def test_nothing_is_left_over(document: dict[str, Any], said: dict[str, str]) ->
 
 
 def test_parts_are_in_the_source(document: dict[str, Any]) -> None:
-    source = "".join(path.read_text(encoding="utf-8") for folder in ("model", "operators") for path in (ROOT / folder).rglob("*.py"))
+    source = "".join(path.read_text(encoding="utf-8") for folder in ("model", "operators", "ui") for path in (ROOT / folder).rglob("*.py"))
     plain = re.compile(r"^the .*|^max \w+ of|^rigid tolerance of|^\{0\}|^frames \{0\}|^no longer|^solved again|^scene frames")
     for part in document["parts"]:
-        longest = max(re.split(r"\{\d\}", part), key=len).strip()
+        longest = max(re.split(r"\{\d\}", part), key=len)
         assert plain.match(part) or longest in source, part
 
 
@@ -102,7 +102,10 @@ class BONESETTER_OT_a(Operator):
         wrapped(layout, context, "Yes." if a else "No.", "ERROR")
         self.report({"INFO"}, translated(f"{a} is done"))
         for name, value in (("Solved in", 1),): pass
+        said = f"{a} more"
+        wrapped(layout, context, translated(said), "INFO")
 """
-    assert set(of_blender(ast.parse(source))) == {"Do it now", "A Label", "{0} of {1}", "Yes.", "No.", "{0} is done", "Solved in"}
+    found = {"Do it now", "A Label", "{0} of {1}", "Yes.", "No.", "{0} is done", "Solved in", "{0} more"}
+    assert set(of_blender(ast.parse(source))) == found
     engine = 'def f():\n    "A doc."\n    raise BonesetterError(f"{a}: no.")\nx = Finding("file", "It is so here.")'
     assert set(of_engine(ast.parse(engine))) == {"{0}: no.", "It is so here."}
