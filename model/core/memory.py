@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from .take import BonesetterError
@@ -13,7 +13,7 @@ SAID = ("can't allocate memory", "not enough memory", "out of memory", "can't st
 
 
 @contextmanager
-def within_memory(what: str) -> Iterator[None]:
+def within_memory(what: str) -> Generator[None, None, None]:
     """Within the block something is done that takes much memory.
 
     Raises:
