@@ -9,6 +9,10 @@ from ..operators.repair import chosen_markers
 from ..operators.session import session
 from ..operators.takes import LABEL, MUTED, active_take
 from .sidebar import Sidebar
+from .text import wrapped
+
+#: More markers than this that are selected are counted only.
+SHOWN = 4
 
 
 class BONESETTER_PT_repair(Sidebar, bpy.types.Panel):
@@ -24,8 +28,8 @@ class BONESETTER_PT_repair(Sidebar, bpy.types.Panel):
         layout, scene = self.layout, context.scene
         layout.enabled = session.solve is None
         chosen = chosen_markers(context)
-        names = ", ".join(marker[LABEL] for marker in chosen[:4]) + (f" and {len(chosen) - 4} more" if len(chosen) > 4 else "")
-        layout.label(text=names or "Select markers in the viewport", icon="EMPTY_DATA")
+        names = ", ".join(marker[LABEL] for marker in chosen[:SHOWN]) + (f" and {len(chosen) - SHOWN} more" if len(chosen) > SHOWN else "")
+        wrapped(layout, context, names or "Select markers in the viewport", "EMPTY_DATA")
         row = layout.row(align=True)
         row.prop(scene, "use_preview_range", text="", icon="PREVIEW_RANGE")
         if scene.use_preview_range:
