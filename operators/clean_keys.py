@@ -13,9 +13,9 @@ import numpy as np
 from ..model.core.stretches import stretches
 from ..model.core.take import BonesetterError, BoolArray
 from ..model.review.cleanup import Doubt, Tolerance, clean, grid, smooth
+from ..model.rigs.fading import smoothed
 from ..model.rigs.production import cmu_joints
 from ..model.rigs.rig import PARTS, BoneMap
-from ..model.rigs.standing import smoothed
 from .apply_to_rig import contacts_of, own_map
 from .armature import keep_edited, note_keys
 from .cleanup_options import GROUPS

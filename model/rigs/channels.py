@@ -11,8 +11,8 @@ import numpy as np
 from ..core.rigid import quaternions
 from ..core.rotations import rotmat_to_unitquat
 from ..core.take import FloatArray
+from .fading import smoothed
 from .retarget import Retargeted
-from .standing import smoothed
 
 #: What carries the character over the floor.
 Travel = Literal["HIPS", "ROOT", "OBJECT", "PLACE"]

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..core.rotations import rotvec_to_rotmat
 from ..core.take import BoolArray, FloatArray
+from .fading import ease, smoothed, spread
 from .figure import Anatomy, Performance, part_of_way, turn_betweens
 from .rig import SIDES
 
@@ -40,8 +41,14 @@ STRETCH = 0.9995
 LOWEST = 0.1
 #: How far around a frame hips come down with it, in s.
 LOWER_S = 0.1
-#: How quickly hips take what feet are off the floor by, as the standard deviation of a filter in s, and how many soles have to stand there.
-HIPS_S, FLYING = 0.06, 0.05
+#: How quickly hips go where legs have less to do, as the standard deviation of a filter in s.
+HIPS_S = 0.05
+#: How often places of feet and hips are fitted to one another.
+SETTLES = 3
+#: What it costs to move hips along x, y and z, where 1 is an ankle that is as far off across its leg: their path is to keep its length.
+HIPS_STAY = (15.0, 15.0, 5.0)
+#: Of a leg, the sine of half its knee's bend that counts as straight.
+LEAST_BEND = 0.1
 #: Sine of a knee's bend below which it counts as straight.
 STRAIGHT = 0.05
 
@@ -138,7 +145,13 @@ def stand(performance: Performance, moving: Moving, contacts: Sequence[FootConta
     if not sides:
         return {}, ()
     aims = [_Aim(performance, moving, side, [one for one in each if one.side == side]) for side in sides]
-    moving.hips = moving.hips - _afloat(np.concatenate([aim.over() for aim in aims], axis=1), performance.rate_hz)[:, None] * UP
+    over = np.concatenate([aim.over() for aim in aims], axis=1)
+    if np.isfinite(over).any():
+        moving.hips = moving.hips - float(np.nanmedian(over)) * UP
+    for _ in range(SETTLES):
+        moving.place()
+        shift = _settled(moving, {aim.side: aim.wanted() for aim in aims}, performance.rate_hz)
+        moving.hips = moving.hips + shift
     moving.place()
     wanted = {aim.side: aim.wanted() for aim in aims}
     _lower(moving, wanted, performance.rate_hz)
@@ -177,20 +190,27 @@ def _rows(moving: Moving, part: str) -> list[int]:
     return [next(row for row, each in enumerate(moving.keyed) if each.bone == bone) for bone in bones]
 
 
-def _afloat(over: FloatArray, rate_hz: float) -> FloatArray:
-    """(frames,) in metres: by how much hips are too high for the soles that stand, from how high those are (frames, soles).
+def _settled(moving: Moving, wanted: Mapping[str, _Wanted], rate_hz: float) -> FloatArray:
+    """(frames, 3) in metres: where hips are to go so that legs have least to do for feet that stand.
 
-    Floors and ankles at rest are known to some cm only. What all feet are off by, the hips take, smoothly: a leg that is nearly straight
-    would bend by many degrees for a few mm.
+    What a leg has to do grows with what its ankle is off, along it the more the straighter its knee is: a nearly straight leg bends by many
+    degrees for a few mm. Hips share that, each frame's least squares, smoothly.
     """
-    known = np.isfinite(over)
-    if not known.any():
-        return np.zeros(len(over))
-    usual = float(np.median(over[known]))
-    off = np.where(known, over - usual, 0.0).sum(axis=1, keepdims=True)
-    weights = known.sum(axis=1, keepdims=True).astype(float)
-    sums, counts = smoothed(off, HIPS_S * rate_hz), smoothed(weights, HIPS_S * rate_hz)
-    return usual + (sums / (counts + FLYING))[:, 0]
+    frames, body = len(moving.hips), moving.body
+    sums, matrices = np.zeros((frames, 3)), np.tile(np.diag(HIPS_STAY), (frames, 1, 1))
+    for side, want in wanted.items():
+        hip, ankle = (moving.heads[:, _rows(moving, f"{part}.{side}")[0]] for part in ("thigh", "foot"))
+        length = body.length(f"thigh.{side}") + body.shin(side)
+        along = want.ankle - hip
+        along /= np.linalg.norm(along, axis=1, keepdims=True)
+        straight = np.linalg.norm(ankle - hip, axis=1) / length
+        # of a leg of two equal bones, by how much a part of its length turns each
+        stiff = 1.0 / np.maximum(1.0 - straight**2, LEAST_BEND**2)
+        outer = along[:, :, None] * along[:, None]
+        metric = want.weight[:, None, None] * (np.eye(3) + (stiff - 1.0)[:, None, None] * outer)
+        sums += np.einsum("fab,fb->fa", metric, want.ankle - ankle)
+        matrices += metric
+    return smoothed(np.linalg.solve(matrices, sums[..., None])[..., 0], HIPS_S * rate_hz)
 
 
 class _Aim:
@@ -297,16 +317,10 @@ def _corrections(
                 continue
             fade = max(1.0, min(FADE_S * rate_hz, begin - end if before and after else np.inf))
             if before:
-                moved[between, index] += _ease(1 - (between - end) / fade)[:, None] * moved[end, index]
+                moved[between, index] += ease(1 - (between - end) / fade)[:, None] * moved[end, index]
             if after:
-                moved[between, index] += _ease(1 - (begin - between) / fade)[:, None] * moved[begin, index]
+                moved[between, index] += ease(1 - (begin - between) / fade)[:, None] * moved[begin, index]
     return moved
-
-
-def _ease(x: FloatArray) -> FloatArray:
-    """From 0 at 0 to 1 at 1, without a jump in speed."""
-    x = np.clip(x, 0.0, 1.0)
-    return x * x * (3 - 2 * x)
 
 
 def _faded(standing: BoolArray, rate_hz: float) -> FloatArray:
@@ -315,28 +329,14 @@ def _faded(standing: BoolArray, rate_hz: float) -> FloatArray:
     frames = np.arange(len(standing), dtype=float)[:, None]
     before = np.maximum.accumulate(np.where(standing, frames, -np.inf), axis=0)
     after = np.minimum.accumulate(np.where(standing, frames, np.inf)[::-1], axis=0)[::-1]
-    return _ease(1 - np.minimum(frames - before, after - frames) / reach)
+    return ease(1 - np.minimum(frames - before, after - frames) / reach)
 
 
 def _smooth_lift(below: FloatArray, standing: BoolArray, rate_hz: float) -> FloatArray:
     """(frames, 2) in m: by how much soles are to be lifted that are below the floor by `below`, smooth, and not while they stand."""
     lift = np.where(standing, 0.0, np.maximum(below, 0.0))
-    smooth = smoothed(_spread(lift, round(0.05 * rate_hz)), 0.03 * rate_hz)
+    smooth = smoothed(spread(lift, round(0.05 * rate_hz)), 0.03 * rate_hz)
     return np.where(standing, 0.0, np.maximum(lift, smooth * (1 - _faded(standing, rate_hz))))
-
-
-def _spread(values: FloatArray, reach: int) -> FloatArray:
-    """The largest value (frames, columns) within some frames on either side."""
-    padded = np.pad(values, ((reach, reach), (0, 0)), mode="edge")
-    return np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis=0).max(axis=-1)
-
-
-def smoothed(values: FloatArray, sigma: float) -> FloatArray:
-    """Values (frames, columns) under a Gaussian of that many frames."""
-    reach = max(1, int(np.ceil(3 * sigma)))
-    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / max(sigma, 1e-3)) ** 2)
-    padded = np.pad(values, ((reach, reach), (0, 0)), mode="edge")
-    return np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis=0) @ (kernel / kernel.sum())
 
 
 def _lower(moving: Moving, wanted: Mapping[str, _Wanted], rate_hz: float) -> None:
@@ -349,7 +349,7 @@ def _lower(moving: Moving, wanted: Mapping[str, _Wanted], rate_hz: float) -> Non
         level = np.linalg.norm((hip - want.ankle)[:, :2], axis=1)
         over = hip[:, 2] - want.ankle[:, 2] - np.sqrt(np.maximum(reach**2 - level**2, 0.0))
         needed = np.maximum(needed, want.weight * np.clip(over, 0.0, LOWEST * body.leg))
-    down = smoothed(_spread(needed[:, None], round(LOWER_S * rate_hz)), 0.5 * LOWER_S * rate_hz)[:, 0]
+    down = smoothed(spread(needed[:, None], round(LOWER_S * rate_hz)), 0.5 * LOWER_S * rate_hz)[:, 0]
     moving.hips = moving.hips - np.maximum(down, 0.0)[:, None] * UP
     moving.place()
 
@@ -387,7 +387,7 @@ def _bends(thigh: FloatArray, shin: FloatArray, distance: FloatArray, left: Floa
     sine = np.sum(np.cross(thigh, shin) * axis, axis=1)
     bent = np.arctan2(sine, np.sum(thigh * shin, axis=1))
     # a knee that the performer bends backwards a little stays so, unless the leg has to become shorter
-    shorter = _ease((wanted - np.abs(bent)) / 0.1)
+    shorter = ease((wanted - np.abs(bent)) / 0.1)
     backwards = shorter * wanted - (1 - shorter) * np.minimum(wanted, np.abs(bent))
     bends = np.where(bent < 0, backwards, wanted) - bent
     return rotvec_to_rotmat(axis * np.where(np.abs(distance - reached) < 1e-9, 0.0, bends)[:, None])

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Values over time that fade, spread and are smoothed."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..core.take import FloatArray
+
+
+def ease(x: FloatArray) -> FloatArray:
+    """From 0 at 0 to 1 at 1, without a jump in speed."""
+    x = np.clip(x, 0.0, 1.0)
+    return x * x * (3 - 2 * x)
+
+
+def spread(values: FloatArray, reach: int) -> FloatArray:
+    """The largest value (frames, columns) within some frames on either side."""
+    padded = np.pad(values, ((reach, reach), (0, 0)), mode="edge")
+    return np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis=0).max(axis=-1)
+
+
+def smoothed(values: FloatArray, sigma: float) -> FloatArray:
+    """Values (frames, columns) under a Gaussian of that many frames."""
+    reach = max(1, int(np.ceil(3 * sigma)))
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / max(sigma, 1e-3)) ** 2)
+    padded = np.pad(values, ((reach, reach), (0, 0)), mode="edge")
+    return np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis=0) @ (kernel / kernel.sum())
