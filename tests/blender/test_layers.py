@@ -155,3 +155,24 @@ def test_fewer_numbers_than_before_are_kept(ext):
         ext("operators.takes").keep_numbers(kept, "numbers", numbers)
         np.testing.assert_array_equal(np.array(kept["numbers"]), numbers.ravel())
         assert all(np.zeros(1000 * size).sum() == 0 for _ in range(5))
+
+
+def test_what_lies_on_top_goes_onto_a_rig_too(ext, scene, solved):
+    """What the performer shows in a frame is what Apply to Rig reads there."""
+    key_head(solved, 60, (0.6, 0.8, 0, 0))
+    hips = solved.bonesetter.armature.pose.bones["hips"]
+    hips.location.x += 0.3
+    hips.keyframe_insert("location", frame=60)
+    assert bpy.ops.bonesetter.solve_markers() == {"FINISHED"}
+    timing = ext("operators.takes").timing_of(solved)
+    performance = ext("operators.apply_to_rig").performed(solved, timing.frames, 1.0)
+    armature = solved.bonesetter.armature
+    for frame in (30, 60, 100):
+        scene.frame_set(frame)
+        bpy.context.view_layer.update()
+        for row, name in enumerate(performance.rig.names):
+            head = np.array(armature.matrix_world @ armature.pose.bones[name].head)
+            np.testing.assert_allclose(performance.heads[frame - 1, row], head, atol=1e-3)
+        turned = np.array(armature.pose.bones["head"].matrix)[:3, :3]
+        row = performance.rig.index["head"]
+        np.testing.assert_allclose(performance.deltas[frame - 1, row] @ performance.rig.turns[row], turned, atol=1e-3)
