@@ -318,7 +318,7 @@ def _solve(
         findings = tuple(each if each in take.findings else each.called(columns) for each in (*before, *after))
     unheld = unheld_of(smooth, body.actor, final.cleaned, coverage.keyed)
     seen = final.cleaned, body.actor, rotations, positions, markers
-    return Solution(*seen, watch.seconds, held.contacts, findings, coverage.keyed, held.floor_m, unheld)
+    return Solution(*seen, watch.seconds, held.contacts, findings, coverage.keyed, floor_m=held.floor_m, unheld=unheld)
 
 
 def _far_off(cleaned: CleanTake, markers: FloatArray) -> tuple[Finding, ...]:
