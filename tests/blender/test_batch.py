@@ -266,6 +266,25 @@ def test_within_blender_the_enabled_extension_does_it(ext, extension_folder, mon
     assert not ext("operators.session").session.engine.alive
 
 
+def test_a_production_rig(done, batch, tmp_path):
+    """Armature and BVH have the same bones, under the names that were chosen."""
+    take = done[0].parent / "one.c3d"
+    options = ("--skeleton", "production", "--rest-pose", "a", "--bone-names", "unreal")
+    run = batch(take, "--out", tmp_path, "--format", "blend", "bvh", *options)
+    assert run.returncode == 0, run.stderr
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "one.blend"))
+    rig = bpy.context.scene.bonesetter.take.bonesetter.armature
+    lines = (tmp_path / "one.bvh").read_text().splitlines()
+    named = {line.split()[1] for line in lines if line.split()[:1] in (["ROOT"], ["JOINT"])}
+    assert named == set(rig.data.bones.keys())
+    assert {"pelvis", "lowerarm_l", "hand_r"} <= named
+    assert len(named) == 22
+    motion = [line.split() for line in lines[lines.index("MOTION") + 3 :]]
+    bpy.context.scene.frame_set(100)
+    x, y, z = rig.matrix_world @ rig.pose.bones["pelvis"].head
+    np.testing.assert_allclose([float(value) for value in motion[99][:3]], [x * 100, z * 100, -y * 100], atol=0.01)
+
+
 def test_a_character_moves(ext, done, batch, tmp_path):
     """A character in a file of its own, with a mesh, a second armature beside it."""
     from .rigs_in_blender import made_rigs, to_armature
