@@ -21,6 +21,7 @@ from ..model.core.settings import SETTINGS
 from .keyframes import bound_channelbag
 from .properties import files_of, settings_of
 from .session import Digest, session
+from .skeletons import is_as_chosen
 from .takes import LABEL, MUTED, PINNED
 from .version import own_version
 
@@ -46,7 +47,8 @@ def out_of_date(collection: bpy.types.Collection) -> str:
             return f"Markers were changed since the whole take was solved; frames {take.solved_ranges} were solved again."
         return "Markers were changed since: solve again."
     # an older version knew fewer settings
-    if take.solved_settings and _usual() | json.loads(take.solved_settings) != json.loads(_settings(collection)):
+    others = take.solved_settings and _usual() | json.loads(take.solved_settings) != json.loads(_settings(collection))
+    if others or not is_as_chosen(collection):
         return "Settings were changed since: solve again."
     return ""
 

@@ -24,6 +24,13 @@ def choose_skeleton(collection: bpy.types.Collection, choice: SkeletonChoice) ->
     take.skeleton, take.rest_pose, take.bone_names = choice.kind, choice.rest, choice.names
 
 
+def is_as_chosen(collection: bpy.types.Collection) -> bool:
+    """Whether the armature has the bones that the panel says; so it has where no solve noted which."""
+    noted, chosen = collection.bonesetter.solved_skeleton, chosen_skeleton(collection)
+    made = SkeletonChoice(**json.loads(noted)) if noted else chosen
+    return made == chosen or made.kind == chosen.kind == "cmu"
+
+
 def as_chosen(pose: SolvedPose, collection: bpy.types.Collection) -> SolvedPose:
     """A solved pose on the bones that the take wants, which is noted."""
     choice = chosen_skeleton(collection)

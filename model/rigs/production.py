@@ -67,7 +67,7 @@ _LIMBS = (
     ("toe", "foot", "ToeBase", "ToeBase", ""),
 )
 #: Further CMU joints that a bone stands for.
-_INSIDE = {"neck": ("Neck1",), "forearm": ("Hand",), "hand": ("HandIndex1",), "thigh": ("HipJoint",)}
+_INSIDE = {"neck": ("Neck1",), "forearm": ("{word}Hand",), "hand": ("{word}HandIndex1", "{side}Thumb"), "thigh": ("{side}HipJoint",)}
 _SIDES = {"L": "Left", "R": "Right"}
 #: At rest a bone's Z axis is this one of the figure's, as in Rigify: front, back, up or down.
 Z_AXES = {"clavicle": "up", "thigh": "back", "shin": "back", "foot": "down", "toe": "up"}
@@ -282,9 +282,7 @@ def cmu_joints(bone: str) -> tuple[str, ...]:
         return (bone,)
     own = BONES[JOINTS.index(bone)]
     limb, _, side = bone.partition(".")
-    inside = _INSIDE.get(limb, ())
-    prefixes = {"HipJoint": side}
-    return (CMU_JOINTS[own.turns], *(one if limb == "neck" else prefixes.get(one, _SIDES.get(side, "")) + one for one in inside))
+    return (CMU_JOINTS[own.turns], *(one.format(word=_SIDES.get(side, ""), side=side) for one in _INSIDE.get(limb, ())))
 
 
 def z_axis(bone: str) -> FloatArray:

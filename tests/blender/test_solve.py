@@ -265,6 +265,12 @@ def test_results_go_out_of_date(ext, scene, imported):
     assert stale() == "Settings were changed since: solve again."
     imported.bonesetter.max_speed = 5.0
     assert stale() == ""
+    imported.bonesetter.rest_pose = "a"
+    assert stale() == "", "CMU's armature rests in one pose"
+    imported.bonesetter.skeleton = "production"
+    assert stale() == "Settings were changed since: solve again."
+    imported.bonesetter.skeleton = "cmu"
+    assert stale() == ""
     marker = next(iter(ext("operators.takes").markers(imported).values()))
     marker.location.z += 1.0
     marker.keyframe_insert("location", frame=12)
