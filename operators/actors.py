@@ -32,6 +32,15 @@ def kept_actors() -> list[bpy.types.Text]:
     return [text for text in bpy.data.texts if is_actor(None, text)]
 
 
+def remove_actor(text: bpy.types.Text) -> None:
+    """Remove an actor from the .blend."""
+    # Blender 5.0 leaves a collection's pointer to a text that is gone
+    for owner in (*bpy.data.collections, *bpy.data.scenes):
+        if owner.bonesetter.kept_actor == text:
+            owner.bonesetter.kept_actor = None
+    bpy.data.texts.remove(text)
+
+
 def person_of(take: str) -> bpy.types.Text | None:
     """The actor that is called as the person in a take's name, such as Ann in `duet.Ann`; None where there is none."""
     return next((text for text in kept_actors() if text.name == person_name(take)), None)

@@ -16,7 +16,7 @@ from ..model.core.take import BonesetterError
 from ..model.files.exchange import save_take
 from ..model.review.blending import stretch_of
 from ..model.storage.atomic import replacing
-from .actors import keep_actor, person_name
+from .actors import keep_actor, person_name, remove_actor
 from .gather import gather_take
 from .polls import OfTake, is_idle
 from .properties import files_of, settings_of
@@ -161,7 +161,7 @@ class BONESETTER_OT_remove_actor(_OfActor, bpy.types.Operator):
     bl_options = {"UNDO"}
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        bpy.data.texts.remove(active_take(context).bonesetter.kept_actor)
+        remove_actor(active_take(context).bonesetter.kept_actor)
         redraw(context)
         return {"FINISHED"}
 
