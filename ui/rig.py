@@ -11,8 +11,8 @@ from ..operators.applied import outdated
 from ..operators.body import body_of
 from ..operators.session import session
 from ..operators.takes import active_take
-from ..operators.translation import translated
 from .sidebar import OfSolvedTake, Sidebar
+from .text import wrapped
 
 
 class BONESETTER_PT_rig(OfSolvedTake, bpy.types.Panel):
@@ -33,9 +33,8 @@ class BONESETTER_PT_rig(OfSolvedTake, bpy.types.Panel):
             self._draw_apply(layout, choice)
         if old := outdated(active_take(context)):
             names = ", ".join(each.armature.name for each in old)
-            row = layout.row()
-            row.label(text=translated(f"Of an earlier solve: {names}"), icon="FILE_REFRESH")
-            row.operator("bonesetter.update_rigs", text="Update")
+            wrapped(layout, context, f"{names}: of an earlier solve", "TIME")
+            layout.operator("bonesetter.update_rigs", icon="FILE_REFRESH")
         row = layout.row(align=True)
         for kind, label in (("FBX", "FBX"), ("GLB", "glTF"), ("BVH", "BVH"), ("USD", "USD")):
             row.operator("bonesetter.export_motion", text=label, icon="EXPORT").kind = kind

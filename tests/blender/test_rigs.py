@@ -12,6 +12,7 @@ import bpy
 import numpy as np
 import pytest
 
+from .drawing import drawn
 from .rigs_in_blender import directions, everything, made_rigs, to_armature
 
 FRAMES = 60
@@ -349,11 +350,15 @@ def test_a_new_solve_offers_to_update_the_rigs_it_went_onto(ext, scene, performe
         hand.keyframe_insert("rotation_quaternion", frame=frame)
     performer.bonesetter.result = "second"
     assert [each.armature for each in outdated(performer)] == [one, other]
+    panel = drawn(ext("ui.rig").BONESETTER_PT_rig)
+    assert f"{one.name}, {other.name}: of an earlier solve" in panel.said
+    assert panel.buttons["bonesetter.update_rigs"]
     assert worst_deg(scene, performer.bonesetter.armature, one, bone_map) > 5
     bpy.ops.ed.undo_push(message="Before")
     names, before = (one.name, other.name), len(bpy.data.actions)
     assert bpy.ops.bonesetter.update_rigs() == {"FINISHED"}
     assert not outdated(performer)
+    assert "bonesetter.update_rigs" not in drawn(ext("ui.rig").BONESETTER_PT_rig).buttons
     assert len(bpy.data.actions) == before + 2
     assert worst_deg(scene, performer.bonesetter.armature, one, bone_map) < 0.1
     assert (one.animation_data.action, never.animation_data) == (None, None)

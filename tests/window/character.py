@@ -29,7 +29,7 @@ BESIDE = 1.6
 #: Frames that are looked at.
 LOOKED_AT = 6
 #: From where: so far off in m, before the actor, a little to the side and from above, in degrees.
-DISTANCE, VIEW = 6.0, (80.0, 0.0, 25.0)
+DISTANCE, VIEW = 4.5, (80.0, 0.0, 25.0)
 
 
 class Animator:
@@ -163,7 +163,7 @@ def solve_again_and_update(animator: Animator) -> Steps:
     animator.check("both are of the solve before", len(ext("operators.applied").outdated(animator.take)) == 2)
     animator.check("the actor still has its body", len(animator.actor.children) == 1)
     yield from animator.person.look("update-panel")
-    yield from animator.click("bpy.ops.bonesetter.update_rigs", 0.85)
+    yield from animator.click("bpy.ops.bonesetter.update_rigs")
     animator.check("one click updates both", not ext("operators.applied").outdated(animator.take))
     animator.check("each in another action", all(rig.animation_data.action not in actions for rig in animator.characters))
 
