@@ -14,10 +14,10 @@ import numpy as np
 from ..model.core.take import BoolArray, FloatArray, Take
 from .actors import person_of
 from .findings import keep_findings
-from .keyframes import bind, held_before_gaps, write_keys, write_samples
+from .keyframes import bind, bound_channelbag, held_before_gaps, write_keys, write_samples
 from .properties import copy_settings
 from .space import Timing
-from .takes import GAP, LABEL, RESIDUAL, space_of
+from .takes import GAP, LABEL, MUTED, RESIDUAL, markers, space_of, timing_of
 from .version import own_version
 
 #: Radius of a marker's sphere in metres: a little more than the real ball, to be seen and clicked.
@@ -104,6 +104,36 @@ def _add_markers(collection: bpy.types.Collection, scene: bpy.types.Scene, take:
     """An empty per marker, in a collection of their own."""
     home = bpy.data.collections.new(f"{take.name} Markers")
     collection.children.link(home)
+    _fill(home, collection, scene, take, timing, options)
+
+
+def regroup_markers(scene: bpy.types.Scene, collection: bpy.types.Collection, take: Take) -> None:
+    """Put the samples of a take's markers under other labels, on new empties in the place of the old; muted ones stay.
+
+    Args:
+        take: The same samples under the labels that they get.
+    """
+    old = [one for one in markers(collection).values() if not one.get(MUTED)]
+    home, actions = old[0].users_collection[0], {one.animation_data.action for one in old if one.animation_data}
+    bags = [bag for one in old if (bag := bound_channelbag(one)) is not None]
+    sampled = any(len(curve.sampled_points) for bag in bags for curve in bag.fcurves if curve.data_path == "location")
+    for one in old:
+        bpy.data.objects.remove(one)
+    for action in actions - {None}:
+        if not action.users:
+            bpy.data.actions.remove(action)
+    timing = timing_of(collection)
+    _fill(home, collection, scene, take, timing, ImportOptions("SAMPLES" if sampled else "KEYS"))
+
+
+def _fill(
+    home: bpy.types.Collection,
+    collection: bpy.types.Collection,
+    scene: bpy.types.Scene,
+    take: Take,
+    timing: Timing,
+    options: ImportOptions,
+) -> None:
     space = space_of(collection, scene)
     positions = space.to_blender(take.positions)
     present = take.present

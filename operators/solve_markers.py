@@ -19,7 +19,7 @@ from ..model.review.doubtful import KINDS, doubtful
 from .actors import write_kept
 from .armature import apply_pose, keep_edited
 from .body import fit_body
-from .empties import ImportOptions, build_people
+from .empties import ImportOptions, build_people, regroup_markers
 from .feet import UNHELD, given_stands, keep_unheld, key_contacts, note_given, rekey_contacts
 from .findings import keep_findings, replace_findings
 from .freshness import note_solved
@@ -71,6 +71,7 @@ def begin(
     known = folder / f"actor-{collection.session_uid}.json"
     stands, unheld = given_stands(collection), None
     if span is None:
+        files.setdefault("labelled", str(folder / f"labelled-{collection.session_uid}.npz"))
         save_actor = Path(files.setdefault("save_actor", str(known)))
         files["unheld"] = str(unheld := folder / f"unheld-{collection.session_uid}.npz")
     else:
@@ -120,6 +121,8 @@ def _apply(scene: bpy.types.Scene, collection: bpy.types.Collection, solve: Solv
     if said := keep_edited(collection):
         report["findings"].append(Finding("edited pose", said).document(int))
         report["warnings"].append(said)
+    if answer.get("labelled"):
+        _take_labels(scene, collection, Path(answer["labelled"]), report)
     collection.bonesetter.seconds = time.perf_counter() - solve.began
     note_given(collection, solve.given)
     if solve.span is not None:
@@ -151,6 +154,15 @@ def keep_doubtful(scene: bpy.types.Scene, collection: bpy.types.Collection) -> N
     if (review := review_of(scene, collection)) is not None:
         found = doubtful(review.states.codes, review.take.labels, review.take.rate_hz, review.frame)
         replace_findings(collection, KINDS, [each.document(review.frame) for each in found])
+
+
+def _take_labels(scene: bpy.types.Scene, collection: bpy.types.Collection, path: Path, report: dict[str, Any]) -> None:
+    """Put the take's samples under the labels that were found by motion; what the report says of these is then said of such markers."""
+    take = load_take(path)
+    path.unlink()
+    regroup_markers(scene, collection, take)
+    for finding in report["findings"]:
+        finding["columns"] = {label: columns for label, columns in finding["columns"].items() if label not in take.labels}
 
 
 def _note_range(collection: bpy.types.Collection, span: tuple[int, int]) -> None:

@@ -21,6 +21,7 @@ from typing import IO, TYPE_CHECKING, Any
 from ..core.threads import share_the_machine
 
 if TYPE_CHECKING:
+    from ..core.take import Take
     from ..result.solution import Solution
 
 #: What a solve imports and a plain Python may lack.
@@ -169,7 +170,7 @@ def _solve(request: dict[str, Any], progress: Callable[[str, float], None]) -> d
     settings, stands = Settings(**request.get("settings", {})), request.get("stands")
     solutions = solve_people(take, settings, actor, progress, marker_set=marker_set, stands=stands)
     if len(solutions) == 1:
-        return _written(solutions[0], request)
+        return {**_written(solutions[0], request), **_labelled(take, solutions[0], request)}
     return {"people": [_of_person(solution, take.name, request) for solution in solutions]}
 
 
@@ -186,6 +187,17 @@ def _written(solution: Solution, request: dict[str, Any]) -> dict[str, Any]:
     save_actor = Path(request["save_actor"]) if request.get("save_actor") else None
     skeleton = SkeletonChoice(**request.get("skeleton", {}))
     return {"result": request["out"], "report": write_outputs(solution, exports, actor=save_actor, skeleton=skeleton)}
+
+
+def _labelled(take: Take, solution: Solution, request: dict[str, Any]) -> dict[str, Any]:
+    """Where labels were found by motion, and whoever asks wants them: the path of the take under these labels, which has been written."""
+    from ..files.exchange import save_take
+    from ..markers.regrouped import regrouped
+
+    if not request.get("labelled") or not solution.clean.take.tracks_from:
+        return {}
+    save_take(regrouped(take, solution.clean.take), Path(request["labelled"]))
+    return {"labelled": request["labelled"]}
 
 
 def _of_person(solution: Solution, whole: str, request: dict[str, Any]) -> dict[str, Any]:

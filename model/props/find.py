@@ -14,10 +14,11 @@ from ..core.motion import forward
 from ..core.rigid import quaternions, rotation_angles_deg
 from ..core.rotations import unitquat_to_rotmat
 from ..core.stretches import stretches
-from ..core.take import BoolArray, FloatArray, Take, all_finite
+from ..core.take import FloatArray, Take, all_finite
 from ..marker_sets.marker_set import bare_name
 from ..markers.computed import without_computed
 from ..markers.matching import COMPUTED, SEPARATORS, labelled_columns, listed
+from ..markers.regrouped import same_samples
 from ..result.prop import Prop
 from ..result.solution import Solution
 from ..solver.smoothing import low_pass, smooth_rotations
@@ -91,19 +92,9 @@ def on_nobody(take: Take, solutions: Sequence[Solution]) -> Take:
     left = take.only([row for row in rows if take.labels[row] in whole])
     positions = left.positions.copy()
     for solution in solutions:
-        positions[_same(positions, solution.clean.take.positions)] = np.nan
+        positions[same_samples(positions, solution.clean.take.positions)] = np.nan
     seen = np.flatnonzero(all_finite(positions).any(axis=0)).tolist()
     return replace(left, positions=positions).only(seen)
-
-
-def _same(positions: FloatArray, used: FloatArray) -> BoolArray:
-    """(frames, columns): which samples are among those that are used in the same frame, (frames, labels, 3)."""
-    # two numbers of three at once: no two points of a frame share both
-    ours, theirs = positions[..., 0] + 1j * positions[..., 1], used[..., 0] + 1j * used[..., 1]
-    found = np.zeros(ours.shape, dtype=bool)
-    for column in range(ours.shape[1]):
-        found[:, column] = (theirs == ours[:, column, None]).any(axis=1)
-    return found
 
 
 def family_of(label: str) -> str:
