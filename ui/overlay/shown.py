@@ -42,7 +42,9 @@ def active_review(context: bpy.types.Context) -> tuple[bpy.types.Collection, Rev
 
 def selected_rows(context: bpy.types.Context, take: bpy.types.Collection, review: Review) -> list[int]:
     """Rows of the markers of a take that are selected, the active one first."""
-    chosen = {one.get(LABEL): one for one in context.view_layer.objects.selected if LABEL in one and one.name in take.all_objects}
+    # asked for one by one, Blender would go through the take's objects for each
+    there = {one.name for one in take.all_objects}
+    chosen = {one.get(LABEL): one for one in context.view_layer.objects.selected if LABEL in one and one.name in there}
     active = context.view_layer.objects.active
     rows = [row for row, label in enumerate(review.take.labels) if label in chosen]
     return sorted(rows, key=lambda row: chosen[review.take.labels[row]] != active)
