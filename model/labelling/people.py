@@ -121,14 +121,16 @@ def affinities(points: FloatArray) -> FloatArray:
 
 
 def _parts(affinity: FloatArray, there: BoolArray, rows: IntArray) -> list[IntArray]:
-    """The people among some rows of the tracks, `there` (frames, tracks): cut in two as long as a cut lies between people."""
+    """The people among some rows of the tracks, `there` (frames, tracks): cut in two as long as a cut lies between people or props."""
     if len(rows) < 2 * FEWEST_POINTS:
         return [rows]
     cost, first = best_cut(affinity[np.ix_(rows, rows)])
     sides = rows[first], rows[~first]
-    if cost > CUT or any(np.percentile(there[:, side].sum(axis=1), 75) < FEWEST_POINTS for side in sides):
+    bodies = [side for side in sides if np.percentile(there[:, side].sum(axis=1), 75) >= FEWEST_POINTS]
+    if cost > CUT or not bodies:
         return [rows]
-    return [part for side in sides for part in _parts(affinity, there, side)]
+    # a side that is too small for a body is a prop, or what is left of broken tracks: the other may still be several people
+    return [part for side in bodies for part in _parts(affinity, there, side)]
 
 
 def best_cut(affinity: FloatArray) -> tuple[float, BoolArray]:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from model.actors import prior as priors
+from model.core.rotations import rotvec_to_rotmat
 from model.core.settings import Settings
 from model.core.take import FloatArray, Take
 from model.engine.pipeline import solve_people, solve_take
@@ -67,6 +68,32 @@ def right_and_wrong(stripped: Stripped, people: tuple[Labelled, ...]) -> tuple[f
         same = max(int((given & (true == np.char.add(who, said))).sum()) for who in ("A_", "B_"))
         right, wrong = right + same, wrong + int(given.sum()) - same
     return right / real.sum(), wrong / real.sum()
+
+
+def with_stick(takes: tuple[Take, ...]) -> Take:
+    """Takes in one, with a stick of four markers that swings by itself a metre from the first."""
+    whole = takes[0] if len(takes) == 1 else takes[0].beside(takes[1])
+    time = np.arange(whole.frames)[:, None] / whole.rate_hz
+    turns = rotvec_to_rotmat(np.sin(0.7 * time) * np.array([1.1, 0.4, -0.8]))
+    stick = np.array([[-0.3, 0.0, 0.01], [0.1, 0.02, -0.01], [0.45, -0.03, 0.0], [0.2, 0.09, 0.05]])
+    away = np.nanmean(takes[0].positions, axis=(0, 1)) - (1.0, 0.0, 0.0) + 0.2 * np.sin(time * (1.0, 0.5, 0.8))
+    samples = np.einsum("fab,mb->fma", turns, stick) + away[:, None]
+    prop = replace(takes[0], labels=("S1", "S2", "S3", "S4"), positions=samples, residuals=np.zeros(samples.shape[:2]))
+    both = whole.beside(replace(prop, origins=(), findings=()))
+    return replace(both, labels=tuple(f"*{row}" for row in range(len(both.labels))), origins=(), findings=())
+
+
+@pytest.mark.parametrize("people", [1, 2])
+def test_a_prop_is_no_person(pair: tuple[Take, Take], people: int) -> None:
+    whole = with_stick(pair[:people])
+    tracks = cut_tracks(whole)
+    parts = divided(tracks)
+    assert len(parts) == people
+    count = len(pair[0].labels)
+    if people == 2:
+        for part in parts:
+            columns = tracks.columns[part]
+            assert len({column // count for column in columns.tolist()}) == 1
 
 
 def test_people_are_labelled(stripped: Stripped, found: tuple[Labelled, ...]) -> None:
