@@ -153,7 +153,9 @@ def read(path: Path, without: tuple[str, ...] = ()) -> Prior:
         BonesetterError: The file is missing, damaged, or of another version.
     """
     with reading(path), safe_open(path, framework="numpy") as file:
-        tensors = {name: np.asarray(file.get_tensor(name), dtype=float) for name in file.keys()}  # noqa: SIM118
+        # what is no number is refused below
+        with np.errstate(invalid="ignore"):
+            tensors = {name: np.asarray(file.get_tensor(name), dtype=float) for name in file.keys()}  # noqa: SIM118
         return _prior(tensors, file.metadata(), without)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.settings import Settings
-from ..storage.documents import read_json
+from ..storage.documents import checked_name, read_json
 from .runs import TakeJob
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -88,10 +88,11 @@ def is_ours(job: TakeJob) -> bool:
 
 
 def _of_people(job: TakeJob, noted: dict[str, Any]) -> list[TakeJob]:
-    people = noted.get("people")
-    if not isinstance(people, list) or not all(isinstance(name, str) for name in people):
+    try:
+        return [job.of_person(checked_name("a person", name)) for name in noted["people"]] or [job]
+    except (KeyError, TypeError, ValueError):
+        # of a report that we did not write; a name with a slash is no part of a file's name
         return [job]
-    return [job.of_person(name) for name in people] or [job]
 
 
 def _notes(job: TakeJob) -> Iterator[dict[str, Any]]:

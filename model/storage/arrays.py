@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -14,6 +15,11 @@ from numpy.typing import NDArray
 
 #: What an array holds: kinds of numpy's types.
 NUMBERS, WHOLE_NUMBERS, TEXT, FLAGS = "fiu", "iu", "U", "b"
+#: What zipfile and numpy raise of damaged files; numpy reads an array's header as Python's text, without running it.
+DAMAGED = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, KeyError, TypeError),
+    *(RuntimeError, NotImplementedError, SyntaxError, tokenize.TokenError),
+)
 
 
 #: {name: (what an array holds, its shape)}. A length that is given by a letter is any, the same wherever the letter stands.
@@ -57,7 +63,7 @@ def _loaded(path: Path, names: list[str], optional: list[str]) -> dict[str, NDAr
             if lacking := [name for name in names if name not in arrays]:
                 raise ValueError(f"it lacks {lacking[0]}")
             return {name: np.asarray(arrays[name]) for name in names + [name for name in optional if name in arrays]}
-    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, KeyError, TypeError, RuntimeError, NotImplementedError) as error:
+    except DAMAGED as error:
         raise ValueError("it is no npz, or damaged") from error
     except MemoryError as error:
         raise ValueError("its arrays are larger than the memory") from error

@@ -35,6 +35,7 @@ import numpy as np
 
 from model.files.readers import read_take
 from model.core.take import BonesetterError
+from tests.fuzz.kinds import KINDS, mutants, sound
 from tests.model.c3d_bytes import C3D, DEC, INTEL, MIPS, figure
 from tests.model.damage import damaged, one_byte_changes
 from tests.model.text_files import motive, qualisys, trc
@@ -110,6 +111,11 @@ def portion_of_tsv(seed: int) -> Iterator[bytes]:
     return _damaged_text(seed, [qualisys(figure(30)), qualisys(figure(30), lead=2, titled=True, types=False)])
 
 
+def portion_of_kind(seed: int, name: str) -> Iterator[bytes]:
+    """Files of another kind than takes, damaged at random."""
+    return mutants(name, seed, PORTION)
+
+
 def _damaged_text(seed: int, texts: list[str]) -> Iterator[bytes]:
     random, files = np.random.default_rng(seed), [text.encode() for text in texts]
     return (damaged(files[random.integers(len(files))], random) for _ in range(PORTION))
@@ -133,8 +139,14 @@ def portion_of_takes(seed: int) -> Iterator[bytes]:
         yield bytes(changed)
 
 
-def judge(portion: str, start: int, solve: bool) -> Tally:
-    """Read, or solve, a portion; in a process of its own."""
+def judge(portion: str, start: int, solve: bool, kind: str = "") -> Tally:
+    """Read, or solve, a portion; in a process of its own. Of a kind beside takes, its name."""
+    suffix = KINDS[kind].suffix if kind else SUFFIXES.get(portion, ".c3d")
+    contents = portion_of_kind(start, kind) if kind else globals()[portion](start)
+    read = KINDS[kind].read if kind else read_take
+    if kind:
+        # once, so that what is loaded once is not counted as a file's
+        sound(kind)
     signal.signal(signal.SIGALRM, _too_long)
     # of what the process has already, and no more than the limit on top
     taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
@@ -142,13 +154,13 @@ def judge(portion: str, start: int, solve: bool) -> Tally:
     warnings.simplefilter("error")
     tally = Tally()
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"damaged{SUFFIXES.get(portion, '.c3d')}"
-        for number, content in enumerate(globals()[portion](start)):
+        path = Path(folder) / f"damaged{suffix}"
+        for number, content in enumerate(contents):
             path.write_bytes(content)
             begin = time.perf_counter()
             signal.setitimer(signal.ITIMER_REAL, SOLVE_SECONDS if solve else READ_SECONDS)
             try:
-                take = read_take(path)
+                take = read(path)
                 if solve:
                     _solve(take)
                 tally.outcomes["take"] += 1
@@ -179,13 +191,13 @@ def _too_long(*_arguments: object) -> None:
     raise TimeoutError("too long")
 
 
-def run(name: str, portion: str, starts: range, solve: bool = False) -> int:
+def run(name: str, portion: str, starts: range, solve: bool = False, kind: str = "") -> int:
     """Judge portions and say what came of them; returns how many faults there were."""
     tally, begin = Tally(), time.perf_counter()
     # by fork: the pool of 3.11 waits for ever for spawned processes that ended while they started
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(max(1, (os.cpu_count() or 1)), mp_context=context) as pool:
-        futures = {pool.submit(judge, portion, start, solve): start for start in starts}
+        futures = {pool.submit(judge, portion, start, solve, kind): start for start in starts}
         for future in as_completed(futures):
             try:
                 tally.add(future.result())
@@ -220,6 +232,8 @@ def main() -> int:
     faults += run("damaged at random", "portion_of_damage", range(first, first + -(-arguments.files // PORTION)))
     for portion, suffix in SUFFIXES.items():
         faults += run(f"{suffix} damaged at random", portion, range(first, first + -(-arguments.files // (10 * PORTION))))
+    for kind in KINDS:
+        faults += run(f"{kind} damaged at random", kind, range(first, first + 1), kind=kind)
     faults += run("solved", "portion_of_takes", range(first, first + -(-arguments.takes // 25)), solve=True)
     return 1 if faults else 0
 
