@@ -25,6 +25,7 @@ from .solve_markers import Solving
 from .solve_range import wanted_range
 from .solver_python import engine_python
 from .takes import active_take, find_take
+from .translation import translated
 from .view import redraw
 
 
@@ -123,7 +124,7 @@ class BONESETTER_OT_import_actor(OfTake, ImportHelper, bpy.types.Operator):
         try:
             text = keep_actor(path.stem, path)
         except BonesetterError as error:
-            self.report({"ERROR"}, str(error))
+            self.report({"ERROR"}, translated(str(error)))
             return {"CANCELLED"}
         active_take(context).bonesetter.kept_actor = text
         redraw(context)
@@ -148,7 +149,7 @@ class BONESETTER_OT_export_actor(_OfActor, ExportHelper, bpy.types.Operator):
             with replacing(Path(bpy.path.abspath(self.filepath))) as stream:
                 stream.write(active_take(context).bonesetter.kept_actor.as_string())
         except BonesetterError as error:
-            self.report({"ERROR"}, str(error))
+            self.report({"ERROR"}, translated(str(error)))
             return {"CANCELLED"}
         return {"FINISHED"}
 

@@ -27,6 +27,7 @@ from .polls import is_idle
 from .rig_map import map_of
 from .rigs import read_rig
 from .takes import active_take, timing_of
+from .translation import translated
 
 #: Those that are left alone while their foot stands, and how long before and after, in s.
 STANDING, FADE_S = ("LEGS", "FEET"), 0.1
@@ -211,7 +212,7 @@ class BONESETTER_OT_clean_keys(bpy.types.Operator):
         try:
             counts = clean_keys(context.scene, take, armature)
         except BonesetterError as error:
-            self.report({"ERROR"}, str(error))
+            self.report({"ERROR"}, translated(str(error)))
             return {"CANCELLED"}
         self.report(
             {"INFO"},

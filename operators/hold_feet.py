@@ -25,6 +25,7 @@ from .solve_range import wanted_range
 from .solved import keep_solved
 from .solver_python import engine_python
 from .takes import active_take, find_take, timing_of
+from .translation import translated
 from .view import redraw
 
 #: Settings that holding the feet again goes by.
@@ -114,7 +115,7 @@ class BONESETTER_OT_hold_feet(Solving, bpy.types.Operator):
             return {"CANCELLED"}, None
         if said:
             self.report({"WARNING"}, said)
-        self.report({"INFO"}, f"{solve.name}: the feet are held again")
+        self.report({"INFO"}, translated(f"{solve.name}: the feet are held again"))
         redraw(context)
         return {"FINISHED"}, None
 
@@ -151,7 +152,7 @@ class BONESETTER_OT_set_contact(OfTake, bpy.types.Operator):
             else:
                 first = last = int(np.clip(round((scene.frame_current - timing.start) / timing.step), 0, timing.samples - 1))
         except BonesetterError as error:
-            self.report({"ERROR"}, str(error))
+            self.report({"ERROR"}, translated(str(error)))
             return {"CANCELLED"}
         stands[first : last + 1] = self.stands
         write_contact(take.bonesetter.armature.data, self.foot, stands, timing, take.name)

@@ -248,7 +248,7 @@ class Solving(OfTake):
         # while the animation plays, Esc stops that
         if event.type == "ESC" and event.value == "PRESS" and not context.screen.is_animation_playing:
             self.cancel(context)
-            self.report({"INFO"}, f"{self.bl_label} was cancelled: nothing was changed")
+            self.report({"INFO"}, translated(f"{self.bl_label} was cancelled: nothing was changed"))
             return {"CANCELLED"}
         if event.type != "TIMER":
             return {"PASS_THROUGH"}

@@ -9,6 +9,7 @@ import bpy
 
 from ..operators.session import session
 from ..operators.takes import active_take
+from ..operators.translation import translated
 from .sidebar import Sidebar
 from .text import wrapped
 
@@ -37,14 +38,16 @@ class BONESETTER_PT_actor(Sidebar, bpy.types.Panel):
             row.use_property_split = True
             row.use_property_decorate = False
             row.prop(text, "name", text="Name")
-            layout.label(text=f"{text.bonesetter.height_m:.2f} m tall, {len(text.bonesetter.markers)} markers", icon="ARMATURE_DATA")
+            layout.label(
+                text=translated(f"{text.bonesetter.height_m:.2f} m tall, {len(text.bonesetter.markers)} markers"), icon="ARMATURE_DATA"
+            )
         elif take.actor:
             # chosen by an older version, or by a script
             layout.prop(take, "actor", text="")
         else:
             wrapped(layout, context, "Fitted to the take as it is solved.", "INFO")
         part = " from Preview Range" if context.scene.use_preview_range else ""
-        layout.operator("bonesetter.calibrate_actor", text=f"Calibrate Actor{part}", icon="ARMATURE_DATA")
+        layout.operator("bonesetter.calibrate_actor", text=translated(f"Calibrate Actor{part}"), icon="ARMATURE_DATA")
 
 
 class BONESETTER_UL_actor_markers(bpy.types.UIList):

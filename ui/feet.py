@@ -10,6 +10,7 @@ import bpy
 from ..operators.feet import feet_of
 from ..operators.session import session
 from ..operators.takes import active_take
+from ..operators.translation import translated
 from .sidebar import Sidebar
 
 
@@ -36,7 +37,7 @@ class BONESETTER_PT_feet(Sidebar, bpy.types.Panel):
         if take is None or armature is None:
             return
         if take.bonesetter.has_floor:
-            layout.label(text=f"Feet stand at {take.bonesetter.floor_mm:.0f} mm", icon="ORIENTATION_GLOBAL")
+            layout.label(text=translated(f"Feet stand at {take.bonesetter.floor_mm:.0f} mm"), icon="ORIENTATION_GLOBAL")
         column = layout.column(align=True)
         for name in feet_of(take):
             if name in armature.data:

@@ -141,11 +141,11 @@ class BONESETTER_PT_solve(Sidebar, bpy.types.Panel):
             if take is not None and take.bonesetter.solved:
                 layout.operator("bonesetter.solve_range", icon="PREVIEW_RANGE")
             if (count := len(takes_of(context.scene))) > 1:
-                layout.operator("bonesetter.solve_all", text=f"Solve All {count} Takes", icon="ARMATURE_DATA")
+                layout.operator("bonesetter.solve_all", text=translated(f"Solve All {count} Takes"), icon="ARMATURE_DATA")
             return
         if solve.count > 1:
             column.label(text=translated(solve.title))
-        column.progress(factor=solve.job.progress, text=f"{translated(solve.stage)}  {solve.job.progress:.0%}")
+        column.progress(factor=solve.job.progress, text=translated(f"{translated(solve.stage)}  {solve.job.progress:.0%}"))
         # The icon is wider than others: the spaces keep the text clear of it.
         column.label(text="    Cancel", icon="EVENT_ESC")
 
@@ -254,7 +254,7 @@ class BONESETTER_PT_flagged(Sidebar, bpy.types.Panel):
         for item in active_take(context).bonesetter.flagged:
             row = column.split(factor=0.3)
             row.label(text=item.name)
-            row.label(text=f"{item.count}  ({item.reasons})")
+            row.label(text=translated(f"{item.count}  ({item.reasons})"))
 
 
 CLASSES = (
