@@ -38,7 +38,7 @@ from .export import write_fbx, write_glb, write_usd
 from .import_c3d import set_range, set_rate
 from .session import session
 from .skeletons import choose_skeleton
-from .solve_markers import begin, finish
+from .solving import begin, finish
 from .solver_python import engine_python
 from .space import Timing
 

@@ -51,7 +51,7 @@ def runs(pid):
 def test_the_engine_killed_at_every_stage(ext, scene, imported, engine_python):
     """Each engine is one of its own, which is killed as soon as it speaks of the stage, or of a later one."""
     error = ext("model.core.take").BonesetterError
-    begin, engine = ext("operators.solve_markers").begin, ext("operators.session").session.engine
+    begin, engine = ext("operators.solving").begin, ext("operators.session").session.engine
     before = contents()
     for stage in STAGES[::3]:
         solve = begin(scene, imported)
@@ -72,7 +72,7 @@ def test_the_engine_killed_at_every_stage(ext, scene, imported, engine_python):
 @pytest.mark.parametrize("gone", ["armature", "action", "marker", "scene"])
 def test_what_is_deleted_meanwhile(ext, scene, imported, gone):
     """Solved a second time, while what it is put into or made from is deleted."""
-    module = ext("operators.solve_markers")
+    module = ext("operators.solving")
     bpy.ops.bonesetter.solve_markers()
     take, armature = imported.bonesetter, imported.bonesetter.armature
     bones = len(armature.pose.bones)
@@ -103,7 +103,7 @@ def test_what_is_deleted_meanwhile(ext, scene, imported, gone):
 
 def test_a_file_opened_meanwhile_gets_nothing_of_the_solve(ext, scene, imported, synthetic_c3d):
     session = ext("operators.session").session
-    session.solve = solve = ext("operators.solve_markers").begin(scene, imported)
+    session.solve = solve = ext("operators.solving").begin(scene, imported)
     while not solve.job.poll(timeout=0.05) and not solve.job.progress:
         pass
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
@@ -118,7 +118,7 @@ def test_the_folder_of_the_session_removed_meanwhile(ext, scene, imported):
     """A cleaner of temporary files takes what Blender and its engine exchange."""
     engine = ext("operators.session").session.engine
     before = contents()
-    solve = ext("operators.solve_markers").begin(scene, imported)
+    solve = ext("operators.solving").begin(scene, imported)
     while not solve.job.poll(timeout=0.01) and not solve.job.progress:
         pass
     shutil.rmtree(engine.folder)

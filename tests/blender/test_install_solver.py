@@ -189,7 +189,7 @@ def test_the_panel_says_that_the_solver_is_installed_until_something_is_solved(e
     assert drawn(panel).said == ["The solver is installed."]
     take = load(make_take())
     monkeypatch.setattr(session.engine, "submit", lambda *_request: None)
-    ext("operators.solve_markers").begin(bpy.context.scene, take)
+    ext("operators.solving").begin(bpy.context.scene, take)
     assert "The solver is installed." not in drawn(panel).said
     session.engine.close()
 

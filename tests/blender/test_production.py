@@ -25,7 +25,7 @@ FAMILIES = {"blender": "Blender", "mixamo": "Mixamo", "unreal": "Unreal mannequi
 @pytest.fixture
 def solved(ext, engine_python, synthetic_take, load, monkeypatch):
     """A take that was solved as the panel does, and the pose that the engine sent."""
-    module, poses = ext("operators.solve_markers"), []
+    module, poses = ext("operators.solving"), []
     given = module.load_pose
     monkeypatch.setattr(module, "load_pose", lambda path: poses.append(given(path)) or poses[-1])
     take = load(synthetic_take)
