@@ -22,7 +22,7 @@ def imported(ext, scene, engine_python, synthetic_c3d):
 @pytest.fixture
 def kept(ext, monkeypatch):
     """The poses that came back from the engine."""
-    module = ext("operators.solve_markers")
+    module = ext("operators.solving")
     load, poses = module.load_pose, []
     monkeypatch.setattr(module, "load_pose", lambda path: poses.append(load(path)) or poses[-1])
     return poses
@@ -138,7 +138,7 @@ def test_a_take_is_solved_with_the_marker_set_and_the_actor_that_are_chosen(ext,
         marker[takes.LABEL] = names[label]
     own = imported.bonesetter
     own.layout = str(tmp_path / "mine.json")
-    begin, finish = (getattr(ext("operators.solve_markers"), name) for name in ("begin", "finish"))
+    begin, finish = (getattr(ext("operators.solving"), name) for name in ("begin", "finish"))
     solve = begin(scene, imported, save_actor=str(actor))
     solve.job.wait()
     kinds = {finding["kind"] for finding in finish(scene, solve)[0][1]["findings"]}
@@ -162,7 +162,7 @@ def test_take_without_markers_is_refused_with_a_sentence(imported):
 
 @pytest.mark.parametrize("deleted", ["collection", "markers"])
 def test_take_deleted_meanwhile(ext, scene, imported, deleted):
-    module = ext("operators.solve_markers")
+    module = ext("operators.solving")
     solve = module.begin(scene, imported)
     for marker in list(imported.all_objects):
         bpy.data.objects.remove(marker)
@@ -197,7 +197,7 @@ def test_people_of_a_file_are_solved_in_one_go(ext, scene, engine_python, synthe
 
 
 def test_undo_meanwhile_does_no_harm(ext, scene, imported):
-    module = ext("operators.solve_markers")
+    module = ext("operators.solving")
     bpy.ops.ed.undo_push(message="One")
     scene.frame_set(2)
     bpy.ops.ed.undo_push(message="Two")

@@ -145,7 +145,7 @@ def cancel_a_solve(run: Run) -> Steps:
 
 def finish_a_solve(run: Run) -> Steps:
     """A solve tells its progress while the window stays usable, and ends in an armature that is right."""
-    session, engine, solving = run.session, run.session.engine, ext("operators.solve_markers")
+    session, engine, solving = run.session, run.session.engine, ext("operators.solving")
     load_pose, process, ear = solving.load_pose, engine._process, Ear(engine)
     solving.load_pose = lambda path: run.poses.append(load_pose(path)) or run.poses[-1]
     yield from run.person.find_button("bpy.ops.bonesetter.solve_markers")
