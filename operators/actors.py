@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import bpy
 import numpy as np
 
-from ..model.actors.actor import Actor
-from ..model.actors.actor_file import read_actor
 from .properties import is_actor
+
+if TYPE_CHECKING:
+    from ..model.actors.actor import Actor
 
 
 def keep_actor(name: str, path: Path) -> bpy.types.Text:
@@ -19,6 +21,8 @@ def keep_actor(name: str, path: Path) -> bpy.types.Text:
     Raises:
         BonesetterError: The file is missing, or is no actor.
     """
+    from ..model.actors.actor_file import read_actor
+
     actor = read_actor(path)
     text = bpy.data.texts.new(name)
     text.from_string(path.read_text(encoding="utf-8"))

@@ -5,14 +5,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
 
 from ..model.core.take import FloatArray
-from ..model.rigs.bone_map_file import bone_map_of, document_of
-from ..model.rigs.channels import Travel
-from ..model.rigs.rig import BoneMap
+
+if TYPE_CHECKING:
+    from ..model.rigs.channels import Travel
+    from ..model.rigs.rig import BoneMap
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +35,8 @@ class Application:
 
 def note_applied(collection: bpy.types.Collection, application: Application) -> None:
     """Remember that a take went onto a rig as it is solved now."""
+    from ..model.rigs.bone_map_file import document_of
+
     noted = collection.bonesetter.rig.applied
     for row in reversed(range(len(noted))):
         if noted[row].armature is None:
@@ -46,6 +49,8 @@ def note_applied(collection: bpy.types.Collection, application: Application) -> 
 
 def outdated(collection: bpy.types.Collection) -> list[Application]:
     """The rigs whose motion is of an earlier solve of a take than its last, as long as they are there."""
+    from ..model.rigs.bone_map_file import bone_map_of
+
     take = collection.bonesetter
     return [
         Application(one.armature, bone_map_of(json.loads(one.bone_map)), one.travel, one.on_nla)

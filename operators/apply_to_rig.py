@@ -5,34 +5,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
 import numpy as np
 from bpy.props import StringProperty
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
-from ..model.actors.joint_names import side_of
 from ..model.core.take import BonesetterError, FloatArray
-from ..model.rigs.agreement import angles_deg, directions, of_retargeted
-from ..model.rigs.bone_map_file import read_bone_map, write_bone_map
-from ..model.rigs.channels import Travel, channels
-from ..model.rigs.families import recognise
-from ..model.rigs.figure import Anatomy, Performance
-from ..model.rigs.production import JOINTS as PRODUCTION
-from ..model.rigs.production import with_whole_pronation
-from ..model.rigs.retarget import Retargeted, retarget
-from ..model.rigs.rig import BoneMap, Rig
-from ..model.rigs.standing import FootContact
-from .applied import Application, note_applied, outdated, push_down
-from .armature import bone_names
 from .polls import is_idle
-from .rig_controls import follows_of, released
 from .rig_map import known_map, map_of, show_map
-from .rigs import key_rig, object_scale, read_performance, read_rig
-from .solved import solved_of
 from .takes import active_take, timing_of
 from .translation import translated
+
+if TYPE_CHECKING:
+    from ..model.rigs.channels import Travel
+    from ..model.rigs.figure import Performance
+    from ..model.rigs.retarget import Retargeted
+    from ..model.rigs.rig import BoneMap, Rig
+    from ..model.rigs.standing import FootContact
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +56,12 @@ def apply_to_rig(
     Raises:
         BonesetterError: The take is not solved, the rig has no room for it, or its bone map is incomplete.
     """
+    from ..model.rigs.channels import channels
+    from ..model.rigs.retarget import retarget
+    from .applied import Application, note_applied, push_down
+    from .rig_controls import follows_of, released
+    from .rigs import key_rig, object_scale, read_rig
+
     performer = collection.bonesetter.armature
     if performer is None or not performer.users_scene:
         raise BonesetterError(f"{collection.name} is not solved yet: press Solve Markers first.")
@@ -89,6 +86,11 @@ def apply_to_rig(
 
 def performed(collection: bpy.types.Collection, frames: FloatArray, metres: float) -> Performance:
     """The motion of a take's own armature, edited by hand or not."""
+    from ..model.rigs.production import JOINTS as PRODUCTION
+    from ..model.rigs.production import with_whole_pronation
+    from .armature import bone_names
+    from .rigs import read_performance, read_rig
+
     performer = collection.bonesetter.armature
     rig = read_rig(performer, metres)
     bone_map = own_map(performer, rig) or known_map(rig, performer.name)
@@ -98,6 +100,9 @@ def performed(collection: bpy.types.Collection, frames: FloatArray, metres: floa
 
 def own_map(performer: bpy.types.Object, rig: Rig) -> BoneMap | None:
     """The bone map of a take's own armature, by the joints that its bones stand for, whatever they are called; None for other joints."""
+    from ..model.rigs.families import recognise
+    from .armature import bone_names
+
     called = bone_names(performer)
     joints = {name: joint for joint, name in called.items()}
     found = recognise(replace(rig, names=tuple(joints.get(name, name) for name in rig.names)))
@@ -108,6 +113,10 @@ def own_map(performer: bpy.types.Object, rig: Rig) -> BoneMap | None:
 
 def contacts_of(collection: bpy.types.Collection) -> list[FootContact]:
     """When the soles of a take's actor stand, of the feet whose names say their side."""
+    from ..model.actors.joint_names import side_of
+    from ..model.rigs.standing import FootContact
+    from .solved import solved_of
+
     solved = solved_of(collection)
     sided = [(side_of(stance.foot), stance) for stance in (solved.stances if solved else ())]
     return [FootContact(side[0], stance.part, stance.first, stance.last) for side, stance in sided if side]
@@ -115,6 +124,9 @@ def contacts_of(collection: bpy.types.Collection) -> list[FootContact]:
 
 def agreement_deg(applied: Applied) -> float:
     """The mean angle in degrees between where limbs, trunk and head of performer and rig point."""
+    from ..model.rigs.agreement import angles_deg, directions, of_retargeted
+    from ..model.rigs.figure import Anatomy
+
     source = Anatomy(applied.performance.rig, applied.performance.bone_map)
     heads = {part: applied.performance.heads[:, chain[0]] for part, chain in source.chains.items() if chain}
     deltas = {part: applied.performance.deltas[:, chain[-1]] for part, chain in source.chains.items() if chain}
@@ -165,6 +177,8 @@ class BONESETTER_OT_update_rigs(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
+        from .applied import outdated
+
         take: Any = active_take(context)
         if take is None or not outdated(take):
             cls.poll_message_set("Every rig has the motion of the last solve")  # pyright: ignore[reportAttributeAccessIssue]
@@ -172,6 +186,8 @@ class BONESETTER_OT_update_rigs(bpy.types.Operator):
         return is_idle(cls)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
+        from .applied import outdated
+
         collection: Any = active_take(context)
         done = []
         for each in outdated(collection):
@@ -196,6 +212,8 @@ class BONESETTER_OT_recognise_rig(_OnRig, bpy.types.Operator):
     bl_options = {"UNDO"}
 
     def execute(self, context: bpy.types.Context) -> set[str]:
+        from .rigs import read_rig
+
         choice = active_take(context).bonesetter.rig
         try:
             show_map(choice, known_map(read_rig(choice.armature), choice.armature.name))
@@ -214,6 +232,8 @@ class BONESETTER_OT_save_bone_map(_OnRig, ExportHelper, bpy.types.Operator):
     filter_glob: StringProperty(default="*.json", options={"HIDDEN"})
 
     def execute(self, context: bpy.types.Context) -> set[str]:
+        from ..model.rigs.bone_map_file import write_bone_map
+
         try:
             write_bone_map(map_of(active_take(context).bonesetter.rig), Path(self.filepath))
         except BonesetterError as error:
@@ -232,6 +252,9 @@ class BONESETTER_OT_load_bone_map(_OnRig, ImportHelper, bpy.types.Operator):
     filter_glob: StringProperty(default="*.json", options={"HIDDEN"})
 
     def execute(self, context: bpy.types.Context) -> set[str]:
+        from ..model.rigs.bone_map_file import read_bone_map
+        from .rigs import read_rig
+
         choice = active_take(context).bonesetter.rig
         try:
             bone_map = read_bone_map(Path(self.filepath))

@@ -38,8 +38,8 @@ from .export import write_fbx, write_glb, write_usd
 from .import_c3d import set_range, set_rate
 from .session import session
 from .skeletons import choose_skeleton
-from .solving import begin, finish
 from .solver_python import engine_python
+from .solving import begin, finish
 from .space import Timing
 
 #: Seconds by stage.

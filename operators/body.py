@@ -4,22 +4,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
 import numpy as np
 from bpy.props import BoolProperty
 
 from ..model.core.take import BonesetterError
-from ..model.rigs.body import Groups, bone_groups, read_body, shaped
-from ..model.rigs.figure import Anatomy
-from ..model.rigs.rig import BoneMap, Rig
 from .apply_to_rig import own_map
 from .polls import is_idle
 from .rig_map import known_map, map_of
-from .rigs import read_rig
 from .takes import active_take
 from .translation import translated
+
+if TYPE_CHECKING:
+    from ..model.rigs.body import Groups
+    from ..model.rigs.rig import BoneMap, Rig
 
 #: Custom property of a body: it is no mesh of the user's.
 BODY = "bonesetter_body"
@@ -43,6 +43,10 @@ def show_body(scene: bpy.types.Scene, armature: bpy.types.Object, bone_map: Bone
     Raises:
         BonesetterError: No body is found in the armature, or its scale is uneven.
     """
+    from ..model.rigs.body import bone_groups, read_body, shaped
+    from ..model.rigs.figure import Anatomy
+    from .rigs import read_rig
+
     metres = scene.unit_settings.scale_length
     rig = read_rig(armature, metres)
     rig, bone_map, prefix = _deforming(armature, rig, bone_map or own_map(armature, rig) or known_map(rig, armature.name))

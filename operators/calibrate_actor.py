@@ -13,16 +13,10 @@ from bpy.props import StringProperty
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from ..model.core.take import BonesetterError
-from ..model.files.exchange import save_take
-from ..model.review.blending import stretch_of
-from ..model.storage.atomic import replacing
-from .actors import keep_actor, person_name, remove_actor
-from .gather import gather_take
 from .polls import OfTake, is_idle
 from .properties import files_of, settings_of
 from .session import Solve, session
 from .solve_markers import Solving
-from .solve_range import wanted_range
 from .solver_python import engine_python
 from .takes import active_take, find_take
 from .translation import translated
@@ -35,6 +29,11 @@ def begin_fit(scene: bpy.types.Scene, collection: bpy.types.Collection) -> Solve
     Raises:
         BonesetterError: There is nothing to fit to, or no engine.
     """
+    from ..model.files.exchange import save_take
+    from ..model.review.blending import stretch_of
+    from .gather import gather_take
+    from .solve_range import wanted_range
+
     began = time.perf_counter()
     session.errors.pop(collection.session_uid, None)
     take = gather_take(scene, collection)
@@ -57,6 +56,8 @@ def finish_fit(solve: Solve) -> bpy.types.Text:
     Raises:
         BonesetterError: The take is gone, or the engine's file.
     """
+    from .actors import keep_actor, person_name
+
     collection = find_take(solve.take)
     text = keep_actor(person_name(collection.name), solve.result)
     solve.result.unlink()
@@ -120,6 +121,8 @@ class BONESETTER_OT_import_actor(OfTake, ImportHelper, bpy.types.Operator):
         return is_idle(cls) and super().poll(context)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
+        from .actors import keep_actor
+
         path = Path(bpy.path.abspath(self.filepath))
         try:
             text = keep_actor(path.stem, path)
@@ -145,6 +148,8 @@ class BONESETTER_OT_export_actor(_OfActor, ExportHelper, bpy.types.Operator):
         return ExportHelper.invoke(self, context, event)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
+        from ..model.storage.atomic import replacing
+
         try:
             with replacing(Path(bpy.path.abspath(self.filepath))) as stream:
                 stream.write(active_take(context).bonesetter.kept_actor.as_string())
@@ -162,6 +167,8 @@ class BONESETTER_OT_remove_actor(_OfActor, bpy.types.Operator):
     bl_options = {"UNDO"}
 
     def execute(self, context: bpy.types.Context) -> set[str]:
+        from .actors import remove_actor
+
         remove_actor(active_take(context).bonesetter.kept_actor)
         redraw(context)
         return {"FINISHED"}

@@ -7,8 +7,6 @@ from typing import Any
 
 import bpy
 
-from ..installer.errors import InstallError
-from ..installer.interpreters import resolve
 from .preferences import chosen_python
 from .session import session
 from .solver_python import engine_python
@@ -21,6 +19,9 @@ INTERVAL = 0.1
 
 def check_choice(_preferences: Any, _context: bpy.types.Context) -> None:
     """Say what is wrong with a Python where it is chosen: at once where it is none, else as soon as it has answered."""
+    from ..installer.errors import InstallError
+    from ..installer.interpreters import resolve
+
     # it was about the Python before
     session.install_error = ""
     chosen = chosen_python()

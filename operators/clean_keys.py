@@ -5,29 +5,23 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
 import numpy as np
 
-from ..model.core.stretches import stretches
 from ..model.core.take import BonesetterError, BoolArray
-from ..model.review.cleanup import Doubt, Tolerance, clean, grid, smooth
-from ..model.rigs.fading import smoothed
-from ..model.rigs.production import cmu_joints
-from ..model.rigs.rig import PARTS, BoneMap
 from .apply_to_rig import contacts_of, own_map
-from .armature import keep_edited, note_keys
 from .cleanup_options import GROUPS
-from .gather import gather_take
-from .keyed_bones import KeyedBone, keyed_bones, write_bone
-from .keyframes import bound_channelbag
-from .layers import keep_played, solved_bag
 from .polls import is_idle
 from .rig_map import map_of
-from .rigs import read_rig
 from .takes import active_take, timing_of
 from .translation import translated
+
+if TYPE_CHECKING:
+    from ..model.review.cleanup import Doubt
+    from ..model.rigs.rig import BoneMap
+    from .keyed_bones import KeyedBone
 
 #: Those that are left alone while their foot stands, and how long before and after, in s.
 STANDING, FADE_S = ("LEGS", "FEET"), 0.1
@@ -56,6 +50,13 @@ def clean_keys(scene: bpy.types.Scene, collection: bpy.types.Collection, armatur
     Raises:
         BonesetterError: The armature has no keys of the take, or is stretched.
     """
+    from ..model.review.cleanup import Doubt, Tolerance, clean, grid
+    from .armature import keep_edited, note_keys
+    from .keyed_bones import keyed_bones, write_bone
+    from .keyframes import bound_channelbag
+    from .layers import keep_played, solved_bag
+    from .rigs import read_rig
+
     options, timing = collection.bonesetter.cleanup, timing_of(collection)
     own = armature == collection.bonesetter.armature
     if own:
@@ -92,6 +93,8 @@ def clean_keys(scene: bpy.types.Scene, collection: bpy.types.Collection, armatur
 
 def parts_of(bone_map: BoneMap | None) -> dict[str, str]:
     """{bone: the part of the body that it is}, twist bones too."""
+    from ..model.rigs.rig import PARTS
+
     if bone_map is None:
         return {}
     chains = [(part, names) for chains in (bone_map.bones, bone_map.twists) for part, names in chains.items()]
@@ -99,6 +102,9 @@ def parts_of(bone_map: BoneMap | None) -> dict[str, str]:
 
 
 def _smoothed(bone: KeyedBone, part: str, collection: bpy.types.Collection) -> KeyedBone:
+    from ..model.review.cleanup import smooth
+    from ..model.rigs.fading import smoothed
+
     options, frames = collection.bonesetter.cleanup, len(bone.keys.values)
     limb, _, side = part.partition(".")
     group = next((name for name, parts in GROUPS.items() if limb in parts), "")
@@ -125,6 +131,8 @@ def _borders(bone: KeyedBone, doubt: Doubt, samples: int) -> list[int]:
 
 def _doubts(scene: bpy.types.Scene, collection: bpy.types.Collection, bones: list[KeyedBone], parts: dict[str, str]) -> list[Doubt]:
     """Of each bone where none of the markers that sit on it is seen."""
+    from ..model.review.cleanup import Doubt
+
     unseen = _unseen_joints(scene, collection)
     names = _bones_of_joints(collection)
     shortest = max(1, round(SHORTEST_S * collection.bonesetter.rate_hz))
@@ -139,11 +147,16 @@ def _doubts(scene: bpy.types.Scene, collection: bpy.types.Collection, bones: lis
 
 def _runs(flags: Any) -> list[tuple[int, int]]:
     """The first sample of each run of True, and the one behind its last."""
+    from ..model.core.stretches import stretches
+
     return [(int(first), int(last)) for first, last in stretches(flags)]
 
 
 def _bones_of_joints(collection: bpy.types.Collection) -> dict[str, tuple[str, ...]]:
     """{part of the body: the actor's joints that it stands for}."""
+    from ..model.rigs.production import cmu_joints
+    from .rigs import read_rig
+
     own = collection.bonesetter.armature
     found = own_map(own, read_rig(own)) if own is not None else None
     if found is None:
@@ -154,6 +167,8 @@ def _bones_of_joints(collection: bpy.types.Collection) -> dict[str, tuple[str, .
 
 def _unseen_joints(scene: bpy.types.Scene, collection: bpy.types.Collection) -> dict[str, BoolArray]:
     """{joint: (samples,) where none of its markers is there}, of joints that carry any."""
+    from .gather import gather_take
+
     known = collection.bonesetter.solved_actor
     if not known:
         return {}

@@ -10,7 +10,6 @@ import bpy
 from bpy.props import IntProperty
 
 from ..model.core.findings import finding_of
-from .marker_edits import pin
 from .polls import is_idle
 from .repair import delete, samples_between, swap
 from .takes import active_take, markers, timing_of
@@ -31,6 +30,8 @@ class _OfCorrection:
 
     def settle(self, context: bpy.types.Context, index: int, way: str) -> str:
         """Apply or refuse a correction and take it from the list; returns what is wrong, if anything."""
+        from .marker_edits import pin
+
         take = active_take(context)
         if take is None or not 0 <= index < len(take.bonesetter.findings) or not take.bonesetter.findings[index].corrects:
             return GONE

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import addon_utils
 import bpy
@@ -18,18 +18,14 @@ import numpy as np
 from bpy.props import BoolProperty, EnumProperty, StringProperty
 from bpy_extras.io_utils import ExportHelper
 
-from ..model.core.rigid import local_rotations, quaternions
-from ..model.core.skeleton import Skeleton
 from ..model.core.take import BonesetterError
-from ..model.files.bvh import write_motion
-from ..model.rigs.rig import Rig
-from .keyframes import bind, write_keys
-from .playing import played, uses_nla
 from .polls import is_idle
-from .rigs import object_scale, read_rig
 from .space import Y_UP_TO_Z_UP
 from .takes import active_take
 from .translation import translated
+
+if TYPE_CHECKING:
+    from ..model.rigs.rig import Rig
 
 #: Channels of a bone that are nothing at rest.
 RESTING = {"location", "rotation_quaternion", "rotation_euler", "rotation_axis_angle", "scale"}
@@ -55,6 +51,8 @@ def write_fbx(path: Path, armature: bpy.types.Object, meshes: bool = True) -> No
 
 def write_glb(path: Path, armature: bpy.types.Object, meshes: bool = True) -> None:
     """The same as glTF, in one binary file."""
+    from .playing import uses_nla
+
     addon_utils.enable("io_scene_gltf2")
     # actions arrive by their names, so the armature's own is written where it is all that plays
     flat = _from_zero(bpy.context.scene, armature) if uses_nla(armature) else nullcontext()
@@ -90,6 +88,11 @@ def write_usd(path: Path, armature: bpy.types.Object, meshes: bool = True) -> No
 
 def write_bvh(path: Path, armature: bpy.types.Object, _meshes: bool = False) -> None:
     """The bones of an armature below its first, with the motion that they have now, as BVH: Y up, one Blender unit as the file's."""
+    from ..model.core.rigid import local_rotations, quaternions
+    from ..model.core.skeleton import Skeleton
+    from ..model.files.bvh import write_motion
+    from .rigs import object_scale, read_rig
+
     scene = bpy.context.scene
     rig = read_rig(armature)
     kept = [bone for bone in range(len(rig.names)) if bone == 0 or _is_below(rig, bone, 0)]
@@ -167,6 +170,9 @@ def _from_zero(scene: bpy.types.Scene, armature: bpy.types.Object) -> Iterator[N
 
     An action is baked for that, of all that plays now, on the NLA or not, and thrown away.
     """
+    from .keyframes import bind, write_keys
+    from .playing import played
+
     animation, frame = armature.animation_data, (scene.frame_current, scene.frame_subframe)
     span = scene.frame_start, scene.frame_end
     values_of = played(armature, np.arange(span[0], span[1] + 1, dtype=float))

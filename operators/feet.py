@@ -9,19 +9,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import bpy
 import numpy as np
 
-from ..model.core.skeleton import Skeleton
-from ..model.core.stretches import stretches
 from ..model.core.take import BoolArray
-from ..model.files.exchange import SolvedPose
-from ..model.result.solved import Stance
-from .keyframes import bind, bound_channelbag, read_curve, write_keys
-from .solved import solved_of
 from .space import Timing
 from .takes import timing_of
+
+if TYPE_CHECKING:
+    from ..model.core.skeleton import Skeleton
+    from ..model.files.exchange import SolvedPose
+    from ..model.result.solved import Stance
 
 #: Custom properties of a take's collection: {property of the armature's data: its foot}, and the take before its feet were held.
 FEET, UNHELD = "feet", "unheld"
@@ -44,6 +44,8 @@ def key_contacts(collection: bpy.types.Collection, pose: SolvedPose) -> None:
 
 def write_contact(data: bpy.types.Armature, name: str, stands: BoolArray, timing: Timing, take: str) -> None:
     """Key one foot's contacts, (samples,), where they begin and end."""
+    from .keyframes import bind, bound_channelbag, write_keys
+
     if name not in data:
         data[name] = False
         data.id_properties_ui(name).update(description="Whether this foot stands: edit its keys, then press Hold Feet Again")
@@ -62,6 +64,8 @@ def write_contact(data: bpy.types.Armature, name: str, stands: BoolArray, timing
 
 def read_contact(collection: bpy.types.Collection, name: str) -> BoolArray | None:
     """(samples,) whether a foot stands as its keys say now; None where it has neither keys nor the property."""
+    from .keyframes import bound_channelbag, read_curve
+
     armature, timing = collection.bonesetter.armature, timing_of(collection)
     if armature is None or name not in armature.data:
         return None
@@ -75,6 +79,8 @@ def read_contact(collection: bpy.types.Collection, name: str) -> BoolArray | Non
 
 def rekey_contacts(collection: bpy.types.Collection, given: Iterable[str]) -> None:
     """Key the contacts of the solve, but not of the feet whose contacts are the user's."""
+    from .solved import solved_of
+
     solved, timing = solved_of(collection), timing_of(collection)
     for name, foot in feet_of(collection).items():
         if solved is not None and foot not in given:
@@ -88,6 +94,9 @@ def feet_of(collection: bpy.types.Collection) -> dict[str, str]:
 
 def given_stands(collection: bpy.types.Collection) -> dict[str, Spans]:
     """{foot: first and last sample of each stretch in which it stands} of the feet whose contacts the user edited, now or before."""
+    from ..model.core.stretches import stretches
+    from .solved import solved_of
+
     solved, before = solved_of(collection), collection.bonesetter.contacts_given.split("\n")
     found: dict[str, Spans] = {}
     for name, foot in feet_of(collection).items():

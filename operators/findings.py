@@ -12,7 +12,6 @@ from bpy.props import IntProperty
 
 from ..model.core.findings import Finding, finding_of
 from ..model.core.take import BonesetterError
-from ..model.rigs.production import cmu_joints
 from .session import session
 from .takes import JOINT, active_take, markers
 from .translation import translated
@@ -190,6 +189,8 @@ def select_finding(context: bpy.types.Context, take: bpy.types.Collection, findi
     Raises:
         BonesetterError: They are gone, or cannot be selected now.
     """
+    from ..model.rigs.production import cmu_joints
+
     there = markers(take)
     chosen = [there[name] for name in finding.markers if name in there]
     if finding.markers and not chosen:

@@ -18,10 +18,8 @@ import bpy
 import numpy as np
 
 from ..model.core.settings import SETTINGS
-from .keyframes import bound_channelbag
 from .properties import files_of, settings_of
 from .session import Digest, session
-from .skeletons import is_as_chosen
 from .takes import LABEL, MUTED, PINNED
 from .version import own_version
 
@@ -37,6 +35,8 @@ def note_solved(collection: bpy.types.Collection) -> None:
 
 def out_of_date(collection: bpy.types.Collection) -> str:
     """One sentence on why a take's result no longer is what a solve would give; nothing where it is."""
+    from .skeletons import is_as_chosen
+
     take = collection.bonesetter
     if not take.solved:
         return ""
@@ -65,6 +65,8 @@ def markers_digest(collection: bpy.types.Collection) -> str:
 
 
 def _read_markers(collection: bpy.types.Collection) -> str:
+    from .keyframes import bound_channelbag
+
     digest = hashlib.blake2b(digest_size=16)
     # undo and sorting change the order of objects, not of labels
     marked = (one for one in collection.all_objects if LABEL in one)

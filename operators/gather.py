@@ -12,7 +12,6 @@ import numpy as np
 from ..model.core.findings import Finding
 from ..model.core.take import BonesetterError, BoolArray, FloatArray, Take
 from .findings import findings_of_file
-from .keyframes import bound_channelbag, read_curve
 from .space import Timing
 from .takes import GAP, LABEL, MUTED, PINNED, RESIDUAL, markers, space_of, timing_of
 
@@ -79,6 +78,8 @@ def _pinned(empties: list[bpy.types.Object], samples: int) -> BoolArray | None:
 
 def read_marker(marker: bpy.types.Object, timing: Timing, units_per_metre: float) -> tuple[FloatArray, BoolArray]:
     """(samples, 3) locations in the marker's parent's space, in Blender units, and (samples,) where it is there."""
+    from .keyframes import read_curve
+
     frames = timing.frames
     location = np.tile(np.array(marker.location, dtype=float), (timing.samples, 1))
     keyed = np.zeros(timing.samples, dtype=bool)
@@ -99,6 +100,8 @@ def read_marker(marker: bpy.types.Object, timing: Timing, units_per_metre: float
 
 
 def _curves(marker: bpy.types.Object) -> list[Any]:
+    from .keyframes import bound_channelbag
+
     bag = bound_channelbag(marker)
     return list(bag.fcurves) if bag is not None else []
 

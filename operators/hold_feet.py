@@ -14,15 +14,10 @@ import numpy as np
 from bpy.props import BoolProperty, StringProperty
 
 from ..model.core.take import BonesetterError
-from ..model.files.exchange import load_pose
-from .armature import apply_pose, keep_edited
-from .feet import UNHELD, feet_of, given_stands, key_contacts, note_given, read_contact, write_contact
 from .polls import OfTake, is_idle
 from .properties import settings_of
 from .session import Solve, session
 from .solve_markers import Solving
-from .solve_range import wanted_range
-from .solved import keep_solved
 from .solver_python import engine_python
 from .takes import active_take, find_take, timing_of
 from .translation import translated
@@ -38,6 +33,8 @@ def begin_hold(collection: bpy.types.Collection, *, anew: bool) -> Solve:
     Raises:
         BonesetterError: There is no engine.
     """
+    from .feet import UNHELD, given_stands
+
     began = time.perf_counter()
     session.errors.pop(collection.session_uid, None)
     folder, uid = session.engine.folder, collection.session_uid
@@ -56,6 +53,11 @@ def finish_hold(scene: bpy.types.Scene, solve: Solve) -> str:
     Raises:
         BonesetterError: The take is gone.
     """
+    from ..model.files.exchange import load_pose
+    from .armature import apply_pose, keep_edited
+    from .feet import key_contacts, note_given
+    from .solved import keep_solved
+
     collection = find_take(solve.take)
     pose = load_pose(solve.result)
     solve.result.unlink()
@@ -89,6 +91,8 @@ class BONESETTER_OT_hold_feet(Solving, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
+        from .feet import UNHELD
+
         if not super().poll(context):
             return False
         take: Any = active_take(context)
@@ -140,6 +144,9 @@ class BONESETTER_OT_set_contact(OfTake, bpy.types.Operator):
         return is_idle(cls) and super().poll(context)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
+        from .feet import feet_of, read_contact, write_contact
+        from .solve_range import wanted_range
+
         take, scene = active_take(context), context.scene
         stands = read_contact(take, self.foot) if self.foot in feet_of(take) else None
         if stands is None:

@@ -13,9 +13,7 @@ from bpy_extras.io_utils import ImportHelper, poll_file_object_drop
 
 from ..model.core.settings import SETTINGS
 from ..model.core.take import BonesetterError, Take
-from ..model.files.readers import READERS, read_take
-from ..model.markers.people import people_of
-from .empties import ImportOptions, build_people
+from ..model.files.readers import READERS
 from .others import show_others
 from .session import IMPORT, session
 from .solver_python import warm_engine
@@ -89,6 +87,10 @@ class BONESETTER_OT_import_c3d(bpy.types.Operator, ImportHelper):
         return ImportHelper.invoke(self, context, event)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
+        from ..model.files.readers import read_take
+        from ..model.markers.people import people_of
+        from .empties import ImportOptions, build_people
+
         scene, paths = context.scene, self._paths()
         known = [path for path in paths if imported_from(scene, path)]
         if known and not self.again and context.window is not None and not bpy.app.background:

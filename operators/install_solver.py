@@ -4,21 +4,21 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import bpy
 from bpy.props import BoolProperty, StringProperty
 
-from ..installer.errors import InstallError
-from ..installer.interpreters import resolve
-from ..installer.store import remove
 from ..model.core.take import BonesetterError
 from . import solver_python
-from .installation import Installation, Wanted
 from .preferences import chosen_python, own
 from .session import session
 from .takes import takes_of
 from .translation import translated
 from .view import redraw
+
+if TYPE_CHECKING:
+    from .installation import Installation
 
 #: How often the panel shows how far it is, in s.
 INTERVAL = 0.2
@@ -37,6 +37,10 @@ def begin(folder: str = "") -> Installation:
     Raises:
         BonesetterError: It cannot be started.
     """
+    from ..installer.errors import InstallError
+    from ..installer.interpreters import resolve
+    from .installation import Installation, Wanted
+
     if not folder and not bpy.app.online_access:
         raise BonesetterError(OFFLINE)
     preferences = own()
@@ -185,6 +189,9 @@ class BONESETTER_OT_remove_solver(bpy.types.Operator):
         return context.window_manager.invoke_confirm(self, event)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
+        from ..installer.errors import InstallError
+        from ..installer.store import remove
+
         session.engine.kill()
         session.just_installed = False
         try:

@@ -3,18 +3,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import bpy
 import numpy as np
 from bpy.props import BoolProperty
 
-from ..model.review.states import PROBLEMS, next_start, problem_starts, worst_frame
-from ..model.review.strip import Row
 from .polls import OfTake
-from .review import Review, review_of
 from .session import session
 from .takes import active_take, markers
 from .translation import translated
 from .view import redraw, select
+
+if TYPE_CHECKING:
+    from ..model.review.strip import Row
+    from .review import Review
 
 KEYS = (("PAGE_DOWN", False), ("PAGE_UP", True))
 NOTHING = "The take has no problems there"
@@ -36,6 +39,9 @@ class BONESETTER_OT_next_problem(OfTake, bpy.types.Operator):
         return translated(f"Go to the {which} {what}, and select it. Over the viewport: {key}")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
+        from ..model.review.states import next_start, problem_starts
+        from .review import review_of
+
         take = active_take(context)
         review = review_of(context.scene, take)
         start = None
@@ -56,6 +62,9 @@ class BONESETTER_OT_worst_frame(OfTake, bpy.types.Operator):
     bl_options = {"UNDO"}
 
     def execute(self, context: bpy.types.Context) -> set[str]:
+        from ..model.review.states import worst_frame
+        from .review import review_of
+
         take = active_take(context)
         review = review_of(context.scene, take)
         worst = worst_frame(review.states) if review is not None else None
@@ -68,6 +77,8 @@ class BONESETTER_OT_worst_frame(OfTake, bpy.types.Operator):
 
 def show_sample(context: bpy.types.Context, take: bpy.types.Collection, review: Review, sample: int, row: Row | None = None) -> None:
     """Go to the frame of a sample and select the markers that have a problem there, those of a row of the strip where one is given."""
+    from ..model.review.states import PROBLEMS
+
     context.scene.frame_set(review.frame(sample))
     if 0 <= sample < len(review.states.codes):
         bad = np.isin(review.states.codes[sample], PROBLEMS)

@@ -11,7 +11,6 @@ import bpy
 import numpy as np
 
 from ..model.core.take import FloatArray
-from .keyframes import bound_channelbag, read_curve
 
 #: {(path, index): (frames,) values}.
 Played = dict[tuple[str, int], FloatArray]
@@ -30,6 +29,8 @@ def played(one: bpy.types.Object, frames: FloatArray) -> Played:
         one: The object, with a pose or without one.
         frames: (frames,) scene frames, evenly spaced, ascending.
     """
+    from .keyframes import bound_channelbag, read_curve
+
     bag = bound_channelbag(one)
     own = {(curve.data_path, curve.array_index): curve for curve in bag.fcurves} if bag is not None else {}
     if not uses_nla(one):

@@ -21,7 +21,7 @@ from bpy.props import (
 
 from ..model.core.axes import AXES
 from ..model.core.settings import SETTINGS, Setting, Settings
-from ..model.rigs.production import NAMES, REST_POSES, SKELETONS
+from ..model.rigs.choices import NAMES, REST_POSES, SKELETONS
 from .cleanup_options import BONESETTER_PG_cleanup
 from .others import apply_choice
 from .rig_map import CLASSES as RIG

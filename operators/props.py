@@ -4,18 +4,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
 import numpy as np
 
-from ..model.core.rigid import steady
-from ..model.core.rotations import rotmat_to_unitquat, unitquat_product
 from ..model.core.take import FloatArray
-from ..model.result.solved import SolvedProp
-from .keyframes import bind, bound_channelbag, held_before_gaps, write_keys
 from .space import Space, Timing
 from .takes import people_with, space_of, timing_of
+
+if TYPE_CHECKING:
+    from ..model.result.solved import SolvedProp
 
 #: Custom properties of a prop's empty: its name, whatever the user calls the empty, and its markers.
 PROP, PROP_MARKERS = "prop", "prop_markers"
@@ -35,6 +34,8 @@ def apply_props(scene: bpy.types.Scene, collection: bpy.types.Collection, props:
 
     Points without names are in the takes of all people of a file, so a prop that another of them has is left to that.
     """
+    from .keyframes import bind, bound_channelbag
+
     others = {one[PROP_MARKERS] for take in people_with(scene, collection)[1:] for one in props_of(take).values()}
     known, action = props_of(collection), None
     wanted = [prop for prop in props if ", ".join(prop.labels) not in others]
@@ -61,6 +62,8 @@ def _new_empty(collection: bpy.types.Collection, name: str, space: Space) -> bpy
 
 def _key(bag: Any, empty: bpy.types.Object, prop: SolvedProp, space: Space, timing: Timing) -> None:
     """Replace the keys of location and rotation."""
+    from .keyframes import held_before_gaps, write_keys
+
     for curve in [curve for curve in bag.fcurves if curve.data_path in OWNED]:
         bag.fcurves.remove(curve)
     empty.rotation_mode = "QUATERNION"
@@ -76,6 +79,9 @@ def channels(prop: SolvedProp, space: Space) -> tuple[FloatArray, FloatArray]:
 
     An object has Blender's axes where the prop has the take's.
     """
+    from ..model.core.rigid import steady
+    from ..model.core.rotations import rotmat_to_unitquat, unitquat_product
+
     turn = rotmat_to_unitquat(space.turn[None])[0]
     rotations = unitquat_product(unitquat_product(turn, prop.rotations), turn * np.array([1.0, -1.0, -1.0, -1.0]))
     return space.to_blender(prop.positions), steady(rotations)

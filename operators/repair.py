@@ -3,21 +3,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
 import numpy as np
 from bpy.props import BoolProperty, IntProperty, StringProperty
 
-from ..model.review.repairs import filled
-from ..model.review.states import FLAGGED, State
-from .marker_edits import Samples, pin, split_off
 from .polls import is_idle
-from .review import Review, review_of
 from .space import Timing
 from .takes import LABEL, MUTED, active_take, markers, space_of, timing_of
 from .translation import translated
 from .view import redraw
+
+if TYPE_CHECKING:
+    from .review import Review
 
 #: Frames that a repair is about, where no preview range says it: the problem at the playhead, else the frame itself.
 NO_RANGE = -(2**30)
@@ -34,6 +33,8 @@ def chosen_markers(context: bpy.types.Context) -> Markers:
 
 def repair_range(context: bpy.types.Context) -> tuple[int, int]:
     """First and last frame of the scene that a repair is about: the preview range, else the problem at the playhead, else that frame."""
+    from .review import review_of
+
     scene, take = context.scene, active_take(context)
     if scene.use_preview_range:
         return scene.frame_preview_start, scene.frame_preview_end
@@ -48,6 +49,8 @@ def repair_range(context: bpy.types.Context) -> tuple[int, int]:
 
 def _stretch(review: Review, rows: list[int], sample: int) -> tuple[int, int] | None:
     """The samples around one in which some of these markers stay in a state that is not simply seen."""
+    from ..model.review.states import State
+
     codes = review.states.codes[:, rows]
     calm = (State.SEEN, State.LOOSE, State.MUTED, State.PINNED)
     if not rows or not 0 <= sample < len(codes) or np.isin(codes[sample], calm).all():
@@ -151,6 +154,8 @@ class BONESETTER_OT_cut_markers(_Repair, bpy.types.Operator):
     last: _last()
 
     def repair(self, context: bpy.types.Context, take: bpy.types.Collection, chosen: Markers, first: int, last: int) -> str:
+        from .marker_edits import Samples, split_off
+
         made = []
         for marker in chosen:
             samples = Samples(marker, context.scene, take)
@@ -180,6 +185,11 @@ class BONESETTER_OT_fill_from_solve(_Repair, bpy.types.Operator):
         return True
 
     def repair(self, context: bpy.types.Context, take: bpy.types.Collection, chosen: Markers, first: int, last: int) -> str:
+        from ..model.review.repairs import filled
+        from ..model.review.states import FLAGGED, State
+        from .marker_edits import Samples
+        from .review import review_of
+
         review = review_of(context.scene, take)
         assert review is not None
         count = 0
@@ -212,6 +222,8 @@ class BONESETTER_OT_pin_samples(_Repair, bpy.types.Operator):
     pinned: BoolProperty(name="Pinned", default=True, description="Off takes a pin away", options={"SKIP_SAVE"})
 
     def repair(self, _context: bpy.types.Context, _take: bpy.types.Collection, chosen: Markers, first: int, last: int) -> str:
+        from .marker_edits import pin
+
         for marker in chosen:
             pin(marker, first, last, self.pinned)
         return f"{len(chosen)} markers are {'pinned as trusted' if self.pinned else 'no longer pinned'} in {self._spoken()}"
@@ -288,6 +300,8 @@ class BONESETTER_OT_problem_range(bpy.types.Operator):
 
 def swap(scene: bpy.types.Scene, take: bpy.types.Collection, one: bpy.types.Object, other: bpy.types.Object, first: int, last: int) -> None:
     """Two markers trade the samples from one to another."""
+    from .marker_edits import Samples
+
     mine, theirs = Samples(one, scene, take), Samples(other, scene, take)
     mine.exchange(theirs, slice(first, last + 1))
     mine.write()
@@ -296,6 +310,8 @@ def swap(scene: bpy.types.Scene, take: bpy.types.Collection, one: bpy.types.Obje
 
 def delete(scene: bpy.types.Scene, take: bpy.types.Collection, marker: bpy.types.Object, first: int, last: int) -> None:
     """A marker loses the samples from one to another."""
+    from .marker_edits import Samples
+
     samples = Samples(marker, scene, take)
     samples.present[first : last + 1] = False
     samples.write()

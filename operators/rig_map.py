@@ -4,16 +4,15 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
 from bpy.props import BoolProperty, CollectionProperty, EnumProperty, IntProperty, PointerProperty, StringProperty
 
 from ..model.core.take import BonesetterError
-from ..model.rigs.families import recognise
-from ..model.rigs.rig import PARTS, BoneMap, Rig, Switch
-from ..model.rigs.shape import recognise_shape
-from .rigs import read_rig
+
+if TYPE_CHECKING:
+    from ..model.rigs.rig import BoneMap, Rig
 
 TRAVEL = (
     ("HIPS", "Hips", "The bone of the hips travels; the object and a root bone stay where they are"),
@@ -29,6 +28,9 @@ def known_map(rig: Rig, name: str) -> BoneMap:
     Raises:
         BonesetterError: No body is found in it.
     """
+    from ..model.rigs.families import recognise
+    from ..model.rigs.shape import recognise_shape
+
     found = recognise(rig) or recognise_shape(rig)
     if found is None:
         raise BonesetterError(f"No body was found in {name}, by its bones' names or by its shape: choose the bones in the bone map.")
@@ -42,6 +44,8 @@ def is_rig(take: Any, armature: bpy.types.Object) -> bool:
 
 def map_of(choice: Any) -> BoneMap:
     """The bone map that the panel shows."""
+    from ..model.rigs.rig import BoneMap, Switch
+
     bones = {each.name: tuple(json.loads(each.bones)) for each in choice.parts if each.bones and json.loads(each.bones)}
     rest = json.loads(choice.rest) if choice.rest else {}
     twists = {part: tuple(names) for part, names in rest.get("twists", {}).items()}
@@ -51,6 +55,8 @@ def map_of(choice: Any) -> BoneMap:
 
 def show_map(choice: Any, bone_map: BoneMap) -> None:
     """Have the panel show a bone map."""
+    from ..model.rigs.rig import PARTS
+
     choice.parts.clear()
     for part in PARTS:
         item = choice.parts.add()
@@ -66,6 +72,9 @@ def show_map(choice: Any, bone_map: BoneMap) -> None:
 
 def _chosen_rig(choice: Any, _context: bpy.types.Context) -> None:
     """Another rig was chosen: its map is shown, or an empty one."""
+    from ..model.rigs.rig import BoneMap
+    from .rigs import read_rig
+
     if choice.armature is None:
         choice.parts.clear()
         choice.family = ""

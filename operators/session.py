@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .engine import Engine, Job
-from .installation import Installation
 
 if TYPE_CHECKING:
+    from .installation import Installation
     from .review import Review
 
 #: The engine's stages, for people.

@@ -5,15 +5,19 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
 
 import bpy
 
-from ..model.files.exchange import SolvedPose
-from ..model.rigs.production import SkeletonChoice, on_chosen_bones
+if TYPE_CHECKING:
+    from ..model.files.exchange import SolvedPose
+    from ..model.rigs.choices import SkeletonChoice
 
 
 def chosen_skeleton(collection: bpy.types.Collection) -> SkeletonChoice:
     """What the panel says of a take."""
+    from ..model.rigs.choices import SkeletonChoice
+
     take = collection.bonesetter
     return SkeletonChoice(take.skeleton, take.rest_pose, take.bone_names)
 
@@ -26,6 +30,8 @@ def choose_skeleton(collection: bpy.types.Collection, choice: SkeletonChoice) ->
 
 def is_as_chosen(collection: bpy.types.Collection) -> bool:
     """Whether the armature has the bones that the panel says; so it has where no solve noted which."""
+    from ..model.rigs.choices import SkeletonChoice
+
     noted, chosen = collection.bonesetter.solved_skeleton, chosen_skeleton(collection)
     made = SkeletonChoice(**json.loads(noted)) if noted else chosen
     return made == chosen or made.kind == chosen.kind == "cmu"
@@ -40,10 +46,14 @@ def as_chosen(pose: SolvedPose, collection: bpy.types.Collection) -> SolvedPose:
 
 def as_before(pose: SolvedPose, collection: bpy.types.Collection) -> SolvedPose:
     """A solved pose on the bones that the take's armature has, whatever is chosen by now."""
+    from ..model.rigs.choices import SkeletonChoice
+
     noted = collection.bonesetter.solved_skeleton
     return _on_bones(pose, SkeletonChoice(**json.loads(noted)) if noted else SkeletonChoice())
 
 
 def _on_bones(pose: SolvedPose, choice: SkeletonChoice) -> SolvedPose:
+    from ..model.rigs.production import on_chosen_bones
+
     posed = on_chosen_bones(choice, pose.skeleton, pose.rotations, pose.positions, pose.keyed)
     return replace(pose, skeleton=posed.skeleton, rotations=posed.rotations, positions=posed.positions, keyed=posed.keyed)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
 
@@ -12,12 +12,13 @@ from ..model.core.take import BonesetterError
 from .others import show_others
 from .polls import OfTake, is_idle
 from .session import Solve, session
-from .solve_range import wanted_range
 from .solver_python import is_lacking
-from .solving import Solved, begin, finish
 from .takes import active_take, find_take, people_with
 from .translation import translated
 from .view import redraw, show_armature
+
+if TYPE_CHECKING:
+    from .solving import Solved
 
 
 class Solving(OfTake):
@@ -131,6 +132,8 @@ class Solving(OfTake):
         Returns:
             How the operator ends, and the armature to look at where it is the take's first.
         """
+        from .solving import finish
+
         solved: list[Solved] = []
         first = False
         for solve in self._answered:
@@ -163,6 +166,9 @@ class Solving(OfTake):
         return [take] if self.ranged else people_with(context.scene, take)
 
     def _begin(self, context: bpy.types.Context, take: bpy.types.Collection) -> Solve:
+        from .solve_range import wanted_range
+        from .solving import begin
+
         return begin(context.scene, take, span=wanted_range(context.scene, take) if self.ranged else None)
 
     def _goes_on(self, take: int, error: BonesetterError) -> bool:

@@ -5,12 +5,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import bpy
 import numpy as np
 
-from ..model.result.solved import SolvedMarkers, Stance
 from .takes import keep_numbers
+
+if TYPE_CHECKING:
+    from ..model.result.solved import SolvedMarkers
 
 #: Custom properties of a take's collection: labels, their places as (frames, labels, 3) in metres on the take's axes, stances.
 LABELS, PLACES, STANCES = "solved_labels", "solved_places", "solved_stances"
@@ -25,6 +28,8 @@ def keep_solved(collection: bpy.types.Collection, solved: SolvedMarkers) -> None
 
 def solved_of(collection: bpy.types.Collection) -> SolvedMarkers | None:
     """What the last solve said; None without one, or where it is not of this take's frames."""
+    from ..model.result.solved import SolvedMarkers, Stance
+
     if not collection.bonesetter.solved or PLACES not in collection:
         return None
     labels = tuple(json.loads(collection[LABELS]))

@@ -8,17 +8,16 @@ import platform
 import sys
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import bpy
 
-from ..installer.errors import InstallError
-from ..installer.interpreters import resolve
-from ..installer.lock import CPU, read_lock, target
-from ..installer.store import BUSY, Installed, installed
-from ..model.engine.worker import missing_modules
 from .engine import ENGINE_PYTHON
 from .preferences import ADDON, chosen_python, own, starts_engine
 from .session import session
+
+if TYPE_CHECKING:
+    from ..installer.store import Installed
 
 #: The folder of what is installed, within the extension's own folder for what it keeps.
 STORE = "solver"
@@ -39,6 +38,8 @@ def stores() -> list[Path]:
 
 def is_kept() -> bool:
     """Whether Remove Solver has something to remove: a solver, or what was downloaded for one."""
+    from ..installer.store import BUSY
+
     folder = store()
     return folder.is_dir() and any(one.name != BUSY for one in folder.iterdir())
 
@@ -46,6 +47,8 @@ def is_kept() -> bool:
 @lru_cache(maxsize=1)
 def installed_solver() -> Installed | None:
     """The solver that is installed, if any. Remembered, since the panel asks with every draw: `forget_installed` looks again."""
+    from ..installer.store import installed
+
     return next((found for folder in stores() if (found := installed(folder))), None)
 
 
@@ -59,11 +62,16 @@ def forget_installed() -> None:
 @lru_cache(maxsize=1)
 def blender_has_torch() -> bool:
     """Whether Blender's own Python can solve, as that of a full zip or of a Linux distribution can."""
+    from ..model.engine.worker import missing_modules
+
     return not missing_modules()
 
 
 def engine_python() -> str:
     """The Python that runs the engine. A path that leads nowhere is returned as it is: the engine says what is wrong with it."""
+    from ..installer.errors import InstallError
+    from ..installer.interpreters import resolve
+
     if named := os.environ.get(ENGINE_PYTHON):
         return named
     if chosen := chosen_python():
@@ -100,6 +108,8 @@ def warm_engine() -> None:
 
 def device() -> str:
     """What torch is to be built for."""
+    from ..installer.lock import CPU
+
     preferences = own()
     return preferences.device if preferences else CPU
 
@@ -107,6 +117,9 @@ def device() -> str:
 @lru_cache(maxsize=2)
 def download_size(wanted: str) -> int:
     """Bytes to download for a device on Blender's Python; 0 where that cannot be told."""
+    from ..installer.errors import InstallError
+    from ..installer.lock import read_lock, target
+
     name = target(sys.version_info[:2], platform.machine(), wanted)
     try:
         return read_lock(name).size if name else 0

@@ -7,7 +7,6 @@ from typing import Any
 
 import bpy
 
-from ..operators.feet import feet_of
 from ..operators.session import session
 from ..operators.takes import active_take
 from ..operators.translation import translated
@@ -20,6 +19,8 @@ class BONESETTER_PT_feet(Sidebar, bpy.types.Panel):
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: bpy.types.Context) -> None:
+        from ..operators.feet import feet_of
+
         layout = self.layout
         layout.enabled = session.solve is None
         take = active_take(context)

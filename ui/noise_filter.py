@@ -3,21 +3,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
 from bl_ui.utils import PresetPanel
 
 from ..model.core.settings import SETTINGS
-from ..model.markers.flags import Reason
-from ..model.markers.thresholds import MUCH_OF_TAKE
 from ..operators.properties import THRESHOLDS
-from ..operators.review import Review, review_of
 from ..operators.session import session
 from ..operators.takes import active_take, takes_of
 from ..operators.translation import translated
 from .sidebar import Sidebar
 from .text import wrapped
+
+if TYPE_CHECKING:
+    from ..model.markers.flags import Reason
+    from ..operators.review import Review
 
 #: Which threshold flags for a reason.
 THRESHOLD: dict[Reason, str] = {"jump": "max_speed", "rigid": "rigid_tolerance", "residual": "max_residual"}
@@ -45,6 +46,8 @@ class BONESETTER_PT_filter(Sidebar, bpy.types.Panel):
         BONESETTER_PT_filter_presets.draw_panel_header(self.layout)
 
     def draw(self, context: bpy.types.Context) -> None:
+        from ..operators.review import review_of
+
         layout = self.layout
         # Names inside the fields: beside them, a sidebar of usual width would cut them off before the unit.
         layout.enabled = session.solve is None
@@ -64,6 +67,8 @@ class BONESETTER_PT_filter(Sidebar, bpy.types.Panel):
 
 def _draw_counts(layout: bpy.types.UILayout, context: bpy.types.Context, review: Review) -> None:
     """How many samples each threshold flags, before anything is solved."""
+    from ..model.markers.thresholds import MUCH_OF_TAKE
+
     flagged = review.flagged
     counts, samples = flagged.counts, max(1, flagged.samples)
     box = layout.box().column(align=True)

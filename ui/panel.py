@@ -7,8 +7,6 @@ from typing import Any
 
 import bpy
 
-from ..model.result.report import judged
-from ..operators.body import body_of
 from ..operators.freshness import out_of_date
 from ..operators.hold_feet import OF_FEET
 from ..operators.properties import FILES, SHOWN, SKELETON
@@ -61,6 +59,8 @@ class BONESETTER_PT_main(Sidebar, bpy.types.Panel):
     bl_label = "Bonesetter"
 
     def draw(self, context: bpy.types.Context) -> None:
+        from ..operators.body import body_of
+
         layout = self.layout
         draw_solver(layout, context)
         take = active_take(context)
@@ -165,6 +165,8 @@ class BONESETTER_PT_result(OfSolvedTake, bpy.types.Panel):
     bl_order = 40
 
     def draw(self, context: bpy.types.Context) -> None:
+        from ..model.result.report import judged
+
         take = active_take(context)
         result = take.bonesetter
         if stale := out_of_date(take):

@@ -7,8 +7,6 @@ from typing import Any
 
 import bpy
 
-from ..operators.applied import outdated
-from ..operators.body import body_of
 from ..operators.session import session
 from ..operators.takes import active_take
 from .sidebar import OfSolvedTake, Sidebar
@@ -21,6 +19,9 @@ class BONESETTER_PT_rig(OfSolvedTake, bpy.types.Panel):
     bl_order = 45
 
     def draw(self, context: bpy.types.Context) -> None:
+        from ..operators.applied import outdated
+        from ..operators.body import body_of
+
         layout = self.layout
         layout.enabled = session.solve is None
         choice = active_take(context).bonesetter.rig

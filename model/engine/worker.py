@@ -178,7 +178,7 @@ def _written(solution: Solution, request: dict[str, Any]) -> dict[str, Any]:
     """The answer for a solution, whose files have been written."""
     from ..files.exchange import save_pose, save_unheld
     from ..files.output import write_outputs
-    from ..rigs.production import SkeletonChoice
+    from ..rigs.choices import SkeletonChoice
 
     save_pose(solution, Path(request["out"]))
     if request.get("unheld") and solution.unheld is not None:

@@ -18,7 +18,8 @@ from ..core.rotations import rotmat_to_unitquat, unitquat_product, unitquat_to_e
 from ..core.skeleton import Skeleton
 from ..core.take import BonesetterError, FloatArray
 from ..result.solution import Solution
-from ..rigs.production import JOINTS, Posed, SkeletonChoice, named, on_chosen_bones
+from ..rigs.choices import SkeletonChoice
+from ..rigs.production import JOINTS, Posed, named, on_chosen_bones
 from ..storage.atomic import replacing
 from .decimals import decimal_lines
 

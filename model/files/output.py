@@ -14,7 +14,7 @@ from ..core.findings import Finding
 from ..core.memory import within_memory
 from ..result.report import build_report, write_report
 from ..result.solution import Solution
-from ..rigs.production import SkeletonChoice
+from ..rigs.choices import SkeletonChoice
 from ..storage.atomic import staged
 from .formats import Format
 

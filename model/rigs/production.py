@@ -18,27 +18,12 @@ from ..core.rigid import local_rotations, quaternions, turn_between
 from ..core.rotations import rotvec_to_rotmat, unitquat_to_rotmat
 from ..core.skeleton import CMU_JOINTS, Skeleton
 from ..core.take import BoolArray, FloatArray
+from .choices import SkeletonChoice
 from .families import family_named
 from .figure import Performance, about, part_of_way, turn_betweens, twist_angles
 from .retarget import SINGLE_SHARE
 from .rig import LIMBS, SIDES, TRUNK, sided
 
-#: Which skeletons, rest poses and names there are: identifier, label and description.
-SKELETONS = (
-    ("production", "Production", "Hips, a spine of three, neck, head, and limbs whose hand begins at the wrist: 22 bones"),
-    ("cmu", "CMU", "The 31 bones of the CMU release, which is what the solver turns"),
-)
-REST_POSES = (
-    ("t", "T-Pose", "Arms level at rest, legs straight down"),
-    ("a", "A-Pose", "Arms 45° down at rest, legs straight down"),
-)
-NAMES = (
-    ("blender", "Blender", "upper_arm.L, as Rigify has them"),
-    ("mixamo", "Mixamo", "mixamorig:LeftArm"),
-    ("unreal", "Unreal", "upperarm_l, as the mannequin has them"),
-    ("vrm", "VRM", "leftUpperArm, the humanoid bones of VRM"),
-    ("cmu", "CMU", "LeftArm, as the CMU release has them"),
-)
 #: How far an A-pose's arms hang, in radians.
 A_POSE = np.radians(45.0)
 #: Of names: the family in `families/`, and what all begin with.
@@ -105,15 +90,6 @@ BONES = _bones()
 #: The bones, parents before their children, by Blender's names, which stand for them whatever they are called.
 JOINTS = tuple(bone.name for bone in BONES)
 PARENTS = tuple(bone.parent for bone in BONES)
-
-
-@dataclass(frozen=True)
-class SkeletonChoice:
-    """On which bones a solve ends: identifiers of `SKELETONS`, `REST_POSES` and `NAMES`; the last two are the production rig's alone."""
-
-    kind: str = "cmu"
-    rest: str = "t"
-    names: str = "blender"
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ from ..files.readers import READERS, read_take
 from ..marker_sets.marker_set import MarkerSet, load_marker_set, write_marker_set
 from ..storage.atomic import replacing
 from .cli import UsageError
-from .runs import TakeJob, make_folders, run_each
+from .runs import TakeJob, end_run, make_folders, run_each
 from .terminal import progress_bar
 
 if TYPE_CHECKING:
@@ -66,13 +66,14 @@ def run(arguments: argparse.Namespace) -> int:
     actor = read_actor(arguments.actor) if arguments.actor else None
     marker_set = load_marker_set(arguments.layout) if arguments.layout else None
     make_folders(jobs)
-    return run_each(
+    failed = run_each(
         jobs,
         lambda job: read_take(job.take),
         lambda: None,
         lambda job, take: _label(job, take, actor, marker_set, arguments.unknown_layout, force=arguments.force),
         force=arguments.force,
     )
+    return end_run(failed, None)
 
 
 def _label(job: TakeJob, take: Take, actor: Actor | None, marker_set: MarkerSet | None, unknown: bool, *, force: bool) -> None:

@@ -17,7 +17,7 @@ from ..files.output import of_person
 from ..files.readers import READERS
 from ..pages.index_page import INDEX, write_index
 from ..result.report import judged
-from ..rigs.production import NAMES, REST_POSES, SKELETONS, SkeletonChoice
+from ..rigs.choices import NAMES, REST_POSES, SKELETONS, SkeletonChoice
 from .cli import FAILED, UsageError
 
 #: What reading a take gives.

@@ -17,7 +17,7 @@ from ..core.take import BonesetterError, Take
 from ..files.output import USUAL_FORMATS, WRITERS, write_outputs
 from ..files.readers import read_take
 from ..marker_sets.marker_set import MarkerSet, load_marker_set, write_marker_set
-from ..rigs.production import SkeletonChoice
+from ..rigs.choices import SkeletonChoice
 from ..storage.atomic import staged
 from .cli import UsageError
 from .resume import MADE_FROM, Recipe, made_from

@@ -129,7 +129,7 @@ def test_thresholds_reach_the_solver(c3d: Path, tmp_path: Path, quick: list[Sett
     ]
     assert main(["solve", str(c3d), "--out", str(tmp_path / "out"), *thresholds]) == 0
     assert main(["solve", str(c3d), "--out", str(tmp_path / "usual")]) == 0
-    assert quick == [Settings(4.0, 25.0, 3.0, 0.25, 0.5, True, True, "cpu", workers=3, seed=7), Settings()]
+    assert quick == [Settings(4.0, 25.0, 3.0, 0.25, 0.5, lock_feet=True, keep_guessed=True, device="cpu", workers=3, seed=7), Settings()]
 
 
 @pytest.mark.parametrize(

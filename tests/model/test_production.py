@@ -18,7 +18,8 @@ from model.core.skeleton import CMU_JOINTS, Skeleton
 from model.core.take import Axis
 from model.files.bvh import write_bvh
 from model.result.solution import Solution
-from model.rigs.production import BONES, JOINTS, NAMES, PARENTS, SkeletonChoice, bone_names, can_be_production, production_pose
+from model.rigs.choices import NAMES, SkeletonChoice
+from model.rigs.production import BONES, JOINTS, PARENTS, bone_names, can_be_production, production_pose
 from model.shell.cli import main
 
 Solve = Callable[[Axis], Solution]

@@ -7,9 +7,26 @@ from typing import Any
 
 import bpy
 
-from . import gizmo, names, points, strip
+from ...operators.takes import active_take
+from . import gizmo
 
 _handlers: list[Any] = []
+
+
+def _draw_in_space() -> None:
+    # what draws is imported with the first take, not when Blender starts
+    if active_take(bpy.context) is not None:
+        from . import points
+
+        points.draw()
+
+
+def _draw_in_pixels() -> None:
+    if active_take(bpy.context) is not None:
+        from . import names, strip
+
+        strip.draw()
+        names.draw()
 
 
 def register() -> None:
@@ -18,15 +35,16 @@ def register() -> None:
     # nothing is drawn in the background, and there is no GPU to ask
     if not bpy.app.background:
         space = bpy.types.SpaceView3D
-        _handlers.append(space.draw_handler_add(points.draw, (), "WINDOW", "POST_VIEW"))
-        _handlers.append(space.draw_handler_add(strip.draw, (), "WINDOW", "POST_PIXEL"))
-        _handlers.append(space.draw_handler_add(names.draw, (), "WINDOW", "POST_PIXEL"))
+        _handlers.append(space.draw_handler_add(_draw_in_space, (), "WINDOW", "POST_VIEW"))
+        _handlers.append(space.draw_handler_add(_draw_in_pixels, (), "WINDOW", "POST_PIXEL"))
 
 
 def unregister() -> None:
     for handler in _handlers:
         bpy.types.SpaceView3D.draw_handler_remove(handler, "WINDOW")
     _handlers.clear()
+    from . import strip
+
     strip.forget()
     for cls in reversed(gizmo.CLASSES):
         bpy.utils.unregister_class(cls)

@@ -5,10 +5,8 @@ from __future__ import annotations
 
 import bpy
 
-from ...operators.navigate import show_sample
 from ...operators.session import session
-from . import names, strip
-from .shown import active_review, wanted
+from ...operators.takes import active_take
 
 
 class BONESETTER_GT_strip(bpy.types.Gizmo):
@@ -21,6 +19,8 @@ class BONESETTER_GT_strip(bpy.types.Gizmo):
 
     def test_select(self, context: bpy.types.Context, location: tuple[int, int]) -> int:
         """Whether the mouse is on the strip; elsewhere it may be over a marker, which then shows its name."""
+        from . import names, strip
+
         x, y = location
         bars = strip.bars(context)
         if bars is not None and bars.holds(x, y):
@@ -45,6 +45,10 @@ class BONESETTER_GT_strip(bpy.types.Gizmo):
 
     @staticmethod
     def _go(context: bpy.types.Context, event: bpy.types.Event, choose: bool) -> None:
+        from ...operators.navigate import show_sample
+        from . import strip
+        from .shown import active_review
+
         bars, active = strip.bars(context), active_review(context)
         if bars is None or active is None:
             return
@@ -68,6 +72,10 @@ class BONESETTER_GGT_strip(bpy.types.GizmoGroup):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
+        if active_take(context) is None:
+            return False
+        from .shown import active_review, wanted
+
         return wanted(context) and active_review(context) is not None
 
     def setup(self, _context: bpy.types.Context) -> None:
