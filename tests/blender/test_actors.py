@@ -59,7 +59,7 @@ def test_a_take_is_solved_with_the_actor_that_is_kept(ext, imported, anna):
 
 def test_the_preview_range_alone_is_calibrated_from(ext, scene, imported, anna, monkeypatch):
     scene.use_preview_range, scene.frame_preview_start, scene.frame_preview_end = True, 11, 130
-    module, takes = ext("operators.calibrate_actor"), []
+    module, takes = ext("model.files.exchange"), []
     save = module.save_take
     monkeypatch.setattr(module, "save_take", lambda take, path: takes.append(take) or save(take, path))
     assert bpy.ops.bonesetter.calibrate_actor() == {"FINISHED"}
