@@ -17,7 +17,7 @@ from ..actors import prior as priors
 from ..core.motion import FASTEST_RAD, Motion
 from ..core.settings import Settings
 from ..core.skeleton import CMU_JOINTS, CMU_PARENTS, mirrored_joints
-from ..core.take import BonesetterError, FloatArray
+from ..core.take import BonesetterError, FloatArray, IntArray
 from ..datasets import splits
 from ..datasets.lab_takes import data_folder, find_c3d, read_lab_take
 from ..files.asf_amc import read_amc, read_asf
@@ -37,6 +37,9 @@ CLAVICLE_DEVIATION_RAD, CLAVICLE_SPEED_RAD = np.radians(6.0), np.radians(60.0)
 #: A limit lies beyond the angle that this part of the samples exceeds, by the second: few people are among them, and a straight knee or
 #: elbow is straight in all of them.
 LIMIT_PART, LIMIT_MARGIN_RAD = 1e-4, np.radians(5.0)
+#: For the shoulders, which reach farther than any other joint and farther than these few people's did: an arm that swings across the
+#: body in cmu_85_02 goes 23 degrees past a limit with the usual margin.
+SHOULDERS, SHOULDER_MARGIN_RAD = ("LeftArm", "RightArm"), np.radians(35.0)
 #: Part of the covariance's off-diagonal that is not believed: the clips are few, people are many.
 SHRINKAGE = 0.3
 
@@ -130,19 +133,25 @@ def learn_pose(samples: Samples) -> dict[str, FloatArray]:
         "joints_of": np.array(joints_of),
         "precision": np.linalg.inv(covariance),
         "speed": speed,
-        "limits": learn_limits(q, weights),
+        "limits": learn_limits(q, weights, limit_margins(np.array(joints_of))),
     }
 
 
-def learn_limits(q: FloatArray, weights: FloatArray) -> FloatArray:
+def limit_margins(joints_of: IntArray) -> FloatArray:
+    """How far beyond what the motion shows each coordinate's limit lies, (coordinates,) in radians, by the joint that it turns."""
+    shoulders = [CMU_JOINTS.index(name) for name in SHOULDERS]
+    return np.where(np.isin(joints_of, shoulders), SHOULDER_MARGIN_RAD, LIMIT_MARGIN_RAD)
+
+
+def learn_limits(q: FloatArray, weights: FloatArray, margins: FloatArray) -> FloatArray:
     """The least and the greatest of each coordinate, (2, coordinates) in radians, from samples (samples, coordinates) and their weights,
-    which sum to 1; see `LIMIT_PART`."""
+    which sum to 1, widened by the margins (coordinates,); see `LIMIT_PART`."""
     limits = np.empty((2, q.shape[1]))
     for coordinate, angles in enumerate(q.T):
         order = np.argsort(angles)
         below = np.cumsum(weights[order]) - 0.5 * weights[order]
         limits[:, coordinate] = np.interp((LIMIT_PART, 1 - LIMIT_PART), below, angles[order])
-    return limits + np.outer((-LIMIT_MARGIN_RAD, LIMIT_MARGIN_RAD), np.ones(q.shape[1]))
+    return limits + np.outer((-1.0, 1.0), margins)
 
 
 #: How differently a bone may be built than those of the few known skeletons: part of its length, and metres.

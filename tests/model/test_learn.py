@@ -17,11 +17,14 @@ from model.training.learn import (
     FITTED_TAKES,
     LIMIT_MARGIN_RAD,
     MEASURED_TAKES,
+    SHOULDER_MARGIN_RAD,
+    SHOULDERS,
     SUBJECTS,
     Samples,
     learn_bones,
     learn_limits,
     learn_pose,
+    limit_margins,
     read_motions,
 )
 
@@ -78,10 +81,20 @@ def test_a_hinge_is_found_in_motion():
 def test_limits_are_those_of_nearly_all_samples_as_they_weigh():
     angles = np.linspace(-1.0, 2.0, 30001)[:, None]
     weights = np.full(30001, 1 / 30001)
-    np.testing.assert_allclose(learn_limits(angles, weights)[:, 0], [-1.0 - LIMIT_MARGIN_RAD, 2.0 + LIMIT_MARGIN_RAD], atol=1e-3)
+    margins = np.array([LIMIT_MARGIN_RAD])
+    np.testing.assert_allclose(learn_limits(angles, weights, margins)[:, 0], [-1.0 - LIMIT_MARGIN_RAD, 2.0 + LIMIT_MARGIN_RAD], atol=1e-3)
     # who is not believed sets no limits
     weights[15000:] = 0.0
-    np.testing.assert_allclose(learn_limits(angles, weights / weights.sum())[1], [0.5 + LIMIT_MARGIN_RAD], atol=1e-3)
+    np.testing.assert_allclose(learn_limits(angles, weights / weights.sum(), margins)[1], [0.5 + LIMIT_MARGIN_RAD], atol=1e-3)
+
+
+def test_shoulders_may_go_farther_than_the_motion_shows():
+    margins = limit_margins(np.array([CMU_JOINTS.index(name) for name in ("RightArm", "RightForeArm", "LeftArm")]))
+    np.testing.assert_allclose(margins, [SHOULDER_MARGIN_RAD, LIMIT_MARGIN_RAD, SHOULDER_MARGIN_RAD])
+    pose = bundled().pose
+    arms = np.isin(pose.joints_of, [CMU_JOINTS.index(name) for name in SHOULDERS])
+    # an arm across the chest, as in the swing of cmu_85_02 that the limits of the motion alone kept from its markers
+    assert (np.degrees(pose.limits[0, arms]) < -100).all()
 
 
 @pytest.mark.parametrize("joint", ["LeftLeg", "RightLeg", "LeftForeArm", "RightForeArm"])
