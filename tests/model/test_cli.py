@@ -38,7 +38,12 @@ def quick(monkeypatch: pytest.MonkeyPatch, solved: Callable[[Axis], Solution]) -
     asked: list[Settings] = []
 
     def solve_take(
-        take: Take, settings: Settings, actor: object, progress: Callable[[str, float], None], marker_set: object = None
+        take: Take,
+        settings: Settings,
+        actor: object,
+        progress: Callable[[str, float], None],
+        marker_set: object = None,
+        stands: object = None,
     ) -> Solution:
         asked.append(settings)
         progress("pose", 0.5)
