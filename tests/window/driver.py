@@ -39,8 +39,9 @@ def fingerprint() -> tuple[Any, ...]:
 
 
 def head_error(pose: Any) -> float:
-    """Largest distance in mm between pose bones' heads and the engine's positions, over some frames."""
+    """Largest distance in mm between pose bones' heads and the engine's positions on the armature's bones, over some frames."""
     worst = 0.0
+    pose = ext("operators.skeletons").as_before(pose, ext("operators.takes").active_take(bpy.context))
     scene, rig = bpy.context.scene, armature()
     for sample in np.linspace(0, len(pose.positions) - 1, 7).astype(int):
         scene.frame_set(int(sample) + 1)
@@ -213,7 +214,8 @@ def solve_again_in_pose_mode(run: Run) -> Steps:
     yield from run.click_solve("third")
     yield from run.solved("third")
     run.check("a second solve replaces the first", [one.type for one in bpy.data.objects].count("ARMATURE") == 1)
-    run.check("it leaves no action behind", len(bpy.data.actions) == 2, [one.name for one in bpy.data.actions])
+    left = sorted(one.name.rpartition(" ")[2] for one in bpy.data.actions)
+    run.check("it leaves no action behind", left == ["Contacts", "Markers", "Pose"], left)
     run.check("it leaves the user in pose mode", armature().mode == "POSE", armature().mode)
     run.check("heads are right after the second solve", head_error(run.poses[0]) < 0.1)
     run.to_the_middle()
