@@ -18,6 +18,7 @@ class BONESETTER_PT_actor(Sidebar, bpy.types.Panel):
     bl_label = "Actor"
     bl_parent_id = "BONESETTER_PT_main"
     bl_order = 5
+    bl_options = {"DEFAULT_CLOSED"}  # Blender's own protocol
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

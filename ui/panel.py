@@ -10,7 +10,7 @@ import bpy
 from ..operators.freshness import out_of_date
 from ..operators.hold_feet import OF_FEET
 from ..operators.properties import FILES, SHOWN, SKELETON
-from ..operators.session import IMPORT, session
+from ..operators.session import IMPORT, Solve, session
 from ..operators.takes import active_take, people_with, takes_of
 from ..operators.translation import translated
 from ..operators.version import newer
@@ -123,8 +123,12 @@ class BONESETTER_PT_solve(Sidebar, bpy.types.Panel):
     bl_order = 20
 
     def draw(self, context: bpy.types.Context) -> None:
-        layout = self.layout
-        solve = session.solve
+        layout, solve = self.layout, session.solve
+        # the button first: settings push it out of sight on a small screen
+        if solve is None:
+            self._draw_buttons(context)
+        else:
+            self._draw_progress(solve)
         settings = layout.column(align=True)
         settings.enabled = solve is None
         owner: Any = active_take(context) or context.scene
@@ -133,19 +137,22 @@ class BONESETTER_PT_solve(Sidebar, bpy.types.Panel):
                 settings.prop(owner.bonesetter, name)
         settings.prop(owner.bonesetter, "layout", text="", placeholder=FILES["layout"][0])
         _draw_skeleton(settings, owner.bonesetter)
-        column = layout.column()
-        if solve is None:
-            column.scale_y = 1.5
-            column.operator("bonesetter.solve_markers", icon="ARMATURE_DATA")
-            take = active_take(context)
-            if take is not None and take.bonesetter.solved:
-                layout.operator("bonesetter.solve_range", icon="PREVIEW_RANGE")
-            if (count := len(takes_of(context.scene))) > 1:
-                layout.operator("bonesetter.solve_all", text=translated(f"Solve All {count} Takes"), icon="ARMATURE_DATA")
-            return
+
+    def _draw_buttons(self, context: bpy.types.Context) -> None:
+        column = self.layout.column()
+        column.scale_y = 1.5
+        column.operator("bonesetter.solve_markers", icon="ARMATURE_DATA")
+        take = active_take(context)
+        if take is not None and take.bonesetter.solved:
+            self.layout.operator("bonesetter.solve_range", icon="PREVIEW_RANGE")
+        if (count := len(takes_of(context.scene))) > 1:
+            self.layout.operator("bonesetter.solve_all", text=translated(f"Solve All {count} Takes"), icon="ARMATURE_DATA")
+
+    def _draw_progress(self, solve: Solve) -> None:
+        column = self.layout.column()
         if solve.count > 1:
             column.label(text=translated(solve.title))
-        column.progress(factor=solve.job.progress, text=translated(f"{translated(solve.stage)}  {solve.job.progress:.0%}"))
+        column.progress(factor=solve.job.progress, text=f"{translated(solve.stage)}  {solve.job.progress:.0%}")
         # The icon is wider than others: the spaces keep the text clear of it.
         column.label(text="    Cancel", icon="EVENT_ESC")
 

@@ -19,6 +19,7 @@ from ..storage.documents import read_json
 from . import solve
 from .cli import FAILED, UsageError
 from .runs import add_arguments as add_run_arguments
+from .workers import add_arguments as add_worker_arguments
 
 #: How the files end that a solve leaves.
 SOLVED = ".npz"
@@ -27,6 +28,7 @@ SOLVED = ".npz"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options: those of a solve, for takes that are still to be solved."""
     add_run_arguments(parser, sorted(WRITERS), ["html"])
+    add_worker_arguments(parser)
     parser.description = (
         "Write pages about takes, and an index that leads to them. RESULT.npz, with RESULT.json beside it, is shown as it was solved; "
         "other takes are solved first."
@@ -43,6 +45,8 @@ def run(arguments: argparse.Namespace) -> int:
     """
     solved = [path for path in arguments.takes if path.suffix.lower() == SOLVED]
     arguments.takes = [path for path in arguments.takes if path not in solved]
+    if arguments.serve is not None:
+        return solve.run(arguments)
     code = 0
     failed: dict[str, str] = {}
     pages = _planned(solved, arguments.out, arguments.takes)
