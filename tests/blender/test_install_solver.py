@@ -275,8 +275,8 @@ def test_a_chosen_python_without_torch_is_said_with_a_way_on(ext):
         own.python_path = ""
 
 
-def test_the_store_is_the_extensions_own_folder(ext, monkeypatch):
+def test_the_store_is_the_extensions_own_folder(ext, package, monkeypatch):
     monkeypatch.undo()
     store = ext("operators.solver_python").store()
-    assert store.parts[-3:] == ("dev", "bonesetter", "solver")
+    assert store.parts[-3:] == (*package.split(".")[1:], "solver")
     assert os.environ["BLENDER_USER_RESOURCES"] in str(store)
