@@ -14,6 +14,7 @@ from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from ..model.core.take import BonesetterError, FloatArray
 from .polls import is_idle
+from .refusals import says_why
 from .rig_map import known_map, map_of, show_map
 from .takes import active_take, timing_of
 from .translation import translated
@@ -155,14 +156,11 @@ class BONESETTER_OT_apply_to_rig(_OnRig, bpy.types.Operator):
     bl_label = "Apply to Rig"
     bl_options = {"UNDO"}
 
+    @says_why
     def execute(self, context: bpy.types.Context) -> set[str]:
         collection: Any = active_take(context)
         choice = collection.bonesetter.rig
-        try:
-            applied = apply_to_rig(context.scene, collection, choice.armature, map_of(choice), choice.travel, choice.on_nla)
-        except BonesetterError as error:
-            self.report({"ERROR"}, translated(str(error)))
-            return {"CANCELLED"}
+        applied = apply_to_rig(context.scene, collection, choice.armature, map_of(choice), choice.travel, choice.on_nla)
         apart = agreement_deg(applied)
         self.report({"INFO"}, translated(f"{choice.armature.name} moves as {collection.name}: bones point {apart:.1f}° off on average"))
         return {"FINISHED"}
@@ -211,15 +209,12 @@ class BONESETTER_OT_recognise_rig(_OnRig, bpy.types.Operator):
     bl_label = "Recognise Again"
     bl_options = {"UNDO"}
 
+    @says_why
     def execute(self, context: bpy.types.Context) -> set[str]:
         from .rigs import read_rig
 
         choice = active_take(context).bonesetter.rig
-        try:
-            show_map(choice, known_map(read_rig(choice.armature), choice.armature.name))
-        except BonesetterError as error:
-            self.report({"ERROR"}, translated(str(error)))
-            return {"CANCELLED"}
+        show_map(choice, known_map(read_rig(choice.armature), choice.armature.name))
         return {"FINISHED"}
 
 
@@ -231,14 +226,11 @@ class BONESETTER_OT_save_bone_map(_OnRig, ExportHelper, bpy.types.Operator):
     filename_ext = ".json"
     filter_glob: StringProperty(default="*.json", options={"HIDDEN"})
 
+    @says_why
     def execute(self, context: bpy.types.Context) -> set[str]:
         from ..model.rigs.bone_map_file import write_bone_map
 
-        try:
-            write_bone_map(map_of(active_take(context).bonesetter.rig), Path(self.filepath))
-        except BonesetterError as error:
-            self.report({"ERROR"}, translated(str(error)))
-            return {"CANCELLED"}
+        write_bone_map(map_of(active_take(context).bonesetter.rig), Path(self.filepath))
         return {"FINISHED"}
 
 
@@ -251,16 +243,13 @@ class BONESETTER_OT_load_bone_map(_OnRig, ImportHelper, bpy.types.Operator):
     filename_ext = ".json"
     filter_glob: StringProperty(default="*.json", options={"HIDDEN"})
 
+    @says_why
     def execute(self, context: bpy.types.Context) -> set[str]:
         from ..model.rigs.bone_map_file import read_bone_map
         from .rigs import read_rig
 
         choice = active_take(context).bonesetter.rig
-        try:
-            bone_map = read_bone_map(Path(self.filepath))
-            bone_map.check(read_rig(choice.armature))
-        except BonesetterError as error:
-            self.report({"ERROR"}, translated(str(error)))
-            return {"CANCELLED"}
+        bone_map = read_bone_map(Path(self.filepath))
+        bone_map.check(read_rig(choice.armature))
         show_map(choice, bone_map)
         return {"FINISHED"}

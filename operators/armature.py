@@ -24,7 +24,7 @@ from ..model.rigs.production import JOINTS as PRODUCTION
 from ..model.rigs.production import bone_names as production_names
 from ..model.rigs.production import z_axis
 from .freshness import curves_digest
-from .keyframes import bind, held_before_gaps, write_keys
+from .keyframes import bind, held_before_gaps, remove_curves, write_keys
 from .layers import fit_strip, keep_values, lay_edits, solved_bag, solved_strip
 from .skeletons import as_chosen, chosen_skeleton
 from .space import Y_UP_TO_Z_UP, Space, Timing
@@ -188,8 +188,8 @@ def _forget_others(armature: bpy.types.Object, joints: tuple[str, ...]) -> None:
     bag = solved_bag(armature)
     others = [armature.pose.bones[bone.name] for bone in data.bones if bone.get(JOINT, joints[0]) not in joints]
     gone = {bone.path_from_id(channel) for bone in others for channel in TRANSFORMS}
-    for curve in [curve for curve in bag.fcurves if curve.data_path in gone] if bag is not None else ():
-        bag.fcurves.remove(curve)
+    if bag is not None:
+        remove_curves(bag, gone)
 
 
 def _build_bones(armature: bpy.types.Object, skeleton: Skeleton, space: Space, called: Mapping[str, str]) -> None:
@@ -289,8 +289,7 @@ def _key_pose(
         bone.matrix_basis.identity()
         bone.location, bone.rotation_quaternion, bone.scale = (0, 0, 0), (1, 0, 0, 0), (1, 1, 1)
         owned.update(bone.path_from_id(channel) for channel in TRANSFORMS)
-    for curve in [curve for curve in bag.fcurves if curve.data_path in owned]:
-        bag.fcurves.remove(curve)
+    remove_curves(bag, owned)
 
     location, rotations = bone_channels(armature, pose, space)
     for joint, label in enumerate(pose.skeleton.joints):

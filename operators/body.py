@@ -13,9 +13,9 @@ from bpy.props import BoolProperty
 from ..model.core.take import BonesetterError
 from .apply_to_rig import own_map
 from .polls import is_idle
+from .refusals import says_why
 from .rig_map import known_map, map_of
 from .takes import active_take
-from .translation import translated
 
 if TYPE_CHECKING:
     from ..model.rigs.body import Groups
@@ -139,19 +139,16 @@ class BONESETTER_OT_show_body(bpy.types.Operator):
             return False
         return is_idle(cls)
 
+    @says_why
     def execute(self, context: bpy.types.Context) -> set[str]:
         take: Any = active_take(context)
         choice = take.bonesetter.rig
         armature = choice.armature if self.on_rig else take.bonesetter.armature
-        try:
-            if armature is None:
-                raise BonesetterError("No character is chosen: choose its armature in Your Rig.")
-            if body_of(armature) is not None:
-                hide_body(armature)
-            else:
-                chosen = map_of(choice) if self.on_rig else None
-                show_body(context.scene, armature, chosen if chosen is None or not chosen.missing else None)
-        except BonesetterError as error:
-            self.report({"ERROR"}, translated(str(error)))
-            return {"CANCELLED"}
+        if armature is None:
+            raise BonesetterError("No character is chosen: choose its armature in Your Rig.")
+        if body_of(armature) is not None:
+            hide_body(armature)
+        else:
+            chosen = map_of(choice) if self.on_rig else None
+            show_body(context.scene, armature, chosen if chosen is None or not chosen.missing else None)
         return {"FINISHED"}

@@ -15,11 +15,11 @@ from bpy_extras.io_utils import ExportHelper, ImportHelper
 from ..model.core.take import BonesetterError
 from .polls import OfTake, is_idle
 from .properties import files_of, settings_of
+from .refusals import says_why
 from .session import Solve, session
 from .solve_markers import Solving
 from .solver_python import engine_python
 from .takes import active_take, find_take
-from .translation import translated
 from .view import redraw
 
 
@@ -120,15 +120,12 @@ class BONESETTER_OT_import_actor(OfTake, ImportHelper, bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         return is_idle(cls) and super().poll(context)
 
+    @says_why
     def execute(self, context: bpy.types.Context) -> set[str]:
         from .actors import keep_actor
 
         path = Path(bpy.path.abspath(self.filepath))
-        try:
-            text = keep_actor(path.stem, path)
-        except BonesetterError as error:
-            self.report({"ERROR"}, translated(str(error)))
-            return {"CANCELLED"}
+        text = keep_actor(path.stem, path)
         active_take(context).bonesetter.kept_actor = text
         redraw(context)
         return {"FINISHED"}
@@ -147,15 +144,12 @@ class BONESETTER_OT_export_actor(_OfActor, ExportHelper, bpy.types.Operator):
             self.filepath = bpy.path.clean_name(active_take(context).bonesetter.kept_actor.name) + self.filename_ext
         return ExportHelper.invoke(self, context, event)
 
+    @says_why
     def execute(self, context: bpy.types.Context) -> set[str]:
         from ..model.storage.atomic import replacing
 
-        try:
-            with replacing(Path(bpy.path.abspath(self.filepath))) as stream:
-                stream.write(active_take(context).bonesetter.kept_actor.as_string())
-        except BonesetterError as error:
-            self.report({"ERROR"}, translated(str(error)))
-            return {"CANCELLED"}
+        with replacing(Path(bpy.path.abspath(self.filepath))) as stream:
+            stream.write(active_take(context).bonesetter.kept_actor.as_string())
         return {"FINISHED"}
 
 

@@ -14,9 +14,9 @@ from ..model.core.take import BonesetterError, BoolArray
 from .apply_to_rig import contacts_of, own_map
 from .cleanup_options import GROUPS
 from .polls import is_idle
+from .refusals import says_why
 from .rig_map import map_of
 from .takes import active_take, timing_of
-from .translation import translated
 
 if TYPE_CHECKING:
     from ..model.review.cleanup import Doubt
@@ -112,14 +112,20 @@ def _smoothed(bone: KeyedBone, part: str, collection: bpy.types.Collection) -> K
         return bone
     rate, weight = collection.bonesetter.rate_hz, None
     if group in STANDING:
-        stands = np.zeros((frames, 1))
-        for one in contacts_of(collection):
-            if one.side == side:
-                stands[one.frames] = 1.0
+        stands = _stands(collection, side, frames).astype(float)
         reach = round(2 * FADE_S * rate)
-        near = np.lib.stride_tricks.sliding_window_view(np.pad(stands[:, 0], reach), 2 * reach + 1).max(axis=-1)
-        weight = 1.0 - np.maximum(stands[:, 0], smoothed(near[:, None], 0.5 * FADE_S * rate)[:, 0])
+        near = np.lib.stride_tricks.sliding_window_view(np.pad(stands, reach), 2 * reach + 1).max(axis=-1)
+        weight = 1.0 - np.maximum(stands, smoothed(near[:, None], 0.5 * FADE_S * rate)[:, 0])
     return replace(bone, keys=replace(bone.keys, values=smooth(bone.keys, options.seconds, rate, weight)))
+
+
+def _stands(collection: bpy.types.Collection, side: str, samples: int) -> BoolArray:
+    """(samples,) whether the actor's foot of a side, L or R, stands."""
+    stands = np.zeros(samples, dtype=bool)
+    for one in contacts_of(collection):
+        if one.side == side:
+            stands[one.frames] = True
+    return stands
 
 
 def _borders(bone: KeyedBone, doubt: Doubt, samples: int) -> list[int]:
@@ -131,6 +137,7 @@ def _borders(bone: KeyedBone, doubt: Doubt, samples: int) -> list[int]:
 
 def _doubts(scene: bpy.types.Scene, collection: bpy.types.Collection, bones: list[KeyedBone], parts: dict[str, str]) -> list[Doubt]:
     """Of each bone where none of the markers that sit on it is seen."""
+    from ..model.core.stretches import stretches
     from ..model.review.cleanup import Doubt
 
     unseen = _unseen_joints(scene, collection)
@@ -141,15 +148,8 @@ def _doubts(scene: bpy.types.Scene, collection: bpy.types.Collection, bones: lis
         joints = names.get(parts.get(bone.name, ""), ())
         absent = [unseen[joint] for joint in joints if joint in unseen]
         gone = np.logical_and.reduce(absent) if absent else np.zeros(len(bone.keys.values), dtype=bool)
-        found.append(Doubt(tuple((first, last - 1) for first, last in _runs(gone) if last - first >= shortest)))
+        found.append(Doubt(tuple((first, last - 1) for first, last in stretches(gone).tolist() if last - first >= shortest)))
     return found
-
-
-def _runs(flags: Any) -> list[tuple[int, int]]:
-    """The first sample of each run of True, and the one behind its last."""
-    from ..model.core.stretches import stretches
-
-    return [(int(first), int(last)) for first, last in stretches(flags)]
 
 
 def _bones_of_joints(collection: bpy.types.Collection) -> dict[str, tuple[str, ...]]:
@@ -173,7 +173,7 @@ def _unseen_joints(scene: bpy.types.Scene, collection: bpy.types.Collection) -> 
     if not known:
         return {}
     take = gather_take(scene, collection)
-    missing: Any = np.isnan(take.positions).any(axis=-1)
+    missing = ~take.present
     columns = {label.rpartition(":")[2]: column for column, label in enumerate(take.labels)}
     carried: dict[str, list[BoolArray]] = {}
     for marker in json.loads(known)["markers"]:
@@ -185,16 +185,14 @@ def _unseen_joints(scene: bpy.types.Scene, collection: bpy.types.Collection) -> 
 
 def mark_feet(scene: bpy.types.Scene, collection: bpy.types.Collection) -> None:
     """Markers on the timeline where each foot of a take sets down and lifts; those of the time before go."""
+    from ..model.core.stretches import stretches
+
     timing = timing_of(collection)
     words = {f"{collection.name} {side} {what}" for side in "LR" for what in ("down", "up")}
     for marker in [one for one in scene.timeline_markers if one.name in words]:
         scene.timeline_markers.remove(marker)
     for side in "LR":
-        stands = np.zeros(timing.samples, dtype=bool)
-        for one in contacts_of(collection):
-            if one.side == side:
-                stands[one.frames] = True
-        for first, last in _runs(stands):
+        for first, last in stretches(_stands(collection, side, timing.samples)).tolist():
             for sample, what in ((first, "down"), (last - 1, "up")):
                 scene.timeline_markers.new(f"{collection.name} {side} {what}", frame=round(timing.start + timing.step * sample))
 
@@ -221,14 +219,11 @@ class BONESETTER_OT_clean_keys(bpy.types.Operator):
             return False
         return is_idle(cls)
 
+    @says_why
     def execute(self, context: bpy.types.Context) -> set[str]:
         take: Any = active_take(context)
         armature = cleaned_armature(context, take)
-        try:
-            counts = clean_keys(context.scene, take, armature)
-        except BonesetterError as error:
-            self.report({"ERROR"}, translated(str(error)))
-            return {"CANCELLED"}
+        counts = clean_keys(context.scene, take, armature)
         self.report(
             {"INFO"},
             f"{armature.name}: {counts.before} keys became {counts.after}, at most {counts.degrees:.2f}° and {counts.mm:.1f} mm off",

@@ -44,7 +44,7 @@ def key_contacts(collection: bpy.types.Collection, pose: SolvedPose) -> None:
 
 def write_contact(data: bpy.types.Armature, name: str, stands: BoolArray, timing: Timing, take: str) -> None:
     """Key one foot's contacts, (samples,), where they begin and end."""
-    from .keyframes import bind, bound_channelbag, write_keys
+    from .keyframes import bind, bound_channelbag, remove_curves, write_keys
 
     if name not in data:
         data[name] = False
@@ -55,8 +55,7 @@ def write_contact(data: bpy.types.Armature, name: str, stands: BoolArray, timing
         action = animation.action if animation is not None and animation.action is not None else bpy.data.actions.new(f"{take} Contacts")
         bag = bind(data, action)
     path = f'["{bpy.utils.escape_identifier(name)}"]'
-    for curve in [curve for curve in bag.fcurves if curve.data_path == path]:
-        bag.fcurves.remove(curve)
+    remove_curves(bag, {path})
     changes = np.concatenate([[0], np.flatnonzero(np.diff(stands)) + 1])
     write_keys(bag, path, 0, timing.frames[changes], stands[changes].astype(float), "Contacts", "CONSTANT")
     data.update_tag()

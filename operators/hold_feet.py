@@ -16,6 +16,7 @@ from bpy.props import BoolProperty, StringProperty
 from ..model.core.take import BonesetterError
 from .polls import OfTake, is_idle
 from .properties import settings_of
+from .refusals import says_why
 from .session import Solve, session
 from .solve_markers import Solving
 from .solver_python import engine_python
@@ -143,6 +144,7 @@ class BONESETTER_OT_set_contact(OfTake, bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         return is_idle(cls) and super().poll(context)
 
+    @says_why
     def execute(self, context: bpy.types.Context) -> set[str]:
         from .feet import feet_of, read_contact, write_contact
         from .solve_range import wanted_range
@@ -153,14 +155,10 @@ class BONESETTER_OT_set_contact(OfTake, bpy.types.Operator):
             self.report({"ERROR"}, "This take has no contacts of that foot: solve it again.")
             return {"CANCELLED"}
         timing = timing_of(take)
-        try:
-            if scene.use_preview_range:
-                first, last = wanted_range(scene, take)
-            else:
-                first = last = int(np.clip(round((scene.frame_current - timing.start) / timing.step), 0, timing.samples - 1))
-        except BonesetterError as error:
-            self.report({"ERROR"}, translated(str(error)))
-            return {"CANCELLED"}
+        if scene.use_preview_range:
+            first, last = wanted_range(scene, take)
+        else:
+            first = last = int(np.clip(round((scene.frame_current - timing.start) / timing.step), 0, timing.samples - 1))
         stands[first : last + 1] = self.stands
         write_contact(take.bonesetter.armature.data, self.foot, stands, timing, take.name)
         redraw(context)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 import bpy
@@ -43,6 +43,12 @@ def bound_channelbag(datablock: Any) -> Any | None:
             if bag is not None:
                 return bag
     return None
+
+
+def remove_curves(bag: Any, paths: Container[str]) -> None:
+    """Remove a channelbag's curves of some data paths."""
+    for curve in [curve for curve in bag.fcurves if curve.data_path in paths]:
+        bag.fcurves.remove(curve)
 
 
 def write_keys(bag: Any, path: str, index: int, frames: FloatArray, values: FloatArray, group: str, interpolation: Any = "LINEAR") -> Any:

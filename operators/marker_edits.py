@@ -12,7 +12,7 @@ from ..model.core.take import BoolArray, FloatArray
 from ..model.review.repairs import joined_spans
 from .empties import Gaps, ImportOptions, key_gaps, key_location
 from .gather import read_marker
-from .keyframes import bind, bound_channelbag
+from .keyframes import bind, bound_channelbag, remove_curves
 from .space import Timing
 from .takes import GAP, LABEL, PINNED, RESIDUAL, markers, space_of, timing_of
 
@@ -58,8 +58,7 @@ def write_marker(marker: bpy.types.Object, places: FloatArray, present: BoolArra
     if bag is None:
         bag = bind(marker, bpy.data.actions.new(marker.name))
     size = _usual_size(bag, marker)
-    for curve in [curve for curve in bag.fcurves if curve.data_path in OWN]:
-        bag.fcurves.remove(curve)
+    remove_curves(bag, OWN)
     marker.empty_display_size = size
     key_location(bag, places, present, timing, options)
     key_gaps(bag, marker, present, timing, options)

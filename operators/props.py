@@ -62,10 +62,9 @@ def _new_empty(collection: bpy.types.Collection, name: str, space: Space) -> bpy
 
 def _key(bag: Any, empty: bpy.types.Object, prop: SolvedProp, space: Space, timing: Timing) -> None:
     """Replace the keys of location and rotation."""
-    from .keyframes import held_before_gaps, write_keys
+    from .keyframes import held_before_gaps, remove_curves, write_keys
 
-    for curve in [curve for curve in bag.fcurves if curve.data_path in OWNED]:
-        bag.fcurves.remove(curve)
+    remove_curves(bag, OWNED)
     empty.rotation_mode = "QUATERNION"
     kept = np.flatnonzero(prop.keyed)
     frames, between = timing.frames[kept], held_before_gaps(kept)

@@ -11,11 +11,10 @@ from ..core.findings import SEVERE
 from ..core.take import BonesetterError
 from ..storage.atomic import replacing
 from ..storage.documents import read_json
+from . import INDEX
 from .markup import GENERATOR, Inside, document, link, section, table, tag
 from .take_page import millimetres, shares, verdict
 
-#: The page's name: no take can be called so.
-INDEX = "index.html"
 COLOURS = ("wrong", "look", "good")
 #: Where the word stands that says whose page it is.
 HEAD_BYTES = 1000

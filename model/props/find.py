@@ -76,7 +76,7 @@ def find_props(take: Take, solutions: Sequence[Solution], smooth: float) -> tupl
         of_its_own = name[-1:] in (":", ".") and not any(label.startswith(name) for label in worn)
         if not poses.known.any() or (not of_its_own and any(_held_by(poses, group.places, solution) for solution in solutions)):
             continue
-        found.append(_prop(group, labels, name.strip(SEPARATORS + " -"), left.rate_hz, smooth))
+        found.append(_prop(group, poses, labels, name.strip(SEPARATORS + " -"), left.rate_hz, smooth))
     return _named(found)
 
 
@@ -128,9 +128,8 @@ def _held_by(poses: RigidPoses, places: FloatArray, solution: Solution) -> bool:
     return False
 
 
-def _prop(group: Group, labels: tuple[str, ...], name: str, rate_hz: float, smooth: float) -> Prop:
-    """A group as an object, on the take's axes in the first frame in which it is seen."""
-    seen = rigid_poses(group.samples, group.places)
+def _prop(group: Group, seen: RigidPoses, labels: tuple[str, ...], name: str, rate_hz: float, smooth: float) -> Prop:
+    """A group, in the poses in which it is seen, as an object on the take's axes in the first of them."""
     first = seen.rotations[np.flatnonzero(seen.known)[0]]
     places = (group.places - group.places.mean(axis=0)) @ first.T
     followed = bridged(rigid_poses(group.samples, places), group.samples, places, rate_hz)

@@ -11,7 +11,8 @@ from pathlib import Path
 from ..core.take import BonesetterError
 from ..files.npz import read_npz
 from ..files.output import WRITERS
-from ..pages.index_page import INDEX, write_index
+from ..pages import INDEX
+from ..pages.index_page import write_index
 from ..pages.take_page import take_page
 from ..result.report import write_report
 from ..storage.atomic import staged

@@ -15,7 +15,7 @@ from ..core.settings import SETTINGS, Setting, Settings
 from ..core.take import BonesetterError
 from ..files.output import of_person
 from ..files.readers import READERS
-from ..pages.index_page import INDEX, write_index
+from ..pages import INDEX
 from ..result.report import judged
 from ..rigs.choices import NAMES, REST_POSES, SKELETONS, SkeletonChoice
 from .cli import FAILED, UsageError
@@ -251,6 +251,9 @@ def end_run(failed: Mapping[str, str], index: Path | None) -> int:
         index: The folder of the takes' pages, where an index of them is written; None writes none.
     """
     if index is not None:
+        # not above: most runs write no pages, and need not wait for what draws them
+        from ..pages.index_page import write_index
+
         print(f"{write_index(index, failed)}: the pages of all takes")
     return FAILED if failed else 0
 

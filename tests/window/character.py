@@ -22,7 +22,8 @@ import addon_utils
 import bpy
 import numpy as np
 from mathutils import Euler, Vector
-from person import STAGE, Person, Steps, Ticker, Verdict, drive, ext, wait, wait_for
+from person import STAGE, Steps, Ticker, Verdict, drive, ext, wait
+from user import User, in_turn
 
 #: How far beside the actor a character stands, in m.
 BESIDE = 1.6
@@ -32,39 +33,20 @@ LOOKED_AT = 6
 DISTANCE, VIEW = 4.5, (80.0, 0.0, 25.0)
 
 
-class Animator:
+class Animator(User):
     """Who sits there, and what they look at."""
 
     def __init__(self, verdict: Verdict) -> None:
-        self.person, self.check = Person(), verdict.check
-        self.scene: Any = bpy.context.scene
+        super().__init__(verdict)
         self.characters: list[Any] = []
-
-    @property
-    def take(self) -> Any:
-        return bpy.context.scene.bonesetter.take
 
     @property
     def actor(self) -> Any:
         return self.take.bonesetter.armature
 
-    @property
-    def session(self) -> Any:
-        return ext("operators.session").session
-
-    def within(self) -> Any:
-        region = next(region for region in self.person.area.regions if region.type == "WINDOW")
-        return bpy.context.temp_override(window=self.person.window, area=self.person.area, region=region)
-
-    def click(self, command: str, part: float = 0.33) -> Steps:
-        yield from self.person.to_the_top()
-        yield from self.person.find_button(command, part)
-        yield from self.person.press("LEFTMOUSE")
-        yield from wait(0.5)
-
     def away(self) -> Steps:
         """The mouse off the buttons, so that no tooltip covers what is looked at."""
-        region = next(region for region in self.person.area.regions if region.type == "WINDOW")
+        region = self.viewport
         yield from self.person.move(region.x + region.width // 8, region.y + region.height - 150)
         yield from wait(0.5)
 
@@ -102,9 +84,7 @@ def solve_a_take(animator: Animator) -> Steps:
         bpy.ops.ed.undo_push(message="Import")
     person.sidebar.active_panel_category = "Bonesetter"
     bpy.context.preferences.view.smooth_view = 0
-    yield from animator.click("bpy.ops.bonesetter.solve_markers")
-    yield from wait_for(lambda: animator.session.solve is not None, "the solve to start")
-    yield from wait_for(lambda: animator.session.solve is None, "the solve to end")
+    yield from animator.solve("bpy.ops.bonesetter.solve_markers")
     animator.check("the take is solved", animator.take.bonesetter.solved)
     yield from animator.click("bpy.ops.bonesetter.show_body")
     animator.check("one click shows a body", len(animator.actor.children) == 1)
@@ -156,10 +136,7 @@ def move(animator: Animator, rig: Any, family: str) -> Steps:
 def solve_again_and_update(animator: Animator) -> Steps:
     """Another solve, and one click that brings both characters up to it."""
     actions = [rig.animation_data.action for rig in animator.characters]
-    yield from animator.click("bpy.ops.bonesetter.solve_markers")
-    yield from wait_for(lambda: animator.session.solve is not None, "the solve to start")
-    yield from wait_for(lambda: animator.session.solve is None, "the solve to end")
-    yield from wait(0.5)
+    yield from animator.solve("bpy.ops.bonesetter.solve_markers")
     animator.check("both are of the solve before", len(ext("operators.applied").outdated(animator.take)) == 2)
     animator.check("the actor still has its body", len(animator.actor.children) == 1)
     yield from animator.person.look("update-panel")
@@ -177,9 +154,7 @@ SCENARIO: tuple[Callable[[Animator], Steps], ...] = (
 
 
 def begun(verdict: Verdict, _ticker: Ticker) -> Steps:
-    animator = Animator(verdict)
-    for step in SCENARIO:
-        yield from step(animator)
+    yield from in_turn(SCENARIO, Animator(verdict))
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent))
 
 from person import PATIENCE, STAGE, Ear, Person, Steps, Ticker, Verdict, armature, drive, ext, wait, wait_for
+from user import in_turn
 
 #: The longest that the window may stand still while the engine solves, in s. The software renderer takes most of it.
 LONGEST_STILL = 1.0
@@ -289,9 +290,7 @@ SCENARIO: tuple[Callable[[Run], Steps], ...] = (
 
 
 def begun(verdict: Verdict, ticker: Ticker) -> Steps:
-    run = Run(Person(), verdict, ticker)
-    for step in SCENARIO:
-        yield from step(run)
+    yield from in_turn(SCENARIO, Run(Person(), verdict, ticker))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import bpy
 import numpy as np
-from person import STAGE, Person, Steps, Ticker, Verdict, armature, drive, ext, wait, wait_for
+from person import STAGE, Steps, Ticker, Verdict, armature, drive, ext, wait
+from user import User, in_turn
 
 #: Frames of the scene that are swapped and solved again.
 FIRST, LAST = 800, 900
@@ -25,49 +26,15 @@ FIRST, LAST = 800, 900
 DRAWN = 60
 
 
-class Judge:
+class Judge(User):
     """Who sits there, and what they look at."""
-
-    def __init__(self, verdict: Verdict) -> None:
-        self.person, self.check = Person(), verdict.check
-        self.scene: Any = bpy.context.scene
-
-    @property
-    def take(self) -> Any:
-        return bpy.context.scene.bonesetter.take
-
-    @property
-    def session(self) -> Any:
-        return ext("operators.session").session
-
-    @property
-    def viewport(self) -> Any:
-        return next(region for region in self.person.area.regions if region.type == "WINDOW")
-
-    def within(self) -> Any:
-        space: Any = self.person.area.spaces.active
-        return bpy.context.temp_override(
-            window=self.person.window, area=self.person.area, region=self.viewport, space_data=space, region_data=space.region_3d
-        )
 
     def review(self) -> Any:
         return ext("operators.review").review_of(bpy.context.scene, self.take)
 
-    def click(self, command: str, part: float = 0.33) -> Steps:
-        yield from self.person.to_the_top()
-        yield from self.person.find_button(command, part)
-        yield from self.person.press("LEFTMOUSE")
-        yield from wait(0.5)
-
     def over_viewport(self, x: float = 0.4, y: float = 0.6) -> Steps:
         region = self.viewport
         yield from self.person.move(region.x + round(region.width * x), region.y + round(region.height * y))
-
-    def solve(self, command: str) -> Steps:
-        yield from self.click(command)
-        yield from wait_for(lambda: self.session.solve is not None, "the solve to start")
-        yield from wait_for(lambda: self.session.solve is None, "the solve to end")
-        yield from wait(0.5)
 
     def keys(self) -> dict[tuple[str, int], np.ndarray]:
         """The solved keys as Blender stores them."""
@@ -77,11 +44,6 @@ class Judge:
             curve.keyframe_points.foreach_get("co", points)
             found[curve.data_path, curve.array_index] = points.reshape(-1, 2)
         return found
-
-    def choose(self, *labels: str) -> None:
-        there = ext("operators.takes").markers(self.take)
-        ext("operators.view").select(bpy.context, [there[label] for label in labels])
-        bpy.context.view_layer.objects.active = there[labels[0]]
 
 
 def look_at_it(judge: Judge) -> Steps:
@@ -256,9 +218,7 @@ SCENARIO: tuple[Callable[[Judge], Steps], ...] = (
 
 
 def begun(verdict: Verdict, _ticker: Ticker) -> Steps:
-    judge = Judge(verdict)
-    for step in SCENARIO:
-        yield from step(judge)
+    yield from in_turn(SCENARIO, Judge(verdict))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import bpy
 import numpy as np
 from judge import DRAWN, Judge
 from person import STAGE, Steps, Ticker, Verdict, drive, ext, wait, wait_for
+from user import in_turn
 
 #: The take whose drawing is timed.
 FRAMES, MARKERS = 10_000, 60
@@ -164,9 +165,7 @@ SCENARIO: tuple[Callable[[Animator], Steps], ...] = (look, calibrate, solve_all,
 
 
 def begun(verdict: Verdict, _ticker: Ticker) -> Steps:
-    animator = Animator(verdict)
-    for step in SCENARIO:
-        yield from step(animator)
+    yield from in_turn(SCENARIO, Animator(verdict))
 
 
 drive(begun)

@@ -16,8 +16,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import bpy
 from mathutils import Euler
-from person import OUT, STAGE, Person, Steps, Ticker, Verdict, drive, ext, wait, wait_for
+from person import OUT, STAGE, Steps, Ticker, Verdict, drive, ext, wait, wait_for
 from screenshots import WIDTH, WINDOW, photograph
+from user import User, in_turn
 
 #: Frames of the scene that are shown before the solve and after it, and how far apart.
 BEFORE, AFTER, APART = (120, 200), (200, 330), 5
@@ -27,23 +28,13 @@ ANGLES, NEAR = (82.0, 0.0, 24.0), 0.9
 SPOILT = (150, 190)
 
 
-class Tour:
+class Tour(User):
     """Who shows the take around."""
 
     def __init__(self, verdict: Verdict) -> None:
-        self.person, self.check = Person(), verdict.check
+        super().__init__(verdict)
         self.count = 0
         (OUT / "tour").mkdir()
-
-    @property
-    def take(self) -> Any:
-        return bpy.context.scene.bonesetter.take
-
-    def within(self) -> Any:
-        area = self.person.area
-        region = next(region for region in area.regions if region.type == "WINDOW")
-        space: Any = area.spaces.active
-        return bpy.context.temp_override(window=self.person.window, area=area, region=region, space_data=space, region_data=space.region_3d)
 
     def look_at_all(self) -> Steps:
         """From ahead and aside, so that both legs are seen."""
@@ -83,11 +74,6 @@ class Tour:
     def sidebar(self) -> str:
         side = self.person.sidebar
         return f"{side.width}x{side.height}+{side.x}+{self.person.window.height - side.y - side.height}"
-
-    def choose(self, *labels: str) -> None:
-        there = ext("operators.takes").markers(self.take)
-        ext("operators.view").select(bpy.context, [there[label] for label in labels])
-        bpy.context.view_layer.objects.active = there[labels[0]]
 
 
 def begin(tour: Tour) -> Steps:
@@ -171,9 +157,7 @@ def speak_korean(tour: Tour) -> Steps:
 
 def tour(verdict: Verdict, _ticker: Ticker) -> Steps:
     """From markers to a moving armature."""
-    guide = Tour(verdict)
-    for step in (begin, show_flags, solve, show_motion, show_finding, speak_korean):
-        yield from step(guide)
+    yield from in_turn((begin, show_flags, solve, show_motion, show_finding, speak_korean), Tour(verdict))
 
 
 if __name__ == "__main__":
