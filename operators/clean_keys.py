@@ -102,8 +102,8 @@ def parts_of(bone_map: BoneMap | None) -> dict[str, str]:
 
 
 def _smoothed(bone: KeyedBone, part: str, collection: bpy.types.Collection) -> KeyedBone:
+    from ..model.core.fading import smoothed
     from ..model.review.cleanup import smooth
-    from ..model.rigs.fading import smoothed
 
     options, frames = collection.bonesetter.cleanup, len(bone.keys.values)
     limb, _, side = part.partition(".")

@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt, gaussian_filter1d, maximum_filter1d, minimum_filter1d
 
 from ..core.axes import heights, up_vector
 from ..core.curves import hermite
+from ..core.fading import ease, smoothed, spread
+from ..core.stretches import frames_from
 from ..core.take import Axis, BoolArray, FloatArray
 from .contacts import Contact, Track, percentile
 
@@ -59,7 +60,7 @@ def calm_footing(tracks: Sequence[Track], contacts: Sequence[Sequence[Contact]],
         up_axis: The axis that points up.
     """
     frames = len(tracks[0].speed)
-    parts = [smooth_step(_depth(stands(stood, frames)) / (EASE_SECONDS * rate_hz)) for stood in contacts]
+    parts = [ease(_depth(stands(stood, frames)) / (EASE_SECONDS * rate_hz)) for stood in contacts]
     still, drift = np.zeros((len(tracks), frames, 3)), np.zeros((frames, 3))
     for track, stood, part, own in zip(tracks, contacts, parts, still, strict=True):
         solved = track.solved.mean(axis=1)
@@ -83,7 +84,7 @@ def locked_footing(tracks: Sequence[Track], contacts: Sequence[Sequence[Contact]
         for contact in stood:
             moved[contact.frames] = places[contact] - solved[contact.frames]
         standing = stands(stood, len(moved))
-        free = smooth_step(_depth(~standing) / (FADE_SECONDS * rate_hz))
+        free = ease(_depth(~standing) / (FADE_SECONDS * rate_hz))
         moved[~standing] = faded(moved, stood, round(FADE_SECONDS * rate_hz))[~standing]
         lift = lifted(track, moved, rate_hz, up_axis) - moved
         # a floor that the user set is also higher or lower than where the soles stand
@@ -128,17 +129,17 @@ def lifted(track: Track, moved: FloatArray, rate_hz: float, up_axis: Axis) -> Fl
     missing, lower than they ever are: a foot may roll lower than it stands. Samples are believed here even if they are flagged."""
     shown = heights(track.samples, up_axis).mean(axis=1) + track.raised
     # a frame or two of noise in the markers is no floor
-    lowest = np.minimum(track.floor.mean(), minimum_filter1d(np.nan_to_num(shown, nan=np.inf), 5)) - SEEN_TOLERANCE_M
+    lowest = np.minimum(track.floor.mean(), -spread(-np.nan_to_num(shown, nan=np.inf)[:, None], 2)[:, 0]) - SEEN_TOLERANCE_M
     lowest[np.isnan(shown)] = percentile(shown, LOWEST_PERCENTILE) - HIDDEN_TOLERANCE_M
     sunk = np.fmax(lowest - heights(track.solved.mean(axis=1) + moved, up_axis), 0.0)
     reach = round(LIFT_SECONDS * rate_hz)
-    lift = gaussian_filter1d(maximum_filter1d(sunk, 2 * reach + 1), 0.5 * max(reach, 1), mode="nearest")
-    return moved + lift[:, None] * up_vector(up_axis)
+    lift = smoothed(spread(sunk[:, None], reach), 0.5 * max(reach, 1))
+    return moved + lift * up_vector(up_axis)
 
 
 def calm(places: FloatArray, rate_hz: float) -> FloatArray:
     """Places (frames, 3) of a sole that stands, without jitter."""
-    return gaussian_filter1d(places, SWAY_SECONDS * rate_hz, axis=0, mode="nearest")
+    return smoothed(places, SWAY_SECONDS * rate_hz)
 
 
 def faded(moved: FloatArray, contacts: Sequence[Contact], reach: int) -> FloatArray:
@@ -167,12 +168,6 @@ def stands(contacts: Sequence[Contact], frames: int) -> BoolArray:
     return standing
 
 
-def smooth_step(values: FloatArray) -> FloatArray:
-    """0 below 0, 1 above 1, and smooth in between."""
-    values = np.clip(values, 0.0, 1.0)
-    return values * values * (3 - 2 * values)
-
-
 def _depth(flags: BoolArray) -> FloatArray:
     """How many frames each True of (frames,) is from the nearest False, 0 where False; nothing is beyond the take."""
-    return np.full(len(flags), np.inf) if flags.all() else np.asarray(distance_transform_edt(flags))
+    return frames_from(~flags[:, None])[:, 0]

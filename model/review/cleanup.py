@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..core.fading import smoothed
 from ..core.rotations import unitquat_to_rotmat
 from ..core.take import BoolArray, FloatArray, IntArray
-from ..rigs.fading import smoothed
 from .thinning import Curves, Error, Stretch, added, played, slopes, thinned
 
 #: Of what moves a joint most, the part from which another bone gets a key too.

@@ -8,10 +8,10 @@ from typing import Literal
 
 import numpy as np
 
+from ..core.fading import smoothed
 from ..core.rigid import quaternions
 from ..core.rotations import rotmat_to_unitquat
 from ..core.take import FloatArray
-from .fading import smoothed
 from .retarget import Retargeted
 
 #: What carries the character over the floor.

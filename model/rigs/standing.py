@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from ..core.fading import ease, smoothed, spread
 from ..core.rotations import rotvec_to_rotmat
 from ..core.take import BoolArray, FloatArray
-from .fading import ease, smoothed, spread
 from .figure import Anatomy, Performance, part_of_way, turn_betweens
 from .rig import SIDES
 

@@ -23,16 +23,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from scipy.ndimage import binary_dilation
 from torch import Tensor
 
 from ..actors.prior import PosePrior
 from ..core.parallel import Steps, each
-from ..core.stretches import stretches
+from ..core.stretches import frames_from, stretches
 from .advice import WIDE_SCALE_M, Advice
 from .banded import scratch, solve_banded
 from .frames import Between, Window, joined, windows
-from .kinematics import Body, Pose, marker_jacobian, to_array
+from .kinematics import Body, Pose, marker_jacobian
 from .observations import MARKER_SIGMA_M, Observations, coarse
 from .options import EVERYTHING, SolverOptions
 from .robust import kernel_cost, kernel_weight
@@ -315,7 +314,7 @@ def found_again(
     if not 0 < int(wrong.sum()) <= MOST_WRONG * len(wrong):
         return pose
     reach = round(AROUND_SECONDS / seen.seconds)
-    near = np.asarray(binary_dilation(to_array(wrong), np.ones(2 * reach + 1)), dtype=bool)
+    near = frames_from(wrong.cpu().numpy()[:, None])[:, 0] <= reach
     kept = Pose(pose.root.clone(), pose.turn.clone(), pose.q.clone())
     for start, end in stretches(near).tolist():
         part = slice(start, end)

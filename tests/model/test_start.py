@@ -32,6 +32,7 @@ HEAVY = (
     "scipy.signal",
     "scipy.spatial",
     "scipy.interpolate",
+    "scipy.ndimage",
     "scipy.optimize",
     "scipy.stats",
     "matplotlib",
