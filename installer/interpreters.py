@@ -7,9 +7,8 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from .errors import InstallError
 
@@ -24,8 +23,7 @@ print(json.dumps([sys.version_info[:2], platform.machine(), sys.maxsize > 2**32,
 PATIENCE = 30.0
 
 
-@dataclass(frozen=True)
-class Interpreter:
+class Interpreter(NamedTuple):
     """A Python that runs; its version and its machine as platform.machine() says it."""
 
     path: str

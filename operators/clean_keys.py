@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import bpy
 import numpy as np
@@ -29,8 +29,7 @@ STANDING, FADE_S = ("LEGS", "FEET"), 0.1
 SHORTEST_S = 0.05
 
 
-@dataclass(frozen=True)
-class Counts:
+class Counts(NamedTuple):
     """What became of a rig's keys: how many there were and are, and how far off what they play is at most."""
 
     before: int

@@ -48,7 +48,7 @@ def lacking(python: str, missing: Sequence[str]) -> str:
     return f"{python} lacks {names}: choose another Python in Bonesetter's preferences, or press Install Solver to build on this one."
 
 
-@dataclass
+@dataclass(eq=False)
 class Job:
     """One request under way.
 

@@ -39,7 +39,7 @@ IMPORT = 0
 QUICK_SECONDS, REST = 0.02, 20
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Solve:
     """A solve under way. Holds no reference into Blender's data: the user may delete or undo anything meanwhile.
 
@@ -79,7 +79,7 @@ class Solve:
         return f"Solving {self.name}" + (f" ({self.number} of {self.count})" if self.count > 1 else "")
 
 
-@dataclass
+@dataclass(eq=False)
 class Digest:
     """Of a take's markers: when it was made, how long that took, in s, and whether anything has changed since."""
 
@@ -94,7 +94,7 @@ class Digest:
         return not self.changed or (self.seconds > QUICK_SECONDS and time.monotonic() < self.made + REST * self.seconds)
 
 
-@dataclass
+@dataclass(eq=False)
 class Session:
     """What there is one of in a running Blender.
 

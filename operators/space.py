@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,8 +14,7 @@ from ..model.core.take import Axis, FloatArray
 Y_UP_TO_Z_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 
 
-@dataclass(frozen=True)
-class Space:
+class Space(NamedTuple):
     """Where a take lies in a scene.
 
     Attributes:
@@ -40,8 +39,7 @@ class Space:
         return points @ self.turn / self.units_per_metre
 
 
-@dataclass(frozen=True)
-class Timing:
+class Timing(NamedTuple):
     """Which scene frame each sample of a take plays on: `start + step * sample`.
 
     Attributes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from .take import BonesetterError
 
@@ -22,8 +22,7 @@ Value = float | int | bool | str
 LARGEST_SEED = 2**32 - 1
 
 
-@dataclass(frozen=True)
-class Setting:
+class Setting(NamedTuple):
     """All that is known of a setting; its kind (number, whole number, switch or text) is that of its default.
 
     Attributes:
