@@ -8,7 +8,9 @@ from typing import Any
 
 import bpy
 from bl_operators.presets import AddPresetBase
+from bpy.props import StringProperty
 
+from ..model.core.take import BonesetterError
 from .polls import OfTake, is_idle
 from .properties import SETTINGS, THRESHOLDS, copy_settings
 from .takes import active_take, takes_of
@@ -25,18 +27,41 @@ class BONESETTER_MT_filter_presets(bpy.types.Menu):
 
     bl_label = "Noise Filter Presets"
     preset_subdir = FOLDER
-    preset_operator = "script.execute_preset"
+    preset_operator = "bonesetter.load_filter_preset"
+    preset_extensions = (".py",)
 
     def draw(self, context: bpy.types.Context) -> None:
         self.draw_preset(context)
 
-    @staticmethod
-    def post_cb(context: bpy.types.Context, _filepath: str) -> None:
-        """A preset is read into the scene's settings; the take gets them from there."""
+
+class BONESETTER_OT_load_filter_preset(bpy.types.Operator):
+    """Set the thresholds of this take, and those with which new takes begin, to a preset's"""
+
+    bl_idname = "bonesetter.load_filter_preset"
+    bl_label = "Load Noise Filter Preset"
+    bl_options = {"INTERNAL", "UNDO"}
+
+    filepath: StringProperty(subtype="FILE_PATH", options={"SKIP_SAVE"})
+
+    @classmethod
+    def poll(cls, _context: bpy.types.Context) -> bool:
+        return is_idle(cls)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        from ..model.storage.presets import read_preset
+
+        try:
+            values = read_preset(Path(self.filepath), {name: SETTINGS[name].default for name in THRESHOLDS})
+        except BonesetterError as error:
+            self.report({"ERROR"}, translated(str(error)))
+            return {"CANCELLED"}
+        for name, value in values.items():
+            setattr(context.scene.bonesetter, name, value)
         take = active_take(context)
         if take is not None:
             copy_settings(context.scene, take, THRESHOLDS)
         redraw(context)
+        return {"FINISHED"}
 
 
 class BONESETTER_OT_add_filter_preset(AddPresetBase, bpy.types.Operator):
@@ -99,6 +124,7 @@ class BONESETTER_OT_filter_all_takes(OfTake, bpy.types.Operator):
 
 CLASSES = (
     BONESETTER_MT_filter_presets,
+    BONESETTER_OT_load_filter_preset,
     BONESETTER_OT_add_filter_preset,
     BONESETTER_OT_reset_filter,
     BONESETTER_OT_filter_all_takes,

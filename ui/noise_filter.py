@@ -29,12 +29,9 @@ class BONESETTER_PT_filter_presets(PresetPanel, bpy.types.Panel):
 
     bl_label = "Noise Filter Presets"
     preset_subdir = "bonesetter/noise_filter"
-    preset_operator = "script.execute_preset"
+    preset_operator = "bonesetter.load_filter_preset"
     preset_add_operator = "bonesetter.add_filter_preset"
-
-    @staticmethod
-    def post_cb(context: bpy.types.Context, filepath: str) -> None:
-        bpy.types.BONESETTER_MT_filter_presets.post_cb(context, filepath)
+    preset_extensions = (".py",)
 
 
 class BONESETTER_PT_filter(Sidebar, bpy.types.Panel):

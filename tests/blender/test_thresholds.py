@@ -71,9 +71,9 @@ def test_each_take_has_thresholds_of_its_own(ext, scene, make_take, load):
 
 def test_presets_are_for_the_take(ext, scene, spiked, preset):
     settings_of, review_of = ext("operators.properties").settings_of, ext("operators.review").review_of
-    bpy.ops.script.execute_preset(filepath=preset("No_filter"), menu_idname="BONESETTER_MT_filter_presets")
+    bpy.ops.bonesetter.load_filter_preset(filepath=preset("No_filter"))
     assert sum(review_of(scene, spiked).flagged.counts.values()) == 0
-    bpy.ops.script.execute_preset(filepath=preset("Clean_studio"), menu_idname="BONESETTER_MT_filter_presets")
+    bpy.ops.bonesetter.load_filter_preset(filepath=preset("Clean_studio"))
     assert settings_of(spiked) == ext("model.core.settings").Settings()
 
 
@@ -84,7 +84,7 @@ def test_every_preset_sets_every_threshold(ext, scene, extension_folder):
     for path in presets:
         for name in properties.THRESHOLDS:
             setattr(scene.bonesetter, name, 1234.5)
-        bpy.ops.script.execute_preset(filepath=str(path), menu_idname="BONESETTER_MT_filter_presets")
+        bpy.ops.bonesetter.load_filter_preset(filepath=str(path))
         assert all(getattr(scene.bonesetter, name) != 1234.5 for name in properties.THRESHOLDS), path.name
 
 
@@ -94,7 +94,22 @@ def test_a_preset_of_ones_own(ext, scene, spiked):
     folders = bpy.utils.preset_paths("bonesetter/noise_filter")
     (mine,) = (path for folder in folders for path in Path(folder).glob("Ours.py"))
     bpy.ops.bonesetter.reset_filter()
-    bpy.ops.script.execute_preset(filepath=str(mine), menu_idname="BONESETTER_MT_filter_presets")
+    bpy.ops.bonesetter.load_filter_preset(filepath=str(mine))
     assert spiked.bonesetter.rigid_tolerance == 33.0
     assert bpy.ops.bonesetter.add_filter_preset(name="Ours", remove_name=True) == {"FINISHED"}
     assert not mine.exists()
+
+
+def test_a_preset_that_does_more_than_set_values_is_one_sentence(ext, scene, spiked, tmp_path):
+    bad, mark = tmp_path / "Bad.py", tmp_path / "was here"
+    bad.write_text(f"import bpy\nsettings = bpy.context.scene.bonesetter\nsettings.max_speed = 1.0\nopen({str(mark)!r}, 'w')\n")
+    with pytest.raises(RuntimeError, match=r"Bad\.py is no preset of the noise filter \(line 4 does more than set a value\)"):
+        bpy.ops.bonesetter.load_filter_preset(filepath=str(bad))
+    assert not mark.exists()
+    assert (scene.bonesetter.max_speed, spiked.bonesetter.max_speed) == (5.0, 5.0)
+
+
+def test_the_menus_read_presets_and_run_none(ext, scene):
+    for menu in (bpy.types.BONESETTER_MT_filter_presets, bpy.types.BONESETTER_PT_filter_presets):
+        assert menu.preset_operator == "bonesetter.load_filter_preset"
+        assert ".xml" not in menu.preset_extensions

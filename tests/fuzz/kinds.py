@@ -149,10 +149,22 @@ def _write_report(path: Path) -> None:
     path.write_text('{"frames": 3, "made_from": {"digest": "0", "people": ["Ann", "Bob"]}}')
 
 
+def _write_preset(path: Path) -> None:
+    head = '# A comment\n"""What it is for."""\n\nimport bpy\n\nsettings = bpy.context.scene.bonesetter\n'
+    path.write_text(head + "settings.max_speed = 3.0\nsettings.rigid_tolerance = 40.0\n")
+
+
+def _read_preset(path: Path) -> Any:
+    from model.storage.presets import read_preset
+
+    return read_preset(path, {"max_speed": 5.0, "rigid_tolerance": 20.0})
+
+
 KINDS = {
     "actor": Kind(".json", _write_actor, _read_actor),
     "marker set": Kind(".json", _write_layout, _read_layout),
     "bone map": Kind(".json", _write_bone_map, _read_bone_map),
+    "preset": Kind(".py", _write_preset, _read_preset),
     "report": Kind(".json", _write_report, _read_report),
     "prior's weights": Kind(".safetensors", _write_prior, _read_prior),
     "proposer's weights": Kind(".safetensors", _write_proposer, _read_proposer),
