@@ -19,7 +19,7 @@ def distances(points: FloatArray, places: FloatArray) -> FloatArray:
 
     A noisy sample may be anywhere: no distance on an axis counts as more than `FARTHEST_M`, whose square is a number.
     """
-    found = np.empty(points.shape[:2])
+    found = np.empty(points.shape[:2], dtype=np.result_type(points, places))
 
     def work(start: int) -> None:
         frames = slice(start, start + AT_ONCE)

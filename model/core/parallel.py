@@ -21,6 +21,10 @@ Part = TypeVar("Part")
 Result = TypeVar("Result")
 
 
+#: Values of columns that a thread works on at once, unless a single column has more.
+VALUES_AT_ONCE = 1_000_000
+
+
 @dataclass(frozen=True)
 class _Threads:
     executor: ThreadPoolExecutor
@@ -77,6 +81,18 @@ def run_each(work: Callable[[Part], None], parts: Iterable[Part]) -> None:
     """The same for work that has no result, but writes its part of one."""
     for _ in each(work, parts):
         pass
+
+
+def columns(count: int, frames: int, most: int) -> list[slice]:
+    """Columns of whole takes for `each`: some at once, fewer the more frames there are, so that the memory for it stays small.
+
+    Args:
+        count: Of all columns.
+        frames: Of each.
+        most: At once, of usual takes.
+    """
+    step = max(1, min(most, VALUES_AT_ONCE // max(1, frames)))
+    return [slice(first, min(first + step, count)) for first in range(0, count, step)]
 
 
 @dataclass

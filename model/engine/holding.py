@@ -19,7 +19,7 @@ from ..feet.legs import Asked, hold_feet
 from ..result.solution import Solution
 from ..result.unheld import Unheld
 from ..solver.device import find_device, one_torch_thread
-from ..solver.kinematics import Body, Pose, to_array
+from ..solver.kinematics import Body, Pose
 from ..solver.sampling import as_arrays
 
 #: {foot: first and last frame of each stretch in which it stands}, counted from 0.
@@ -41,7 +41,8 @@ def unheld_of(pose: Pose, actor: Actor, cleaned: CleanTake, keyed: BoolArray) ->
     """What holding the feet anew will take."""
     take = cleaned.take
     rows = sorted({marker for sole in find_soles(actor) for marker in sole.markers})
-    root, turn, q = (to_array(part).astype(np.float32) for part in (pose.root, pose.turn, pose.q))
+    # the very numbers of the pose, which nobody changes any more
+    root, turn, q = (part.cpu().numpy().astype(np.float32, copy=False) for part in (pose.root, pose.turn, pose.q))
     samples, trusted = take.positions[:, rows], cleaned.trusted[:, rows]
     return Unheld(root, turn, q, np.array(rows, dtype=np.intp), samples, trusted, take.rate_hz, take.up_axis, take.file_labels, keyed)
 

@@ -16,10 +16,10 @@ from ..actors.actor import Actor
 from ..actors.prior import Prior
 from ..core.axes import pointing_up
 from ..core.findings import Finding
-from ..core.memory import within_memory
+from ..core.memory import give_back, within_memory
 from ..core.parallel import side_by_side, usable_cores
 from ..core.settings import Settings
-from ..core.take import BonesetterError, CleanTake, FloatArray, Take
+from ..core.take import BonesetterError, CleanTake, FloatArray, Take, is_long
 from ..feet.legs import Held, hold_feet
 from ..marker_sets.marker_set import MarkerSet
 from ..markers.corrections import in_order
@@ -32,7 +32,7 @@ from ..result.report import marker_residuals_mm
 from ..result.solution import Solution
 from ..solver.device import find_device, one_torch_thread
 from ..solver.fit import find_poses, fit_poses
-from ..solver.kinematics import Body
+from ..solver.kinematics import Body, Pose
 from ..solver.observations import Observations, coarse
 from ..solver.options import EVERYTHING, SolverOptions
 from ..solver.sampling import as_arrays, marker_places
@@ -69,12 +69,13 @@ DOUBTFUL_RESIDUAL_MM = 40.0
 
 
 class Stopwatch:
-    """Seconds per stage, and progress over all of them."""
+    """Seconds per stage, and progress over all of them; after each the memory of a long take's is given back."""
 
-    def __init__(self, progress: Progress | None) -> None:
+    def __init__(self, progress: Progress | None, frames: int) -> None:
         self.seconds: dict[str, float] = {}
         self._progress = progress or (lambda _stage, _part: None)
         self._from = self._others_from = 0.0
+        self._long = is_long(frames)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[Callable[[float], None]]:
@@ -83,10 +84,16 @@ class Stopwatch:
         end = start + (1 - start) * LABELS_PART if name == LABELS else others + (1 - others) * PROGRESS_AFTER[name]
         self._progress(name, start)
         yield lambda part: self._progress(name, start + (end - start) * part)
+        self.give_back()
         self.seconds[name] = time.perf_counter() - begin
         self._from = end
         if name == LABELS:
             self._others_from = end
+
+    def give_back(self) -> None:
+        """Give the system back what of a long take is not needed any more."""
+        if self._long:
+            give_back()
 
 
 def solve_take(
@@ -114,7 +121,7 @@ def solve_take(
     Raises:
         BonesetterError: The take cannot be solved; the text says what to do.
     """
-    watch = Stopwatch(progress)
+    watch = Stopwatch(progress, take.frames)
 
     def solve(found: Identified, device: torch.device, *, judge: bool) -> Solution:
         return _solve(found, settings, actor, watch, device, options, stands, judge=judge)
@@ -140,7 +147,7 @@ def fit_actor(take: Take, settings: Settings, progress: Progress | None = None, 
         raise BonesetterError(f"{take.name} shows {len(people)} people: solve it first, then fit an actor to each one's take.")
     ((one, its_set),) = people
     end = PROGRESS_AFTER["calibrate"]
-    watch = Stopwatch(lambda stage, part: tell(stage, min(1.0, part / end)))
+    watch = Stopwatch(lambda stage, part: tell(stage, min(1.0, part / end)), take.frames)
 
     def fit(found: Identified, device: torch.device, *, judge: bool) -> Actor:
         return _fit(found, settings, None, watch, device, EVERYTHING, judge=judge).actor
@@ -274,6 +281,71 @@ def _fit(
     return _Fitted(matched, cleaned, few, guess, actor, lacking, attached)
 
 
+@dataclass(frozen=True, eq=False)
+class _Followed:
+    """A take whose poses are solved, and of what led there no more than the last stages need: a long take fills much memory.
+
+    Attributes:
+        body: Of its actor.
+        pose: Of every frame, without the markers' jitter.
+        cleaned: The actor's markers, on their right labels.
+        findings: What the user should know so far.
+        columns: Of `Take.file_columns`, those of the markers that were matched.
+    """
+
+    body: Body
+    pose: Pose
+    cleaned: CleanTake
+    findings: tuple[Finding, ...]
+    columns: dict[str, tuple[str, ...]]
+
+
+def _follow(
+    identified: Identified,
+    settings: Settings,
+    given: Actor | None,
+    watch: Stopwatch,
+    device: torch.device,
+    options: SolverOptions,
+    *,
+    judge: bool,
+) -> _Followed:
+    """Find the poses of a take whose markers are named; see `_fit`."""
+    take, subject = identified.take, identified.subject
+    fitted = _fit(identified, settings, given, watch, device, options, judge=judge)
+    matched, actor, few, guess = fitted.matched, fitted.actor, fitted.few, fitted.guess
+    said = (*matched.findings, *fitted.lacking, *fitted.attached)
+    seen = fitted.cleaned.only(actor.labels)
+    del fitted
+    with watch.stage("find") as part:
+        calibrated = Body(actor, subject.prior.pose, device, few.points.dtype)
+        advice = options.advised(guess.advice.on(matched.take.labels, actor.labels) if guess.advice else None)
+        first = find_poses(calibrated, subject.prior.pose, seen.observations, guess.pose, advice, part, options)
+        judged = () if given is None else given.labels
+        body, found, restuck = follow_restuck(calibrated, subject.prior.pose, seen.observations, first, judged)
+    with watch.stage("relabel"):
+        relabelled, swaps = seen.take, ()
+        if options.relabel:
+            places = marker_places(body, found, take.frames)
+            watch.give_back()
+            relabelled, swaps = relabel(seen.take, unlabelled(take), places)
+            del places
+        if swaps:
+            # before it is cleaned anew: both would stand in memory
+            del seen
+            seen = clean_markers(relabelled, subject, settings, device)
+    with watch.stage("pose") as part:
+        pose = fit_poses(body, subject.prior.pose, seen.observations, found, part, options)
+    cleaned = seen.cleaned
+    # what the solver took is not needed any more
+    del seen
+    with watch.stage("smooth"):
+        smooth = smoothed(pose, take.rate_hz, settings.smooth)
+    corrections = [each.finding(take.number) for each in in_order((*matched.sides, *swaps))]
+    findings = (*said, *(each.finding for each in restuck), *corrections)
+    return _Followed(body, smooth, cleaned, findings, matched.take.file_columns)
+
+
 def _solve(
     identified: Identified,
     settings: Settings,
@@ -286,39 +358,22 @@ def _solve(
     judge: bool,
 ) -> Solution:
     """Solve a take whose markers are named; see `_fit`."""
-    take, subject = identified.take, identified.subject
-    fitted = _fit(identified, settings, given, watch, device, options, judge=judge)
-    matched, actor, few, guess = fitted.matched, fitted.actor, fitted.few, fitted.guess
-    tracked = fitted.cleaned.only(actor.labels)
-    with watch.stage("find") as part:
-        calibrated = Body(actor, subject.prior.pose, device, few.points.dtype)
-        advice = options.advised(guess.advice.on(matched.take.labels, actor.labels) if guess.advice else None)
-        first = find_poses(calibrated, subject.prior.pose, tracked.observations, guess.pose, advice, part, options)
-        judged = () if given is None else given.labels
-        body, found, restuck = follow_restuck(calibrated, subject.prior.pose, tracked.observations, first, judged)
-    with watch.stage("relabel"):
-        relabelled, swaps = (
-            relabel(tracked.take, unlabelled(take), marker_places(body, found, take.frames)) if options.relabel else (tracked.take, ())
-        )
-        final = clean_markers(relabelled, subject, settings, device) if swaps else tracked
-    with watch.stage("pose") as part:
-        followed = fit_poses(body, subject.prior.pose, final.observations, found, part, options)
-    with watch.stage("smooth"):
-        smooth = smoothed(followed, take.rate_hz, settings.smooth)
+    take, prior = identified.take, identified.subject.prior.pose
+    followed = _follow(identified, settings, given, watch, device, options, judge=judge)
+    body, smooth, cleaned = followed.body, followed.pose, followed.cleaned
     with watch.stage("feet"):
         asked = asked_of_feet(settings, stands, take.frames)
-        held = hold_feet(smooth, body.actor, subject.prior.pose, final.cleaned, asked) if options.hold_feet else Held(smooth)
+        held = hold_feet(smooth, body.actor, prior, cleaned, asked) if options.hold_feet else Held(smooth)
     with watch.stage("results"):
         positions, rotations, markers = as_arrays(body, held.pose)
-        corrections = [each.finding(take.number) for each in in_order((*matched.sides, *swaps))]
-        before = (*matched.findings, *fitted.lacking, *fitted.attached, *(each.finding for each in restuck), *corrections)
-        coverage = look_covered(final.cleaned, body.actor, keep_guessed=settings.keep_guessed)
-        columns = {**take.file_columns, **matched.take.file_columns}
-        after = (*final.cleaned.findings, *coverage.findings, *_far_off(final.cleaned, markers))
-        findings = tuple(each if each in take.findings else each.called(columns) for each in (*before, *after))
-    unheld = unheld_of(smooth, body.actor, final.cleaned, coverage.keyed)
-    seen = final.cleaned, body.actor, rotations, positions, markers
-    return Solution(*seen, watch.seconds, held.contacts, findings, coverage.keyed, floor_m=held.floor_m, unheld=unheld)
+        watch.give_back()
+        coverage = look_covered(cleaned, body.actor, keep_guessed=settings.keep_guessed)
+        columns = {**take.file_columns, **followed.columns}
+        after = (*cleaned.findings, *coverage.findings, *_far_off(cleaned, markers))
+        findings = tuple(each if each in take.findings else each.called(columns) for each in (*followed.findings, *after))
+    unheld = unheld_of(smooth, body.actor, cleaned, coverage.keyed)
+    arrays = cleaned, body.actor, rotations, positions, markers
+    return Solution(*arrays, watch.seconds, held.contacts, findings, coverage.keyed, floor_m=held.floor_m, unheld=unheld)
 
 
 def _far_off(cleaned: CleanTake, markers: FloatArray) -> tuple[Finding, ...]:

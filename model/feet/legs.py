@@ -26,7 +26,7 @@ from ..core.axes import up_index, up_sign
 from ..core.parallel import each
 from ..core.skeleton import Skeleton
 from ..core.take import Axis, BoolArray, CleanTake, FloatArray
-from ..solver.frames import joined, windows
+from ..solver.frames import put_together, windows
 from ..solver.kinematics import Body, Pose, Posed, marker_jacobian, to_array
 from ..solver.topology import ROOT_DOF
 from .contacts import Contact, Sole, Track, as_given, find_contacts, find_soles, follow
@@ -170,7 +170,7 @@ def hold_feet(pose: Pose, actor: Actor, prior: PosePrior, cleaned: CleanTake, as
         for values in ([one.moved for one in footings], [one.give for one in footings])
     )
     wanted, steps = legs.means @ solved + moved, LOCK_STEPS if asked.lock > 0 else STEPS
-    held = joined(list(each(lambda span: legs.brought(of_legs[span], wanted[span], give[span], steps), spans)))
+    held = put_together(each(lambda span: legs.brought(of_legs[span], wanted[span], give[span], steps), spans), pose.frames)
     q = pose.q.clone()
     q[:, torch.as_tensor(legs.columns, device=q.device)] = held.q
     return Held(Pose(held.root, pose.turn, q), contacts, floor_m)

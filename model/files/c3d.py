@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ..core.findings import Finding
-from ..core.take import Axis, BonesetterError, BoolArray, FloatArray, Take
+from ..core.take import Axis, BonesetterError, BoolArray, FloatArray, Take, number_type
 from ..markers.upright import decide_up
 from .c3d_layout import Contents, Layout, find_layout, read_contents, read_samples
 from .figure import believable_rate, drop_absurd, metres_per_unit, unique_labels
@@ -140,8 +140,9 @@ def _samples(contents: Contents, layout: Layout, markers: list[int], scale: floa
     The fourth word of a sample is negative where it is invalid; else its high byte is the residual, in units of the scale, and its low
     byte says which cameras saw it. In files of floats it is that number as a float.
     """
-    positions = np.empty((layout.frames, len(markers), 3))
-    residuals = np.empty((layout.frames, len(markers)))
+    kept = number_type(layout.frames)
+    positions = np.empty((layout.frames, len(markers), 3), dtype=kept)
+    residuals = np.empty((layout.frames, len(markers)), dtype=kept)
     invalid = 0
 
     def each(frames: slice, words: FloatArray) -> None:

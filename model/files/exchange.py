@@ -129,7 +129,7 @@ def load_take(path: Path) -> Take:
         findings=findings,
         source=Path(str(arrays["source"])) if str(arrays["source"]) else None,
         pinned=arrays["pinned"] > 0 if arrays["pinned"].any() else None,
-    )
+    ).kept()
 
 
 def _axis(name: str) -> Axis:

@@ -39,4 +39,4 @@ def read_take(path: Path, up: str = "auto") -> Take:
         *some, last = READERS
         raise BonesetterError(f"{path.name} is in no format that is read: choose a {', '.join(some)} or {last} file.")
     with within_memory(path.name):
-        return pointing_up(replace(reader.load()(path), source=path), up)
+        return pointing_up(replace(reader.load()(path).kept(), source=path), up)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.distances import squared_lengths
-from ..core.parallel import run_each
+from ..core.parallel import columns, run_each
 from ..core.take import BoolArray, FloatArray, IntArray, Take
 
 #: What lies farther from the middle of a take than so many m, and than so many times as far as half of its samples, is no marker.
@@ -37,7 +37,7 @@ TURN_SECONDS = 1 / 60
 MOST_TURN = 3.0
 #: Speeds that tell so are taken over at least this time, in s: noise that is hardly larger than a step looks fast over less.
 SPEED_SECONDS = 0.06
-#: Markers whose jumps are looked for at once.
+#: Markers whose jumps are looked for at once, at most.
 MARKERS_AT_ONCE = 8
 #: Fewer neighbours than this judge nothing at first: who is wrong could not be told.
 FEWEST_NEIGHBOURS = 3
@@ -55,15 +55,14 @@ def jumping(take: Take, present: BoolArray, max_speed: float) -> BoolArray:
     middle, farthest = _reach(take.positions, present)
     flagged = np.zeros_like(present)
 
-    def work(first: int) -> None:
-        own = slice(first, first + MARKERS_AT_ONCE)
+    def work(own: slice) -> None:
         centred, far = _centred(take.positions[:, own], present[:, own], middle, farthest)
         standing = present[:, own] & ~far
         spikes = _spikes(centred, standing, max_speed, take.rate_hz)
         standing &= ~spikes
         flagged[:, own] = far | spikes | _excursions(centred, standing, max_speed, take.rate_hz)
 
-    run_each(work, range(0, len(take.labels), MARKERS_AT_ONCE))
+    run_each(work, columns(len(take.labels), take.frames, MARKERS_AT_ONCE))
     return flagged
 
 

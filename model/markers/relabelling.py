@@ -15,8 +15,10 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..core.distances import FARTHEST_M, distances
+from ..core.parallel import columns
 from ..core.stretches import stretches
 from ..core.take import BoolArray, FloatArray, IntArray, Take
 from .corrections import Correction, in_order
@@ -36,6 +38,9 @@ SHORTEST, DENSITY = 0.04, 0.6
 JUMP = 0.5
 #: A stretch is nobody's when it is at least this far from its place throughout, in m, for this long, in s, and jumps there or back.
 GHOST_M, GHOST = 0.10, 0.1
+
+#: (frames, labels): for each the trajectory that is the label's, -1 where none is.
+Sources = NDArray[np.integer]
 
 
 @dataclass(frozen=True)
@@ -107,14 +112,24 @@ def relabel(take: Take, spare: Take, places: FloatArray) -> tuple[Take, tuple[Co
     corrections = _told(source, ghosts, take.labels + spare.labels)
     if not corrections:
         return take, ()
-    residuals = np.concatenate([take.residuals, spare.residuals], axis=1)
-    frames, nobody = np.arange(take.frames)[:, None], source < 0
-    points = np.concatenate([take.positions, spare.positions], axis=1)
-    positions = np.where(nobody[..., None], np.nan, points[frames, source])
-    return replace(take, positions=positions, residuals=np.where(nobody, 0.0, residuals[frames, source])), corrections
+    return _relabelled(take, spare, source), corrections
 
 
-def _hold(source: IntArray, pinned: BoolArray) -> None:
+def _relabelled(take: Take, spare: Take, source: Sources) -> Take:
+    """The take with the samples that `source` (frames, labels) says, see `_assigned`."""
+    positions, residuals = take.positions.copy(), take.residuals.copy()
+    count = len(take.labels)
+    frames, labels = np.nonzero(source != np.arange(count))
+    points = source[frames, labels]
+    positions[frames, labels], residuals[frames, labels] = np.nan, 0.0
+    for other, first in ((take, 0), (spare, count)):
+        own = (points >= first) & (points < first + len(other.labels))
+        here, column = (frames[own], labels[own]), points[own] - first
+        positions[here], residuals[here] = other.positions[here[0], column], other.residuals[here[0], column]
+    return replace(take, positions=positions, residuals=residuals)
+
+
+def _hold(source: Sources, pinned: BoolArray) -> None:
     """Leave the samples that the user pinned (frames, labels) under their labels, and none of them under another; in place."""
     own = np.arange(source.shape[1])
     taken = np.zeros_like(pinned)
@@ -130,8 +145,9 @@ def _evidence(take: Take, spare: Take, places: FloatArray) -> Distances:
     points = np.concatenate([own, _bounded(spare)], axis=1) if spare.labels else own
     apart = distances(own, places)
     known = np.isfinite(apart).any(axis=0)
-    usual = np.zeros(len(take.labels))
-    usual[known] = np.nanmedian(apart[:, known], axis=0)
+    usual, own_columns = np.zeros(len(take.labels)), np.flatnonzero(known)
+    for some in columns(len(own_columns), take.frames, len(own_columns)):
+        usual[own_columns[some]] = np.nanmedian(apart[:, own_columns[some]], axis=0)
     limits = np.maximum(DOUBT_M, DOUBT_RATIO * usual)
     return Distances(points, places, apart, limits, take.rate_hz)
 
@@ -249,10 +265,10 @@ def _jumps(evidence: Distances, span: Span, frames: IntArray) -> FloatArray:
     return np.nan_to_num(np.where(begins_or_ends, 1.0, jumps), nan=0.0)
 
 
-def _assigned(evidence: Distances, spans: list[Span]) -> IntArray:
+def _assigned(evidence: Distances, spans: list[Span]) -> Sources:
     """(frames, labels): the trajectory that is each label's, -1 where none is."""
     count = evidence.places.shape[1]
-    source = np.repeat(np.arange(count)[None], len(evidence.places), axis=0)
+    source = np.repeat(np.arange(count, dtype=np.int32)[None], len(evidence.places), axis=0)
     free = evidence.free
     cuts = np.unique([frame for span in spans for frame in (span.start, span.end)]).astype(int).tolist()
     for start, end in pairwise(cuts):
@@ -297,7 +313,7 @@ def _ghosts(evidence: Distances, doubtful: BoolArray) -> list[Span]:
     return ghosts
 
 
-def _told(source: IntArray, ghosts: list[Span], names: tuple[str, ...]) -> tuple[Correction, ...]:
+def _told(source: Sources, ghosts: list[Span], names: tuple[str, ...]) -> tuple[Correction, ...]:
     """The corrections that `source` makes, two that exchange their labels as one."""
     count = source.shape[1]
     moved: dict[tuple[int, int], list[tuple[int, int]]] = {}

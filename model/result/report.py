@@ -74,7 +74,9 @@ def write_report(report: Mapping[str, Any], path: Path) -> None:
 
 def marker_residuals_mm(markers: FloatArray, markers_model: FloatArray) -> FloatArray:
     """Distance (frames, labels) in mm between samples (frames, labels, 3), NaN where missing, and the solver's markers."""
-    return distances(markers, markers_model) * 1000
+    found = distances(markers, markers_model)
+    found *= 1000
+    return found
 
 
 def _marker_residual_mm(solution: Solution) -> dict[str, Any]:

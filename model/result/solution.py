@@ -55,17 +55,20 @@ class Solution:
         """
         if self.keyed is None or self.keyed.all():
             return self
-        known = self.keyed
-        last = np.maximum.accumulate(np.where(known, np.arange(len(known))[:, None], -1), axis=0)
-        last = np.where(last < 0, known.argmax(axis=0), last)
-        rotations = np.take_along_axis(self.rotations, last[..., None], axis=0)
-        rotations[:, ~known.any(axis=0)] = (1.0, 0.0, 0.0, 0.0)
         root = self.actor.skeleton.parents.index(-1)
-        positions = self.positions.copy()
-        if known[:, root].any():
-            positions[:, root] = self.positions[last[:, root], root]
-        else:
-            rotations[:, root] = self.rotations[:, root]
+        rotations, positions = self.rotations.copy(), self.positions
+        # joint by joint, and copied only where something changes: both are large where a take is long
+        for joint in np.flatnonzero(~self.keyed.all(axis=0)).tolist():
+            known = self.keyed[:, joint]
+            if not known.any():
+                if joint != root:
+                    rotations[:, joint] = (1.0, 0.0, 0.0, 0.0)
+                continue
+            last = np.maximum.accumulate(np.where(known, np.arange(len(known)), known.argmax()))
+            rotations[:, joint] = self.rotations[last, joint]
+            if joint == root:
+                positions = self.positions.copy()
+                positions[:, root] = self.positions[last, root]
         return replace(self, rotations=rotations, positions=positions)
 
     @property

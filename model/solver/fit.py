@@ -30,7 +30,7 @@ from ..core.parallel import Steps, each
 from ..core.stretches import frames_from, stretches
 from .advice import WIDE_SCALE_M, Advice
 from .banded import scratch, solve_banded
-from .frames import Between, Window, joined, windows
+from .frames import Between, Window, put_together, windows
 from .kinematics import Body, Pose, marker_jacobian
 from .observations import MARKER_SIGMA_M, Observations, coarse
 from .options import EVERYTHING, SolverOptions
@@ -232,7 +232,7 @@ def refined(
         part = refined_window(body, terms, seen[there], pose[there], scales_m, advice[there] if advice else None, steps)
         return part[window.own]
 
-    return joined(list(each(work, cuts)))
+    return put_together(each(work, cuts), pose.frames)
 
 
 @torch.no_grad()
@@ -367,7 +367,7 @@ def fit_poses(
         part = refined_window(body, terms, seen[window.whole], between.pose(found.pose), options.scales.fine, advice, steps)
         return part[window.own]
 
-    return joined(list(each(work, cuts)))
+    return put_together(each(work, cuts), len(seen.points))
 
 
 def part_of(progress: Progress | None, start: float, end: float) -> Progress | None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -53,6 +54,21 @@ def windows(frames: int, longest: int | None = None, overlap: int | None = None)
 def joined(poses: list[Pose]) -> Pose:
     """Poses one after the other."""
     return Pose(*(torch.cat([getattr(pose, part) for pose in poses]) for part in ("root", "turn", "q")))
+
+
+def put_together(parts: Iterable[Pose], frames: int) -> Pose:
+    """The same of parts that are still being made, of so many frames together: none is kept once its numbers are in the whole."""
+    whole: Pose | None = None
+    start = 0
+    for part in parts:
+        if whole is None:
+            whole = Pose(*(tensor.new_empty(frames, *tensor.shape[1:]) for tensor in (part.root, part.turn, part.q)))
+        own = slice(start, start + part.frames)
+        whole.root[own], whole.turn[own], whole.q[own] = part.root, part.turn, part.q
+        start += part.frames
+    if whole is None or start != frames:
+        raise ValueError(f"{start} frames came, {frames} were announced")
+    return whole
 
 
 class Between:

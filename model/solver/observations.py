@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..core.parallel import each
+from ..core.parallel import columns, each
 from ..core.stretches import frames_from
 from ..core.take import CleanTake, all_finite
 
@@ -27,7 +27,7 @@ MEDIAN_LENGTH = 1.538
 COARSE_HZ = 20.0
 #: Frames that are chosen here and there are posed as if so many seconds apart, so that none is held to another's pose.
 SECONDS_APART = 10.0
-#: Markers that a thread takes at once.
+#: Markers that a thread takes at once, at most.
 MARKERS_AT_ONCE = 8
 #: A filled gap says less than a sample: the first at its ends, the second deep inside, half way so many seconds from the nearest sample.
 #: How far off a curve through a gap is grows with that time's square, its variance with the fourth power, until it is as good a guess
@@ -86,8 +86,7 @@ def observe(cleaned: CleanTake, device: torch.device) -> Observations:
     points = torch.empty(cleaned.positions.shape)
     confidence = torch.empty(points.shape[:2])
 
-    def work(first: int) -> Tensor:
-        own = slice(first, first + MARKERS_AT_ONCE)
+    def work(own: slice) -> Tensor:
         positions, trusted = cleaned.positions[:, own], cleaned.trusted[:, own]
         near = 1.0 / (1.0 + (frames_from(trusted) * seconds / FILLED_SECONDS) ** 4)
         filled = LEAST_FILLED_CONFIDENCE + (FILLED_CONFIDENCE - LEAST_FILLED_CONFIDENCE) * near
@@ -95,7 +94,7 @@ def observe(cleaned: CleanTake, device: torch.device) -> Observations:
         points[:, own] = torch.as_tensor(np.nan_to_num(positions, nan=0.0))
         return unexplained(points[:, own], torch.as_tensor(trusted))
 
-    lengths = list(each(work, range(0, len(cleaned.take.labels), MARKERS_AT_ONCE)))
+    lengths = list(each(work, columns(points.shape[1], len(points), MARKERS_AT_ONCE)))
     return Observations(points.to(device), confidence.to(device), seconds, jitter_of(torch.cat(lengths)))
 
 

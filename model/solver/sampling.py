@@ -6,9 +6,9 @@ from __future__ import annotations
 import numpy as np
 
 from ..core.curves import hermite, spline_slopes
-from ..core.parallel import each, run_each
+from ..core.parallel import columns, run_each
 from ..core.rigid import steady
-from ..core.take import FloatArray
+from ..core.take import FloatArray, number_type
 from .fit import Found
 from .frames import Window, windows
 from .kinematics import Body, Pose, to_array
@@ -17,11 +17,15 @@ from .rotations import rotmat_to_unitquat
 
 def marker_places(body: Body, found: Found, frames: int) -> FloatArray:
     """(frames, labels, 3) in metres: the markers of the poses that were found, on a smooth curve in between."""
-    here = (window.frames for window in windows(found.pose.frames))
-    markers = np.concatenate(list(each(lambda frames: to_array(body.posed(found.pose[frames]).markers), here)))
+    markers = np.empty((found.pose.frames, len(body.labels), 3))
+
+    def place(window: Window) -> None:
+        markers[window.frames] = to_array(body.posed(found.pose[window.frames]).markers)
+
+    run_each(place, windows(found.pose.frames))
     if frames < 2:
         return markers
-    at, places = found.at.cpu().numpy(), np.empty((frames, *markers.shape[1:]))
+    at, places = found.at.cpu().numpy(), np.empty((frames, *markers.shape[1:]), dtype=number_type(frames))
     slopes = spline_slopes(at, markers)
 
     def work(window: Window) -> None:
@@ -32,9 +36,13 @@ def marker_places(body: Body, found: Found, frames: int) -> FloatArray:
 
 
 def as_arrays(body: Body, pose: Pose) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Positions (frames, joints, 3), local quaternions w x y z (frames, joints, 4) and markers (frames, labels, 3) of poses."""
+    """Positions (frames, joints, 3), local quaternions w x y z (frames, joints, 4) and markers (frames, labels, 3) of poses.
+
+    They are in the precision of `number_type`; the solver's own is single.
+    """
     frames, joints = pose.frames, len(body.joints)
-    positions, rotations, markers = np.empty((frames, joints, 3)), np.empty((frames, joints, 4)), np.empty((frames, len(body.labels), 3))
+    shapes = ((joints, 3), (joints, 4), (len(body.labels), 3))
+    positions, rotations, markers = (np.empty((frames, *shape), dtype=number_type(frames)) for shape in shapes)
 
     def work(window: Window) -> None:
         here = window.frames
@@ -43,4 +51,6 @@ def as_arrays(body: Body, pose: Pose) -> tuple[FloatArray, FloatArray, FloatArra
         rotations[here] = to_array(rotmat_to_unitquat(posed.local))
 
     run_each(work, windows(frames))
-    return positions, steady(rotations), markers
+    for some in columns(joints, frames, joints):
+        steady(rotations[:, some])
+    return positions, rotations, markers

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from scipy.linalg.lapack import dtbtrs  # pyright: ignore[reportAttributeAccessIssue]  # compiled, without stubs
 
-from ..core.parallel import run_each
+from ..core.parallel import columns, run_each
 from ..core.rigid import quaternions
 from ..core.rotations import unitquat_to_rotmat
 from ..core.take import FloatArray
@@ -18,7 +18,7 @@ from .kinematics import Pose, to_array
 #: Cut-off frequencies in Hz at smooth = 0 (no filter above it) and smooth = 1. Voluntary movement lies below about 10 Hz,
 #: the impact of a punch or a landing below about 20 Hz (Winter, Biomechanics and Motor Control, ch. 3).
 HIGHEST_HZ, LOWEST_HZ = 60.0, 5.0
-#: Curves that a thread filters at once.
+#: Curves that a thread filters at once, at most.
 CURVES_AT_ONCE = 16
 
 
@@ -38,14 +38,13 @@ def low_pass(values: FloatArray, rate_hz: float, smooth: float) -> FloatArray:
     curves = np.concatenate([before, values, after]).reshape(len(values) + 2 * padding, -1)
     filtered = np.empty((len(values), curves.shape[1]), dtype=values.dtype)
 
-    def work(first: int) -> None:
-        own = slice(first, first + CURVES_AT_ONCE)
+    def work(own: slice) -> None:
         curve = curves[:, own]
         for _ in range(2):
             curve = butterworth(curve, cutoff, rate_hz)[::-1]
         filtered[:, own] = curve[padding : len(values) + padding]
 
-    run_each(work, range(0, curves.shape[1], CURVES_AT_ONCE))
+    run_each(work, columns(curves.shape[1], len(values), CURVES_AT_ONCE))
     return filtered.reshape(values.shape)
 
 
@@ -78,8 +77,12 @@ def smooth_rotations(rotations: FloatArray, rate_hz: float, smooth: float) -> Fl
 
 def smoothed(pose: Pose, rate_hz: float, smooth: float) -> Pose:
     """The pose without jitter."""
-    like = pose.q
-    curves = [low_pass(to_array(values), rate_hz, smooth) for values in (pose.root, pose.q)]
-    turn = smooth_rotations(to_array(pose.turn), rate_hz, smooth)
-    root, q, turn = (torch.as_tensor(np.ascontiguousarray(v), dtype=like.dtype, device=like.device) for v in (*curves, turn))
+    like, q = pose.q, torch.empty_like(pose.q)
+
+    def work(own: slice) -> None:
+        q[:, own] = torch.as_tensor(low_pass(to_array(pose.q[:, own]), rate_hz, smooth)).to(like)
+
+    run_each(work, columns(like.shape[1], pose.frames, CURVES_AT_ONCE))
+    curves = low_pass(to_array(pose.root), rate_hz, smooth), smooth_rotations(to_array(pose.turn), rate_hz, smooth)
+    root, turn = (torch.as_tensor(np.ascontiguousarray(values), dtype=like.dtype, device=like.device) for values in curves)
     return Pose(root, turn, q)
