@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from reprlib import repr as shown
 from typing import Any
 
 from ..core.take import BonesetterError
@@ -74,6 +75,10 @@ def bone_map_of(document: Any) -> BoneMap:
 def _chains(document: Any) -> Mapping[str, tuple[str, ...]]:
     if unknown := sorted(set(document) - set(PARTS)):
         raise ValueError(f"{unknown[0]} is no part of a body")
+    for part, names in document.items():
+        # a text would be taken for the names of its letters
+        if not isinstance(names, list):
+            raise ValueError(f"{part} has {shown(names)}, which is no list of bones")
     return {part: tuple(checked_name(part, name) for name in names) for part, names in document.items() if names}
 
 
