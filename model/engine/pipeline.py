@@ -31,6 +31,7 @@ from ..props.find import with_props
 from ..result.report import marker_residuals_mm
 from ..result.solution import Solution
 from ..solver.device import find_device, one_torch_thread
+from ..solver.ends import refine_ends
 from ..solver.fit import find_poses, fit_poses
 from ..solver.kinematics import Body, Pose
 from ..solver.observations import Observations, coarse
@@ -336,6 +337,7 @@ def _follow(
             seen = clean_markers(relabelled, subject, settings, device)
     with watch.stage("pose") as part:
         pose = fit_poses(body, subject.prior.pose, seen.observations, found, part, options)
+        pose = refine_ends(body, subject.prior.pose, seen.observations, found, pose, options)
     cleaned = seen.cleaned
     # what the solver took is not needed any more
     del seen

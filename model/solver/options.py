@@ -23,6 +23,7 @@ class KernelScales:
     Attributes:
         coarse, settling: While poses are found, the second once the noise of the take is known.
         fine: At the take's own rate.
+        ends: Then in the first and last moments, where samples are missing there.
         again: In the second try of frames that ended in a wrong minimum.
         actor_poses, actor_sizes, actor_settling: While an actor is fitted: of its poses alone, of its poses and sizes, and once the
             noise of the take is known.
@@ -31,6 +32,7 @@ class KernelScales:
     coarse: tuple[float, ...] = (0.3, 0.2, 0.1, 0.05, 0.04)
     settling: tuple[float, ...] = (0.04, 0.04)
     fine: tuple[float, ...] = (0.03,)
+    ends: tuple[float, ...] = (0.1, 0.05, 0.03)
     again: tuple[float, ...] = (0.3, 0.3, 0.2, 0.2, 0.1, 0.1, 0.05, 0.04)
     actor_poses: tuple[float, ...] = (0.1,)
     actor_sizes: tuple[float, ...] = (0.05, 0.04)
