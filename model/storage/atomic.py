@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Files that are written whole or not at all, one or several together.
 
-They are written in a hidden folder beside their places, which bears the number of the process, and moved from there when all is
-written. What a killed process left of them is cleared by the next one that writes into the same folder.
+They are written in a hidden folder beside their places, which bears the process's number and a digest of its machine's name, and moved
+from there when all is written. What a killed process left of them is cleared by the next one that writes into the same folder.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
+import platform
 import shutil
 import sys
 import tempfile
@@ -19,9 +21,11 @@ from typing import IO, Any
 
 from ..core.take import BonesetterError
 
-#: How the folders' names begin; the process's number follows.
+#: How the folders' names begin; the process's number and its machine follow.
 STAGING = ".bonesetter-"
-#: Where nobody tells which processes run, a folder that is older than this was left behind, in s.
+#: This machine in the folders' names: where several write into a shared folder, the numbers of each say nothing of the others' processes.
+MACHINE = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+#: Where nobody tells which processes run, as on another machine, a folder that is older than this was left behind, in s.
 ABANDONED_SECONDS = 86_400.0
 
 
@@ -43,7 +47,7 @@ def staged() -> Iterator[Callable[[Path], Path]]:
         if path.parent not in folders:
             with _one_sentence(path):
                 clear_abandoned(path.parent)
-                folders[path.parent] = Path(tempfile.mkdtemp(dir=path.parent, prefix=f"{STAGING}{os.getpid()}-"))
+                folders[path.parent] = Path(tempfile.mkdtemp(dir=path.parent, prefix=f"{STAGING}{os.getpid()}-{MACHINE}-"))
         moves.append((folders[path.parent] / path.name, path))
         return moves[-1][0]
 
@@ -124,21 +128,26 @@ def _is_staging(folder: Path) -> bool:
 def clear_abandoned(folder: Path) -> None:
     """Remove what killed processes left in a folder."""
     for left in folder.glob(f"{STAGING}*-*"):
-        number = left.name.removeprefix(STAGING).split("-")[0]
-        if number.isdigit() and not _runs(int(number), left):
+        number, machine = left.name.removeprefix(STAGING).split("-")[:2]
+        if number.isdigit() and not (_runs(int(number), left) if machine == MACHINE else _is_young(left)):
             shutil.rmtree(left, ignore_errors=True)
 
 
 def _runs(process: int, folder: Path) -> bool:
     """Whether the process that made a folder still runs."""
     if sys.platform == "win32":  # there os.kill would end it
-        with suppress(OSError):
-            return time.time() - folder.stat().st_mtime < ABANDONED_SECONDS
-        return True
+        return _is_young(folder)
     try:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
     except OSError:
         return True
+    return True
+
+
+def _is_young(folder: Path) -> bool:
+    """Whether a folder may be in use, by its age; one that cannot be asked may."""
+    with suppress(OSError):
+        return time.time() - folder.stat().st_mtime < ABANDONED_SECONDS
     return True

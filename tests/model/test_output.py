@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +24,7 @@ from model.markers.cleaning import clean
 from model.result.report import build_report, judged
 from model.result.solution import Solution
 from model.shell.runs import summary
-from model.storage.atomic import replacing, staged
+from model.storage.atomic import ABANDONED_SECONDS, STAGING, replacing, staged
 
 Solve = Callable[[Axis], Solution]
 
@@ -267,6 +268,22 @@ def test_what_a_killed_process_left_is_cleared_and_what_a_living_one_writes_is_n
     with replacing(tmp_path / "a.txt") as stream:
         stream.write("whole")
     assert left(tmp_path) == {"a.txt": "whole", "b.txt": "whole"}
+
+
+def test_what_another_machine_writes_is_left_alone_until_it_is_old(tmp_path: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    # a number that no process has here says nothing of another machine's
+    folder = tmp_path / f"{STAGING}{process.pid}-elsewhere-x"
+    folder.mkdir()
+    with replacing(tmp_path / "a.txt") as stream:
+        stream.write("one")
+    assert folder.is_dir()
+    old = time.time() - 2 * ABANDONED_SECONDS
+    os.utime(folder, (old, old))
+    with replacing(tmp_path / "a.txt") as stream:
+        stream.write("two")
+    assert left(tmp_path) == {"a.txt": "two"}
 
 
 def test_what_is_staged_within_a_stage_waits_for_the_whole(tmp_path: Path) -> None:
