@@ -27,7 +27,7 @@ from ..model.markers.people import people_of
 from ..model.result.report import write_report
 from ..model.shell.cli import FAILED, UsageError, with_values
 from ..model.shell.resume import MADE_FROM, Recipe, made_from
-from ..model.shell.runs import TakeJob, add_arguments, end_run, make_folders, plan, run_each, settings_from, skeleton_from, tell
+from ..model.shell.runs import TakeJob, add_arguments, end_solves, make_folders, plan, run_each, settings_from, skeleton_from, tell
 from ..model.shell.workers import add_arguments as add_worker_arguments
 from ..model.shell.workers import solve_all
 from ..model.storage.atomic import place_of, staged
@@ -83,7 +83,7 @@ def main(arguments: Sequence[str]) -> int:
             )
 
         failed = solve_all(jobs, recipe, settings, given, _worker_command(arguments), solve_here)
-        return end_run(failed, given.out if given.report and given.serve is None else None)
+        return end_solves(failed, jobs, given)
     except UsageError as error:
         parser.error(str(error))
     except BonesetterError as error:

@@ -19,6 +19,8 @@ from ..storage.atomic import staged
 from ..storage.documents import read_json
 from . import solve
 from .cli import FAILED, UsageError
+from .failures import noted_failures
+from .lists import choose_takes
 from .runs import add_arguments as add_run_arguments
 from .workers import add_arguments as add_worker_arguments
 
@@ -31,8 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run_arguments(parser, sorted(WRITERS), ["html"])
     add_worker_arguments(parser)
     parser.description = (
-        "Write pages about takes, and an index that leads to them. RESULT.npz, with RESULT.json beside it, is shown as it was solved; "
-        "other takes are solved first."
+        "Write pages about takes, and an index that leads to them. RESULT.npz, with RESULT.json beside it, is shown as it was solved, of a "
+        "folder each that has no page yet, with the takes that failed there; other takes are solved first."
     )
     parser.set_defaults(report=True, save_layout=None)
 
@@ -42,14 +44,21 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises:
         UsageError: Of the arguments.
-        BonesetterError: The folder cannot be made, or the index not be written.
+        BonesetterError: The list of takes cannot be read, the folder not be made, or the index not be written.
     """
-    solved = [path for path in arguments.takes if path.suffix.lower() == SOLVED]
-    arguments.takes = [path for path in arguments.takes if path not in solved]
+    choose_takes(arguments)
+    folders = [path for path in arguments.takes if path.is_dir()]
+    solved = [path for path in arguments.takes if path.suffix.lower() == SOLVED and path not in folders]
+    arguments.takes = [path for path in arguments.takes if path not in (*solved, *folders)]
     if arguments.serve is not None:
         return solve.run(arguments)
-    code = 0
-    failed: dict[str, str] = {}
+    if folders and arguments.takes:
+        raise UsageError(f"{folders[0]} is a folder of results, and {arguments.takes[0]} is to be solved: report on them in two runs.")
+    failed = {name: why for folder in folders for name, why in noted_failures(folder).items()}
+    for name, why in failed.items():
+        print(why if why.startswith(name) else f"{name}: {why}", file=sys.stderr)
+    code = FAILED if failed else 0
+    solved += [path for folder in folders for path in without_page(folder, arguments.out)]
     pages = _planned(solved, arguments.out, arguments.takes)
     arguments.out.mkdir(parents=True, exist_ok=True)
     for path, page in pages.items():
@@ -66,6 +75,15 @@ def run(arguments: argparse.Namespace) -> int:
     return code
 
 
+def without_page(folder: Path, out: Path) -> list[Path]:
+    """The results of a folder that have a report, and no page in `out` yet."""
+    return [path for path in sorted(folder.glob(f"*{SOLVED}")) if path.with_suffix(".json").exists() and not _page(path, out).exists()]
+
+
+def _page(path: Path, out: Path) -> Path:
+    return out / f"{path.stem}.html"
+
+
 def _planned(solved: Sequence[Path], out: Path, takes: Sequence[Path]) -> dict[Path, Path]:
     """{result: its page}.
 
@@ -79,7 +97,7 @@ def _planned(solved: Sequence[Path], out: Path, takes: Sequence[Path]) -> dict[P
             raise UsageError(f"{other} and {path} would both be written to {out / path.stem}.html: report on them in two runs.")
     if named := stems.get(Path(INDEX).stem):
         raise UsageError(f"The page of {named} would be {INDEX}, which leads to all pages: rename the take.")
-    return {path: out / f"{path.stem}.html" for path in solved}
+    return {path: _page(path, out) for path in solved}
 
 
 def _write(path: Path, page: Path, *, force: bool) -> None:

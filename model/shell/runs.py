@@ -14,11 +14,13 @@ from ..core.findings import SEVERE, finding_of, sentences
 from ..core.settings import SETTINGS, Setting, Settings
 from ..core.take import BonesetterError
 from ..files.output import of_person
-from ..files.readers import READERS
 from ..pages import INDEX
 from ..result.report import judged
 from ..rigs.choices import NAMES, REST_POSES, SKELETONS, SkeletonChoice
 from .cli import FAILED, UsageError
+from .failures import note_failures
+from .lists import add_arguments as add_take_arguments
+from .lists import choose_takes
 
 #: What reading a take gives.
 Read = TypeVar("Read")
@@ -76,7 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser, formats: Sequence[str], usual
         formats: What can be written.
         usual_formats: What is written unless told otherwise.
     """
-    parser.add_argument("takes", nargs="+", type=Path, metavar="TAKE", help=f"files of markers: {' '.join(READERS)}")
+    add_take_arguments(parser)
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for DIR/<stem>.<format> and DIR/<stem>.json")
     parser.add_argument("--format", nargs="+", choices=formats, default=usual_formats, help=f"default: {' '.join(usual_formats)}")
     parser.add_argument("--actor", type=Path, metavar="ACTOR.json", help="solve with this actor instead of fitting one")
@@ -85,6 +87,11 @@ def add_arguments(parser: argparse.ArgumentParser, formats: Sequence[str], usual
     )
     parser.add_argument("--save-actor", type=Path, metavar="ACTOR.json", help="save the fitted actor (one take only)")
     add_skeleton_arguments(parser)
+    parser.add_argument(
+        "--note-failed",
+        action="store_true",
+        help="note a take that fails as DIR/<stem>.failed.txt for the report, and end with 0: on a farm what waits for this goes on",
+    )
     parser.add_argument("--report", action="store_true", help=f"also write each take's report as a page, and DIR/{INDEX} that leads to all")
     again = parser.add_mutually_exclusive_group()
     again.add_argument("--force", action="store_true", help="overwrite files that exist")
@@ -141,8 +148,10 @@ def plan(arguments: argparse.Namespace) -> list[TakeJob]:
     """One job per take.
 
     Raises:
-        UsageError: Two takes, or a take and the actor, would be written to the same file.
+        UsageError: There is no take; or two takes, or a take and the actor, would be written to the same file.
+        BonesetterError: The list of takes cannot be read.
     """
+    choose_takes(arguments)
     stems: dict[str, Path] = {}
     for take in arguments.takes:
         # Case is ignored, as some file systems do.
@@ -256,6 +265,20 @@ def end_run(failed: Mapping[str, str], index: Path | None) -> int:
 
         print(f"{write_index(index, failed)}: the pages of all takes")
     return FAILED if failed else 0
+
+
+def end_solves(failed: Mapping[str, str], jobs: Sequence[TakeJob], given: argparse.Namespace) -> int:
+    """The same for a command that solves takes, as its options say; a worker has nothing to end.
+
+    Raises:
+        BonesetterError: An index, or a note of a failed take, cannot be written.
+    """
+    if given.serve is not None:
+        return 0
+    if given.note_failed:
+        note_failures(given.out, [job.take.stem for job in jobs], failed)
+    code = end_run(failed, given.out if given.report else None)
+    return 0 if given.note_failed else code
 
 
 def say(job: TakeJob, error: Exception) -> str:

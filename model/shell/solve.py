@@ -21,7 +21,7 @@ from ..rigs.choices import SkeletonChoice
 from ..storage.atomic import staged
 from .cli import UsageError
 from .resume import MADE_FROM, Recipe, made_from
-from .runs import TakeJob, end_run, make_folders, one_line, plan, run_each, settings_from, skeleton_from, tell
+from .runs import TakeJob, end_solves, make_folders, one_line, plan, run_each, settings_from, skeleton_from, tell
 from .runs import add_arguments as add_run_arguments
 from .terminal import progress_bar
 from .workers import add_arguments as add_worker_arguments
@@ -53,9 +53,9 @@ def run(arguments: argparse.Namespace) -> int:
         UsageError: Of the arguments, before anything is solved.
         BonesetterError: The actor or the marker set cannot be read, or the folder not be made.
     """
-    if arguments.save_layout and len(arguments.takes) > 1:
-        raise UsageError("--save-layout takes one take: each has its own actor.")
     jobs = [replace(job, save_layout=arguments.save_layout) for job in plan(arguments)]
+    if arguments.save_layout and len(jobs) > 1:
+        raise UsageError("--save-layout takes one take: each has its own actor.")
     settings, skeleton = settings_from(arguments), skeleton_from(arguments)
     actor = read_actor(arguments.actor) if arguments.actor else None
     marker_set = load_marker_set(arguments.layout) if arguments.layout else None
@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
 
     failed = solve_all(jobs, recipe, settings, arguments, _worker_command(arguments), solve_here)
-    return end_run(failed, arguments.out if arguments.report and arguments.serve is None else None)
+    return end_solves(failed, jobs, arguments)
 
 
 def _worker_command(arguments: argparse.Namespace) -> list[str]:
