@@ -16,6 +16,7 @@ from ..core.take import BonesetterError
 COMMANDS = {
     "solve": ("shell.solve", "solve takes (C3D, TRC, CSV, TSV) to skeletons (BVH, npz) and cleaned markers (C3D, TRC)"),
     "report": ("shell.report", "write what came of takes, solved (.npz) or to be solved, as pages, and an index that leads to them"),
+    "farm": ("shell.farm.command", "write a shoot of many takes as a job for a farm: Open Job Description, Flamenco or OpenCue"),
     "label": ("shell.label", "find the labels of takes that have none, and write them as C3D with a table of how sure they are"),
     "evaluate": ("bench.evaluate", "compare solves of the lab's takes with the lab's own skeletons"),
     "learn": ("training.learn", "learn the bundled prior from skeleton motion"),

@@ -9,20 +9,24 @@ from pathlib import Path
 
 from ..core.take import BonesetterError
 from ..files.readers import READERS
-from ..storage.atomic import replacing
 from .cli import UsageError
 
 #: How a name that is no text in the system's encoding is kept.
 ERRORS = "surrogateescape"
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options that say which takes."""
+def add_list_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options that say which takes a session has."""
     parser.add_argument("takes", nargs="*", type=Path, metavar="TAKE", help=f"files of markers: {' '.join(READERS)}")
     parser.add_argument(
         "--list", type=Path, metavar="LIST.txt", help="a text file with a take a line, from the list's own folder unless --list-folder says"
     )
     parser.add_argument("--list-folder", type=Path, metavar="DIR", help="the folder from which the takes of --list are named")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options that say which takes."""
+    add_list_arguments(parser)
     parser.add_argument(
         "--part", type=_part, metavar="K/N", help="only the K-th of N parts of the takes, to share a session among N machines or tasks"
     )
@@ -38,7 +42,8 @@ def choose_takes(arguments: argparse.Namespace) -> None:
     takes = [*arguments.takes, *(read_list(arguments.list, arguments.list_folder) if arguments.list else [])]
     if not takes:
         raise UsageError("No take is named: name takes, or a --list that has some.")
-    arguments.takes = part_of(takes, *arguments.part) if arguments.part else takes
+    part = getattr(arguments, "part", None)
+    arguments.takes = part_of(takes, *part) if part else takes
     # chosen once
     arguments.list = arguments.part = None
 
@@ -68,18 +73,17 @@ def read_list(path: Path, folder: Path | None = None) -> list[Path]:
     return [(folder or path.parent) / name for name in names if name.strip()]
 
 
-def write_list(takes: Iterable[str], path: Path) -> None:
-    """Write a list of takes.
+def list_text(takes: Iterable[str]) -> bytes:
+    """The file of a list of takes.
 
     Raises:
-        BonesetterError: It cannot be written, or a take's name has a line break.
+        BonesetterError: A take's name has a line break.
     """
     names = list(takes)
     for name in names:
         if "\n" in name or "\r" in name:
             raise BonesetterError(f"{name!r} has a line break in its name, which no list can have: rename the take.")
-    with replacing(path, binary=True) as stream:
-        stream.write("".join(f"{name}\n" for name in names).encode("utf-8", ERRORS))
+    return "".join(f"{name}\n" for name in names).encode("utf-8", ERRORS)
 
 
 def _part(text: str) -> tuple[int, int]:

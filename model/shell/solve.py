@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -19,6 +18,7 @@ from ..files.readers import read_take
 from ..marker_sets.marker_set import MarkerSet, load_marker_set, write_marker_set
 from ..rigs.choices import SkeletonChoice
 from ..storage.atomic import staged
+from .boot import boot_command
 from .cli import UsageError
 from .resume import MADE_FROM, Recipe, made_from
 from .runs import TakeJob, end_solves, make_folders, one_line, plan, run_each, settings_from, skeleton_from, tell
@@ -26,12 +26,6 @@ from .runs import add_arguments as add_run_arguments
 from .terminal import progress_bar
 from .workers import add_arguments as add_worker_arguments
 from .workers import solve_all
-
-#: Run by a worker's Python: argument 1 is the folder of the package that argument 2 names; the rest is the package's.
-BOOT = (
-    "import runpy, sys; sys.path.insert(0, sys.argv[1]); package = sys.argv[2]; del sys.argv[1:3]; "
-    "runpy.run_module(package, run_name='__main__')"
-)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,15 +65,8 @@ def run(arguments: argparse.Namespace) -> int:
             force=arguments.force,
         )
 
-    failed = solve_all(jobs, recipe, settings, arguments, _worker_command(arguments), solve_here)
+    failed = solve_all(jobs, recipe, settings, arguments, [*boot_command(), *arguments.given], solve_here)
     return end_solves(failed, jobs, arguments)
-
-
-def _worker_command(arguments: argparse.Namespace) -> list[str]:
-    """What calls this once more with the same arguments, see `workers`."""
-    package = __name__.removesuffix(".shell.solve")
-    folder = Path(__file__).resolve().parents[2]
-    return [sys.executable, "-c", BOOT, str(folder), package, *arguments.given]
 
 
 def _load_solver(device: str) -> None:

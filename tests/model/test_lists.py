@@ -16,7 +16,7 @@ from model.files.c3d_writer import write_c3d
 from model.result.solution import Solution
 from model.shell.cli import main
 from model.shell.failures import ENDING
-from model.shell.lists import part_of, read_list, write_list
+from model.shell.lists import list_text, part_of, read_list
 from model.synthetic.synthesis import SyntheticTake
 
 
@@ -28,7 +28,7 @@ def session(tmp_path: Path, synthetic: SyntheticTake) -> Path:
     for name in ("a b", "day 2/걷기", "c"):
         write_c3d(synthetic.take, folder / f"{name}.c3d")
     (folder / "broken.c3d").write_text("no")
-    write_list(["a b.c3d", "day 2/걷기.c3d", "broken.c3d", "c.c3d"], tmp_path / "list.txt")
+    (tmp_path / "list.txt").write_bytes(list_text(["a b.c3d", "day 2/걷기.c3d", "broken.c3d", "c.c3d"]))
     return tmp_path
 
 
@@ -106,14 +106,14 @@ def test_list_is_read_as_editors_write_it(tmp_path: Path) -> None:
 
 
 def test_names_that_are_no_text_survive_a_list(tmp_path: Path) -> None:
-    write_list(["caf\udce9.c3d"], tmp_path / "list.txt")
+    (tmp_path / "list.txt").write_bytes(list_text(["caf\udce9.c3d"]))
     assert (tmp_path / "list.txt").read_bytes() == b"caf\xe9.c3d\n"
     assert read_list(tmp_path / "list.txt") == [tmp_path / "caf\udce9.c3d"]
 
 
 def test_what_no_list_can_have_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BonesetterError, match="has a line break in its name"):
-        write_list(["a\nb.c3d"], tmp_path / "list.txt")
+        list_text(["a\nb.c3d"])
     (tmp_path / "list.txt").write_bytes(b"\0\1")
     with pytest.raises(BonesetterError, match="is no text"):
         read_list(tmp_path / "list.txt")
