@@ -22,6 +22,7 @@ from .findings import BONESETTER_OT_show_finding
 from .hold_feet import CLASSES as FEET
 from .import_c3d import BONESETTER_FH_c3d, BONESETTER_OT_import_again, BONESETTER_OT_import_c3d, draw_menu
 from .install_solver import BONESETTER_OT_cancel_install, BONESETTER_OT_install_solver, BONESETTER_OT_remove_solver
+from .report import BONESETTER_OT_write_report
 from .solve_all import BONESETTER_OT_solve_all
 from .solve_markers import BONESETTER_OT_solve_markers, BONESETTER_OT_solve_range
 
@@ -44,6 +45,7 @@ CLASSES = (
     BONESETTER_OT_show_body,
     BONESETTER_OT_export_motion,
     BONESETTER_OT_show_finding,
+    BONESETTER_OT_write_report,
     BONESETTER_OT_check_engine,
     BONESETTER_OT_install_solver,
     BONESETTER_OT_cancel_install,

@@ -170,7 +170,7 @@ def _solve(job: TakeJob, take: Take, seconds: Seconds, settings: Settings, given
         exports = {name: str(path.resolve()) for name, path in job.exports.items() if name not in WRITERS}
         named = {"actor": given.actor, "layout": given.layout, "save_actor": job.save_actor}
         files = {name: str(path.resolve()) for name, path in named.items() if path}
-        solve = begin(scene, collection, settings, exports=exports, skeleton=asdict(skeleton), **files)
+        solve = begin(scene, collection, settings, exports=exports, skeleton=asdict(skeleton), page=None, **files)
         with _bar(take.name) as progress:
             answer = solve.job.wait(progress)
         if "people" in answer:

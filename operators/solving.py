@@ -25,6 +25,7 @@ from .freshness import note_solved
 from .gather import gather_take
 from .properties import files_of, settings_of
 from .props import apply_props
+from .report import keep_page
 from .review import review_of
 from .session import Solve, session
 from .solve_range import join_findings, part_of, put_range, start_of
@@ -51,7 +52,7 @@ def begin(
         settings: Instead of the take's.
         span: First and last sample of a range to be solved again, with the actor of the last solve; None for the whole take.
         files: What else the engine shall read and write: `actor`, `layout`, `save_actor`, `exports`; see docs/design.md. An actor and a
-            layout that are chosen in the panel are read where none is given.
+            layout that are chosen in the panel are read where none is given. `page=None` makes no report for the panel.
 
     Raises:
         BonesetterError: There is nothing to solve, or no engine.
@@ -67,6 +68,7 @@ def begin(
     stands, unheld = given_stands(collection), None
     if span is None:
         files.setdefault("labelled", str(folder / f"labelled-{collection.session_uid}.npz"))
+        files.setdefault("page", str(folder / f"report-{collection.session_uid}.html"))
         save_actor = Path(files.setdefault("save_actor", str(known)))
         files["unheld"] = str(unheld := folder / f"unheld-{collection.session_uid}.npz")
     else:
@@ -138,6 +140,7 @@ def _apply(scene: bpy.types.Scene, collection: bpy.types.Collection, solve: Solv
         if solve.actor is not None and solve.actor.is_file():
             collection.bonesetter.solved_actor = solve.actor.read_text(encoding="utf-8")
         _keep_report(collection, report)
+        keep_page(collection, Path(answer["page"]) if answer.get("page") else None)
         note_solved(collection)
     collection.bonesetter.result = uuid4().hex
     keep_doubtful(scene, collection)

@@ -190,6 +190,7 @@ class BONESETTER_PT_result(OfSolvedTake, bpy.types.Panel):
             row.label(text=value)
         icon, said = JUDGED[judged(result.residual_mean)]
         wrapped(self.layout, context, said, icon)
+        self.layout.operator("bonesetter.write_report", text="Report...", icon="FILE_TEXT")
 
 
 class BONESETTER_UL_findings(bpy.types.UIList):

@@ -184,9 +184,11 @@ def _written(solution: Solution, request: dict[str, Any]) -> dict[str, Any]:
     if request.get("unheld") and solution.unheld is not None:
         save_unheld(solution.unheld, Path(request["unheld"]))
     exports = {name: Path(path) for name, path in request.get("exports", {}).items()}
+    page = {"html": Path(request["page"])} if request.get("page") else {}
     save_actor = Path(request["save_actor"]) if request.get("save_actor") else None
     skeleton = SkeletonChoice(**request.get("skeleton", {}))
-    return {"result": request["out"], "report": write_outputs(solution, exports, actor=save_actor, skeleton=skeleton)}
+    report = write_outputs(solution, exports | page, actor=save_actor, skeleton=skeleton)
+    return {"result": request["out"], "report": report, **({"page": request["page"]} if page else {})}
 
 
 def _labelled(take: Take, solution: Solution, request: dict[str, Any]) -> dict[str, Any]:
@@ -206,7 +208,7 @@ def _of_person(solution: Solution, whole: str, request: dict[str, Any]) -> dict[
     from ..files.output import of_person
 
     name = solution.clean.take.name.removeprefix(f"{whole}.")
-    own = {key: str(of_person(Path(request[key]), name)) for key in ("out", "save_actor", "unheld") if request.get(key)}
+    own = {key: str(of_person(Path(request[key]), name)) for key in ("out", "save_actor", "unheld", "page") if request.get(key)}
     exports = {kind: str(of_person(Path(path), name)) for kind, path in request.get("exports", {}).items()}
     markers = of_person(Path(request["take"]), name)
     save_take(solution.clean.take, markers)

@@ -194,6 +194,7 @@ def test_people_of_a_file_are_solved_in_one_go(ext, scene, engine_python, synthe
         assert take.bonesetter.solved
         assert take.bonesetter.residual_mean < 10
         assert any("2 people" in finding.name for finding in take.bonesetter.findings)
+        assert f"<title>{take.name}</title>" in ext("operators.report").page_of(take)
 
 
 def test_undo_meanwhile_does_no_harm(ext, scene, imported):
