@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from math import isfinite
 from typing import Any
 
@@ -251,9 +252,15 @@ for _group in (BONESETTER_PG_scene, BONESETTER_PG_take):
 
 def settings_of(owner: bpy.types.Scene | bpy.types.Collection) -> Settings:
     """The engine's settings as the panel shows them of a take, or of a scene; what the panel does not show keeps its default."""
-    shown = {name: getattr(owner.bonesetter, name) for name in SHOWN}
+    properties = owner.bonesetter
+    return _settings(tuple(getattr(properties, name) for name in SHOWN))
+
+
+@lru_cache(maxsize=64)
+def _settings(shown: tuple[Any, ...]) -> Settings:
+    # kept, because every redraw asks
     # Blender stores single precision: rounded, a default in the panel is the very number that the shell uses.
-    return Settings(**{name: round(value, 6) if isinstance(value, float) else value for name, value in shown.items()})
+    return Settings(**{name: round(value, 6) if isinstance(value, float) else value for name, value in zip(SHOWN, shown, strict=True)})
 
 
 def files_of(collection: bpy.types.Collection) -> dict[str, str]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,10 +13,13 @@ import pytest
 
 
 class Batch:
-    """Draws nothing."""
+    """Draws nothing, and counts how often."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
 
     def draw(self, _shader: Any) -> None:
-        pass
+        self._screen.drawn += 1
 
 
 class Screen:
@@ -23,12 +27,14 @@ class Screen:
 
     Attributes:
         texts: In their order.
-        shapes: (kind, corners, colours or None) of each batch.
+        shapes: (kind, corners, colours or None) of each batch that is made.
+        drawn: How many batches are drawn, made now or before.
     """
 
     def __init__(self, scene: Any) -> None:
         self.texts: list[str] = []
         self.shapes: list[tuple[str, np.ndarray, Any]] = []
+        self.drawn = 0
         region = SimpleNamespace(width=1200, height=800, as_pointer=lambda: 1)
         perspective = np.diag([0.5, 0.5, 0.5, 1.0])
         real = bpy.context
@@ -46,7 +52,7 @@ class Screen:
 
     def batch(self, _shader: Any, kind: str, content: dict[str, Any]) -> Batch:
         self.shapes.append((kind, content["pos"], content.get("color")))
-        return Batch()
+        return Batch(self)
 
 
 @pytest.fixture
@@ -67,12 +73,13 @@ def screen(ext, scene, monkeypatch):
             enable=nothing,
             disable=nothing,
             shadow=nothing,
+            shadow_offset=nothing,
             dimensions=lambda _font, text: (6 * len(text), 10),
             draw=lambda _font, text: made.texts.append(text),
         )
         modules = [ext(f"ui.overlay.{name}") for name in ("points", "names", "strip")]
         for module in modules:
-            monkeypatch.setattr(module, "bpy", SimpleNamespace(context=made.context, types=bpy.types))
+            monkeypatch.setattr(module, "bpy", SimpleNamespace(context=made.context, types=bpy.types, app=bpy.app))
             for name, value in (("gpu", gpu), ("blf", blf), ("batch_for_shader", made.batch)):
                 if hasattr(module, name):
                     monkeypatch.setattr(module, name, value)
@@ -101,10 +108,68 @@ def test_a_redraw_costs_the_same_for_any_number_of_frames(ext, scene, make_take,
         shown.draw()
         scene.frame_set(51)
         counted.append(steps(shown.draw))
-        assert len(shown.shapes) > 5
+        assert len(shown.shapes) > 4
         assert ext("operators.takes").active_take(shown.context) == take
     # names of rows and runs of states are as many
     assert counted[1] < 1.3 * counted[0]
+
+
+def test_a_redraw_hands_few_batches_to_the_gpu(ext, scene, make_take, load, screen):
+    """Whatever is selected: lines, points of two sizes and the playhead are made anew; the strip is drawn as it was uploaded."""
+    take = load(long_take(make_take, "long", 2000))
+    markers = list(ext("operators.takes").markers(take).values())
+    scene.bonesetter.trail_seconds = 2.0
+    for chosen in (0, 5, 14, len(markers)):
+        ext("operators.view").select(bpy.context, markers[:chosen])
+        scene.frame_set(700)
+        shown = screen()
+        shown.draw()
+        shown.shapes.clear()
+        shown.texts.clear()
+        shown.drawn = 0
+        scene.frame_set(701)
+        shown.draw()
+        kinds = Counter(kind for kind, _, _ in shown.shapes)
+        assert kinds["LINES"] <= 1
+        assert kinds["POINTS"] <= 2
+        assert kinds["TRIS"] == 1
+        assert shown.drawn <= 6
+        # trails are of 48 pieces at most, and of few markers
+        assert sum(len(corners) for _, corners, _ in shown.shapes) < 14 * 2 * 48 + 3 * len(markers) + 6
+        assert len(shown.texts) <= 2 * 14
+
+
+def trail(screen: Screen) -> tuple[np.ndarray, np.ndarray]:
+    """Pieces (n, 2, 3) and their colours (n, 4)."""
+    ((ends, colours),) = ((ends, colours) for kind, ends, colours in screen.shapes if kind == "LINES" and ends.shape[1] == 3)
+    return ends.reshape(-1, 2, 3), colours.reshape(-1, 2, 4)[:, 0]
+
+
+def test_a_trail_goes_the_marker_s_way_in_the_colour_of_the_worst_state(ext, scene, make_take, load, screen):
+    made = make_take(frames=400)
+    made.positions[205:207, 0] += 1.0
+    take = load(made)
+    scene.bonesetter.show_sticks = scene.bonesetter.show_strip = False
+    review = ext("operators.review").review_of(scene, take)
+    ext("operators.view").select(bpy.context, [next(iter(ext("operators.takes").markers(take).values()))])
+    for frame, first, last in ((200, 150, 248), (3, 0, 50), (399, 350, 399)):
+        scene.frame_set(frame)
+        shown = screen()
+        shown.draw()
+        pieces, _ = trail(shown)
+        assert len(pieces) <= 48
+        np.testing.assert_array_equal(pieces[1:, 0], pieces[:-1, 1])
+        ends = [int(np.abs(review.world[:, 0] - place).sum(axis=1).argmin()) for place in (pieces[0, 0], pieces[-1, 1])]
+        assert abs(ends[0] - first) <= 3
+        assert abs(ends[1] - last) <= 3
+    scene.frame_set(200)
+    shown = screen()
+    shown.draw()
+    _, colours = trail(shown)
+    state = ext("model.review.states").State.JUMP
+    jump = ext("ui.overlay.colours").COLOURS[state]
+    assert (review.states.codes[205:207, 0] == state).all()
+    assert 1 <= np.isclose(colours, jump).all(axis=1).sum() <= 3
 
 
 def test_takes_that_are_shown_together_have_colours_and_names_of_their_own(scene, make_take, load, screen):
@@ -115,8 +180,8 @@ def test_takes_that_are_shown_together_have_colours_and_names_of_their_own(scene
     shown = screen()
     shown.draw()
     assert [text for text in shown.texts if text in ("Anna", "Bob")] == ["Anna", "Bob"]
-    points = [colours for kind, _, colours in shown.shapes if kind == "POINTS"]
-    assert len({tuple(colours[0]) for colours in points}) == 2
+    points = [colour for kind, _, colours in shown.shapes if kind == "POINTS" for colour in colours]
+    assert len({tuple(colour) for colour in points}) == 2
     scene.bonesetter.others = "HIDE"
     alone = screen()
     alone.draw()

@@ -120,7 +120,7 @@ def _called(call: ast.Call) -> Iterator[str]:
             yield from written(keyword.value)
     if name in SHOWING and len(call.args) > SHOWING[name]:
         yield from written(call.args[SHOWING[name]])
-    if name in RAISED:
+    if name in RAISED or name == "translated":
         yield from written(call.args[0])
     if name.endswith("Property"):
         given = {keyword.arg: keyword.value for keyword in call.keywords}

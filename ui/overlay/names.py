@@ -45,7 +45,9 @@ def draw() -> None:
         places, colours = at(review, sample, palette_of(number))
         pixels = to_pixels(context, places[rows])
         blf.enable(0, blf.SHADOW)
-        blf.shadow(0, 3, 0.0, 0.0, 0.0, 0.9)
+        # a soft shadow, or an outline, would draw each letter many times
+        blf.shadow(0, 0, 0.0, 0.0, 0.0, 0.9)
+        blf.shadow_offset(0, 1, -1)
         blf.size(0, SIZE * scale)
         for row, (x, y) in zip(rows, pixels, strict=True):
             if np.isfinite(x):

@@ -16,32 +16,81 @@ from .colours import palette_of
 from .shown import hovered, selected_rows, shown_takes
 
 #: Pixels.
-POINT, LARGE, LINE, STICK = 7.0, 12.0, 2.0, 1.5
+POINT, LARGE, LINE = 7.0, 12.0, 2.0
 STICK_ALPHA = 0.35
+#: More markers than this that are selected have no trails: theirs would hide one another, and after an import all are selected.
+MOST_TRAILS = 14
+#: Pieces of a trail on either side of the playhead, at most.
+PIECES = 24
+
+
+class _Drawing:
+    """What is drawn of all takes: every batch that goes to the GPU costs as much as some hundred corners, so there is one of each kind."""
+
+    def __init__(self) -> None:
+        self._ends: list[np.ndarray] = []
+        self._of_ends: list[np.ndarray] = []
+        self._places: dict[float, list[np.ndarray]] = {POINT: [], LARGE: []}
+        self._of_places: dict[float, list[np.ndarray]] = {POINT: [], LARGE: []}
+
+    def lines(self, ends: np.ndarray, colours: Any) -> None:
+        """Lines between each two of ends (2 n, 3), in colours (4,) or (2 n, 4)."""
+        if len(ends):
+            self._ends.append(ends)
+            self._of_ends.append(np.broadcast_to(np.asarray(colours, dtype=np.float32), (len(ends), 4)))
+
+    def points(self, places: np.ndarray, colours: np.ndarray, size: float) -> None:
+        """Points at places (n, 3), but for those that are NaN, in colours (n, 4)."""
+        known = np.isfinite(places[:, 0])
+        if known.any():
+            self._places[size].append(places[known])
+            self._of_places[size].append(colours[known])
+
+    def draw(self, scale: float) -> None:
+        gpu.state.blend_set("ALPHA")
+        if self._ends:
+            shader = gpu.shader.from_builtin("POLYLINE_FLAT_COLOR")
+            batch = batch_for_shader(shader, "LINES", _content(self._ends, self._of_ends))
+            shader.bind()
+            shader.uniform_float("viewportSize", gpu.state.viewport_get()[2:])
+            shader.uniform_float("lineWidth", LINE * scale)
+            batch.draw(shader)
+        shader = gpu.shader.from_builtin("POINT_FLAT_COLOR")
+        for size, places in self._places.items():
+            if places:
+                gpu.state.point_size_set(size * scale)
+                batch_for_shader(shader, "POINTS", _content(places, self._of_places[size])).draw(shader)
+        gpu.state.blend_set("NONE")
+        gpu.state.point_size_set(1.0)
+
+
+def _content(places: list[np.ndarray], colours: list[np.ndarray]) -> dict[str, Any]:
+    return {"pos": np.concatenate(places).astype(np.float32), "color": np.concatenate(colours).astype(np.float32)}
 
 
 def draw() -> None:
     """Blender calls it for every redraw of a viewport, in the scene's space."""
     context = bpy.context
     options = context.scene.bonesetter
+    drawing = _Drawing()
     for number, take, review in shown_takes(context):
         sample = review.sample(context.scene.frame_current_final)
         if not 0 <= sample < len(review.world):
             continue
-        gpu.state.blend_set("ALPHA")
-        places, colours = at(review, sample, palette_of(number))
+        palette = palette_of(number)
+        places, colours = at(review, sample, palette)
         chosen = selected_rows(context, take, review)
         if options.show_sticks:
-            _lines(_sticks(review, places), None, (*colours_of_stick(number), STICK_ALPHA), STICK)
-        if options.show_trails:
-            _trails(review, sample, chosen, palette_of(number), options.trail_seconds)
-        _lines(_to_solved(review, sample), None, tuple(palette_of(number)[State.FAR]), LINE)
+            drawing.lines(_sticks(review, places), (*palette[State.SEEN][:3], STICK_ALPHA))
+        if options.show_trails and 0 < len(chosen) <= MOST_TRAILS:
+            drawing.lines(*_trails(review, sample, chosen, palette, options.trail_seconds))
+        drawing.lines(_to_solved(review, sample), palette[State.FAR])
         over = hovered(take)
-        large = {*chosen, over} - {None}
-        _points(places, colours, [row for row in range(len(places)) if row not in large], POINT)
-        _points(places, colours, sorted(large), LARGE)
-        gpu.state.blend_set("NONE")
-        gpu.state.point_size_set(1.0)
+        large = np.zeros(len(places), dtype=bool)
+        large[[*chosen, *([over] if over is not None else [])]] = True
+        drawing.points(places[~large], colours[~large], POINT)
+        drawing.points(places[large], colours[large], LARGE)
+    drawing.draw(context.preferences.system.ui_scale)
 
 
 def at(review: Review, sample: int, palette: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -49,11 +98,6 @@ def at(review: Review, sample: int, palette: np.ndarray) -> tuple[np.ndarray, np
     seen = review.world[sample]
     places = np.where(np.isfinite(seen), seen, review.solved_world[sample])
     return places, palette[review.states.codes[sample]]
-
-
-def colours_of_stick(number: int) -> tuple[float, float, float]:
-    red, green, blue, _ = palette_of(number)[State.SEEN].tolist()
-    return red, green, blue
 
 
 def _sticks(review: Review, places: np.ndarray) -> np.ndarray:
@@ -67,40 +111,18 @@ def _to_solved(review: Review, sample: int) -> np.ndarray:
     return np.stack([review.world[sample, rows], review.solved_world[sample, rows]], axis=1).reshape(-1, 3)
 
 
-def _trails(review: Review, sample: int, rows: list[int], palette: np.ndarray, seconds: float) -> None:
-    """The ways of some markers around a sample."""
+def _trails(review: Review, sample: int, rows: list[int], palette: np.ndarray, seconds: float) -> tuple[np.ndarray, np.ndarray]:
+    """The ways of some markers around a sample, as ends (2 n, 3) and colours (2 n, 4) of lines: those of the worst state in each."""
     reach = max(1, round(seconds * review.take.rate_hz))
-    frames = slice(max(0, sample - reach), sample + reach + 1)
-    path = review.world[frames][:, rows]
-    codes = review.states.codes[frames][:, rows]
+    step = -(-reach // PIECES)
+    first = sample - (min(reach, sample) // step) * step
+    last = min(len(review.world) - 1, sample + reach)
+    if last <= first:
+        return np.zeros((0, 3)), np.zeros((0, 4))
+    path = review.world[first : last + 1 : step][:, rows]
+    starts = np.arange(first + 1, last + 1, step)[: len(path) - 1]
+    codes = np.maximum.reduceat(review.states.codes[: first + step * (len(path) - 1) + 1, rows], starts, axis=0)
     pieces = np.stack([path[:-1], path[1:]], axis=2)
-    colours = palette[np.stack([codes[1:], codes[1:]], axis=2)]
+    colours = palette[np.stack([codes, codes], axis=2)]
     kept = np.isfinite(pieces).all(axis=(2, 3))
-    _lines(pieces[kept].reshape(-1, 3), colours[kept].reshape(-1, 4), None, LINE)
-
-
-def _points(places: np.ndarray, colours: np.ndarray, rows: list[int], size: float) -> None:
-    rows = [row for row in rows if np.isfinite(places[row, 0])]
-    if not rows:
-        return
-    gpu.state.point_size_set(size * bpy.context.preferences.system.ui_scale)
-    shader = gpu.shader.from_builtin("POINT_FLAT_COLOR")
-    batch = batch_for_shader(shader, "POINTS", {"pos": places[rows].astype(np.float32), "color": colours[rows].astype(np.float32)})
-    batch.draw(shader)
-
-
-def _lines(ends: np.ndarray, colours: np.ndarray | None, colour: Any, width: float) -> None:
-    """Lines between each two of ends (2 n, 3), each in a colour of its own or all in one."""
-    if not len(ends):
-        return
-    shader = gpu.shader.from_builtin("POLYLINE_UNIFORM_COLOR" if colours is None else "POLYLINE_FLAT_COLOR")
-    content: dict[str, Any] = {"pos": ends.astype(np.float32)}
-    if colours is not None:
-        content["color"] = colours.astype(np.float32)
-    batch = batch_for_shader(shader, "LINES", content)
-    shader.bind()
-    shader.uniform_float("viewportSize", gpu.state.viewport_get()[2:])
-    shader.uniform_float("lineWidth", width * bpy.context.preferences.system.ui_scale)
-    if colours is None:
-        shader.uniform_float("color", colour)
-    batch.draw(shader)
+    return pieces[kept].reshape(-1, 3), colours[kept].reshape(-1, 4)

@@ -29,9 +29,11 @@ NAMES_WIDTH = 78
 MOST_ROWS = 10
 #: The top of the residual's curve, in m.
 TOP_M = 0.03
-BACKGROUND, TEXT, PLAYHEAD = (0.09, 0.09, 0.09, 0.82), (0.85, 0.85, 0.85, 1.0), (0.35, 0.6, 1.0, 1.0)
+BACKGROUND, TEXT, PLAYHEAD = (0.09, 0.09, 0.09, 1.0), (0.85, 0.85, 0.85, 1.0), (0.35, 0.6, 1.0, 1.0)
 RESIDUAL, CONFIDENCE = (0.95, 0.55, 0.3, 1.0), (0.4, 0.75, 0.5, 1.0)
 HEEL, BALL = (0.55, 0.75, 0.35, 1.0), (0.8, 0.9, 0.5, 1.0)
+#: Pixels of a column, at least: a problem of one frame of many is seen, and there is half as much to draw.
+COLUMN = 2
 #: What is drawn of seen samples: less bright than problems.
 CALM = (0.20, 0.28, 0.33, 1.0)
 
@@ -120,8 +122,23 @@ def _covered(context: bpy.types.Context) -> tuple[int, int]:
     return left, right
 
 
-#: What was drawn last and for what, by viewport: playing only moves the playhead.
-_kept: dict[int, tuple[Any, list[tuple[Any, Any]]]] = {}
+@dataclass(frozen=True)
+class _Kept:
+    """What was drawn last in a viewport: playing only moves the playhead.
+
+    Attributes:
+        of: What it shows; another is drawn anew.
+        batches: Shaders, and what each draws.
+        texts: (x, y, colour, text) of each name.
+    """
+
+    of: Any
+    batches: list[tuple[Any, Any]]
+    texts: list[tuple[float, float, Sequence[float], str]]
+
+
+#: By viewport.
+_kept: dict[int, _Kept] = {}
 
 
 def forget() -> None:
@@ -138,37 +155,41 @@ def draw() -> None:
         return
     take, review = active
     number = next((number for number, one, _ in shown_takes(context) if one == take), 0)
-    wanted_now = (take.session_uid, review.version, number, strip)
+    wanted_now = (take.session_uid, review.version, number, strip, bpy.app.translations.locale)
     known = _kept.get(context.region.as_pointer())
-    if known is None or known[0] != wanted_now:
-        known = _kept[context.region.as_pointer()] = (wanted_now, _batches(strip, review, number))
-    gpu.state.blend_set("ALPHA")
-    for shader, batch in known[1]:
+    if known is None or known.of != wanted_now:
+        known = _kept[context.region.as_pointer()] = _Kept(wanted_now, _batches(strip, review, number), _texts(strip))
+    # opaque, and no pixel twice: most of what a redraw costs is filling these
+    gpu.state.blend_set("NONE")
+    for shader, batch in known.batches:
         batch.draw(shader)
     x = strip.x_of(context.scene.frame_current_final)
     if strip.left <= x <= strip.right:
         shader, batch = _quads([(x - strip.scale, x + strip.scale, strip.bottom, strip.top)], [PLAYHEAD])
         batch.draw(shader)
-    gpu.state.blend_set("NONE")
-    _names(strip)
+    blf.size(0, 10 * strip.scale)
+    for x, y, colour, text in known.texts:
+        blf.color(0, *colour)
+        blf.position(0, x, y, 0)
+        blf.draw(0, text)
 
 
 def _batches(strip: Bars, review: Review, number: int) -> list[tuple[Any, Any]]:
     """All but the playhead and the names."""
-    boxes: list[tuple[float, float, float, float]] = [
-        (strip.left - NAMES_WIDTH * strip.scale, strip.right, strip.bottom, strip.top),
-    ]
-    colours: list[Sequence[float]] = [BACKGROUND]
+    boxes = _ground(strip)
+    colours: list[Sequence[float]] = [BACKGROUND] * len(boxes)
     palette = palette_of(number)
     palette[State.SEEN] = CALM
-    count = strip.right - strip.left
+    count = (strip.right - strip.left) // COLUMN
+    width = (strip.right - strip.left) / count
     edges = columns(len(review.states.codes), review.sample(strip.first), review.sample(strip.last), count)
     height = ROW * strip.scale
     for index, states in enumerate(worst(review.states.codes, strip.rows, edges)):
         top = strip.row_top(index)
-        for start, end, state in zip(*runs(states), strict=True):
-            boxes.append((strip.left + start, strip.left + end, top - height, top))
-            colours.append(palette[state].tolist())
+        # before the take and behind it the ground shows
+        for start, end, state in zip(*runs(states + 1), strict=True):
+            boxes.append((strip.left + width * start, strip.left + width * end, top - height, top))
+            colours.append(palette[state - 1].tolist() if state else BACKGROUND)
     for index, foot in enumerate(strip.feet):
         top = strip.row_top(len(strip.rows) + index)
         stances = [stance for stance in (review.solved.stances if review.solved else ()) if stance.foot == foot]
@@ -177,10 +198,21 @@ def _batches(strip: Bars, review: Review, number: int) -> list[tuple[Any, Any]]:
             colours.append(BALL if stance.part == "ball" else HEEL)
     made = [_quads(boxes, colours)]
     if strip.curves:
-        floor = strip.bottom + GAP * strip.scale
-        made.append(_curve(strip, highest(review.states.residual, edges) / TOP_M, floor, RESIDUAL))
-        made.append(_curve(strip, -highest(-review.states.confidence, edges), floor, CONFIDENCE))
+        curves = (highest(review.states.residual, edges) / TOP_M, RESIDUAL), (-highest(-review.states.confidence, edges), CONFIDENCE)
+        made.append(_curves(strip, curves))
     return made
+
+
+def _ground(strip: Bars) -> list[tuple[float, float, float, float]]:
+    """Boxes below all that is drawn, but for the rows of markers, which cover theirs."""
+    left, right, bottom = strip.left - NAMES_WIDTH * strip.scale, strip.right, strip.row_top(len(strip.rows))
+    boxes: list[tuple[float, float, float, float]] = [(left, strip.left, bottom, strip.top), (left, right, strip.bottom, bottom)]
+    above: float = strip.top
+    for index in range(len(strip.rows)):
+        top = strip.row_top(index)
+        boxes.append((strip.left, right, top, above))
+        above = top - ROW * strip.scale
+    return [*boxes, (strip.left, right, bottom, above)]
 
 
 def _stance_box(strip: Bars, review: Review, stance: Stance, top: float) -> tuple[float, float, float, float]:
@@ -201,30 +233,30 @@ def _quads(boxes: Sequence[tuple[float, float, float, float]], colours: Sequence
     return shader, batch_for_shader(shader, "TRIS", {"pos": corners, "color": np.repeat(np.array(colours, dtype=np.float32), 6, axis=0)})
 
 
-def _curve(strip: Bars, values: np.ndarray, floor: float, colour: Sequence[float]) -> tuple[Any, Any]:
-    """Values (columns,) of 0 to 1, NaN where there is none, as a line."""
-    xs = strip.left + np.arange(len(values)) + 0.5
-    ys = floor + np.clip(values, 0.0, 1.0) * (CURVES - 2 * GAP) * strip.scale
-    points = np.stack([xs, ys], axis=1).astype(np.float32)
-    pieces = np.stack([points[:-1], points[1:]], axis=1)
-    pieces = pieces[np.isfinite(pieces).all(axis=(1, 2))].reshape(-1, 2)
+def _curves(strip: Bars, curves: Sequence[tuple[np.ndarray, Sequence[float]]]) -> tuple[Any, Any]:
+    """Lines of values (columns,) of 0 to 1, NaN where there is none, each in its colour."""
+    floor = strip.bottom + GAP * strip.scale
+    pieces: list[np.ndarray] = []
+    colours: list[np.ndarray] = []
+    for values, colour in curves:
+        xs = strip.left + (strip.right - strip.left) * (np.arange(len(values)) + 0.5) / len(values)
+        ys = floor + np.clip(values, 0.0, 1.0) * (CURVES - 2 * GAP) * strip.scale
+        points = np.stack([xs, ys], axis=1).astype(np.float32)
+        ends = np.stack([points[:-1], points[1:]], axis=1)
+        pieces.append(ends[np.isfinite(ends).all(axis=(1, 2))].reshape(-1, 2))
+        colours.append(np.tile(np.array(colour, dtype=np.float32), (len(pieces[-1]), 1)))
     shader = gpu.shader.from_builtin("FLAT_COLOR")
-    return shader, batch_for_shader(
-        shader, "LINES", {"pos": pieces, "color": np.tile(np.array(colour, dtype=np.float32), (len(pieces), 1))}
-    )
+    return shader, batch_for_shader(shader, "LINES", {"pos": np.concatenate(pieces), "color": np.concatenate(colours)})
 
 
-def _names(strip: Bars) -> None:
+def _texts(strip: Bars) -> list[tuple[float, float, Sequence[float], str]]:
     x = strip.left - (NAMES_WIDTH - 4) * strip.scale
-    blf.size(0, 10 * strip.scale)
-    blf.color(0, *TEXT)
-    sides = {foot: f"{'Left' if foot.startswith('L') else 'Right'} foot" for foot in strip.feet}
-    for index, name in enumerate([*(row.name for row in strip.rows), *(sides[foot] for foot in strip.feet)]):
-        blf.position(0, x, strip.row_top(index) - (ROW - 2) * strip.scale, 0)
-        blf.draw(0, translated(name)[:13])
+    names = [translated(row.name) for row in strip.rows]
+    names += [translated("Left Foot" if foot.startswith("L") else "Right Foot") for foot in strip.feet]
+    texts: list[tuple[float, float, Sequence[float], str]] = [
+        (x, strip.row_top(index) - (ROW - 2) * strip.scale, TEXT, name[:13]) for index, name in enumerate(names)
+    ]
     if strip.curves:
-        lines = (("Confidence", CONFIDENCE), ("Residual", RESIDUAL))
-        for line, (name, colour) in enumerate(lines):
-            blf.color(0, *colour)
-            blf.position(0, x, strip.bottom + (GAP + 2 + 12 * line) * strip.scale, 0)
-            blf.draw(0, name)
+        lines = (translated("Confidence"), CONFIDENCE), (translated("Residual"), RESIDUAL)
+        texts += [(x, strip.bottom + (GAP + 2 + 12 * line) * strip.scale, colour, name) for line, (name, colour) in enumerate(lines)]
+    return texts
