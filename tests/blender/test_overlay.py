@@ -51,6 +51,10 @@ class Screen:
         )
 
     def batch(self, _shader: Any, kind: str, content: dict[str, Any]) -> Batch:
+        for numbers in content.values():
+            # what Blender reads is the memory
+            assert numbers.flags.c_contiguous
+            assert numbers.dtype == np.float32
         self.shapes.append((kind, content["pos"], content.get("color")))
         return Batch(self)
 
@@ -137,6 +141,19 @@ def test_a_redraw_hands_few_batches_to_the_gpu(ext, scene, make_take, load, scre
         # trails are of 48 pieces at most, and of few markers
         assert sum(len(corners) for _, corners, _ in shown.shapes) < 14 * 2 * 48 + 3 * len(markers) + 6
         assert len(shown.texts) <= 2 * 14
+
+
+def test_sticks_join_what_keeps_its_distance_in_the_colour_of_the_take(ext, scene, make_take, load, screen):
+    take = load(make_take())
+    ext("operators.review").review_of(scene, take).sticks = np.array([[0, 1], [1, 2], [0, 2]])
+    scene.bonesetter.show_strip = scene.bonesetter.show_trails = False
+    scene.frame_set(5)
+    shown = screen()
+    shown.draw()
+    ((ends, colours),) = ((ends, colours) for kind, ends, colours in shown.shapes if kind == "LINES")
+    assert len(ends) == 2 * 3
+    red, green, blue, _ = ext("ui.overlay.colours").TAKES[0]
+    np.testing.assert_allclose(colours, [[red, green, blue, ext("ui.overlay.points").STICK_ALPHA]] * 6, rtol=1e-6)
 
 
 def trail(screen: Screen) -> tuple[np.ndarray, np.ndarray]:

@@ -30,12 +30,12 @@ def draw() -> None:
         return
     scale = context.preferences.system.ui_scale
     takes = list(shown_takes(context))
-    for number, take, review in takes:
+    for line, (number, take, review) in enumerate(takes):
         sample = review.sample(context.scene.frame_current_final)
         if not 0 <= sample < len(review.world):
             continue
         if len(takes) > 1:
-            _name_take(context, take.name, review.world[sample], palette_of(number)[State.SEEN].tolist())
+            _name_take(context, take.name, review.world[sample], palette_of(number)[State.SEEN].tolist(), line)
         over, chosen = hovered(take), selected_rows(context, take, review)
         rows = [*([over] if over is not None else []), *[row for row in chosen if row != over]]
         if len(chosen) > MOST:
@@ -59,8 +59,8 @@ def draw() -> None:
         blf.disable(0, blf.SHADOW)
 
 
-def _name_take(context: bpy.types.Context, name: str, places: np.ndarray, colour: list[float]) -> None:
-    """The name of one of several takes above its highest marker, in its colour: they may stand in one another."""
+def _name_take(context: bpy.types.Context, name: str, places: np.ndarray, colour: list[float], line: int) -> None:
+    """The name of one of several takes above its highest marker, in its colour, and on a line of its own: they may stand in one another."""
     seen = places[np.isfinite(places).all(axis=1)]
     if not len(seen):
         return
@@ -69,7 +69,7 @@ def _name_take(context: bpy.types.Context, name: str, places: np.ndarray, colour
     if np.isfinite(x):
         blf.size(0, TAKE_SIZE * scale)
         blf.color(0, *colour)
-        blf.position(0, x - 0.5 * blf.dimensions(0, name)[0], y + 3 * LIFT * scale, 0)
+        blf.position(0, x - 0.5 * blf.dimensions(0, name)[0], y + (3 * LIFT + 1.2 * TAKE_SIZE * line) * scale, 0)
         blf.draw(0, name)
 
 

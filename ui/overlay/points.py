@@ -65,7 +65,9 @@ class _Drawing:
 
 
 def _content(places: list[np.ndarray], colours: list[np.ndarray]) -> dict[str, Any]:
-    return {"pos": np.concatenate(places).astype(np.float32), "color": np.concatenate(colours).astype(np.float32)}
+    # as one row after the other: Blender reads the memory, and of repeated rows numpy joins the columns
+    joined = {"pos": np.concatenate(places), "color": np.concatenate(colours)}
+    return {name: np.ascontiguousarray(numbers, dtype=np.float32) for name, numbers in joined.items()}
 
 
 def draw() -> None:
