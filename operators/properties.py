@@ -160,6 +160,11 @@ class BONESETTER_PG_scene(bpy.types.PropertyGroup):
     trail_seconds: FloatProperty(
         name="Trail (s)", description="How long before and after the current frame a trail reaches", default=0.5, min=0.0, soft_max=5.0
     )
+    show_places: BoolProperty(
+        name="Marker Places",
+        description="Draw where the actor of the last solve carries each marker, with a line from the joint",
+        default=False,
+    )
     show_strip: BoolProperty(
         name="Strip",
         description="Draw gaps, flags, contacts and residuals over all frames at the lower edge; click to go there",

@@ -108,6 +108,7 @@ def _draw_view(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
         ("show_sticks", "IPO_LINEAR"),
         ("show_names", "FONT_DATA"),
         ("show_trails", "CURVE_PATH"),
+        ("show_places", "CON_CHILDOF"),
         ("show_strip", "SEQ_STRIP_META"),
     ):
         shown.prop(options, name, text="", icon=icon, toggle=True)

@@ -5,6 +5,7 @@ import dataclasses
 import json
 
 import bpy
+import numpy as np
 import pytest
 
 from .drawing import drawn
@@ -130,3 +131,22 @@ def test_where_no_take_can_be_solved_nothing_changes(ext, scene, engine_python, 
     assert len(ext("operators.session").session.errors) == 2
     assert len(bpy.data.objects) == before
     ext("operators.session").session.close()
+
+
+def test_the_viewport_shows_where_the_actor_carries_markers(ext, scene, imported):
+    places = ext("ui.overlay.places")
+    review_of = ext("operators.review").review_of
+    assert len(places.carried(imported, review_of(scene, imported), 5)) == 0, "nothing was solved"
+    assert bpy.ops.bonesetter.solve_markers() == {"FINISHED"}
+    scene.frame_set(6)
+    review, armature = review_of(scene, imported), imported.bonesetter.armature
+    ends = places.carried(imported, review, 5)
+    assert len(ends) == 2 * len(review.take.labels)
+    heads, carried = ends[::2], ends[1::2]
+    assert {tuple(place) for place in carried} == {tuple(place) for place in review.solved_world[5]}
+    posed = np.array([armature.matrix_world @ bone.head for bone in armature.pose.bones])
+    assert (np.abs(heads[:, None] - posed[None]).max(axis=-1).min(axis=1) < 1e-5).all()
+    # no marker is a limb's length from the joint that carries it
+    assert np.linalg.norm(heads - carried, axis=1).max() < 0.65
+    imported.bonesetter.solved_actor = "{}"
+    assert len(places.carried(imported, review, 5)) == 0

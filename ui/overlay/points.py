@@ -13,11 +13,14 @@ from gpu_extras.batch import batch_for_shader
 from ...model.review.states import State
 from ...operators.review import Review
 from .colours import palette_of
+from .places import carried
 from .shown import hovered, selected_rows, shown_takes
 
 #: Pixels.
-POINT, LARGE, LINE = 7.0, 12.0, 2.0
+SMALL, POINT, LARGE, LINE = 4.0, 7.0, 12.0, 2.0
 STICK_ALPHA = 0.35
+#: What the actor carries.
+PLACE = (1.0, 1.0, 1.0)
 #: More markers than this that are selected have no trails: theirs would hide one another, and after an import all are selected.
 MOST_TRAILS = 14
 #: Pieces of a trail on either side of the playhead, at most.
@@ -30,8 +33,8 @@ class _Drawing:
     def __init__(self) -> None:
         self._ends: list[np.ndarray] = []
         self._of_ends: list[np.ndarray] = []
-        self._places: dict[float, list[np.ndarray]] = {POINT: [], LARGE: []}
-        self._of_places: dict[float, list[np.ndarray]] = {POINT: [], LARGE: []}
+        self._places: dict[float, list[np.ndarray]] = {POINT: [], LARGE: [], SMALL: []}
+        self._of_places: dict[float, list[np.ndarray]] = {POINT: [], LARGE: [], SMALL: []}
 
     def lines(self, ends: np.ndarray, colours: Any) -> None:
         """Lines between each two of ends (2 n, 3), in colours (4,) or (2 n, 4)."""
@@ -87,6 +90,9 @@ def draw() -> None:
         if options.show_trails and 0 < len(chosen) <= MOST_TRAILS:
             drawing.lines(*_trails(review, sample, chosen, palette, options.trail_seconds))
         drawing.lines(_to_solved(review, sample), palette[State.FAR])
+        if options.show_places and len(ends := carried(take, review, sample)):
+            drawing.lines(ends, (*PLACE, STICK_ALPHA))
+            drawing.points(ends[1::2], np.tile(np.array([(*PLACE, 1.0)], dtype=np.float32), (len(ends) // 2, 1)), SMALL)
         over = hovered(take)
         large = np.zeros(len(places), dtype=bool)
         large[[*chosen, *([over] if over is not None else [])]] = True
