@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Somebody calibrates an actor, solves all takes and holds feet, by mouse: `BONESETTER_WINDOW_SCRIPT=panel.py tests/window/run.sh`."""
+"""Somebody calibrates an actor, solves all takes, holds feet and asks for a report, by mouse.
+
+`BONESETTER_WINDOW_SCRIPT=panel.py tests/window/run.sh`
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 import bpy
 import numpy as np
 from judge import DRAWN, Judge
-from person import STAGE, Steps, Ticker, Verdict, drive, ext, wait, wait_for
-from user import in_turn
+from person import OUT, STAGE, Steps, Ticker, Verdict, drive, ext, wait, wait_for
+from user import in_turn, opened
 
 #: The take whose drawing is timed.
 FRAMES, MARKERS = 10_000, 60
@@ -48,11 +51,7 @@ class Animator(Judge):
 def look(animator: Animator) -> Steps:
     """The take stands above the strip, and markers tell their names."""
     person = animator.person
-    # before it is drawn: Blender remembers which panels are closed
-    panel = ext("ui.feet").BONESETTER_PT_feet
-    bpy.utils.unregister_class(panel)
-    panel.bl_options = set()
-    bpy.utils.register_class(panel)
+    opened("actor.BONESETTER_PT_actor", "feet.BONESETTER_PT_feet")
     space: Any = person.area.spaces.active
     space.show_region_ui = True
     yield from wait(0.5)
@@ -122,7 +121,7 @@ def hold_feet(animator: Animator) -> Steps:
     foot = next(iter(feet.feet_of(take)))
     scene = bpy.context.scene
     scene.use_preview_range, scene.frame_preview_start, scene.frame_preview_end = True, 1, 200
-    yield from animator.click("bpy.ops.bonesetter.set_contact", 0.9)
+    yield from animator.click("bpy.ops.bonesetter.set_contact", 0.8)
     animator.check("a click on Free keys the contact", not feet.read_contact(take, foot)[:200].any())
     yield from animator.person.look("6-feet")
     before = animator.keys()
@@ -133,6 +132,26 @@ def hold_feet(animator: Animator) -> Steps:
     scene.use_preview_range = False
     scene.frame_set(100)
     yield from animator.person.look("7-held-again")
+
+
+def write_report(animator: Animator) -> Steps:
+    """The button asks where to, with the take's name; the page is written there."""
+    manager: Any = bpy.context.window_manager
+    yield from animator.click("bpy.ops.bonesetter.write_report")
+    yield from wait_for(lambda: len(manager.windows) == 2, "the file browser")
+    yield from wait(1.0)
+    browser = manager.windows[-1]
+    area = browser.screen.areas[0]
+    name = area.spaces.active.params.filename
+    animator.check("a click on Report asks where to", name == f"{animator.take.name}.html", name)
+    yield from animator.person.look("8-report")
+    with bpy.context.temp_override(window=browser, area=area, region=area.regions[-1]):
+        bpy.ops.file.cancel()
+    yield from wait_for(lambda: len(manager.windows) == 1, "the file browser to close")
+    path = OUT / "report.html"
+    with animator.within():
+        bpy.ops.bonesetter.write_report(filepath=str(path), open_it=False)
+    animator.check("the page is written", "<svg" in path.read_text(encoding="utf-8"))
 
 
 def draw_a_long_take(animator: Animator) -> Steps:
@@ -158,10 +177,10 @@ def draw_a_long_take(animator: Animator) -> Steps:
                 whole[step] += 1e3 * (time.thread_time() - began)
         yield
     animator.check("drawing 10,000 frames x 60 markers", True, f"median {np.median(whole):.2f} ms, least {whole.min():.2f} ms")
-    yield from animator.person.look("8-long-take")
+    yield from animator.person.look("9-long-take")
 
 
-SCENARIO: tuple[Callable[[Animator], Steps], ...] = (look, calibrate, solve_all, hold_feet, draw_a_long_take)
+SCENARIO: tuple[Callable[[Animator], Steps], ...] = (look, calibrate, solve_all, hold_feet, write_report, draw_a_long_take)
 
 
 def begun(verdict: Verdict, _ticker: Ticker) -> Steps:

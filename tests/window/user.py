@@ -10,6 +10,22 @@ import bpy
 from person import Person, Steps, Verdict, ext, wait, wait_for
 
 
+def opened(*panels: str) -> None:
+    """Have panels stand open that begin closed, such as `feet.BONESETTER_PT_feet`, with those within them.
+
+    Before they are drawn: Blender remembers which ones are closed.
+    """
+    for path in panels:
+        module, name = path.split(".")
+        parent = getattr(ext(f"ui.{module}"), name)
+        children = [one for one in ext(f"ui.{module}").CLASSES if getattr(one, "bl_parent_id", "") == name]
+        for one in (*children, parent):
+            bpy.utils.unregister_class(one)
+        parent.bl_options = set()
+        for one in (parent, *children):
+            bpy.utils.register_class(one)
+
+
 class User:
     """Who sits there, and what they look at."""
 
