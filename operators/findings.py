@@ -38,6 +38,7 @@ GRAVITY = (
     "far",
     "flagged",
     "re-stuck",
+    "fitted",
     "threshold",
     "axes",
     "unlabelled",

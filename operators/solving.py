@@ -80,7 +80,11 @@ def begin(
     save_take(take, source)
     if (kept := collection.bonesetter.kept_actor) is not None:
         files.setdefault("actor", write_kept(kept, folder))
-    request = {"take": str(source), "out": str(result), "settings": asdict(settings or settings_of(collection))}
+    chosen = settings or settings_of(collection)
+    if span is not None:
+        # the range's actor is that of the whole take
+        chosen = replace(chosen, fit_actor=False)
+    request = {"take": str(source), "out": str(result), "settings": asdict(chosen)}
     job = session.engine.submit(engine_python(), {**request, **files_of(collection), **files, "stands": stands})
     first = collection.bonesetter.armature is None
     uid, name = collection.session_uid, collection.name

@@ -13,6 +13,9 @@ from ..operators.translation import translated
 from .sidebar import Sidebar
 from .text import wrapped
 
+#: The setting that is shown here.
+OF_ACTOR = "fit_actor"
+
 
 class BONESETTER_PT_actor(Sidebar, bpy.types.Panel):
     bl_label = "Actor"
@@ -45,6 +48,8 @@ class BONESETTER_PT_actor(Sidebar, bpy.types.Panel):
         elif take.actor:
             # chosen by an older version, or by a script
             layout.prop(take, "actor", text="")
+        if text is not None or take.actor:
+            layout.prop(take, OF_ACTOR)
         else:
             wrapped(layout, context, "Fitted to the take as it is solved.", "INFO")
         part = " from Preview Range" if context.scene.use_preview_range else ""

@@ -14,6 +14,7 @@ from ..operators.session import IMPORT, Solve, session
 from ..operators.takes import active_take, people_with, takes_of
 from ..operators.translation import translated
 from ..operators.version import newer
+from .actor import OF_ACTOR
 from .sidebar import OfSolvedTake, Sidebar
 from .solver import draw_solver
 from .text import wrapped
@@ -25,6 +26,7 @@ ICONS = {
     "missing": "QUESTION",
     "attached": "LINKED",
     "re-stuck": "TRACKER",
+    "fitted": "ARMATURE_DATA",
     "swapped back": "ARROW_LEFTRIGHT",
     "relabelled": "ARROW_LEFTRIGHT",
     "sides exchanged": "MOD_MIRROR",
@@ -134,7 +136,7 @@ class BONESETTER_PT_solve(Sidebar, bpy.types.Panel):
         settings.enabled = solve is None
         owner: Any = active_take(context) or context.scene
         for name, setting in SHOWN.items():
-            if setting.group == "motion" and name not in OF_FEET:
+            if setting.group == "motion" and name not in (*OF_FEET, OF_ACTOR):
                 settings.prop(owner.bonesetter, name)
         settings.prop(owner.bonesetter, "layout", text="", placeholder=FILES["layout"][0])
         _draw_skeleton(settings, owner.bonesetter)

@@ -22,6 +22,8 @@ class Placement:
         offset_deviation: (labels, 3) standard deviation.
         origins: (labels,) index of the joint by which each marker lies: where other bones than the mean ones put that joint, the
             marker is expected with it.
+        offset_basis: (labels, 3, components): how the bones' components, see `ActorPrior.bone_basis`, shift a marker from its joint;
+            None where they do not.
     """
 
     labels: tuple[str, ...]
@@ -29,6 +31,7 @@ class Placement:
     offset_mean: FloatArray
     offset_deviation: FloatArray
     origins: tuple[int, ...]
+    offset_basis: FloatArray | None = None
 
     def only(self, rows: Sequence[int]) -> Placement:
         """Some of these markers, in that order."""
@@ -39,14 +42,17 @@ class Placement:
             self.offset_mean[chosen],
             self.offset_deviation[chosen],
             tuple(self.origins[row] for row in chosen),
+            None if self.offset_basis is None else self.offset_basis[chosen],
         )
 
     def __add__(self, other: Placement) -> Placement:
-        """These markers, then the others."""
+        """These markers, then the others, which bones do not shift."""
+        basis = self.offset_basis
         return Placement(
             self.labels + other.labels,
             self.joints + other.joints,
             np.concatenate([self.offset_mean, other.offset_mean]),
             np.concatenate([self.offset_deviation, other.offset_deviation]),
             self.origins + other.origins,
+            None if basis is None else np.concatenate([basis, np.zeros((len(other.labels), *basis.shape[1:]))]),
         )

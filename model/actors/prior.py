@@ -58,6 +58,7 @@ class ActorPrior:
         offset_mean: (labels, 3), from the joint that carries the marker.
         offset_deviation: (labels, 3) standard deviation.
         places: Of a hierarchy whose joints do not sit at the ends of their parents' bones, see `Skeleton`.
+        place_basis: (joints, 3, components), the same of the places; None where joints sit at the ends of bones, or places are certain.
     """
 
     joints: tuple[str, ...]
@@ -69,6 +70,7 @@ class ActorPrior:
     offset_mean: FloatArray
     offset_deviation: FloatArray
     places: FloatArray | None = None
+    place_basis: FloatArray | None = None
 
     @property
     def placement(self) -> Placement:

@@ -20,6 +20,7 @@ Kind = Literal[
     "attached",
     "usual place",
     "re-stuck",
+    "fitted",
     "swapped back",
     "relabelled",
     "filled",
@@ -86,7 +87,8 @@ class Finding:
             solved; "duplicate": a second column of a label; "missing": labels of the set that the file lacks; "misplaced": a
             label sits elsewhere than it says, all the take long; "attached": markers that
             no set knows, and their bones; "usual place": markers that a given actor lacks; "re-stuck": a marker's place on a given
-            actor was fitted anew; "swapped back": two labels had been exchanged; "relabelled": the first label's samples are now the
+            actor was fitted anew; "fitted": how far a given actor was fitted to the take; "swapped back": two labels had been exchanged;
+            "relabelled": the first label's samples are now the
             second's; "filled": the same of an unlabelled point; "dropped": samples of a label that are nobody's; "sides exchanged",
             "sides doubtful": left and right (left, right, left, ...), put right or left as they are; "no markers": frames that have
             none; "few markers": too few to tell a pose; "unseen": bones that no marker tells of; "held": a format has keys

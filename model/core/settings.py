@@ -209,6 +209,15 @@ class Settings:
             decimals=1,
         )
     )
+    fit_actor: bool = _described(
+        Setting(
+            False,
+            "Fit to Take",
+            "Fit the bones and marker places of the actor that is given to the take, too: for an actor of another person, or whose markers "
+            "were put on anew. Without it they stay as the actor has them; where no actor is given one is fitted anyway",
+            "motion",
+        )
+    )
     keep_guessed: bool = _described(
         Setting(
             False,

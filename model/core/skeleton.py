@@ -22,7 +22,7 @@ class Skeleton:
         parents: Index of each joint's parent, -1 for the root.
         bones: (joints, 3) in metres: from the joint to the end of its bone. The root's is zero.
         places: (joints, 3) in metres, of a skeleton whose joints do not sit at the ends of their parents' bones: where each sits
-            in its parent's frame. Sizes are fitted only to skeletons without it.
+            in its parent's frame. Its sizes are fitted only where that is asked for.
     """
 
     joints: tuple[str, ...]

@@ -278,7 +278,7 @@ def _fit(
             labels, (_, few) = matched.take.labels, coarse(cleaned.observations)
             guess = subject.initial_guess(None, matched.placement, labels, few)
     with watch.stage("calibrate") as part:
-        actor, attached = subject.calibrated(guess, matched.placement, labels, few, part)
+        actor, attached = subject.calibrated(guess, matched.placement, labels, few, part, fit_given=settings.fit_actor)
     return _Fitted(matched, cleaned, few, guess, actor, lacking, attached)
 
 

@@ -22,7 +22,7 @@ from ..solver.fit import place_root, prior_terms
 from ..solver.kinematics import Body
 from ..solver.observations import Observations
 from ..solver.options import EVERYTHING, SolverOptions
-from ..solver.take_actor import fit_to_take, on_labels_of_take
+from ..solver.take_actor import fit_given_to_take, fit_to_take, on_labels_of_take
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,12 +82,19 @@ class Subject:
         labels: tuple[str, ...],
         few: Observations,
         progress: Callable[[float], None] | None,
+        *,
+        fit_given: bool = False,
     ) -> tuple[Actor, tuple[Finding, ...]]:
-        """The actor with all of the take's markers that belong to a bone: the given one, or one that is fitted to the take."""
+        """The actor with all of the take's markers that belong to a bone: the given one, or one that is fitted to the take.
+
+        With `fit_given` the given one is fitted to the take, too, beginning from what its file says.
+        """
         if self.actor is None and not self.options.calibrate:
             return self.prior.mean_actor(placement), ()
         if self.actor is None:
             return fit_to_take(guess.actor, placement, self.prior, labels, few, guess.pose, progress, self.options)
+        if fit_given:
+            return fit_given_to_take(guess.actor, self.prior, labels, few, guess.pose, progress, self.options)
         if len(guess.actor.labels) == len(labels):
             return guess.actor, ()
         return attach(guess.actor, None, self.prior, labels, few, guess.pose)

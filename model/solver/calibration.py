@@ -115,16 +115,28 @@ class ActorFit:
         self.offset_mean = torch.as_tensor(placement.offset_mean, dtype=like.dtype, device=like.device)
         deviation = torch.as_tensor(placement.offset_deviation, dtype=like.dtype, device=like.device)
         self.offset_precision = deviation**-2
-        # bone b moves what hangs below its joint, the joint itself not counted
-        topology = body.topology
-        hangs = (topology.below & ~torch.eye(len(body.joints), dtype=torch.bool, device=topology.below.device)).to(like.dtype)
+        topology, known = body.topology, prior.actor
+        self.place_mean = self.place_basis = self.turned_by = None
+        if known.places is not None and known.place_basis is not None:
+            # the place of a joint moves what hangs on it, and the joint above turns it
+            self.place_mean, self.place_basis = (
+                torch.as_tensor(each, dtype=like.dtype, device=like.device) for each in (known.places, known.place_basis)
+            )
+            self.turned_by = [max(parent, 0) for parent in topology.parents]
+            hangs = topology.below.to(like.dtype)
+        else:
+            # bone b moves what hangs below its joint, the joint itself not counted
+            hangs = (topology.below & ~torch.eye(len(body.joints), dtype=torch.bool, device=topology.below.device)).to(like.dtype)
+        self.size_basis = self.bone_basis if self.place_basis is None else self.place_basis
         at, own = topology.attached_joints, topology.marker_joints[topology.attached_markers]
         self.hangs = topology.gathered(hangs[:, at])
         # and of a marker that several joints share, the place that it has on each of them in the zero pose
-        self.places = torch.einsum("ba,bic->aic", hangs[:, own] - hangs[:, at], self.bone_basis)
+        self.places = torch.einsum("ba,bic->aic", hangs[:, own] - hangs[:, at], self.size_basis)
         # and of a marker that lies by another joint than its own, where that joint is
         by = hangs[:, list(placement.origins)] - hangs[:, topology.marker_joints]
-        self.drawn = torch.einsum("bm,bic->mic", by, self.bone_basis)
+        self.drawn = torch.einsum("bm,bic->mic", by, self.size_basis)
+        if placement.offset_basis is not None:
+            self.drawn = self.drawn + torch.as_tensor(placement.offset_basis, dtype=like.dtype, device=like.device)
         self.precision = self.sizes_precision()
 
     def sizes_precision(self) -> Tensor:
@@ -135,17 +147,24 @@ class ActorFit:
         return torch.cat([torch.cat([components, -pulled.T], 1), torch.cat([-pulled, torch.diag(precision)], 1)])
 
     def sized(self, sizes: SizeParameters) -> Body:
-        return self.body.with_sizes(self.bones(sizes), sizes.offsets)
+        return self.body.with_sizes(self.bones(sizes), sizes.offsets, self.joint_places(sizes))
 
     def bones(self, sizes: SizeParameters) -> Tensor:
         """(joints, 3) in metres."""
         return self.bone_mean + self.bone_basis @ sizes.components
 
+    def joint_places(self, sizes: SizeParameters) -> Tensor | None:
+        """(joints, 3) in metres, of joints that do not sit at the ends of bones; None where all do."""
+        if self.place_mean is None or self.place_basis is None:
+            return None
+        return self.place_mean + self.place_basis @ sizes.components
+
     def actor(self, sizes: SizeParameters) -> Actor:
         """The body's actor with these sizes, as sure of them as they are."""
         bones, offsets = (values.cpu().double().numpy() for values in (self.bones(sizes), sizes.offsets))
         bone_sigma, offset_sigma = self.sigmas(sizes)
-        skeleton = replace(self.body.actor.skeleton, bones=bones)
+        places = self.joint_places(sizes)
+        skeleton = replace(self.body.actor.skeleton, bones=bones, places=None if places is None else places.cpu().double().numpy())
         return replace(self.body.actor, skeleton=skeleton, marker_offsets=offsets, bone_sigma=bone_sigma, offset_sigma=offset_sigma)
 
     def sigmas(self, sizes: SizeParameters) -> tuple[FloatArray, FloatArray] | tuple[None, None]:
@@ -163,14 +182,16 @@ class ActorFit:
 
     def start(self) -> SizeParameters:
         """The sizes of the body that was given."""
-        away = self.body.actor.skeleton.bones.ravel() - self.bone_mean.flatten().cpu().double().numpy()
+        skeleton, mean = self.body.actor.skeleton, self.bone_mean if self.place_mean is None else self.place_mean
+        away = (skeleton.bones if skeleton.places is None else skeleton.places).ravel() - mean.flatten().cpu().double().numpy()
         # the least components that explain it: some sets' bases have more than bones have directions
-        components, *_ = np.linalg.lstsq(self.bone_basis.flatten(0, 1).cpu().double().numpy(), away, rcond=1e-6)
+        components, *_ = np.linalg.lstsq(self.size_basis.flatten(0, 1).cpu().double().numpy(), away, rcond=1e-6)
         return SizeParameters(torch.as_tensor(components).to(self.bone_basis), self.body.sizes.marker_offsets)
 
     def bone_jacobian(self, global_rotations: Tensor) -> Tensor:
         """d markers / d components: (frames, labels, 3, components), from global rotations (frames, joints, 3, 3)."""
-        by_bone = torch.einsum("fbij,bjc->fbic", global_rotations, self.bone_basis)
+        turning = global_rotations if self.turned_by is None else global_rotations[:, self.turned_by]
+        by_bone = torch.einsum("fbij,bjc->fbic", turning, self.size_basis)
         jacobian = (self.hangs.T @ by_bone.flatten(2)).unflatten(-1, (3, -1))
         topology = self.body.topology
         if topology.shared:

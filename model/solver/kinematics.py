@@ -117,10 +117,16 @@ class Body:
         body.actor, body.sizes = actor, Sizes.of(actor, like.device, like.dtype)
         return body
 
-    def with_sizes(self, bones: Tensor, marker_offsets: Tensor) -> Body:
-        """The same body with other bones (joints, 3), at whose ends the joints sit, and marker offsets (labels, 3), in metres."""
-        skeleton = replace(self.actor.skeleton, bones=to_array(bones))
-        joint_offsets = bones[list(self.topology.parents)]
+    def with_sizes(self, bones: Tensor, marker_offsets: Tensor, places: Tensor | None = None) -> Body:
+        """The same body with other sizes, in metres.
+
+        Args:
+            bones: (joints, 3).
+            marker_offsets: (labels, 3).
+            places: (joints, 3) of the joints, from their parents; None where they sit at the ends of the bones.
+        """
+        skeleton = replace(self.actor.skeleton, bones=to_array(bones), places=None if places is None else to_array(places))
+        joint_offsets = bones[list(self.topology.parents)] if places is None else places.clone()
         joint_offsets[[joint for joint, parent in enumerate(self.topology.parents) if parent < 0]] = 0.0
         body = copy(self)
         body.actor = replace(self.actor, skeleton=skeleton, marker_offsets=to_array(marker_offsets))

@@ -5,7 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
 from ..actors.actor import Actor
+from ..actors.given_sizes import prior_around
 from ..actors.placement import Placement
 from ..actors.prior import Prior
 from ..core.findings import Finding
@@ -66,3 +69,46 @@ def fit_to_take(
 
     actor = fit_actor(body, prior, placement, few.only(range(known)), pose, part_of(progress, 0.0, 0.5), options)
     return attach(actor, placement, prior, labels, few, pose, part_of(progress, 0.5, 1.0))
+
+
+def fit_given_to_take(
+    given: Actor,
+    prior: Prior,
+    labels: tuple[str, ...],
+    few: Observations,
+    pose: Pose,
+    progress: Callable[[float], None] | None = None,
+    options: SolverOptions = EVERYTHING,
+) -> tuple[Actor, tuple[Finding, ...]]:
+    """Fit a given actor of any hierarchy to a take: its bones and marker places, which stay near what its file says.
+
+    Args:
+        given: On the take's labels.
+        prior: Of the actor's poses.
+        labels: Of all markers.
+        few: Of all markers, at the coarse rate.
+        pose: Of these frames, to begin from.
+        progress: Called with the part that is done.
+        options: Of the fit.
+
+    Returns:
+        The actor, and how far it is from the given one, what was attached and what was left out.
+    """
+    around, placement = prior_around(given, prior)
+    rows = [labels.index(label) for label in given.labels]
+    rows += [row for row in range(len(labels)) if row not in rows]
+    actor, attached = fit_to_take(given, placement, around, tuple(labels[row] for row in rows), few.only(rows), pose, progress, options)
+    return actor, (_fitted(given, actor), *attached)
+
+
+def _fitted(given: Actor, actor: Actor) -> Finding:
+    """How far a given actor that was fitted is from what its file says."""
+    lengths = [np.linalg.norm(each.skeleton.offsets, axis=1).sum() for each in (given, actor)]
+    size = 100 * float(lengths[1] / max(lengths[0], 1e-9))
+    away_mm = 1000 * np.linalg.norm(actor.marker_offsets[: len(given.labels)] - given.marker_offsets, axis=1)
+    farthest = given.labels[int(away_mm.argmax())]
+    text = (
+        f"The actor was fitted to the take: bones are {size:.1f} % of their length in all, markers {away_mm.mean():.0f} mm from where the "
+        f"actor has them on average, {farthest} {away_mm.max():.0f} mm."
+    )
+    return Finding("fitted", text, (farthest,), numbers={"size_percent": round(size, 1), "moved_mm": round(float(away_mm.mean()), 1)})

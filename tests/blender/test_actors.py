@@ -58,6 +58,33 @@ def test_a_take_is_solved_with_the_actor_that_is_kept(ext, imported, anna):
         bpy.ops.bonesetter.solve_markers()
 
 
+def test_a_kept_actor_is_fitted_to_the_take_where_that_is_wanted(ext, scene, imported, anna, monkeypatch):
+    own = json.loads(anna.as_string())
+    for joint in own["joints"]:
+        joint["bone"] = [0.95 * part for part in joint["bone"]]
+    anna.from_string(json.dumps(own))
+    panel = ext("ui.actor").BONESETTER_PT_actor
+    assert "fit_actor" in drawn(panel).fields
+    assert "fit_actor" not in drawn(ext("ui.panel").BONESETTER_PT_solve).fields, "one place for it"
+    engine, requests = ext("operators.session").session.engine, []
+    submit = engine.submit
+    monkeypatch.setattr(engine, "submit", lambda python, request: requests.append(request) or submit(python, request))
+    imported.bonesetter.fit_actor = True
+    assert bpy.ops.bonesetter.solve_markers() == {"FINISHED"}
+    assert "fitted" in [finding.kind for finding in imported.bonesetter.findings]
+
+    def tall(text):
+        return sum(sum(part**2 for part in joint["bone"]) ** 0.5 for joint in json.loads(text)["joints"])
+
+    assert tall(imported.bonesetter.solved_actor) > 1.02 * tall(anna.as_string())
+    assert json.loads(anna.as_string()) == own, "the kept one stays as it is"
+    scene.use_preview_range, scene.frame_preview_start, scene.frame_preview_end = True, 11, 60
+    assert bpy.ops.bonesetter.solve_range() == {"FINISHED"}
+    assert [request["settings"]["fit_actor"] for request in requests] == [True, False], "a range keeps the actor of the whole take"
+    imported.bonesetter.kept_actor = None
+    assert "fit_actor" not in drawn(panel).fields
+
+
 def test_the_preview_range_alone_is_calibrated_from(ext, scene, imported, anna, monkeypatch):
     scene.use_preview_range, scene.frame_preview_start, scene.frame_preview_end = True, 11, 130
     module, takes = ext("model.files.exchange"), []

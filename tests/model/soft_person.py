@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
@@ -33,8 +35,9 @@ TREE = {
     "left_wrist": ("left_elbow", (252, 8, -4)),
     "left_hand": ("left_wrist", (84, -8, -10)),
 }
+Markers = dict[str, tuple[str, tuple[int, int, int], dict[str, float]]]
 #: {label without its side: (joint, offset in mm, {other joint: its weight})}.
-SIDED = {
+SIDED: Markers = {
     "FWT": ("pelvis", (115, 35, 95), {}),
     "BWT": ("pelvis", (50, 50, -140), {}),
     "THI": ("left_hip", (100, -220, 20), {}),
@@ -56,7 +59,16 @@ SIDED = {
     "WRB": ("left_wrist", (0, 5, -40), {"left_elbow": 0.4}),
     "FIN": ("left_wrist", (85, 20, 5), {"left_hand": 0.3}),
 }
-MIDDLE = {
+#: More markers of limbs, in the same way.
+MORE: Markers = {
+    "THF": ("left_hip", (40, -150, 80), {}),
+    "SHF": ("left_knee", (-10, -250, 60), {}),
+    "MT1": ("left_foot", (-20, 10, 30), {}),
+    "UPB": ("left_shoulder", (180, -20, 40), {}),
+    "FRB": ("left_elbow", (190, -20, 20), {}),
+    "HND": ("left_wrist", (60, 15, -30), {}),
+}
+MIDDLE: Markers = {
     "C7": ("spine3", (0, 230, -110), {"neck": 0.3}),
     "T10": ("spine2", (0, 40, -120), {"spine1": 0.3}),
     "CLAV": ("spine3", (0, 110, 100), {}),
@@ -81,11 +93,11 @@ def skeleton() -> Skeleton:
     return Skeleton(names, parents, np.zeros((len(names), 3)), np.array([place for _, place in tree.values()]))
 
 
-def person() -> Actor:
-    """Its markers are moved as linear blend skinning has it."""
-    joints = skeleton().joints
-    rows = [(f"L{label}", *place) for label, place in SIDED.items()] + [(label, *place) for label, place in MIDDLE.items()]
-    for label, (joint, offset, others) in SIDED.items():
+def person(*, more: bool = False) -> Actor:
+    """Of 44 markers, or of 56, that are moved as linear blend skinning has it."""
+    joints, sided = skeleton().joints, SIDED | MORE if more else SIDED
+    rows = [(f"L{label}", *place) for label, place in sided.items()] + [(label, *place) for label, place in MIDDLE.items()]
+    for label, (joint, offset, others) in sided.items():
         shared = {mirrored(name): weight for name, weight in others.items()}
         rows.append((f"R{label}", mirrored(joint), (-offset[0], *offset[1:]), shared))
     weights = np.zeros((len(rows), len(joints)))
@@ -94,6 +106,21 @@ def person() -> Actor:
         weights[row, [joints.index(name) for name in others]] = list(others.values())
     offsets = np.array([offset for _, _, offset, _ in rows]) * 1e-3
     return Actor(skeleton(), tuple(row[0] for row in rows), tuple(joints.index(row[1]) for row in rows), offsets, weights)
+
+
+def another(actor: Actor, seed: int) -> Actor:
+    """Another person in the same markers: every bone 5 to 10 % longer, left and right alike, and every marker 1 to 2 cm elsewhere."""
+    random = np.random.default_rng(seed)
+    own = actor.skeleton
+    assert own.places is not None
+    longer = 1 + random.uniform(0.05, 0.10, len(own.joints))
+    # a side's joints follow on one another
+    for joint, name in enumerate(own.joints):
+        if "right" in name:
+            longer[joint] = longer[joint - 1]
+    ways = random.standard_normal(actor.marker_offsets.shape)
+    ways *= random.uniform(0.010, 0.020, (len(ways), 1)) / np.linalg.norm(ways, axis=1, keepdims=True)
+    return replace(actor, skeleton=replace(own, places=own.places * longer[:, None]), marker_offsets=actor.marker_offsets + ways)
 
 
 def skinned(actor: Actor, motion: Motion) -> np.ndarray:
