@@ -58,6 +58,8 @@ _SIDES = {"L": "Left", "R": "Right"}
 Z_AXES = {"clavicle": "up", "thigh": "back", "shin": "back", "foot": "down", "toe": "up"}
 #: Bones shorter than this have no direction, in metres.
 SHORTEST_M = 1e-4
+#: Frames of a motion that are put on the rig at once, in some dozens of MB.
+AT_ONCE = 10_000
 
 
 @dataclass(frozen=True)
@@ -147,17 +149,40 @@ def production_pose(skeleton: Skeleton, rotations: FloatArray, root: FloatArray,
     """
     turns = rest_turns(skeleton, rest)
     made = _skeleton(skeleton, turns)
+    frames, kept = len(root), rotations.dtype
+    quats, positions = np.empty((frames, len(BONES), 4), dtype=kept), np.empty((frames, len(BONES), 3), dtype=kept)
+    pronations: dict[str, float] = {}
+    for start in range(0, frames, AT_ONCE):
+        # with the frame before, from which angles and quaternions go on
+        here = slice(max(0, start - 1), min(start + AT_ONCE, frames))
+        local, hips = _posed_bones(skeleton, made, turns, rotations[here], root[here], pronations)
+        positions[here], _ = forward(made, local, hips)
+        own = quaternions(local)
+        if start:
+            own *= np.where(np.einsum("jk,jk->j", own[0], quats[start - 1]) < 0, -1.0, 1.0)[:, None]
+        quats[here] = own
+    known = None if keyed is None else keyed[:, [bone.turns for bone in BONES]]
+    return Posed(made, quats, positions, known)
+
+
+def _posed_bones(
+    skeleton: Skeleton, made: Skeleton, turns: FloatArray, rotations: FloatArray, root: FloatArray, pronations: dict[str, float]
+) -> tuple[FloatArray, FloatArray]:
+    """Some frames' local rotations (frames, 22, 3, 3) on a production rig, and where its hips are, (frames, 3) in metres.
+
+    Args:
+        skeleton, rotations, root: As of `production_pose`, of these frames.
+        made: The production rig at rest.
+        turns: `rest_turns` of it.
+        pronations: See `_followed`.
+    """
     places, solved = forward(skeleton, unitquat_to_rotmat(rotations), root)
-    posed = np.stack([_followed(bone, skeleton, solved) for bone in BONES], axis=1) @ np.swapaxes(turns, -1, -2)
+    posed = np.stack([_followed(bone, skeleton, solved, pronations) for bone in BONES], axis=1) @ np.swapaxes(turns, -1, -2)
     for row, bone in enumerate(BONES):
         if bone.name.partition(".")[0] in ("neck", "forearm"):
             wanted = places[:, bone.end] - places[:, bone.start]
             posed[:, row] = turn_betweens(posed[:, row] @ made.bones[row], wanted) @ posed[:, row]
-    local = local_rotations(posed, PARENTS)
-    hips = root + solved[:, 0] @ _hip_middle(skeleton)
-    positions, _ = forward(made, local, hips)
-    known = None if keyed is None else keyed[:, [bone.turns for bone in BONES]]
-    return Posed(made, quaternions(local), positions, known)
+    return local_rotations(posed, PARENTS), root + solved[:, 0] @ _hip_middle(skeleton)
 
 
 def rest_turns(skeleton: Skeleton, rest: str) -> FloatArray:
@@ -211,8 +236,11 @@ def _skeleton(skeleton: Skeleton, turns: FloatArray) -> Skeleton:
     return Skeleton(JOINTS, PARENTS, bones, offsets)
 
 
-def _followed(bone: _Bone, skeleton: Skeleton, solved: FloatArray) -> FloatArray:
-    """(frames, 3, 3): how a bone turns from CMU's zero pose, but for where it points."""
+def _followed(bone: _Bone, skeleton: Skeleton, solved: FloatArray, pronations: dict[str, float]) -> FloatArray:
+    """(frames, 3, 3): how a bone turns from CMU's zero pose, but for where it points.
+
+    `pronations` {forearm: radians} has the twist in the first of the frames, where they follow on others, and gets that in the last.
+    """
     own = solved[:, bone.turns]
     limb, _, side = bone.name.partition(".")
     if limb == "neck":
@@ -221,6 +249,8 @@ def _followed(bone: _Bone, skeleton: Skeleton, solved: FloatArray) -> FloatArray
     if limb == "forearm" and np.linalg.norm(along) > SHORTEST_M:
         axis = along / np.linalg.norm(along)
         pronation = twist_angles(np.swapaxes(own, -1, -2) @ solved[:, CMU_JOINTS.index(f"{_SIDES[side]}Hand")], axis)
+        pronation += 2 * np.pi * np.round((pronations.get(bone.name, pronation[0]) - pronation[0]) / (2 * np.pi))
+        pronations[bone.name] = float(pronation[-1])
         return own @ about(axis, SINGLE_SHARE["forearm"] * pronation)
     return own
 

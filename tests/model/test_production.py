@@ -90,6 +90,20 @@ def test_forearms_that_turn_round_and_round_do_not_jump(solved: Solve) -> None:
     assert np.abs(np.diff(posed.rotations, axis=0)).max() < 0.5, "signs stay"
 
 
+def test_a_long_motion_in_parts_is_the_same(solved: Solve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forearms that have turned round go on from there in the next part, and no quaternion flips its sign between two."""
+    solution = solved("Z")
+    rotations = wild(solution)
+    turning = np.linspace(0, 6 * np.pi, len(rotations))[:, None] * np.array([1.0, 0.0, 0.0])
+    rotations[:, CMU_JOINTS.index("LeftHand")] = rotmat_to_unitquat(rotvec_to_rotmat(turning))
+    whole = production_pose(solution.actor.skeleton, rotations, solution.positions[:, 0])
+    for at_once in (7, 1):
+        monkeypatch.setattr("model.rigs.production.AT_ONCE", at_once)
+        parts = production_pose(solution.actor.skeleton, rotations, solution.positions[:, 0])
+        np.testing.assert_allclose(parts.rotations, whole.rotations, atol=1e-12)
+        np.testing.assert_allclose(parts.positions, whole.positions, atol=1e-12)
+
+
 def test_sizes_are_the_actors_alone(solved: Solve) -> None:
     """Two takes of a person end on one rig."""
     solution = solved("Z")
