@@ -13,7 +13,7 @@ from ..actors.hierarchy import carrying, prior_of, same_hierarchy
 from ..actors.prior import PosePrior, bundled
 from ..core.parallel import side_by_side, usable_cores
 from ..core.settings import Settings
-from ..core.take import BoolArray, CleanTake, Take
+from ..core.take import BoolArray, CleanTake, Take, number_type
 from ..feet.contacts import find_soles
 from ..feet.legs import Asked, hold_feet
 from ..result.solution import Solution
@@ -59,7 +59,8 @@ def hold_again(unheld: Unheld, actor: Actor, settings: Settings, stands: Stands 
     device = find_device(settings.device)
     workers = settings.workers or (usable_cores() if device.type == "cpu" else 1)
     frames, labels = len(unheld.root), actor.labels
-    positions, trusted = np.full((frames, len(labels), 3), np.nan), np.zeros((frames, len(labels)), dtype=bool)
+    positions = np.full((frames, len(labels), 3), np.nan, dtype=number_type(frames))
+    trusted = np.zeros((frames, len(labels)), dtype=bool)
     positions[:, unheld.rows], trusted[:, unheld.rows] = unheld.samples, unheld.trusted
     residuals = np.zeros((frames, len(labels)))
     take = Take("", labels, positions, residuals, unheld.rate_hz, up_axis=unheld.up_axis, origins=unheld.origins)
