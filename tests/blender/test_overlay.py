@@ -225,3 +225,19 @@ def test_markers_tell_their_names_where_they_are_selected_or_under_the_mouse(ext
     silent = screen()
     silent.draw()
     assert not [text for text in silent.texts if text in markers]
+
+
+def test_names_stand_apart_and_can_be_read(ext, scene, make_take, load, screen):
+    names = ext("ui.overlay.names")
+    corners = np.array([(100.0, 100), (101, 102), (400, 101), (99, 99), (100, 125)])
+    texts = ["LANK: missing", "LTOE", "RANK", "LHEE: missing", "LKNE"]
+    placed = names.apart(corners, texts, 1.0)
+    assert tuple(placed[0]) == (100, 100), "the first stays"
+    assert tuple(placed[2]) == (400, 101), "nobody is in its way"
+    for one in range(len(texts)):
+        for other in range(one):
+            beside = abs(placed[one, 0] - placed[other, 0]) < 30
+            assert not beside or abs(placed[one, 1] - placed[other, 1]) >= names.LINE
+    np.testing.assert_array_equal(placed[:, 0], corners[:, 0])
+    np.testing.assert_array_equal(names.apart(2 * corners, texts, 2.0), 2 * placed)
+    assert len(names.apart(np.zeros((0, 2)), [], 1.0)) == 0

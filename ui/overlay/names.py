@@ -4,6 +4,7 @@ where there are several."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import blf
@@ -19,6 +20,8 @@ from .shown import hovered, selected_rows, shown_takes
 #: More names than this hide one another.
 MOST = 14
 SIZE, TAKE_SIZE, LIFT = 11, 13, 9
+#: Of a name: how much of white is in its colour, so that dark states can be read, and pixels of a letter and of a line, about.
+WHITE, LETTER, LINE = 0.4, 6.5, 13.0
 #: Pixels from the mouse within which a marker is under it.
 NEAR = 12.0
 
@@ -49,14 +52,34 @@ def draw() -> None:
         blf.shadow(0, 0, 0.0, 0.0, 0.0, 0.9)
         blf.shadow_offset(0, 1, -1)
         blf.size(0, SIZE * scale)
-        for row, (x, y) in zip(rows, pixels, strict=True):
-            if np.isfinite(x):
-                state = State(int(review.states.codes[sample, row]))
-                blf.color(0, *colours[row].tolist())
-                blf.position(0, x + LIFT * scale, y + LIFT * 0.5 * scale, 0)
-                label = review.take.labels[row]
-                blf.draw(0, label if state == State.SEEN else f"{label}: {translated(NAMES[state])}")
+        seen = [row for row, (x, _) in zip(rows, pixels, strict=True) if np.isfinite(x)]
+        texts = [_text(review.take.labels[row], State(int(review.states.codes[sample, row]))) for row in seen]
+        corners = pixels[np.isfinite(pixels[:, 0])] + (LIFT * scale, LIFT * 0.5 * scale)
+        for row, text, (x, y) in zip(seen, texts, apart(corners, texts, scale), strict=True):
+            red, green, blue, _ = (WHITE + (1 - WHITE) * colours[row]).tolist()
+            blf.color(0, red, green, blue, 1.0)
+            blf.position(0, x, y, 0)
+            blf.draw(0, text)
         blf.disable(0, blf.SHADOW)
+
+
+def _text(label: str, state: State) -> str:
+    return label if state == State.SEEN else f"{label}: {translated(NAMES[state])}"
+
+
+def apart(corners: np.ndarray, texts: Sequence[str], scale: float) -> np.ndarray:
+    """(n, 2): the lower left corners of texts, moved up from (n, 2) as far as it takes for none to lie upon another."""
+    placed = np.zeros((0, 2))
+    widths = LETTER * scale * np.array([len(text) for text in texts], dtype=float)
+    for number, corner in enumerate(corners):
+        x, y = corner
+        beside = (placed[:, 0] < x + widths[number]) & (x < placed[:, 0] + widths[:number])
+        # from below: who is in the way moves it over himself
+        for other in np.sort(placed[beside, 1]):
+            if abs(other - y) < LINE * scale:
+                y = other + LINE * scale
+        placed = np.vstack([placed, (x, y)])
+    return placed
 
 
 def _name_take(context: bpy.types.Context, name: str, places: np.ndarray, colour: list[float], line: int) -> None:
