@@ -20,7 +20,7 @@ from .solver_python import warm_engine
 from .space import Timing
 from .takes import takes_of
 from .translation import translated
-from .view import go_to, show_markers
+from .view import go_to, hide_startup_cube, show_markers
 
 #: Blender's largest frame number.
 LAST_FRAME = 1_048_574
@@ -119,9 +119,7 @@ class BONESETTER_OT_import_c3d(bpy.types.Operator, ImportHelper):
         if done:
             if self.set_range:
                 set_range(scene, [timing for _, timing in done], grow=animated)
-            go_to(context, done[-1][0])
-            show_markers(context, [collection for collection, _ in done])
-            show_others(context, done[-1][0])
+            self._show(context, [collection for collection, _ in done])
             warm_engine()
         session.errors.pop(IMPORT, None)
         if failures:
@@ -130,6 +128,13 @@ class BONESETTER_OT_import_c3d(bpy.types.Operator, ImportHelper):
             # An error would also hide that the others were imported.
             self.report({"WARNING" if done else "ERROR"}, translated(failure))
         return {"FINISHED"} if done else {"CANCELLED"}
+
+    def _show(self, context: bpy.types.Context, takes: list[bpy.types.Collection]) -> None:
+        go_to(context, takes[-1])
+        if hide_startup_cube(context, takes):
+            self.report({"INFO"}, "The startup scene's cube is hidden, since it stands where people do: Alt-H shows it.")
+        show_markers(context, takes)
+        show_others(context, takes[-1])
 
     def _ask(self, known: list[Path]) -> set[str]:
         """Hand over to the question whether files that are in the scene already shall be imported once more."""

@@ -24,6 +24,22 @@ def show_markers(context: bpy.types.Context, takes: list[bpy.types.Collection]) 
     frame_timelines(context)
 
 
+def hide_startup_cube(context: bpy.types.Context, takes: list[bpy.types.Collection]) -> bool:
+    """Hide the cube of Blender's startup scene, which is 2 m wide and stands where the person does; whether it was there.
+
+    Only in a file that was never saved, and as long as nobody touched the scene.
+    """
+    ours = {one.name for take in takes for one in take.all_objects}
+    others = {one.name: one for one in context.scene.objects if one.name not in ours}
+    cube = others.get("Cube")
+    if bpy.data.filepath or set(others) != {"Camera", "Cube", "Light"} or cube is None or not isinstance(cube.data, bpy.types.Mesh):
+        return False
+    if len(cube.data.vertices) != 8 or not cube.matrix_world.is_identity or cube.modifiers or cube.animation_data or not cube.visible_get():
+        return False
+    cube.hide_set(True)
+    return True
+
+
 def go_to(context: bpy.types.Context, take: bpy.types.Collection) -> None:
     """Go to a take's first frame where the current one lies outside of it, in which nothing of it would move."""
     frames = timing_of(take).frames

@@ -300,3 +300,20 @@ def test_what_the_user_hid_stays_hidden(ext, scene, make_take, load):
     home.hide_viewport = True
     load(make_take(name="second"))
     assert home.hide_viewport
+
+
+def test_an_untouched_startup_scene_s_cube_is_hidden(ext, write, make_take, tmp_path):
+    """It stands where people do; whoever touched the scene, or saved it, keeps it in sight."""
+    path = str(write(make_take()))
+    for touched in (False, True):
+        bpy.ops.wm.read_homefile(use_factory_startup=True)
+        cube = bpy.data.objects["Cube"]
+        if touched:
+            cube.location.x = 1.0
+            bpy.context.view_layer.update()
+        assert bpy.ops.bonesetter.import_c3d(filepath=path) == {"FINISHED"}
+        assert bpy.data.objects["Cube"].hide_get() != touched
+    bpy.ops.wm.read_homefile(use_factory_startup=True)
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "own.blend"))
+    assert bpy.ops.bonesetter.import_c3d(filepath=path) == {"FINISHED"}
+    assert not bpy.data.objects["Cube"].hide_get()
