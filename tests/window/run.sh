@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # tests/window/run.sh [TAKE.c3d]: of the take given, by default cmu_02_05, or a synthetic one where there is no data.
 # A person at the window: clicks Solve Markers in a real Blender on a virtual screen. Screenshots and the verdict are in
-# out/window/. Needs `blender-desktop`, whose Python has torch. BONESETTER_WINDOW_SCRIPT=screenshots.py or tour.py makes the manual's pictures instead.
+# out/window/. Needs `blender-desktop`, whose Python has torch. BONESETTER_WINDOW_SCRIPT=screenshots.py or tour.py makes the manual's pictures
+# instead, another of this folder plays that scenario. BONESETTER_WINDOW_ZIP has a built extension tried in place of the checkout.
 set -euo pipefail
 take=${1:+$(realpath "$1")}
 cd "$(dirname "$0")/../.."
@@ -15,8 +16,14 @@ mkdir -p "$out"
 stage=$(mktemp -d /tmp/bonesetter-window.XXXXXX)
 trap 'cp -r "$stage"/out/. "$out"; rm -rf "$stage"' EXIT
 mkdir -p "$stage/out" "$stage/repository/bonesetter"
-tar --create --exclude-vcs --exclude=./.venv --exclude=./out --exclude=./runs --exclude=./build . |
-  tar --extract --directory "$stage/repository/bonesetter"
+if [ -n "${BONESETTER_WINDOW_ZIP:-}" ]; then
+  # the built extension, and the scenarios, which it has not
+  "$(tools/environment engine)" -m zipfile -e "$BONESETTER_WINDOW_ZIP" "$stage/repository/bonesetter"
+  cp -r tests "$stage/repository/bonesetter/"
+else
+  tar --create --exclude-vcs --exclude=./.venv --exclude=./out --exclude=./runs --exclude=./build . |
+    tar --extract --directory "$stage/repository/bonesetter"
+fi
 
 # Blender's own Python runs the engine here: that of the shell's environment is another system's.
 unset BONESETTER_ENGINE_PYTHON
