@@ -294,7 +294,9 @@ class BONESETTER_OT_problem_range(bpy.types.Operator):
         first, last = repair_range(context)
         around = round(0.5 * scene.render.fps / scene.render.fps_base)
         scene.use_preview_range = True
-        scene.frame_preview_start, scene.frame_preview_end = max(0, first - around), last + around
+        # no further than the scene plays, but for what lies outside of that
+        scene.frame_preview_start = max(first - around, min(first, scene.frame_start), 0)
+        scene.frame_preview_end = min(last + around, max(last, scene.frame_end))
         return {"FINISHED"}
 
 

@@ -223,3 +223,15 @@ def test_a_click_on_a_finding_shows_it(ext, scene, take, listed):
 
 def test_every_kind_of_finding_has_its_place_in_the_list(ext):
     assert sorted(ext("operators.findings").GRAVITY) == sorted(get_args(ext("model.core.findings").Kind))
+
+
+def test_range_of_problem_stays_within_what_the_scene_plays(scene, take, choose):
+    """60 frames at 100 fps: half a second around the gap of frames 21 to 30 reaches beyond either end."""
+    choose("LFHD")
+    scene.frame_set(25)
+    assert bpy.ops.bonesetter.problem_range() == {"FINISHED"}
+    assert (scene.frame_preview_start, scene.frame_preview_end) == (1, 60)
+    scene.frame_start, scene.frame_end = 10, 200
+    scene.use_preview_range = False
+    assert bpy.ops.bonesetter.problem_range() == {"FINISHED"}
+    assert (scene.frame_preview_start, scene.frame_preview_end) == (10, 80)
