@@ -14,6 +14,7 @@ import numpy as np
 
 from ..core.take import FloatArray
 from .figure import NEXT_PARTS, Anatomy, Performance, about, alignments, carried, turn_betweens, twist_angles
+from .reaching import reach
 from .rig import LIMBS, PARENT_PARTS, BoneMap, Rig
 from .standing import Feet, FootContact, rest_floor, stand
 
@@ -108,7 +109,12 @@ class _Moving:
 
 
 def retarget(
-    performance: Performance, rig: Rig, bone_map: BoneMap, contacts: Sequence[FootContact] = (), follows: Follows | None = None
+    performance: Performance,
+    rig: Rig,
+    bone_map: BoneMap,
+    contacts: Sequence[FootContact] = (),
+    follows: Follows | None = None,
+    hands: float = 0.0,
 ) -> Retargeted:
     """Carry a motion to another rig.
 
@@ -118,6 +124,8 @@ def retarget(
         bone_map: Of that rig.
         contacts: When soles of the performer stand.
         follows: Of bones that follow others than those they hang on.
+        hands: How much hands keep their reach relative to the body, where arms or trunk have other proportions: 0, where directions alone
+            count, to 1.
 
     Raises:
         BonesetterError: A bone map does not fit its rig.
@@ -130,6 +138,7 @@ def retarget(
     scale = target.leg / source.leg
     moving = _Moving(target, keyed, deltas, _hips(performance, source, target, deltas[:, 0], scale))
     feet, standing = stand(performance, moving, contacts)
+    reach(performance, source, moving, hands)
     return Retargeted(rig, bone_map, keyed, moving.deltas, moving.heads, scale, standing, feet, rest_floor(target), performance.rate_hz)
 
 

@@ -9,18 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from ..core.fading import ease, smoothed, spread
-from ..core.rotations import rotvec_to_rotmat
 from ..core.take import BoolArray, FloatArray
 from .figure import Anatomy, Performance, part_of_way, turn_betweens
+from .limbs import STRETCH, Moving, bent_to, rows_of, turn_part
 from .rig import SIDES
-
-if TYPE_CHECKING:
-    from .retarget import Keyed
 
 UP = np.array([0.0, 0.0, 1.0])
 #: Parts of a foot that stand, in the order of their columns.
@@ -35,8 +31,6 @@ HEEL = 0.3
 BALL = 0.75
 #: The floor is where the rig's own origin is, if its feet are within this of it, in leg lengths.
 NEAR_ORIGIN = 0.15
-#: A leg is never stretched further than this part of its length.
-STRETCH = 0.9995
 #: Hips come down for legs that do not reach by no more than this, in leg lengths.
 LOWEST = 0.1
 #: How far around a frame hips come down with it, in s.
@@ -49,8 +43,6 @@ SETTLES = 3
 HIPS_STAY = (15.0, 15.0, 5.0)
 #: Of a leg, the sine of half its knee's bend that counts as straight.
 LEAST_BEND = 0.1
-#: Sine of a knee's bend below which it counts as straight.
-STRAIGHT = 0.05
 
 
 @dataclass(frozen=True)
@@ -84,18 +76,6 @@ class Feet:
 
     rest: FloatArray
     soles: FloatArray
-
-
-class Moving(Protocol):
-    """A target while its pose is made; `place` puts heads where deltas have them."""
-
-    body: Anatomy
-    keyed: tuple[Keyed, ...]
-    deltas: FloatArray
-    hips: FloatArray
-    heads: FloatArray
-
-    def place(self) -> None: ...
 
 
 def rest_floor(body: Anatomy) -> float:
@@ -161,7 +141,7 @@ def stand(performance: Performance, moving: Moving, contacts: Sequence[FootConta
     moving.place()
     for side in sides:
         rest = rest_soles(body, side)
-        row = _rows(moving, f"foot.{side}")[-1]
+        row = rows_of(moving, f"foot.{side}")[-1]
         offsets = rest - body.rig.heads[moving.keyed[row].bone]
         soles = moving.heads[:, row, None] + np.einsum("fab,sb->fsa", moving.deltas[:, row], offsets)
         found[side] = Feet(rest, soles)
@@ -170,7 +150,7 @@ def stand(performance: Performance, moving: Moving, contacts: Sequence[FootConta
 
 def _upright(moving: Moving, contact: FootContact, part: str) -> bool:
     """Whether a foot stands on its sole, and does not lie on its back or its side as that of a body on the floor."""
-    row = _rows(moving, f"foot.{contact.side}")[0]
+    row = rows_of(moving, f"foot.{contact.side}")[0]
     tilt = moving.deltas[contact.frames, row] @ moving.body.axes[:, 2]
     return float(np.median(tilt[:, 2])) > LEAST_UPRIGHT[part]
 
@@ -185,11 +165,6 @@ class _Wanted:
     weight: FloatArray
 
 
-def _rows(moving: Moving, part: str) -> list[int]:
-    bones = moving.body.chains[part]
-    return [next(row for row, each in enumerate(moving.keyed) if each.bone == bone) for bone in bones]
-
-
 def _settled(moving: Moving, wanted: Mapping[str, _Wanted], rate_hz: float) -> FloatArray:
     """(frames, 3) in metres: where hips are to go so that legs have least to do for feet that stand.
 
@@ -199,7 +174,7 @@ def _settled(moving: Moving, wanted: Mapping[str, _Wanted], rate_hz: float) -> F
     frames, body = len(moving.hips), moving.body
     sums, matrices = np.zeros((frames, 3)), np.tile(np.diag(HIPS_STAY), (frames, 1, 1))
     for side, want in wanted.items():
-        hip, ankle = (moving.heads[:, _rows(moving, f"{part}.{side}")[0]] for part in ("thigh", "foot"))
+        hip, ankle = (moving.heads[:, rows_of(moving, f"{part}.{side}")[0]] for part in ("thigh", "foot"))
         length = body.length(f"thigh.{side}") + body.shin(side)
         along = want.ankle - hip
         along /= np.linalg.norm(along, axis=1, keepdims=True)
@@ -218,7 +193,7 @@ class _Aim:
 
     def __init__(self, performance: Performance, moving: Moving, side: str, contacts: Sequence[FootContact]) -> None:
         self.side, self.moving, self.rate = side, moving, performance.rate_hz
-        self.row = _rows(moving, f"foot.{side}")[0]
+        self.row = rows_of(moving, f"foot.{side}")[0]
         self.up, self.floor = moving.body.axes[:, 2], rest_floor(moving.body)
         self.offsets = rest_soles(moving.body, side) - moving.body.head(f"foot.{side}")
         self.length = float(np.linalg.norm(self.offsets[1] - self.offsets[0]))
@@ -249,7 +224,7 @@ class _Aim:
         pins = self.weight + 1e-3
         pins = pins / pins.sum(axis=1, keepdims=True)
         held = np.einsum("fs,fsa->fa", pins, aimed) - np.einsum("fab,fb->fa", turned, pins @ self.offsets)
-        toes = _rows(self.moving, f"toe.{self.side}")
+        toes = rows_of(self.moving, f"toe.{self.side}")
         toe = _levelled(self.moving.deltas[:, toes[0]], self.up, self.weight[:, 1]) if toes else turned
         return _Wanted(held, turned, toe, self.weight.max(axis=1))
 
@@ -344,7 +319,7 @@ def _lower(moving: Moving, wanted: Mapping[str, _Wanted], rate_hz: float) -> Non
     needed = np.zeros(len(moving.hips))
     body = moving.body
     for side, want in wanted.items():
-        hip = moving.heads[:, _rows(moving, f"thigh.{side}")[0]]
+        hip = moving.heads[:, rows_of(moving, f"thigh.{side}")[0]]
         reach = STRETCH * (body.length(f"thigh.{side}") + body.shin(side))
         level = np.linalg.norm((hip - want.ankle)[:, :2], axis=1)
         over = hip[:, 2] - want.ankle[:, 2] - np.sqrt(np.maximum(reach**2 - level**2, 0.0))
@@ -356,38 +331,13 @@ def _lower(moving: Moving, wanted: Mapping[str, _Wanted], rate_hz: float) -> Non
 
 def _bend_leg(moving: Moving, side: str, want: _Wanted) -> None:
     """Bring an ankle where it belongs: the knee bent, the leg turned at the hip; foot and toe as they are wanted."""
-    thighs, shins, feet, toes = (_rows(moving, f"{part}.{side}") for part in ("thigh", "shin", "foot", "toe"))
+    thighs, shins, feet, toes = (rows_of(moving, f"{part}.{side}") for part in ("thigh", "shin", "foot", "toe"))
     hip, knee, ankle = (moving.heads[:, rows[0]] for rows in (thighs, shins, feet))
     thigh, shin, aim = knee - hip, ankle - knee, want.ankle - hip
     left = moving.deltas[:, thighs[0]] @ moving.body.axes[:, 0]
-    bend = _bends(thigh, shin, np.linalg.norm(aim, axis=1), left)
-    swing = turn_betweens(thigh + np.einsum("fab,fb->fa", bend, shin), aim)
-    for part, turn in (("thigh", swing), ("shin", swing @ bend)):
-        for row in (row for row, each in enumerate(moving.keyed) if each.part == f"{part}.{side}"):
-            moving.deltas[:, row] = turn @ moving.deltas[:, row]
+    for part, turn in zip(("thigh", "shin"), bent_to(thigh, shin, aim, left), strict=True):
+        turn_part(moving, f"{part}.{side}", turn)
     for row in feet:
         moving.deltas[:, row] = want.foot
     for row in toes:
         moving.deltas[:, row] = want.toe
-
-
-def _bends(thigh: FloatArray, shin: FloatArray, distance: FloatArray, left: FloatArray) -> FloatArray:
-    """(frames, 3, 3): the turn of shins (frames, 3) at the knee that brings ankles to a distance (frames,) from the hip.
-
-    A knee bends about the axis about which it is bent; where it is nearly straight, about the one to the left (frames, 3).
-    """
-    upper, lower = np.linalg.norm(thigh, axis=1), np.linalg.norm(shin, axis=1)
-    reached = np.linalg.norm(thigh + shin, axis=1)
-    distance = np.clip(distance, np.abs(upper - lower) * 1.001 + 1e-6, np.maximum(STRETCH * (upper + lower), reached))
-    wanted = np.pi - np.arccos(np.clip((upper**2 + lower**2 - distance**2) / (2 * upper * lower), -1.0, 1.0))
-    along = (thigh + shin) / np.linalg.norm(thigh + shin, axis=1, keepdims=True)
-    sideways = left - np.sum(left * along, axis=1, keepdims=True) * along
-    axis = np.cross(thigh, shin) / (upper * lower)[:, None] + STRAIGHT * sideways
-    axis /= np.linalg.norm(axis, axis=1, keepdims=True)
-    sine = np.sum(np.cross(thigh, shin) * axis, axis=1)
-    bent = np.arctan2(sine, np.sum(thigh * shin, axis=1))
-    # a knee that the performer bends backwards a little stays so, unless the leg has to become shorter
-    shorter = ease((wanted - np.abs(bent)) / 0.1)
-    backwards = shorter * wanted - (1 - shorter) * np.minimum(wanted, np.abs(bent))
-    bends = np.where(bent < 0, backwards, wanted) - bent
-    return rotvec_to_rotmat(axis * np.where(np.abs(distance - reached) < 1e-9, 0.0, bends)[:, None])

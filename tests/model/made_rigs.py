@@ -36,6 +36,8 @@ class Made:
         seed: Of the rolls; None for none.
         names: {name in the family: the rig's own}.
         without: Parts that it lacks.
+        arms: How long its arms are against those of others of its height.
+        shoulders: How far apart its shoulders are, likewise.
     """
 
     family: str
@@ -46,6 +48,8 @@ class Made:
     seed: int | None = None
     names: dict[str, str] = field(default_factory=dict)
     without: tuple[str, ...] = ()
+    arms: float = 1.0
+    shoulders: float = 1.0
 
 
 @dataclass
@@ -68,7 +72,9 @@ def joint(made: Made, part: str) -> np.ndarray:
         shoulder, angle = np.array(PLACES["upper_arm"]), np.radians(made.arms_down_deg)
         x, z = (place - shoulder)[[0, 2]]
         down = [x * np.cos(angle) + z * np.sin(angle), (place - shoulder)[1], z * np.cos(angle) - x * np.sin(angle)]
-        place = shoulder + np.array(down)
+        place = shoulder + made.arms * np.array(down)
+    if limb in ("clavicle", "upper_arm", "forearm", "hand", "fingers"):
+        place[0] += (made.shoulders - 1) * PLACES["clavicle" if limb == "clavicle" else "upper_arm"][0]
     ankle, hip = PLACES["foot"][2], PLACES["thigh"][2]
     longer = (hip - ankle) * (made.legs - 1)
     if limb == "shin":
