@@ -25,12 +25,14 @@ class Application:
         bone_map: Of its bones.
         travel: What carries the character over the floor.
         on_nla: Whether its action is on the NLA.
+        hands: How much hands keep their reach.
     """
 
     armature: bpy.types.Object
     bone_map: BoneMap
     travel: Travel
     on_nla: bool
+    hands: float
 
 
 def note_applied(collection: bpy.types.Collection, application: Application) -> None:
@@ -44,6 +46,7 @@ def note_applied(collection: bpy.types.Collection, application: Application) -> 
     item = next((one for one in noted if one.armature == application.armature), None) or noted.add()
     item.armature, item.result = application.armature, collection.bonesetter.result
     item.travel, item.on_nla = application.travel, application.on_nla
+    item.hands = application.hands
     item.bone_map = json.dumps(document_of(application.bone_map), ensure_ascii=False)
 
 
@@ -53,7 +56,7 @@ def outdated(collection: bpy.types.Collection) -> list[Application]:
 
     take = collection.bonesetter
     return [
-        Application(one.armature, bone_map_of(json.loads(one.bone_map)), one.travel, one.on_nla)
+        Application(one.armature, bone_map_of(json.loads(one.bone_map)), one.travel, one.on_nla, one.hands)
         for one in take.rig.applied
         if one.armature is not None and one.armature.users_scene and one.result != take.result
     ]

@@ -15,7 +15,7 @@ from bpy_extras.io_utils import ExportHelper, ImportHelper
 from ..model.core.take import BonesetterError, FloatArray
 from .polls import is_idle
 from .refusals import says_why
-from .rig_map import known_map, map_of, show_map
+from .rig_map import USUAL_HANDS, known_map, map_of, show_map
 from .takes import active_take, timing_of
 from .translation import translated
 
@@ -43,6 +43,7 @@ def apply_to_rig(
     bone_map: BoneMap,
     travel: Travel = "HIPS",
     on_nla: bool = False,
+    hands: float = USUAL_HANDS,
 ) -> Applied:
     """Put a solved take's motion on a rig, in a new action. Nothing but that rig's pose and animation changes.
 
@@ -53,6 +54,7 @@ def apply_to_rig(
         bone_map: Of its bones.
         travel: What carries the character over the floor.
         on_nla: Whether the action is put on a strip of the NLA editor, in place of the one that the take has there.
+        hands: How much hands keep their reach, 0 to 1, as of `retarget`.
 
     Raises:
         BonesetterError: The take is not solved, the rig has no room for it, or its bone map is incomplete.
@@ -73,10 +75,10 @@ def apply_to_rig(
     metres, timing = scene.unit_settings.scale_length, timing_of(collection)
     rig = read_rig(armature, metres)
     bone_map.check(rig)
-    application = Application(armature, bone_map, travel, on_nla)
+    application = Application(armature, bone_map, travel, on_nla, hands)
     bone_map = released(armature, bone_map)
     performance = performed(collection, timing.frames, metres)
-    moved = retarget(performance, rig, bone_map, contacts_of(collection), follows_of(armature, bone_map))
+    moved = retarget(performance, rig, bone_map, contacts_of(collection), follows_of(armature, bone_map), hands)
     keyed = channels(moved, travel, object_scale(armature) * metres)
     action = key_rig(armature, keyed, bone_map, timing.frames, f"{collection.name} on {armature.name}", metres)
     if on_nla:
@@ -160,7 +162,7 @@ class BONESETTER_OT_apply_to_rig(_OnRig, bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         collection: Any = active_take(context)
         choice = collection.bonesetter.rig
-        applied = apply_to_rig(context.scene, collection, choice.armature, map_of(choice), choice.travel, choice.on_nla)
+        applied = apply_to_rig(context.scene, collection, choice.armature, map_of(choice), choice.travel, choice.on_nla, choice.hands)
         apart = agreement_deg(applied)
         self.report({"INFO"}, translated(f"{choice.armature.name} moves as {collection.name}: bones point {apart:.1f}° off on average"))
         return {"FINISHED"}
@@ -190,7 +192,7 @@ class BONESETTER_OT_update_rigs(bpy.types.Operator):
         done = []
         for each in outdated(collection):
             try:
-                apply_to_rig(context.scene, collection, each.armature, each.bone_map, each.travel, each.on_nla)
+                apply_to_rig(context.scene, collection, each.armature, each.bone_map, each.travel, each.on_nla, each.hands)
             except BonesetterError as error:
                 # an error would hide that others were updated
                 self.report({"WARNING"}, translated(str(error)))

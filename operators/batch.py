@@ -109,7 +109,7 @@ def _warm_engine() -> None:
 def _recipe(settings: Settings, given: argparse.Namespace) -> Recipe:
     """What all results of the run are made from, besides their takes; this Blender and what keys its curves are part of it."""
     here = Path(__file__).resolve().parent
-    options = [bpy.app.version_string, given.rig_object, given.root_motion, given.body, asdict(skeleton_from(given))]
+    options = [bpy.app.version_string, given.rig_object, given.root_motion, given.hands, given.body, asdict(skeleton_from(given))]
     return Recipe(settings, (given.actor, given.layout, given.rig, given.bone_map), options, (here,))
 
 

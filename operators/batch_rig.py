@@ -14,7 +14,7 @@ from ..model.core.take import BonesetterError
 from ..model.rigs.bone_map_file import read_bone_map
 from ..model.shell.cli import UsageError
 from .apply_to_rig import apply_to_rig
-from .rig_map import known_map
+from .rig_map import USUAL_HANDS, known_map
 from .rigs import read_rig
 
 #: Files of characters; a .vrm is a glTF.
@@ -27,7 +27,17 @@ def add_rig_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rig-object", metavar="NAME", help="which armature in its file, where there are several")
     parser.add_argument("--bone-map", type=Path, metavar="MAP.json", help="its bone map, saved from the panel")
     parser.add_argument("--body", action="store_true", help="give what is written a human body, shaped to its bones")
+    parser.add_argument(
+        "--hands", type=_part, default=USUAL_HANDS, metavar="PART", help="how much hands keep their reach, 0 to 1, 0.5 unless told"
+    )
     parser.add_argument("--root-motion", action="store_true", help="let its root bone travel instead of its hips")
+
+
+def _part(text: str) -> float:
+    value = float(text)
+    if not 0.0 <= value <= 1.0:
+        raise argparse.ArgumentTypeError(f"{text} is not from 0 to 1")
+    return value
 
 
 def check_rig(given: argparse.Namespace) -> None:
@@ -78,7 +88,7 @@ def move_rig(collection: bpy.types.Collection, given: argparse.Namespace) -> bpy
     scene = bpy.context.scene
     rig = _find_rig(scene, collection, given)
     bone_map = read_bone_map(given.bone_map) if given.bone_map else known_map(read_rig(rig), rig.name)
-    apply_to_rig(scene, collection, rig, bone_map, "ROOT" if given.root_motion else "HIPS")
+    apply_to_rig(scene, collection, rig, bone_map, "ROOT" if given.root_motion else "HIPS", hands=given.hands)
     return rig
 
 

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import bpy
-from bpy.props import BoolProperty, CollectionProperty, EnumProperty, IntProperty, PointerProperty, StringProperty
+from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 
 from ..model.core.take import BonesetterError
 
@@ -20,6 +20,8 @@ TRAVEL = (
     ("OBJECT", "Object", "The object itself goes along on the floor below the hips"),
     ("PLACE", "In Place", "Nothing travels: the hips stay above where they are at rest"),
 )
+#: How much hands keep their reach unless told: as far as directions agree within what is promised of them.
+USUAL_HANDS = 0.5
 
 
 def known_map(rig: Rig, name: str) -> BoneMap:
@@ -124,6 +126,7 @@ class BONESETTER_PG_applied(bpy.types.PropertyGroup):
     result: StringProperty(description="Of which solve")
     travel: EnumProperty(items=TRAVEL)
     on_nla: BoolProperty()
+    hands: FloatProperty(default=USUAL_HANDS)
     bone_map: StringProperty(description="Its bone map as JSON")
 
 
@@ -146,6 +149,15 @@ class BONESETTER_PG_rig(bpy.types.PropertyGroup):
     on_nla: BoolProperty(
         name="On the NLA",
         description="Put the action on a track of the NLA editor that is called as the take, below what is keyed by hand",
+    )
+    hands: FloatProperty(
+        name="Hands",
+        description="How much hands keep their reach where arms or trunk have other proportions than the actor's: 0 leaves arms as the "
+        "actor's point, 0.5 turns them by up to 4° for it, 1 by whatever it takes",
+        default=USUAL_HANDS,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
     )
     applied: CollectionProperty(type=BONESETTER_PG_applied)
 

@@ -48,6 +48,10 @@ class BONESETTER_PT_rig(OfSolvedTake, bpy.types.Panel):
         row.use_property_decorate = False
         row.prop(choice, "travel")
         row.prop(choice, "on_nla", text="NLA", toggle=True)
+        row = layout.row()
+        row.use_property_split = True
+        row.use_property_decorate = False
+        row.prop(choice, "hands", slider=True)
         column = layout.column()
         column.scale_y = 1.5
         column.operator("bonesetter.apply_to_rig", icon="OUTLINER_OB_ARMATURE")

@@ -82,6 +82,8 @@ def performer(request, ext, scene, make_take):
     SOLVED[:] = [pose]
     ext("operators.armature").apply_pose(scene, collection, pose)
     collection.bonesetter.solved = True
+    # its forearms bend in their middle, as no rig's do: directions and reach cannot both be kept
+    collection.bonesetter.rig.hands = 0.0
     scene.bonesetter.take = collection
     return collection
 
