@@ -32,9 +32,9 @@ from .rotations import rotmat_to_rotvec
 from .topology import ROOT_DOF
 
 #: How long an end is, and how long it fades into what was there, in s.
-END_SECONDS, FADE_SECONDS = 0.25, 0.25
+END_SECONDS, FADE_SECONDS = 0.2, 0.1
 #: How much a coordinate's speed changes, of its usual speed a second, and for how long it changes so, in s.
-ACCELERATION, STEADY_SECONDS = 40.0, 0.05
+ACCELERATION, STEADY_SECONDS = 30.0, 0.05
 #: How long a hidden joint keeps its speed, in s: e times less is left of it after that.
 SLOWING_SECONDS = 0.1
 

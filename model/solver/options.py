@@ -32,7 +32,7 @@ class KernelScales:
     coarse: tuple[float, ...] = (0.3, 0.2, 0.1, 0.05, 0.04)
     settling: tuple[float, ...] = (0.04, 0.04)
     fine: tuple[float, ...] = (0.03,)
-    ends: tuple[float, ...] = (0.1, 0.05, 0.03)
+    ends: tuple[float, ...] = (0.2, 0.1, 0.05, 0.03)
     again: tuple[float, ...] = (0.3, 0.3, 0.2, 0.2, 0.1, 0.1, 0.05, 0.04)
     actor_poses: tuple[float, ...] = (0.1,)
     actor_sizes: tuple[float, ...] = (0.05, 0.04)
