@@ -20,8 +20,10 @@ import bpy
 
 FILE = Path(__file__).with_name("translations.json")
 LANGUAGES = ("ko_KR", "ja_JP")
+#: Of the panels' names: in every other context Blender's own words come first, and to it feet are a unit.
+PANELS = "Bonesetter"
 #: Where Blender looks texts up: the names of operators have a context of their own.
-CONTEXTS = ("*", "Operator")
+CONTEXTS = ("*", "Operator", PANELS)
 #: What stands for a name or a number, and how it is meant.
 HOLE = re.compile(r"\{(\d)(?::([tT-]))?\}")
 #: Sentences that are remembered: the panel asks for the same ones in every redraw.

@@ -6,6 +6,7 @@ from __future__ import annotations
 import bpy
 
 from ..operators.takes import active_take
+from ..operators.translation import PANELS
 
 
 class Sidebar:
@@ -14,6 +15,7 @@ class Sidebar:
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
     bl_category = "Bonesetter"
+    bl_translation_context = PANELS
 
 
 class OfSolvedTake(Sidebar):

@@ -40,7 +40,7 @@ def test_parts_of_a_sentence_are_translated_too(korean, japanese):
     assert korean("Labels that had been swapped were swapped back: LTOE and RTOE in frames 7 to 9.").startswith("서로 바뀌었던 라벨을")
     assert japanese("LTOE and RTOE were swapped in frame 7") == "フレーム 7 で LTOE と RTOE を入れ替えました"
     said = "The max speed of 5 m/s removed 3.1% of the samples, above all of LTOE and 2 more: raise it if they look right."
-    assert korean(said) == "최대 속도 5 m/s이(가) 샘플의 3.1%을(를) 제거했습니다. 특히 LTOE 외 2개: 올바른 샘플로 보이면 값을 올리세요."
+    assert korean(said) == "최대 속력 5 m/s이(가) 샘플의 3.1%을(를) 제거했습니다. 특히 LTOE 외 2개: 올바른 샘플로 보이면 값을 올리세요."
     assert korean("Frames 1 to 5 have no marker: their pose is guessed.") == "프레임 1~5에 마커가 없습니다: 포즈를 추정했습니다."
 
 
@@ -55,7 +55,7 @@ def test_everything_registered_has_words(ext):
     korean = translation.dictionary()["ko_KR"]
     missing = [(context, text) for context, text in registered_texts() if (context, text) not in korean]
     assert not missing
-    assert {context for context, _ in korean} == {"*", "Operator"}
+    assert {context for context, _ in korean} == {"*", "Operator", "Bonesetter"}
 
 
 def registered_texts():
@@ -106,3 +106,11 @@ def test_lines_of_other_scripts_fit(ext):
     assert not any(line.startswith(("。", "、")) for line in made)
     korean = lines("마커가 평균 12 mm 벗어나 있습니다: 라벨이나 액터가 잘못되었을 수 있습니다.", 24)
     assert " ".join(korean) == "마커가 평균 12 mm 벗어나 있습니다: 라벨이나 액터가 잘못되었을 수 있습니다."
+
+
+def test_names_of_panels_are_ours_where_blender_has_another_word(ext):
+    """Blender's own words come first in every context that it knows: feet are a unit there, and a solve an analysis."""
+    translation, panel = ext("operators.translation"), ext("ui.feet").BONESETTER_PT_feet
+    assert panel.bl_translation_context == translation.PANELS
+    assert translation.dictionary()["ko_KR"][translation.PANELS, "Feet"] == "발"
+    assert translation.dictionary()["ja_JP"][translation.PANELS, "Solve"] == "ソルブ"
