@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -19,23 +19,24 @@ from ..core.findings import Finding
 from ..core.memory import give_back, within_memory
 from ..core.parallel import side_by_side, usable_cores
 from ..core.settings import Settings
-from ..core.take import BonesetterError, CleanTake, FloatArray, Take, is_long
+from ..core.take import BonesetterError, CleanTake, Take, is_long
 from ..feet.legs import Held, hold_feet
 from ..marker_sets.marker_set import MarkerSet
-from ..markers.corrections import in_order
+from ..markers.corrections import Correction, in_order
 from ..markers.coverage import look_covered
 from ..markers.matching import unlabelled
 from ..markers.relabelling import relabel
 from ..proposer.propose import InitialGuess
 from ..props.find import with_props
-from ..result.report import marker_residuals_mm
+from ..result.report import far_off
 from ..result.solution import Solution
 from ..solver.device import find_device, one_torch_thread
 from ..solver.ends import refine_ends
-from ..solver.fit import find_poses, fit_poses
+from ..solver.fit import Found, find_poses, fit_poses
 from ..solver.kinematics import Body, Pose
 from ..solver.observations import Observations, coarse
 from ..solver.options import EVERYTHING, SolverOptions
+from ..solver.reinstating import put_back
 from ..solver.sampling import as_arrays, marker_places
 from ..solver.smoothing import smoothed
 from ..solver.sticking import follow_restuck
@@ -65,8 +66,6 @@ PROGRESS_AFTER = {
 LABELS, LABELS_PART = "labels", 0.65
 #: Where looking for several people without names ends, of the whole.
 LOOKING = 0.5
-#: Markers that are further off on average were not followed: soft tissue and noise stay well below.
-DOUBTFUL_RESIDUAL_MM = 40.0
 
 
 class Stopwatch:
@@ -325,16 +324,21 @@ def _follow(
         judged = () if given is None else given.labels
         body, found, restuck = follow_restuck(calibrated, subject.prior.pose, seen.observations, first, judged)
     with watch.stage("relabel"):
-        relabelled, swaps = seen.take, ()
-        if options.relabel:
-            places = marker_places(body, found, take.frames)
-            watch.give_back()
-            relabelled, swaps = relabel(seen.take, unlabelled(take), places)
-            del places
+        relabelled, swaps = _relabelled(body, seen, take, found, watch, options)
+        back = put_back(body, subject.prior.pose, seen.cleaned, relabelled, seen.observations, found) if options.relabel else None
+        pinned = seen.take.pinned
+        if back is not None:
+            whole = replace(seen.take, pinned=back.samples if pinned is None else pinned | back.samples)
+            del seen
+            seen, found = clean_markers(whole, subject, settings, device), back.found
+            relabelled, swaps = _relabelled(body, seen, take, found, watch, options)
         if swaps:
             # before it is cleaned anew: both would stand in memory
             del seen
             seen = clean_markers(relabelled, subject, settings, device)
+        if back is not None:
+            # what was put back is none that the user pinned
+            seen = replace(seen, cleaned=replace(seen.cleaned, take=replace(seen.cleaned.take, pinned=pinned)))
     with watch.stage("pose") as part:
         pose = fit_poses(body, subject.prior.pose, seen.observations, found, part, options)
         pose = refine_ends(body, subject.prior.pose, seen.observations, found, pose, options)
@@ -371,17 +375,19 @@ def _solve(
         watch.give_back()
         coverage = look_covered(cleaned, body.actor, keep_guessed=settings.keep_guessed)
         columns = {**take.file_columns, **followed.columns}
-        after = (*cleaned.findings, *coverage.findings, *_far_off(cleaned, markers))
+        after = (*cleaned.findings, *coverage.findings, *far_off(cleaned, markers))
         findings = tuple(each if each in take.findings else each.called(columns) for each in (*followed.findings, *after))
     unheld = unheld_of(smooth, body.actor, cleaned, coverage.keyed)
     arrays = cleaned, body.actor, rotations, positions, markers
     return Solution(*arrays, watch.seconds, held.contacts, findings, coverage.keyed, floor_m=held.floor_m, unheld=unheld)
 
 
-def _far_off(cleaned: CleanTake, markers: FloatArray) -> tuple[Finding, ...]:
-    """Whether the solver's markers (frames, labels, 3) are far from those of the file."""
-    off_mm = float(marker_residuals_mm(cleaned.take.positions, markers)[cleaned.trusted].mean())
-    if not off_mm > DOUBTFUL_RESIDUAL_MM:
-        return ()
-    said = f"The markers are {off_mm:.0f} mm off on average: their labels or the actor may be wrong."
-    return (Finding("far off", said, numbers={"residual_mm": round(off_mm, 1)}),)
+def _relabelled(
+    body: Body, seen: Trajectories, take: Take, found: Found, watch: Stopwatch, options: SolverOptions
+) -> tuple[Take, tuple[Correction, ...]]:
+    """The body's markers with labels put right by poses that were found, and what was corrected."""
+    if not options.relabel:
+        return seen.take, ()
+    places = marker_places(body, found, take.frames)
+    watch.give_back()
+    return relabel(seen.take, unlabelled(take), places)

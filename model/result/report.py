@@ -12,13 +12,16 @@ import numpy as np
 
 from ..actors.actor import Actor
 from ..core.distances import distances
-from ..core.take import FloatArray
+from ..core.findings import Finding
+from ..core.take import CleanTake, FloatArray
 from ..storage.atomic import replacing
 from .solution import Solution
 
 #: Mean marker residuals up to these, in mm, are usual, and to be looked at. Of public takes that are right they are 0.5 to 9.5 mm; of takes
 #: that were solved with another person's actor 29 mm or more.
 USUAL_MM, LOOK_MM = 10.0, 25.0
+#: Markers that are further off on average were not followed: soft tissue and noise stay well below.
+DOUBTFUL_RESIDUAL_MM = 40.0
 Judgement = Literal["usual", "look at it", "wrong"]
 
 
@@ -115,3 +118,12 @@ def _p95(values: FloatArray) -> float:
 
 def _rounded(values: FloatArray, statistic: Any) -> float | None:
     return round(float(statistic(values)), 4) if len(values) else None
+
+
+def far_off(cleaned: CleanTake, markers: FloatArray) -> tuple[Finding, ...]:
+    """Whether the solver's markers (frames, labels, 3) are far from those of the file."""
+    off_mm = float(marker_residuals_mm(cleaned.take.positions, markers)[cleaned.trusted].mean())
+    if not off_mm > DOUBTFUL_RESIDUAL_MM:
+        return ()
+    said = f"The markers are {off_mm:.0f} mm off on average: their labels or the actor may be wrong."
+    return (Finding("far off", said, numbers={"residual_mm": round(off_mm, 1)}),)
