@@ -145,16 +145,19 @@ def _costs(body: Body, pose: Pose, seen: Observations, places: Placement) -> tup
     offsets, deviations = _offsets(body.actor, places), np.sqrt(places.offset_deviation**2 + ERROR_M**2)
     costs, away = (np.full((points.shape[1], len(places.labels)), np.nan) for _ in range(2))
     joints = sorted(set(places.joints))
-    for marker in range(points.shape[1]):
-        rows = sampled[:, marker]
+    column = [joints.index(joint) for joint in places.joints]
+    # markers with samples in the same frames, as most are, together
+    patterns, which = np.unique(sampled, axis=1, return_inverse=True)
+    for pattern, rows in enumerate(patterns.T):
+        markers = np.flatnonzero(which.reshape(-1) == pattern)
         if rows.sum() < FEWEST_SAMPLES:
             continue
-        apart = points[rows, marker][:, None] - positions[rows][:, joints]
-        place, scatter = settled_place(np.einsum("fjba,fjb->fja", rotations[rows][:, joints], apart))
-        column = [joints.index(joint) for joint in places.joints]
-        off = place[column] - offsets
-        away[marker] = np.linalg.norm(off, axis=-1)
-        costs[marker] = ((off / deviations) ** 2).sum(axis=-1) + (scatter[column] / SCATTER_M) ** 2
+        apart = points[rows][:, markers, None] - positions[rows][:, None, joints]
+        local = (apart[..., None, :] @ rotations[rows][:, None, joints])[..., 0, :]
+        place, scatter = settled_place(local)
+        off = place[:, column] - offsets
+        away[markers] = np.linalg.norm(off, axis=-1)
+        costs[markers] = ((off / deviations) ** 2).sum(axis=-1) + (scatter[:, column] / SCATTER_M) ** 2
     return costs, away
 
 
