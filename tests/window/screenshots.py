@@ -77,12 +77,12 @@ def file_browser(person: Person, folder: Path) -> Steps:
 
 
 def face(person: Person) -> Steps:
-    """Look at all of the scene from the front."""
+    """Look at what is selected from the front, above the strip."""
     bpy.context.preferences.view.smooth_view = 0
     region = next(region for region in person.area.regions if region.type == "WINDOW")
     with bpy.context.temp_override(window=person.window, area=person.area, region=region):
         bpy.ops.view3d.view_axis(type="FRONT")
-        bpy.ops.view3d.view_all()
+        ext("operators.view").frame_selected(bpy.context)
     yield from wait(0.3)
 
 
