@@ -108,6 +108,7 @@ class BONESETTER_OT_import_c3d(bpy.types.Operator, ImportHelper):
             except BonesetterError as error:
                 failures.append(str(error))
                 continue
+            self._make_room(context, collections)
             done += [(collection, timing) for collection in collections]
             collection = collections[0]
             if before is not None:
@@ -129,10 +130,13 @@ class BONESETTER_OT_import_c3d(bpy.types.Operator, ImportHelper):
             self.report({"WARNING" if done else "ERROR"}, translated(failure))
         return {"FINISHED"} if done else {"CANCELLED"}
 
-    def _show(self, context: bpy.types.Context, takes: list[bpy.types.Collection]) -> None:
-        go_to(context, takes[-1])
+    def _make_room(self, context: bpy.types.Context, takes: list[bpy.types.Collection]) -> None:
+        # said before what is said of the take: of several reports the last one is shown
         if hide_startup_cube(context, takes):
             self.report({"INFO"}, "The startup scene's cube is hidden, since it stands where people do: Alt-H shows it.")
+
+    def _show(self, context: bpy.types.Context, takes: list[bpy.types.Collection]) -> None:
+        go_to(context, takes[-1])
         show_markers(context, takes)
         show_others(context, takes[-1])
 
