@@ -73,7 +73,7 @@ def main(arguments: Sequence[str]) -> int:
             implementation.add_arguments(command)
             command.set_defaults(run=implementation.run, command_parser=command)
     parsed = parser.parse_args(with_values(arguments))
-    parsed.given = list(arguments)
+    parsed.typed = list(arguments)
     try:
         with warnings.catch_warnings():
             # numpy's are no sentence for a user; whoever wants them says -W

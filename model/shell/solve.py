@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
             force=arguments.force,
         )
 
-    failed = solve_all(jobs, recipe, settings, arguments, [*boot_command(), *arguments.given], solve_here)
+    failed = solve_all(jobs, recipe, settings, arguments, [*boot_command(), *arguments.typed], solve_here)
     return end_solves(failed, jobs, arguments)
 
 

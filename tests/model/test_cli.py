@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import argparse
+import importlib
 import json
 import subprocess
 import sys
@@ -269,3 +271,12 @@ def test_no_help_waits_for_what_is_slow_to_load() -> None:
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("usage: ") == len(COMMANDS) + 1
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_option_is_named_as_what_the_shell_adds(name: str) -> None:
+    """What was typed went under `given`, where `ends --given` was looked for: it was always on."""
+    parser = argparse.ArgumentParser()
+    importlib.import_module(f"model.{COMMANDS[name][0]}").add_arguments(parser)
+    named = {action.dest for action in parser._actions}
+    assert not named & {"command", "command_parser", "run", "typed"}
