@@ -325,7 +325,8 @@ def _follow(
         body, found, restuck = follow_restuck(calibrated, subject.prior.pose, seen.observations, first, judged)
     with watch.stage("relabel"):
         relabelled, swaps = _relabelled(body, seen, take, found, watch, options)
-        back = put_back(body, subject.prior.pose, seen.cleaned, relabelled, seen.observations, found) if options.relabel else None
+        judging = options.relabel and options.fit
+        back = put_back(body, subject.prior.pose, seen.cleaned, relabelled, seen.observations, found) if judging else None
         pinned = seen.take.pinned
         if back is not None:
             whole = replace(seen.take, pinned=back.samples if pinned is None else pinned | back.samples)

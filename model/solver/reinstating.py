@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from ..actors.prior import PosePrior
+from ..core.distances import distances
 from ..core.take import BoolArray, CleanTake, FloatArray, Take
 from .fit import Found, Terms, pose_costs, prior_terms, refined
 from .frames import Between, joined
@@ -108,7 +109,7 @@ def _keeping_distance(cleaned: CleanTake, doubtful: BoolArray) -> BoolArray:
         frames = np.flatnonzero(doubtful[:, row])
         if rigid.sum() < FEWEST_KEPT or not len(frames):
             continue
-        lengths = np.linalg.norm(positions[frames][:, rigid] - positions[frames, row, None], axis=-1)
+        lengths = distances(positions[frames][:, rigid], positions[frames, row, None])
         kept, there = np.abs(lengths - usual[rigid]) <= KEPT_M, present[frames][:, rigid]
         doubted[frames, row] = (kept.sum(axis=1) >= FEWEST_KEPT) & (kept.sum(axis=1) >= KEPT * there.sum(axis=1))
     return doubted
@@ -121,13 +122,19 @@ def _rigid_to(known: FloatArray, row: int) -> tuple[FloatArray, BoolArray]:
         known: (frames, labels, 3) in metres, NaN where there is no sample.
         row: The marker.
     """
-    lengths = np.linalg.norm(known - known[:, row, None], axis=-1)
+    lengths = distances(known, known[:, row, None])
     enough = np.isfinite(lengths).sum(axis=0) >= 0.1 * len(lengths)
     enough[row] = False
     usual, rigid = np.full(lengths.shape[1], np.nan), enough.copy()
-    usual[enough] = np.nanmedian(lengths[:, enough], axis=0)
-    rigid[enough] = np.nanpercentile(np.abs(lengths[:, enough] - usual[enough]), 90, axis=0) <= RIGID_M
+    usual[enough] = _quantile(lengths[:, enough], 0.5)
+    rigid[enough] = _quantile(np.abs(lengths[:, enough] - usual[enough]), 0.9) <= RIGID_M
     return usual, rigid
+
+
+def _quantile(values: FloatArray, part: float) -> FloatArray:
+    """(columns,): of values (frames, columns), NaN aside, that below which a part of them lies; numpy's own goes column by column."""
+    known = np.isfinite(values).sum(axis=0)
+    return np.take_along_axis(np.sort(values, axis=0), np.rint(part * (known - 1)).astype(int)[None], axis=0)[0]
 
 
 def _trials(doubted: BoolArray, rate_hz: float) -> list[slice]:
@@ -146,7 +153,7 @@ def _trials(doubted: BoolArray, rate_hz: float) -> list[slice]:
 
 def _limits(cleaned: CleanTake, places: FloatArray) -> FloatArray:
     """(labels,) in metres: samples that are nearer to their places are explained."""
-    lengths = np.linalg.norm(cleaned.take.positions - places, axis=-1)
+    lengths = distances(cleaned.take.positions, places)
     lengths[~cleaned.trusted] = np.nan
     usual, known = np.zeros(lengths.shape[1]), cleaned.trusted.any(axis=0)
     usual[known] = np.nanmedian(lengths[:, known], axis=0)
@@ -194,7 +201,7 @@ def _turned(body: Body, seen: Observations, pose: Pose) -> Pose:
 
 def _apart(body: Body, pose: Pose, positions: FloatArray) -> FloatArray:
     """(frames, labels) in metres, NaN where there is no sample."""
-    return np.linalg.norm(to_array(body.posed(pose).markers) - positions, axis=-1)
+    return distances(to_array(body.posed(pose).markers), positions)
 
 
 def merged(found: Found, better: dict[int, Pose]) -> Found:
