@@ -31,7 +31,7 @@ from ..model.shell.runs import TakeJob, add_arguments, end_solves, make_folders,
 from ..model.shell.workers import add_arguments as add_worker_arguments
 from ..model.shell.workers import solve_all
 from ..model.storage.atomic import place_of, staged
-from .batch_rig import add_rig_arguments, check_rig, move_rig, open_file
+from .batch_rig import add_rig_arguments, check_rig, fit_rig, move_rig, open_file
 from .body import show_body
 from .empties import ImportOptions, build_take
 from .export import write_fbx, write_glb, write_usd
@@ -109,7 +109,15 @@ def _warm_engine() -> None:
 def _recipe(settings: Settings, given: argparse.Namespace) -> Recipe:
     """What all results of the run are made from, besides their takes; this Blender and what keys its curves are part of it."""
     here = Path(__file__).resolve().parent
-    options = [bpy.app.version_string, given.rig_object, given.root_motion, given.hands, given.body, asdict(skeleton_from(given))]
+    options = [
+        bpy.app.version_string,
+        given.rig_object,
+        given.root_motion,
+        given.rig_as_actor,
+        given.hands,
+        given.body,
+        asdict(skeleton_from(given)),
+    ]
     return Recipe(settings, (given.actor, given.layout, given.rig, given.bone_map), options, (here,))
 
 
@@ -170,6 +178,10 @@ def _solve(job: TakeJob, take: Take, seconds: Seconds, settings: Settings, given
         exports = {name: str(path.resolve()) for name, path in job.exports.items() if name not in WRITERS}
         named = {"actor": given.actor, "layout": given.layout, "save_actor": job.save_actor}
         files = {name: str(path.resolve()) for name, path in named.items() if path}
+        if given.rig_as_actor and (
+            actor := _fit_rig(scene, collection, settings, given, {k: v for k, v in files.items() if k != "save_actor"})
+        ):
+            files["actor"] = str(actor)
         solve = begin(scene, collection, settings, exports=exports, skeleton=asdict(skeleton), page=None, **files)
         with _bar(take.name) as progress:
             answer = solve.job.wait(progress)
@@ -186,6 +198,17 @@ def _solve(job: TakeJob, take: Take, seconds: Seconds, settings: Settings, given
                 _write(WRITERS[name], path, shown)
     report["seconds"] = {stage: round(value, 6) for stage, value in _stages(seconds, report["seconds"]).items()}
     return report
+
+
+def _fit_rig(
+    scene: bpy.types.Scene, collection: bpy.types.Collection, settings: Settings, given: argparse.Namespace, files: dict[str, str]
+) -> Path | None:
+    """The character as the take's actor, see `fit_rig`."""
+
+    def solved(**more: Any) -> bool:
+        return "people" not in begin(scene, collection, settings, **(files | more)).job.wait(None)
+
+    return fit_rig(scene, collection, solved, given)
 
 
 def _stages(seconds: Seconds, inside: Seconds) -> Seconds:

@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import addon_utils
 import bpy
+import numpy as np
 
 from ..model.core.take import BonesetterError
 from ..model.rigs.bone_map_file import read_bone_map
+from ..model.rigs.rig import BoneMap
 from ..model.shell.cli import UsageError
 from .apply_to_rig import apply_to_rig
 from .rig_map import USUAL_HANDS, known_map
@@ -30,6 +33,7 @@ def add_rig_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--hands", type=_part, default=USUAL_HANDS, metavar="PART", help="how much hands keep their reach, 0 to 1, 0.5 unless told"
     )
+    parser.add_argument("--rig-as-actor", action="store_true", help="solve the take with the character's own bones, as large as the person")
     parser.add_argument("--root-motion", action="store_true", help="let its root bone travel instead of its hips")
 
 
@@ -48,8 +52,8 @@ def check_rig(given: argparse.Namespace) -> None:
         BonesetterError: The bone map cannot be read.
     """
     if given.rig is None:
-        if given.rig_object or given.bone_map or given.root_motion:
-            raise UsageError("--rig-object, --bone-map and --root-motion are about a character: name its file with --rig.")
+        if given.rig_object or given.bone_map or given.root_motion or given.rig_as_actor:
+            raise UsageError("--rig-object, --bone-map, --rig-as-actor and --root-motion are about a character: name its file with --rig.")
         return
     if given.rig.suffix.lower() not in ENDINGS or not given.rig.is_file():
         raise UsageError(f"--rig {given.rig} is no {', '.join(ENDINGS)}: name the character's file.")
@@ -86,10 +90,51 @@ def move_rig(collection: bpy.types.Collection, given: argparse.Namespace) -> bpy
         BonesetterError: There is no such armature, or the take cannot go onto it.
     """
     scene = bpy.context.scene
-    rig = _find_rig(scene, collection, given)
-    bone_map = read_bone_map(given.bone_map) if given.bone_map else known_map(read_rig(rig), rig.name)
+    rig, bone_map = _find_mapped(scene, collection, given)
     apply_to_rig(scene, collection, rig, bone_map, "ROOT" if given.root_motion else "HIPS", hands=given.hands)
     return rig
+
+
+def fit_rig(
+    scene: bpy.types.Scene, collection: bpy.types.Collection, solved: Callable[..., bool], given: argparse.Namespace
+) -> Path | None:
+    """Make an actor of the character: one is fitted to the take, its markers go onto the rig's bones, and where they are there is fitted
+    with a solve of these.
+
+    Args:
+        scene: The open file's.
+        collection: The take.
+        solved: Has the engine solve the take with more files, and says whether it was that of one person.
+        given: The batch's arguments.
+
+    Returns:
+        The actor's file, in a folder of the engine's session; None where the take is that of several people.
+
+    Raises:
+        BonesetterError: There is no such armature, or it cannot be an actor.
+    """
+    from ..model.actors.actor_file import read_actor, write_actor
+    from ..model.rigs.as_actor import refitted, rig_actor
+    from .session import session
+
+    metres = scene.unit_settings.scale_length
+    rig, bone_map = _find_mapped(scene, collection, given)
+    person, own, pose = (session.engine.folder / f"rig-{collection.session_uid}{end}" for end in ("-person.json", ".json", ".npz"))
+    if not solved(save_actor=str(person)):
+        return None
+    actor = rig_actor(read_rig(rig, metres), bone_map, read_actor(person))
+    write_actor(actor, own)
+    solved(actor=str(own), exports={"npz": str(pose)})
+    with np.load(pose) as found:
+        labels = [str(label) for label in found["labels"]]
+        actor = refitted(actor, labels, *(found[name].astype(float) for name in ("markers", "rotations", "positions")))
+    write_actor(actor, own)
+    return own
+
+
+def _find_mapped(scene: bpy.types.Scene, collection: Any, given: argparse.Namespace) -> tuple[bpy.types.Object, BoneMap]:
+    rig = _find_rig(scene, collection, given)
+    return rig, read_bone_map(given.bone_map) if given.bone_map else known_map(read_rig(rig), rig.name)
 
 
 def _find_rig(scene: bpy.types.Scene, collection: Any, given: argparse.Namespace) -> bpy.types.Object:

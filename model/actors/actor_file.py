@@ -35,10 +35,12 @@ def write_actor(actor: Actor, path: Path) -> None:
     Raises:
         BonesetterError: The file cannot be written.
     """
-    # here, because who only reads, as Blender does, has not all that the prior's file takes
-    from .prior import bundled
+    joints, scale = actor.skeleton.joints, None
+    if joints == CMU_JOINTS:
+        # here, because Blender, which writes actors of other hierarchies, has not all that the prior's file takes
+        from .prior import bundled
 
-    joints, scale = actor.skeleton.joints, bundled().actor.scale(actor.skeleton)
+        scale = bundled().actor.scale(actor.skeleton)
     document = {
         "format": FORMAT,
         "version": VERSION,

@@ -329,3 +329,30 @@ def test_a_character_moves(ext, done, batch, tmp_path):
 def test_options_are_not_taken_by_their_beginnings(batch, tmp_path):
     run = batch("a.c3d", "--out", tmp_path, "--rig", "3")
     assert (run.returncode, "--rig" in run.stderr) == (2, True)
+
+
+def test_a_character_is_the_actor(ext, done, batch, tmp_path):
+    """The take is solved on its bones: its joints are the actor's, scaled, in every frame."""
+    from .rigs_in_blender import made_rigs, to_armature
+
+    made = made_rigs(ext)
+    hero = to_armature(bpy.context.scene, made.build(made.Made("Mixamo", 30, height=0.5, seed=2, arms=1.1)), "Hero")
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "hero.blend"))
+    run = batch(done[0].parent / "one.c3d", "--rig-as-actor", "--out", tmp_path, "--format", "blend")
+    assert (run.returncode, "--rig-as-actor" in run.stderr) == (2, True)
+    run = batch(done[0].parent / "one.c3d", "--rig", tmp_path / "hero.blend", "--rig-as-actor", "--out", tmp_path, "--format", "blend")
+    assert run.returncode == 0, run.stderr
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "one.blend"))
+    hero, actor = bpy.data.objects["Hero"], bpy.context.scene.bonesetter.take.bonesetter.armature
+    assert set(actor.data.bones.keys()) <= set(hero.data.bones.keys())
+    arms = ("LeftArm", "LeftForeArm", "LeftHand", "RightForeArm", "RightHand", "Head", "LeftFoot")
+    for frame in (1, 100, 300):
+        bpy.context.scene.frame_set(frame)
+        theirs, own = (
+            np.array([one.matrix_world @ one.pose.bones[name].head - one.matrix_world @ one.pose.bones["Spine"].head for name in arms])
+            for one in (actor, hero)
+        )
+        ratio = np.linalg.norm(own) / np.linalg.norm(theirs)
+        assert 0.3 < ratio < 0.7
+        # feet that stand may have been put right
+        np.testing.assert_allclose(own[:-1], ratio * theirs[:-1], atol=0.005)
