@@ -20,12 +20,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 import bpy
 import gpu
 import numpy as np
+from long_take import write_long_take
 from mathutils import Matrix
 from person import STAGE, Steps, Ticker, Verdict, drive, ext, wait
 from user import User
 
-#: The take that is drawn, and how often.
-FRAMES, MARKERS, DRAWN, ROUNDS = 10_000, 60, 20, 5
+#: How often a take is drawn.
+DRAWN, ROUNDS = 20, 5
 PARTS = ("points", "names", "strip")
 
 
@@ -82,23 +83,12 @@ class Nothing:
         return 0.0
 
 
-def long_take() -> None:
-    """Markers that wander about where they began, with gaps."""
-    random = np.random.default_rng(0)
-    steps = random.normal(scale=0.004, size=(FRAMES, MARKERS, 3)).cumsum(axis=0)
-    positions = random.uniform(0.2, 1.8, size=(MARKERS, 3)) + 0.2 * np.sin(steps)
-    positions[random.random((FRAMES, MARKERS)) < 0.02] = np.nan
-    labels = tuple(f"M{number:02}" for number in range(MARKERS))
-    take = ext("model.core.take").Take("long", labels, positions, np.zeros((FRAMES, MARKERS)), 120.0)
-    ext("model.files.c3d_writer").write_c3d(take, STAGE / "long.c3d")
-
-
 def redraw(verdict: Verdict, _ticker: Ticker) -> Steps:
     """A long take with all of its markers selected, with five, and with none; then a real one that was solved."""
     timed = Timed(verdict)
     for one in list(bpy.data.objects):
         bpy.data.objects.remove(one)
-    long_take()
+    write_long_take()
     for name in ("long", "take"):
         with timed.within():
             bpy.ops.bonesetter.import_c3d(filepath=str(STAGE / f"{name}.c3d"))

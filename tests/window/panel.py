@@ -17,11 +17,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 import bpy
 import numpy as np
 from judge import DRAWN, Judge
+from long_take import write_long_take
 from person import OUT, STAGE, Steps, Ticker, Verdict, drive, ext, wait, wait_for
 from user import in_turn, opened
-
-#: The take whose drawing is timed.
-FRAMES, MARKERS = 10_000, 60
 
 
 class Animator(Judge):
@@ -156,13 +154,7 @@ def write_report(animator: Animator) -> Steps:
 
 def draw_a_long_take(animator: Animator) -> Steps:
     """How long the overlay takes for a frame of 10,000 frames x 60 markers, in ms of a core; the software renderer's work is in it."""
-    random = np.random.default_rng(0)
-    steps = random.normal(scale=0.004, size=(FRAMES, MARKERS, 3)).cumsum(axis=0)
-    positions = random.uniform(0.2, 1.8, size=(MARKERS, 3)) + 0.2 * np.sin(steps)
-    positions[random.random((FRAMES, MARKERS)) < 0.02] = np.nan
-    labels = tuple(f"M{number:02}" for number in range(MARKERS))
-    take = ext("model.core.take").Take("long", labels, positions, np.zeros((FRAMES, MARKERS)), 120.0)
-    ext("model.files.c3d_writer").write_c3d(take, STAGE / "long.c3d")
+    write_long_take()
     bpy.context.scene.bonesetter.others = "HIDE"
     animator.load("long")
     yield from wait(1.0)
