@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,6 +33,8 @@ MODEL = (
     {"core"},
 )
 EXTENSION = ({"ui"}, {"operators"}, {"installer"}, {"model"})
+#: The repository's folders: of these `blender_manifest.toml` leaves out what is not the extension.
+ROOMS = {".ci", "docs", "examples", "installer", "model", "operators", "presets", "tests", "tools", "ui"}
 #: What may be taken away, and a take is solved all the same; in a Blender without torch the first of them are all there is.
 REMOVABLE = {"bench", "study", "training", "synthetic", "datasets"}
 
@@ -80,3 +83,12 @@ def test_the_engine_knows_nothing_of_blender(graph: grimp.ImportGraph) -> None:
     for room in ("operators", "ui"):
         for module in {f"bonesetter.{room}", *graph.find_descendants(f"bonesetter.{room}")}:
             assert not [name for name in graph.find_modules_that_directly_import(module) if name.startswith("bonesetter.model")]
+
+
+def test_nothing_is_kept_in_a_room_that_nobody_knows() -> None:
+    """What a scenario left behind, once committed, would be in the extension's zip."""
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if tracked.returncode:
+        pytest.skip("not a git checkout")
+    rooms = {name.split("/")[0] for name in tracked.stdout.splitlines() if "/" in name}
+    assert rooms == ROOMS

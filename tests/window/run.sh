@@ -7,7 +7,9 @@
 set -euo pipefail
 take=${1:+$(realpath "$1")}
 cd "$(dirname "$0")/../.."
-out=$PWD/${BONESETTER_WINDOW_OUT:-out/window}
+out=${BONESETTER_WINDOW_OUT:-out/window}
+# what lies elsewhere in the checkout is committed by chance, and then belongs to the extension
+case $out in out/*) out=$PWD/$out ;; /*) ;; *) echo "BONESETTER_WINDOW_OUT has to lie in out/, or be a whole path" >&2; exit 2 ;; esac
 rm -rf "$out"
 mkdir -p "$out"
 
