@@ -23,6 +23,7 @@ from .hold_feet import CLASSES as FEET
 from .import_c3d import BONESETTER_FH_c3d, BONESETTER_OT_import_again, BONESETTER_OT_import_c3d, draw_menu
 from .install_solver import BONESETTER_OT_cancel_install, BONESETTER_OT_install_solver, BONESETTER_OT_remove_solver
 from .report import BONESETTER_OT_write_report
+from .rig_actor import BONESETTER_OT_solve_as_rig
 from .solve_all import BONESETTER_OT_solve_all
 from .solve_markers import BONESETTER_OT_solve_markers, BONESETTER_OT_solve_range
 
@@ -38,6 +39,7 @@ CLASSES = (
     *ACTORS,
     *FEET,
     BONESETTER_OT_apply_to_rig,
+    BONESETTER_OT_solve_as_rig,
     BONESETTER_OT_update_rigs,
     BONESETTER_OT_recognise_rig,
     BONESETTER_OT_save_bone_map,

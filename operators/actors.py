@@ -31,6 +31,20 @@ def keep_actor(name: str, path: Path) -> bpy.types.Text:
     return text
 
 
+def keep_instead(name: str, path: Path) -> bpy.types.Text:
+    """Keep the actor of a file as `keep_actor`, in place of one of that name, also for the takes that have it.
+
+    Raises:
+        BonesetterError: The file is missing, or is no actor.
+    """
+    new = keep_actor(name, path)
+    for old in [text for text in kept_actors() if text.name == name and text != new]:
+        old.user_remap(new)
+        bpy.data.texts.remove(old)
+    new.name = name
+    return new
+
+
 def kept_actors() -> list[bpy.types.Text]:
     """All actors of the .blend."""
     return [text for text in bpy.data.texts if is_actor(None, text)]

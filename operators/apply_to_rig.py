@@ -138,7 +138,9 @@ def agreement_deg(applied: Applied) -> float:
     return float(np.mean([each.mean() for each in apart.values()]))
 
 
-class _OnRig:
+class OnRig:
+    """An operator that needs a solved take and the armature that is chosen for it."""
+
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         take: Any = active_take(context)
@@ -151,7 +153,7 @@ class _OnRig:
         return is_idle(cls)
 
 
-class BONESETTER_OT_apply_to_rig(_OnRig, bpy.types.Operator):
+class BONESETTER_OT_apply_to_rig(OnRig, bpy.types.Operator):
     """Move your own character as the take was solved, in a new action. Its other actions, constraints, fingers and face are left alone"""
 
     bl_idname = "bonesetter.apply_to_rig"
@@ -204,7 +206,7 @@ class BONESETTER_OT_update_rigs(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class BONESETTER_OT_recognise_rig(_OnRig, bpy.types.Operator):
+class BONESETTER_OT_recognise_rig(OnRig, bpy.types.Operator):
     """Find the rig's bones anew, by their names or by its shape"""
 
     bl_idname = "bonesetter.recognise_rig"
@@ -220,7 +222,7 @@ class BONESETTER_OT_recognise_rig(_OnRig, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class BONESETTER_OT_save_bone_map(_OnRig, ExportHelper, bpy.types.Operator):
+class BONESETTER_OT_save_bone_map(OnRig, ExportHelper, bpy.types.Operator):
     """Save the bone map, for other takes and for batch"""
 
     bl_idname = "bonesetter.save_bone_map"
@@ -236,7 +238,7 @@ class BONESETTER_OT_save_bone_map(_OnRig, ExportHelper, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class BONESETTER_OT_load_bone_map(_OnRig, ImportHelper, bpy.types.Operator):
+class BONESETTER_OT_load_bone_map(OnRig, ImportHelper, bpy.types.Operator):
     """Load a bone map that was saved"""
 
     bl_idname = "bonesetter.load_bone_map"

@@ -10,7 +10,6 @@ from typing import Any
 
 import addon_utils
 import bpy
-import numpy as np
 
 from ..model.core.take import BonesetterError
 from ..model.rigs.bone_map_file import read_bone_map
@@ -113,22 +112,16 @@ def fit_rig(
     Raises:
         BonesetterError: There is no such armature, or it cannot be an actor.
     """
-    from ..model.actors.actor_file import read_actor, write_actor
-    from ..model.rigs.as_actor import refitted, rig_actor
+    from .rig_actor import refit_markers, write_rig_actor
     from .session import session
 
-    metres = scene.unit_settings.scale_length
     rig, bone_map = _find_mapped(scene, collection, given)
     person, own, pose = (session.engine.folder / f"rig-{collection.session_uid}{end}" for end in ("-person.json", ".json", ".npz"))
     if not solved(save_actor=str(person)):
         return None
-    actor = rig_actor(read_rig(rig, metres), bone_map, read_actor(person))
-    write_actor(actor, own)
+    write_rig_actor(rig, bone_map, person, own, scene.unit_settings.scale_length)
     solved(actor=str(own), exports={"npz": str(pose)})
-    with np.load(pose) as found:
-        labels = [str(label) for label in found["labels"]]
-        actor = refitted(actor, labels, *(found[name].astype(float) for name in ("markers", "rotations", "positions")))
-    write_actor(actor, own)
+    refit_markers(own, pose)
     return own
 
 

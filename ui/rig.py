@@ -55,6 +55,7 @@ class BONESETTER_PT_rig(OfSolvedTake, bpy.types.Panel):
         column = layout.column()
         column.scale_y = 1.5
         column.operator("bonesetter.apply_to_rig", icon="OUTLINER_OB_ARMATURE")
+        layout.operator("bonesetter.solve_as_rig", icon="ARMATURE_DATA")
 
 
 class BONESETTER_UL_parts(bpy.types.UIList):
