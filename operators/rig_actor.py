@@ -15,7 +15,7 @@ from .properties import settings_of
 from .rig_map import map_of
 from .session import Solve, session
 from .solve_markers import Solving
-from .takes import active_take
+from .takes import active_take, find_take
 from .translation import translated
 
 if TYPE_CHECKING:
@@ -63,6 +63,9 @@ class BONESETTER_OT_solve_as_rig(OnRig, Solving, bpy.types.Operator):
     bl_label = "Solve with Its Bones"
     bl_options = {"UNDO"}
 
+    #: The name of the character whose bones are solved with.
+    _rig: str
+
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         return super().poll(context) and super(OnRig, cls).poll(context)
@@ -85,6 +88,7 @@ class BONESETTER_OT_solve_as_rig(OnRig, Solving, bpy.types.Operator):
             raise BonesetterError(f"{take.name} is of several people: press Solve Markers, and choose one of them.")
         if before is None or before.actor == person:
             choice = take.bonesetter.rig
+            self._rig = choice.armature.name
             pose.unlink(missing_ok=True)
             write_rig_actor(choice.armature, map_of(choice), person, own, context.scene.unit_settings.scale_length)
             return begin(context.scene, take, settings, actor=str(own), exports={"npz": str(pose)})
@@ -93,15 +97,21 @@ class BONESETTER_OT_solve_as_rig(OnRig, Solving, bpy.types.Operator):
 
     def _done(self, context: bpy.types.Context) -> tuple[set[str], bpy.types.Object | None]:
         from .actors import keep_instead
+        from .freshness import note_solved
 
-        take: Any = active_take(context)
+        uid = self._answered[-1].take
         self._answered = self._answered[-1:]
         result, first = super()._done(context)
         if result != {"FINISHED"}:
             return result, first
+        take: Any = find_take(uid)
         choice = take.bonesetter.rig
         try:
+            if choice.armature is None or choice.armature.name != self._rig:
+                raise BonesetterError(f"{self._rig} is no longer the character of {take.name}: choose it again, and press Apply to Rig.")
             take.bonesetter.kept_actor = keep_instead(f"{choice.armature.name} as Actor", _files(take)[1])
+            # the actor that is chosen now is that of the solve
+            note_solved(take)
             apply_to_rig(context.scene, take, choice.armature, map_of(choice), choice.travel, choice.on_nla, choice.hands)
         except BonesetterError as error:
             self.report({"ERROR"}, translated(str(error)))

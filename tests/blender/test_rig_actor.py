@@ -35,7 +35,7 @@ def apart(scene, hero, actor):
 
 
 @pytest.mark.parametrize("skeleton", ["cmu", "production"])
-def test_a_take_is_solved_with_a_character(scene, imported, hero, skeleton):  # noqa: F811 - the fixture
+def test_a_take_is_solved_with_a_character(ext, scene, imported, hero, skeleton):  # noqa: F811 - the fixture
     scene.bonesetter.skeleton = skeleton
     imported.bonesetter.rig.armature = hero
     assert bpy.ops.bonesetter.solve_markers() == {"FINISHED"}
@@ -44,6 +44,7 @@ def test_a_take_is_solved_with_a_character(scene, imported, hero, skeleton):  # 
     take = imported.bonesetter
     assert take.kept_actor.name == "Hero as Actor"
     assert take.residual_mean < before + 10
+    assert not ext("operators.freshness").out_of_date(imported)
     actor = take.armature
     assert set(ARMS) <= set(actor.data.bones.keys()) <= set(hero.data.bones.keys())
     worst, scale = apart(scene, hero, actor)
@@ -73,3 +74,20 @@ def test_a_character_that_cannot_be_the_actor_changes_nothing(scene, imported, h
     assert (imported.bonesetter.result, imported.bonesetter.armature) == (result, armature)
     assert imported.bonesetter.kept_actor is None
     assert not bpy.data.texts
+
+
+def test_a_character_that_is_taken_away_meanwhile_is_named(ext, imported, hero, monkeypatch):  # noqa: F811 - the fixture
+    module = ext("operators.rig_actor")
+    refit = module.refit_markers
+
+    def away(*paths):
+        refit(*paths)
+        bpy.data.objects.remove(hero)
+
+    monkeypatch.setattr(module, "refit_markers", away)
+    assert bpy.ops.bonesetter.solve_markers() == {"FINISHED"}
+    imported.bonesetter.rig.armature = hero
+    with pytest.raises(RuntimeError, match="Hero is no longer the character of walk"):
+        bpy.ops.bonesetter.solve_as_rig()
+    assert set(ARMS) <= set(imported.bonesetter.armature.data.bones.keys())
+    assert imported.bonesetter.kept_actor is None

@@ -145,11 +145,23 @@ def solve_again_and_update(animator: Animator) -> Steps:
     animator.check("each in another action", all(rig.animation_data.action not in actions for rig in animator.characters))
 
 
+def solve_with_its_bones(animator: Animator) -> Steps:
+    """The character that Rigify generated as the actor itself."""
+    take, rig = animator.take.bonesetter, animator.characters[-1]
+    action = rig.animation_data.action
+    yield from animator.solve("bpy.ops.bonesetter.solve_as_rig")
+    animator.check("its actor is kept", take.kept_actor is not None and take.kept_actor.name == f"{rig.name} as Actor")
+    animator.check("markers are near", take.residual_mean < 10.0, f"{take.residual_mean:.1f} mm")
+    animator.check("it moves anew", rig.animation_data.action != action)
+    yield from animator.photograph("its-bones")
+
+
 SCENARIO: tuple[Callable[[Animator], Steps], ...] = (
     solve_a_take,
     move_a_mixamo_character,
     move_a_rigify_human,
     solve_again_and_update,
+    solve_with_its_bones,
 )
 
 
