@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import bpy
 import numpy as np
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from ..model.rigs.standing import FootContact
 
 
-@dataclass(frozen=True, eq=False)
-class Applied:
+class Applied(NamedTuple):
     """What became of a take on a rig: the action, the motion in arrays, and the performer's own."""
 
     action: bpy.types.Action

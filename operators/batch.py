@@ -10,7 +10,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +115,7 @@ def _recipe(settings: Settings, given: argparse.Namespace) -> Recipe:
         given.rig_as_actor,
         given.hands,
         given.body,
-        asdict(skeleton_from(given)),
+        skeleton_from(given)._asdict(),
     ]
     return Recipe(settings, (given.actor, given.layout, given.rig, given.bone_map), options, (here,))
 
@@ -182,7 +181,7 @@ def _solve(job: TakeJob, take: Take, seconds: Seconds, settings: Settings, given
             actor := _fit_rig(scene, collection, settings, given, {k: v for k, v in files.items() if k != "save_actor"})
         ):
             files["actor"] = str(actor)
-        solve = begin(scene, collection, settings, exports=exports, skeleton=asdict(skeleton), page=None, **files)
+        solve = begin(scene, collection, settings, exports=exports, skeleton=skeleton._asdict(), page=None, **files)
         with _bar(take.name) as progress:
             answer = solve.job.wait(progress)
         if "people" in answer:

@@ -15,7 +15,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -48,7 +47,6 @@ def lacking(python: str, missing: Sequence[str]) -> str:
     return f"{python} lacks {names}: choose another Python in Bonesetter's preferences, or press Install Solver to build on this one."
 
 
-@dataclass(eq=False)
 class Job:
     """One request under way.
 
@@ -58,12 +56,12 @@ class Job:
         answer: The engine's last word, once there is one.
     """
 
-    engine: Engine
-    number: int
-    progress: float = 0.0
-    stage: str = "Starting the solver"
-    answer: Message | None = None
-    started: float = field(default_factory=time.monotonic)
+    def __init__(self, engine: Engine, number: int) -> None:
+        self.engine, self.number = engine, number
+        self.progress = 0.0
+        self.stage = "Starting the solver"
+        self.answer: Message | None = None
+        self.started = time.monotonic()
 
     def poll(self, timeout: float = 0.0) -> bool:
         """Take in what the engine said, waiting for at most `timeout` seconds; True once the answer is there.

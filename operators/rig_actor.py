@@ -63,8 +63,9 @@ class BONESETTER_OT_solve_as_rig(OnRig, Solving, bpy.types.Operator):
     bl_label = "Solve with Its Bones"
     bl_options = {"UNDO"}
 
-    #: The name of the character whose bones are solved with.
-    _rig: str
+    if TYPE_CHECKING:
+        #: The name of the character whose bones are solved with.
+        _rig: str
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import atexit
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .engine import Engine, Job
 
@@ -39,8 +38,7 @@ IMPORT = 0
 QUICK_SECONDS, REST = 0.02, 20
 
 
-@dataclass(frozen=True, eq=False)
-class Solve:
+class Solve(NamedTuple):
     """A solve under way. Holds no reference into Blender's data: the user may delete or undo anything meanwhile.
 
     Attributes:
@@ -79,14 +77,12 @@ class Solve:
         return f"Solving {self.name}" + (f" ({self.number} of {self.count})" if self.count > 1 else "")
 
 
-@dataclass(eq=False)
 class Digest:
     """Of a take's markers: when it was made, how long that took, in s, and whether anything has changed since."""
 
-    text: str
-    made: float
-    seconds: float
-    changed: bool = False
+    def __init__(self, text: str, made: float, seconds: float) -> None:
+        self.text, self.made, self.seconds = text, made, seconds
+        self.changed = False
 
     @property
     def holds(self) -> bool:
@@ -94,7 +90,6 @@ class Digest:
         return not self.changed or (self.seconds > QUICK_SECONDS and time.monotonic() < self.made + REST * self.seconds)
 
 
-@dataclass(eq=False)
 class Session:
     """What there is one of in a running Blender.
 
@@ -112,17 +107,18 @@ class Session:
         keys: The keys that were added to Blender's keymap.
     """
 
-    engine: Engine = field(default_factory=Engine)
-    solve: Solve | None = None
-    installation: Installation | None = None
-    install_error: str = ""
-    just_installed: bool = False
-    errors: dict[int, str] = field(default_factory=dict)
-    digests: dict[int, Digest] = field(default_factory=dict)
-    reviews: dict[int, Review] = field(default_factory=dict)
-    hover: tuple[int, int] | None = None
-    listing: bool = False
-    keys: list[tuple[Any, Any]] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.engine = Engine()
+        self.solve: Solve | None = None
+        self.installation: Installation | None = None
+        self.install_error = ""
+        self.just_installed = False
+        self.errors: dict[int, str] = {}
+        self.digests: dict[int, Digest] = {}
+        self.reviews: dict[int, Review] = {}
+        self.hover: tuple[int, int] | None = None
+        self.listing = False
+        self.keys: list[tuple[Any, Any]] = []
 
     def forget(self) -> None:
         """Give up the solve, if any, and what is known of takes: they belong to a file. The engine stays warm for the next."""

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import bpy
@@ -40,7 +40,7 @@ def is_as_chosen(collection: bpy.types.Collection) -> bool:
 def as_chosen(pose: SolvedPose, collection: bpy.types.Collection) -> SolvedPose:
     """A solved pose on the bones that the take wants, which is noted."""
     choice = chosen_skeleton(collection)
-    collection.bonesetter.solved_skeleton = json.dumps(asdict(choice))
+    collection.bonesetter.solved_skeleton = json.dumps(choice._asdict())
     return _on_bones(pose, choice)
 
 

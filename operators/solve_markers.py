@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import bpy
@@ -30,12 +29,15 @@ class Solving(OfTake):
     #: Whether the other takes go on where one fails.
     tolerant = False
 
-    _timer: bpy.types.Timer | None = None
-    _shown: tuple[str, float] | None = None
-    #: Takes that are still to be begun with, how many there are in all, and what came back.
-    _waiting: list[int]
-    _count: int
-    _answered: list[Solve]
+    if TYPE_CHECKING:
+        # said to checkers alone: Blender evaluates the annotations of every class of these that it registers
+        _timer: bpy.types.Timer | None
+        _shown: tuple[str, float] | None
+        #: Takes that are still to be begun with, how many there are in all, and what came back.
+        _waiting: list[int]
+        _count: int
+        _answered: list[Solve]
+    _timer = _shown = None
 
     @classmethod
     def poll(cls: Any, context: bpy.types.Context) -> bool:
@@ -122,7 +124,7 @@ class Solving(OfTake):
                 del self._waiting[0]
             else:
                 del self._waiting[0]
-                session.solve = replace(solve, number=self._count - len(self._waiting), count=self._count)
+                session.solve = solve._replace(number=self._count - len(self._waiting), count=self._count)
                 return True
         return False
 

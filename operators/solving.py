@@ -110,7 +110,7 @@ def finish(scene: bpy.types.Scene, solve: Solve) -> list[Solved]:
     takes = [load_take(Path(one["take"])) for one in people]
     made = build_people(scene, takes, timing, ImportOptions(), Path(source.path))
     # the actor's file is one, and they are several
-    own = replace(solve, actor=None, unheld=None, given=())
+    own = solve._replace(actor=None, unheld=None, given=())
     return [(one, _apply(scene, one, own, said)) for one, said in zip(made, people, strict=True)]
 
 

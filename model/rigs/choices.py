@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 #: Which skeletons, rest poses and names there are: identifier, label and description.
 SKELETONS = (
@@ -23,8 +23,7 @@ NAMES = (
 )
 
 
-@dataclass(frozen=True)
-class SkeletonChoice:
+class SkeletonChoice(NamedTuple):
     """On which bones a solve ends: identifiers of `SKELETONS`, `REST_POSES` and `NAMES`; the last two are the production rig's alone."""
 
     kind: str = "cmu"

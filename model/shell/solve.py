@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 from ..actors.actor import Actor
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     actor = read_actor(arguments.actor) if arguments.actor else None
     marker_set = load_marker_set(arguments.layout) if arguments.layout else None
     make_folders(jobs)
-    recipe = Recipe(settings, (arguments.actor, arguments.layout), asdict(skeleton))
+    recipe = Recipe(settings, (arguments.actor, arguments.layout), skeleton._asdict())
 
     def solve_here(some: Sequence[TakeJob], settings: Settings) -> dict[str, str]:
         return run_each(
