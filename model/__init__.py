@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from .actors.actor import Actor as Actor
     from .actors.actor_file import read_actor as read_actor
     from .actors.actor_file import write_actor as write_actor
+    from .core.errors import BonesetterError as BonesetterError
     from .core.findings import Finding as Finding
     from .core.motion import Motion as Motion
     from .core.scores import score as score
     from .core.settings import Settings as Settings
-    from .core.take import BonesetterError as BonesetterError
     from .core.take import Take as Take
     from .engine.pipeline import solve_take as solve_take
     from .files.output import write_outputs as write_outputs
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 #: {name: the module that has it}.
 _PUBLIC = {
     "Actor": "actors.actor",
-    "BonesetterError": "core.take",
+    "BonesetterError": "core.errors",
     "Finding": "core.findings",
     "Labelled": "labelling.labelled",
     "MarkerSet": "marker_sets.marker_set",

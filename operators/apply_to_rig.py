@@ -12,7 +12,7 @@ import numpy as np
 from bpy.props import StringProperty
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
-from ..model.core.take import BonesetterError, FloatArray
+from ..model.core.errors import BonesetterError
 from .polls import is_idle
 from .refusals import says_why
 from .rig_map import USUAL_HANDS, known_map, map_of, show_map
@@ -20,6 +20,7 @@ from .takes import active_take, timing_of
 from .translation import translated
 
 if TYPE_CHECKING:
+    from ..model.core.take import FloatArray
     from ..model.rigs.channels import Travel
     from ..model.rigs.figure import Performance
     from ..model.rigs.retarget import Retargeted

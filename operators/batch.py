@@ -16,8 +16,9 @@ from typing import Any
 import bpy
 
 from ..model.actors.actor_file import read_actor
+from ..model.core.errors import BonesetterError
 from ..model.core.settings import Settings
-from ..model.core.take import BonesetterError, Take
+from ..model.core.take import Take
 from ..model.files.exchange import load_take
 from ..model.files.output import WRITERS as ENGINE_WRITERS
 from ..model.files.readers import read_take

@@ -11,7 +11,7 @@ from typing import Any
 import addon_utils
 import bpy
 
-from ..model.core.take import BonesetterError
+from ..model.core.errors import BonesetterError
 from ..model.rigs.bone_map_file import read_bone_map
 from ..model.rigs.rig import BoneMap
 from ..model.shell.cli import UsageError

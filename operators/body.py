@@ -10,7 +10,7 @@ import bpy
 import numpy as np
 from bpy.props import BoolProperty
 
-from ..model.core.take import BonesetterError
+from ..model.core.errors import BonesetterError
 from .apply_to_rig import own_map
 from .polls import is_idle
 from .refusals import says_why

@@ -12,7 +12,7 @@ import bpy
 from bpy.props import StringProperty
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
-from ..model.core.take import BonesetterError
+from ..model.core.errors import BonesetterError
 from .polls import OfTake, is_idle
 from .properties import files_of, settings_of
 from .refusals import says_why

@@ -6,7 +6,7 @@ from __future__ import annotations
 import bpy
 from bpy.props import IntProperty
 
-from ..model.core.take import BonesetterError
+from ..model.core.errors import BonesetterError
 from .others import show_others
 from .takes import choose_take, find_take, takes_of
 from .view import go_to, redraw

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import bpy
 import numpy as np
 
-from ..model.core.take import BonesetterError, BoolArray
+from ..model.core.errors import BonesetterError
 from .apply_to_rig import contacts_of, own_map
 from .cleanup_options import GROUPS
 from .polls import is_idle
@@ -19,6 +19,7 @@ from .rig_map import map_of
 from .takes import active_take, timing_of
 
 if TYPE_CHECKING:
+    from ..model.core.take import BoolArray
     from ..model.review.cleanup import Doubt
     from ..model.rigs.rig import BoneMap
     from .keyed_bones import KeyedBone

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ..installer.interpreters import environment
-from ..model.core.take import BonesetterError
+from ..model.core.errors import BonesetterError
 from ..model.storage.session_folder import SessionFolder
 
 #: The extension's folder: the engine's interpreter imports `model` from there.

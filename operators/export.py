@@ -18,7 +18,7 @@ import numpy as np
 from bpy.props import BoolProperty, EnumProperty, StringProperty
 from bpy_extras.io_utils import ExportHelper
 
-from ..model.core.take import BonesetterError
+from ..model.core.errors import BonesetterError
 from .polls import is_idle
 from .space import Y_UP_TO_Z_UP
 from .takes import active_take

@@ -10,8 +10,8 @@ from typing import Any
 import bpy
 from bpy.props import IntProperty
 
+from ..model.core.errors import BonesetterError
 from ..model.core.findings import Finding, finding_of
-from ..model.core.take import BonesetterError
 from .session import session
 from .takes import JOINT, active_take, markers
 from .translation import translated

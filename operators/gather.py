@@ -9,8 +9,9 @@ from typing import Any
 import bpy
 import numpy as np
 
+from ..model.core.errors import BonesetterError
 from ..model.core.findings import Finding
-from ..model.core.take import BonesetterError, BoolArray, FloatArray, Take
+from ..model.core.take import BoolArray, FloatArray, Take
 from .findings import findings_of_file
 from .space import Timing
 from .takes import GAP, LABEL, MUTED, PINNED, RESIDUAL, markers, space_of, timing_of

@@ -13,7 +13,7 @@ import bpy
 import numpy as np
 from bpy.props import BoolProperty, StringProperty
 
-from ..model.core.take import BonesetterError
+from ..model.core.errors import BonesetterError
 from .polls import OfTake, is_idle
 from .properties import settings_of
 from .refusals import says_why

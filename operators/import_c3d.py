@@ -6,13 +6,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import bpy
 from bpy.props import BoolProperty, CollectionProperty, EnumProperty, StringProperty
 from bpy_extras.io_utils import ImportHelper, poll_file_object_drop
 
+from ..model.core.errors import BonesetterError
 from ..model.core.settings import SETTINGS
-from ..model.core.take import BonesetterError, Take
 from ..model.files.readers import READERS
 from .others import show_others
 from .session import IMPORT, session
@@ -21,6 +22,9 @@ from .space import Timing
 from .takes import takes_of
 from .translation import translated
 from .view import go_to, hide_startup_cube, show_markers
+
+if TYPE_CHECKING:
+    from ..model.core.take import Take
 
 #: Blender's largest frame number.
 LAST_FRAME = 1_048_574

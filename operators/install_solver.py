@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import bpy
 from bpy.props import BoolProperty, StringProperty
 
-from ..model.core.take import BonesetterError
+from ..model.core.errors import BonesetterError
 from . import solver_python
 from .preferences import chosen_python, own
 from .session import session

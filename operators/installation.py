@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ..installer.interpreters import environment
 from ..installer.lock import CPU
-from ..model.core.take import BonesetterError
+from ..model.core.errors import BonesetterError
 from .engine import ROOT, Message, detached, read_messages
 
 #: Run in Blender's Python: argument 1 goes first on its path.

@@ -9,7 +9,7 @@ from typing import Any
 
 import bpy
 
-from ..model.core.take import BonesetterError
+from ..model.core.errors import BonesetterError
 from .translation import translated
 
 Execute = Callable[[Any, bpy.types.Context], set[str]]

@@ -11,7 +11,7 @@ import bpy
 from bpy.props import BoolProperty, StringProperty
 from bpy_extras.io_utils import ExportHelper
 
-from ..model.core.take import BonesetterError
+from ..model.core.errors import BonesetterError
 from .polls import OfTake, is_idle
 from .refusals import says_why
 from .takes import active_take

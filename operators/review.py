@@ -13,9 +13,10 @@ from itertools import combinations
 import bpy
 import numpy as np
 
+from ..model.core.errors import BonesetterError
 from ..model.core.findings import Finding, finding_of
 from ..model.core.settings import Settings
-from ..model.core.take import BonesetterError, FloatArray, IntArray, Take
+from ..model.core.take import FloatArray, IntArray, Take
 from ..model.markers.preview import Flagged, Preview
 from ..model.result.solved import SolvedMarkers
 from ..model.review.states import Marks, States, states_of

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from ..model.core.take import BonesetterError
+from ..model.core.errors import BonesetterError
 from .apply_to_rig import OnRig, apply_to_rig
 from .properties import settings_of
 from .rig_map import map_of

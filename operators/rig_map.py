@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import bpy
 from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 
-from ..model.core.take import BonesetterError
+from ..model.core.errors import BonesetterError
 
 if TYPE_CHECKING:
     from ..model.rigs.rig import BoneMap, Rig

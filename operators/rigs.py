@@ -8,8 +8,9 @@ from typing import Any
 import bpy
 import numpy as np
 
+from ..model.core.errors import BonesetterError
 from ..model.core.rotations import unitquat_to_rotmat
-from ..model.core.take import BonesetterError, FloatArray
+from ..model.core.take import FloatArray
 from ..model.rigs.channels import Channels, eulers, steady_quaternions
 from ..model.rigs.figure import Performance
 from ..model.rigs.rig import BoneMap, Rig

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from ..model.core.take import BonesetterError
+from ..model.core.errors import BonesetterError
 from .others import show_others
 from .polls import OfTake, is_idle
 from .session import Solve, session

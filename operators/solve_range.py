@@ -11,7 +11,8 @@ from typing import Any
 import bpy
 import numpy as np
 
-from ..model.core.take import BonesetterError, FloatArray, Take
+from ..model.core.errors import BonesetterError
+from ..model.core.take import FloatArray, Take
 from ..model.files.exchange import SolvedPose
 from ..model.result.solved import SolvedMarkers
 from ..model.review.blending import blended, blended_rotations, joined_stances, surroundings, weights, with_surroundings

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ..model.core.axes import TO_Y_UP
-from ..model.core.take import Axis, FloatArray
+
+if TYPE_CHECKING:
+    from ..model.core.take import Axis, FloatArray
 
 #: (x, y, z) of a y-up world becomes (x, -z, y): what Blender's own importers do.
 Y_UP_TO_Z_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])

@@ -6,13 +6,16 @@ The markers have a collection of their own in the take's, so that they and the a
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
 import numpy as np
 
-from ..model.core.take import BonesetterError, FloatArray
+from ..model.core.errors import BonesetterError
 from .space import Space, Timing
+
+if TYPE_CHECKING:
+    from ..model.core.take import FloatArray
 
 #: Custom properties of a marker's empty. The label stands there because Blender changes names that repeat or are too long.
 LABEL = "label"

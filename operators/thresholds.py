@@ -10,7 +10,7 @@ import bpy
 from bl_operators.presets import AddPresetBase
 from bpy.props import StringProperty
 
-from ..model.core.take import BonesetterError
+from ..model.core.errors import BonesetterError
 from .polls import OfTake, is_idle
 from .properties import SETTINGS, THRESHOLDS, copy_settings
 from .takes import active_take, takes_of

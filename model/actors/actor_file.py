@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from ..core.errors import BonesetterError
 from ..core.skeleton import CMU_JOINTS, Skeleton
-from ..core.take import BonesetterError, FloatArray
+from ..core.take import FloatArray
 from ..storage.atomic import replacing
 from ..storage.documents import check_version, checked_name, checked_number, read_json
 from .actor import Actor, Freedom

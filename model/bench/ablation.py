@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..core.errors import BonesetterError
 from ..core.motion import Motion
 from ..core.rotations import unitquat_to_rotmat
 from ..core.scores import Figures, score
 from ..core.settings import Settings
-from ..core.take import BonesetterError
 from ..engine.pipeline import solve_take
 from ..solver.options import EVERYTHING, KernelScales, SolverOptions
 from .cases import CONDITIONS, Case

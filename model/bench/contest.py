@@ -27,10 +27,11 @@ import numpy as np
 
 from ..actors.actor import Actor
 from ..actors.actor_file import read_actor, write_actor
+from ..core.errors import BonesetterError
 from ..core.motion import Motion
 from ..core.rigid import quaternions
 from ..core.rotations import unitquat_to_rotmat
-from ..core.take import BonesetterError, FloatArray, Take
+from ..core.take import FloatArray, Take
 from ..files.exchange import load_take
 from .contestants import OURS
 from .peers import PEERS, load

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..actors import prior as priors
+from ..core.errors import BonesetterError
 from ..core.metrics import PoseError, jitter, pose_error
 from ..core.motion import forward
 from ..core.rotations import unitquat_to_rotmat
 from ..core.settings import Settings
-from ..core.take import BonesetterError, Take
+from ..core.take import Take
 from ..datasets.lab_takes import LabTake, data_folder, find_c3d, read_lab_take
 from ..files.c3d import read_c3d
 from ..marker_sets.marker_set import load_marker_set

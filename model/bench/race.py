@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from ..actors.actor_file import write_actor
+from ..core.errors import BonesetterError
 from ..core.motion import Motion
 from ..core.rotations import unitquat_to_rotmat
 from ..core.scores import Figures, score
 from ..core.skeleton import Skeleton
-from ..core.take import BonesetterError
 from ..datasets.lab_takes import PROJECT
 from ..files.exchange import save_take
 from .cases import Case, excerpt

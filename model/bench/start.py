@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from ..core.take import BonesetterError
+from ..core.errors import BonesetterError
 from ..datasets.lab_takes import PROJECT
 from ..files.c3d_writer import write_c3d
 from ..shell.terminal import progress_bar

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .take import Axis, FloatArray, Take
+if TYPE_CHECKING:
+    from .take import Axis, FloatArray, Take
 
 #: Columns of a take's axes on those of a Y-up file: (x, y, z) of a Z-up take becomes (x, z, -y). All are rotations, so that nobody
 #: is mirrored.

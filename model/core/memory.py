@@ -8,7 +8,7 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 
-from .take import BonesetterError
+from .errors import BonesetterError
 
 #: How torch, LAPACK's wrappers and Python's threads say it, who raise no MemoryError.
 SAID = ("can't allocate memory", "not enough memory", "out of memory", "can't start new thread", "bad_alloc", "bad allocation")

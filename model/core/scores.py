@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from .errors import BonesetterError
 from .metrics import (
     FEET,
     WRISTS,
@@ -26,7 +27,7 @@ from .metrics import (
     speed_ratio,
 )
 from .motion import Motion
-from .take import Axis, BonesetterError, BoolArray, FloatArray
+from .take import Axis, BoolArray, FloatArray
 
 
 @dataclass(frozen=True)

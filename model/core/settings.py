@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, NamedTuple
 
-from .take import BonesetterError
+from .errors import BonesetterError
 
 #: Where a setting belongs: with what becomes of the markers, with what becomes of the motion, or with how the solver runs. The panel shows
 #: the first two, in two blocks; the shell and the manual show all.

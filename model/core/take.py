@@ -6,12 +6,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .findings import Finding
+if TYPE_CHECKING:
+    from .findings import Finding
 
 FloatArray = NDArray[np.floating]
 BoolArray = NDArray[np.bool_]
@@ -34,10 +35,6 @@ def is_long(frames: int) -> bool:
 def number_type(frames: int) -> type[np.float64] | type[np.float32]:
     """In which precision a take of so many frames is kept."""
     return np.float32 if is_long(frames) else np.float64
-
-
-class BonesetterError(Exception):
-    """Something the user can act on: its text is one clear sentence that says what to do."""
 
 
 def all_finite(points: FloatArray) -> BoolArray:

@@ -7,8 +7,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..core.errors import BonesetterError
 from ..core.motion import Motion
-from ..core.take import BonesetterError, Take
+from ..core.take import Take
 from ..files.asf_amc import ASF_TO_C3D, read_amc, read_asf
 from ..files.c3d import read_c3d
 

@@ -15,9 +15,10 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from ..core.errors import BonesetterError
 from ..core.motion import Motion
 from ..core.skeleton import CMU_JOINTS, CMU_PARENTS, Skeleton
-from ..core.take import BonesetterError, FloatArray
+from ..core.take import FloatArray
 from ..files.asf_amc import AsfSkeleton, read_amc, read_asf
 from ..files.bvh import read_bvh
 from ..storage.atomic import replacing

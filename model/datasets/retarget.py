@@ -9,9 +9,10 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from ..actors.prior import bundled
+from ..core.errors import BonesetterError
 from ..core.motion import Motion
 from ..core.skeleton import CMU_JOINTS, CMU_PARENTS, Skeleton
-from ..core.take import BonesetterError, FloatArray
+from ..core.take import FloatArray
 from ..files.asf_amc import AsfSkeleton
 
 #: The first frame of the exact release is a T-pose; the retargeted one was smoothed, so that it spreads over the next frames.

@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from ..core.take import BonesetterError
+from ..core.errors import BonesetterError
 
 SPLITS = Path(__file__).parent / "splits.toml"
 

@@ -13,9 +13,10 @@ from ..actors import prior as priors
 from ..actors.actor import Actor
 from ..actors.hierarchy import same_hierarchy
 from ..actors.prior import Prior
+from ..core.errors import BonesetterError
 from ..core.findings import Finding
 from ..core.settings import Settings
-from ..core.take import BonesetterError, Take
+from ..core.take import Take
 from ..marker_sets.marker_set import MarkerSet
 from ..markers.computed import without_computed
 from ..markers.matching import TooFewLabelsError, choose_marker_set

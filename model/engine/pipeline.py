@@ -15,11 +15,12 @@ import torch
 from ..actors.actor import Actor
 from ..actors.prior import Prior
 from ..core.axes import pointing_up
+from ..core.errors import BonesetterError
 from ..core.findings import Finding
 from ..core.memory import give_back, within_memory
 from ..core.parallel import side_by_side, usable_cores
 from ..core.settings import Settings
-from ..core.take import BonesetterError, CleanTake, Take, is_long
+from ..core.take import CleanTake, Take, is_long
 from ..feet.legs import Held, hold_feet
 from ..marker_sets.marker_set import MarkerSet
 from ..markers.corrections import Correction, in_order

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 
 from ..actors.placement import Placement
+from ..core.errors import BonesetterError
 from ..core.findings import Finding
 from ..core.settings import Settings
-from ..core.take import BonesetterError, CleanTake, Take
+from ..core.take import CleanTake, Take
 from ..markers.cleaning import clean
 from ..markers.corrections import Correction, without_pinned
 from ..markers.matching import SAID_WHEN_ABSENT, match_all

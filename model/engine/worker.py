@@ -67,8 +67,8 @@ def main(arguments: list[str]) -> None:
 def serve(request: dict[str, Any], answer: Answer, cancelled: Callable[[], bool] = lambda: False) -> None:
     """Carry out one request, until it is cancelled; whatever goes wrong becomes an answer."""
     # Here, not above: hello must come out before anything slow is imported.
+    from ..core.errors import BonesetterError
     from ..core.memory import within_memory
-    from ..core.take import BonesetterError
 
     try:
         if "ping" in request:

@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from ..core.errors import BonesetterError
 from ..core.motion import Motion
 from ..core.skeleton import CMU_HIERARCHY, CMU_JOINTS, CMU_PARENTS, Skeleton
-from ..core.take import BonesetterError, FloatArray
+from ..core.take import FloatArray
 
 INCH = 0.0254
 #: Columns are the ASF's axes on the axes of the C3D of the same session: (x, y, z) of the C3D is (z, x, y) of the ASF.

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from ..core.axes import TO_Y_UP
+from ..core.errors import BonesetterError
 from ..core.motion import Motion
 from ..core.parallel import each, side_by_side, usable_cores
 from ..core.rotations import rotmat_to_unitquat, unitquat_product, unitquat_to_euler_zyx
 from ..core.skeleton import Skeleton
-from ..core.take import BonesetterError, FloatArray
+from ..core.take import FloatArray
 from ..result.solution import Solution
 from ..rigs.choices import SkeletonChoice
 from ..rigs.production import JOINTS, Posed, named, on_chosen_bones

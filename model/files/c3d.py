@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ..core.errors import BonesetterError
 from ..core.findings import Finding
-from ..core.take import Axis, BonesetterError, BoolArray, FloatArray, Take, number_type
+from ..core.take import Axis, BoolArray, FloatArray, Take, number_type
 from ..markers.upright import decide_up
 from .c3d_layout import Contents, Layout, find_layout, read_contents, read_samples
 from .figure import believable_rate, drop_absurd, metres_per_unit, unique_labels

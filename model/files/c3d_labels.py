@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..core.take import BonesetterError
+from ..core.errors import BonesetterError
 from ..labelling.labelled import Labelled
 from ..storage.atomic import replacing
 from .c3d import Source, c3d_of, read_source

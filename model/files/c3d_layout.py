@@ -17,7 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..core.take import BonesetterError, FloatArray
+from ..core.errors import BonesetterError
+from ..core.take import FloatArray
 from .c3d_parameters import BLOCK, DEC, INTEL, MIPS, DamagedSectionError, Group, Parameter, floats, read_parameters
 
 #: The parameter section counts its blocks in one byte; some writers use more than that.

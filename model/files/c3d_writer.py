@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..core.take import BonesetterError, Take
+from ..core.errors import BonesetterError
+from ..core.take import Take
 from ..storage.atomic import replacing
 
 #: Frames are counted in 16 bits in a C3D's header, and ezc3d writes no other counter.

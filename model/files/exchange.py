@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.axes import AXES
+from ..core.errors import BonesetterError
 from ..core.findings import Finding, finding_of
 from ..core.skeleton import Skeleton
-from ..core.take import Axis, BonesetterError, BoolArray, FloatArray, Take
+from ..core.take import Axis, BoolArray, FloatArray, Take
 from ..feet.contacts import find_soles
 from ..result.solution import Solution
 from ..result.solved import SolvedMarkers, SolvedProp, Stance

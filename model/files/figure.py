@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ..core.errors import BonesetterError
 from ..core.findings import Finding
-from ..core.take import BonesetterError, FloatArray
+from ..core.take import FloatArray
 from ..markers.upright import directions
 
 #: Metres per unit, by the names that camera systems and labs write into their files.

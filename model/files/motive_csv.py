@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ..core.errors import BonesetterError
 from ..core.findings import Finding
-from ..core.take import BonesetterError, Take
+from ..core.take import Take
 from .text_takes import Columns, Recording, number, read_lines, read_table, take_of
 
 #: Lines in which a header may stand; a note of the take may have some.

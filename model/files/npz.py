@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.take import BonesetterError
+from ..core.errors import BonesetterError
 from ..result.prop import Prop
 from ..result.solution import Solution
 from ..storage.arrays import FLAGS, NUMBERS, TEXT, WHOLE_NUMBERS, read_arrays

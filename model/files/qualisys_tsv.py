@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..core.take import BonesetterError, FloatArray, Take
+from ..core.errors import BonesetterError
+from ..core.take import FloatArray, Take
 from .text_takes import NO_NUMBER, Columns, Recording, number, read_lines, read_table, take_of
 
 #: How a row of the header begins.

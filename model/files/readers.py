@@ -5,11 +5,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..core.axes import pointing_up
+from ..core.errors import BonesetterError
 from ..core.memory import within_memory
-from ..core.take import BonesetterError, Take
 from .formats import Format
+
+if TYPE_CHECKING:
+    from ..core.take import Take
 
 #: {how a file's name ends, in small letters: format}.
 READERS: dict[str, Format] = {

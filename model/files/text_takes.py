@@ -15,8 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ..core.errors import BonesetterError
 from ..core.findings import Finding
-from ..core.take import Axis, BonesetterError, FloatArray, Take
+from ..core.take import Axis, FloatArray, Take
 from ..markers.upright import decide_up
 from .figure import believable_rate, drop_absurd, metres_per_unit, unique_labels
 

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..core.axes import TO_Y_UP
-from ..core.take import BonesetterError, Take
+from ..core.errors import BonesetterError
+from ..core.take import Take
 from ..result.solution import Solution
 from ..storage.atomic import place_of, replacing
 from .text_takes import Columns, Recording, number, read_lines, read_table, take_of

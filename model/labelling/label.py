@@ -14,9 +14,10 @@ from ..actors import prior as priors
 from ..actors.actor import Actor
 from ..actors.hierarchy import same_hierarchy
 from ..actors.prior import Prior
+from ..core.errors import BonesetterError
 from ..core.findings import Finding
 from ..core.parallel import side_by_side, usable_cores
-from ..core.take import BonesetterError, IntArray, Take
+from ..core.take import IntArray, Take
 from ..marker_sets.marker_set import MarkerSet, bare_name, bundled_marker_sets
 from ..markers.computed import without_computed
 from ..markers.matching import COMPUTED

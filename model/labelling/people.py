@@ -20,9 +20,10 @@ from ..actors import prior as priors
 from ..actors.actor import Actor
 from ..actors.hierarchy import same_hierarchy
 from ..actors.prior import Prior
+from ..core.errors import BonesetterError
 from ..core.findings import Finding
 from ..core.parallel import side_by_side, usable_cores
-from ..core.take import BonesetterError, BoolArray, FloatArray, IntArray, Take
+from ..core.take import BoolArray, FloatArray, IntArray, Take
 from ..marker_sets.marker_set import MarkerSet
 from ..markers.computed import without_computed
 from ..solver.device import one_torch_thread

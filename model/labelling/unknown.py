@@ -15,7 +15,8 @@ import numpy as np
 
 from ..actors.placement import Placement
 from ..actors.prior import Prior
-from ..core.take import BonesetterError, BoolArray, FloatArray, IntArray, Take
+from ..core.errors import BonesetterError
+from ..core.take import BoolArray, FloatArray, IntArray, Take
 from ..marker_sets.marker_set import MarkerSet
 from .agreement import agreeing, believed
 from .anywhere import Candidate

@@ -12,8 +12,8 @@ from pathlib import Path
 from reprlib import repr as shown
 from typing import Any
 
+from ..core.errors import BonesetterError
 from ..core.skeleton import CMU_JOINTS, CMU_PARENTS
-from ..core.take import BonesetterError
 from ..storage.atomic import replacing
 from ..storage.documents import check_version, checked_name, read_json
 

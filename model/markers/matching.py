@@ -11,9 +11,10 @@ from os.path import commonprefix
 
 import numpy as np
 
+from ..core.errors import BonesetterError
 from ..core.findings import Finding
 from ..core.stretches import stretches
-from ..core.take import BonesetterError, BoolArray, FloatArray, Take
+from ..core.take import BoolArray, FloatArray, Take
 from ..marker_sets.marker_set import DUPLICATE, MarkerSet, bare_name, bundled_marker_sets
 
 #: What stands between a subject and a label, in Vicon's, Qualisys' and OptiTrack's files.

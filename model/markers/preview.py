@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..core.errors import BonesetterError
 from ..core.findings import Finding
 from ..core.settings import Settings
-from ..core.take import BonesetterError, BoolArray, FloatArray, IntArray, Take
+from ..core.take import BoolArray, FloatArray, IntArray, Take
 from ..marker_sets.marker_set import MarkerSet
 from .flags import REASONS, NoiseFilter, Reason
 from .matching import choose_marker_set, match_all, sampled_enough

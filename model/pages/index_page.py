@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..core.errors import BonesetterError
 from ..core.findings import SEVERE
-from ..core.take import BonesetterError
 from ..storage.atomic import replacing
 from ..storage.documents import read_json
 from . import INDEX

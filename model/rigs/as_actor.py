@@ -13,9 +13,10 @@ from dataclasses import replace
 import numpy as np
 
 from ..actors.actor import Actor, Freedom
+from ..core.errors import BonesetterError
 from ..core.rotations import unitquat_to_rotmat
 from ..core.skeleton import CMU_JOINTS, Skeleton
-from ..core.take import BonesetterError, FloatArray
+from ..core.take import FloatArray
 from .families import recognise
 from .figure import Anatomy, alignments
 from .rig import PARENT_PARTS, BoneMap, Rig

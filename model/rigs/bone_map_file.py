@@ -9,7 +9,7 @@ from pathlib import Path
 from reprlib import repr as shown
 from typing import Any
 
-from ..core.take import BonesetterError
+from ..core.errors import BonesetterError
 from ..storage.atomic import replacing
 from ..storage.documents import check_version, checked_name, checked_number, read_json
 from .rig import PARTS, BoneMap, Switch

@@ -9,7 +9,8 @@ from functools import cached_property
 
 import numpy as np
 
-from ..core.take import BonesetterError, FloatArray
+from ..core.errors import BonesetterError
+from ..core.take import FloatArray
 
 SIDES = ("L", "R")
 #: Parts of a body, and the part that each hangs on; those of the limbs are there on both sides.

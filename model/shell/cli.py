@@ -9,8 +9,8 @@ import sys
 import warnings
 from collections.abc import Sequence
 
+from ..core.errors import BonesetterError
 from ..core.settings import SETTINGS
-from ..core.take import BonesetterError
 
 #: {command: (module, what it does)}. Only the command that is called is imported: some bring torch or matplotlib.
 COMMANDS = {

@@ -7,7 +7,7 @@ import argparse
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from ..core.take import BonesetterError
+from ..core.errors import BonesetterError
 from ..files.readers import READERS
 from .cli import UsageError
 

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..actors.joint_names import side_of
+from ..core.errors import BonesetterError
 from ..core.motion import forward
 from ..core.rotations import unitquat_to_rotmat
 from ..core.skeleton import Skeleton
-from ..core.take import BonesetterError, FloatArray
+from ..core.take import FloatArray
 from ..files.npz import read_npz
 from ..rigs.body import bone_groups, read_body, shaped, skinned
 from ..rigs.families import recognise

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..core.take import BonesetterError
+from ..core.errors import BonesetterError
 from ..files.npz import read_npz
 from ..files.output import WRITERS
 from ..pages import INDEX

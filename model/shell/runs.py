@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ..core.errors import BonesetterError
 from ..core.findings import SEVERE, finding_of, sentences
 from ..core.settings import SETTINGS, Setting, Settings
-from ..core.take import BonesetterError
 from ..files.output import of_person
 from ..pages import INDEX
 from ..result.report import judged

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from ..actors.actor import Actor
 from ..actors.actor_file import read_actor, write_actor
+from ..core.errors import BonesetterError
 from ..core.settings import Settings
-from ..core.take import BonesetterError, Take
+from ..core.take import Take
 from ..files.output import USUAL_FORMATS, WRITERS, write_outputs
 from ..files.readers import read_take
 from ..marker_sets.marker_set import MarkerSet, load_marker_set, write_marker_set

@@ -21,9 +21,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import IO, Any
 
+from ..core.errors import BonesetterError
 from ..core.parallel import usable_cores
 from ..core.settings import Settings
-from ..core.take import BonesetterError
 from ..storage.atomic import clear_abandoned
 from .cli import UsageError
 from .resume import Recipe, due

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import torch
 
-from ..core.take import BonesetterError
+from ..core.errors import BonesetterError
 
 
 def find_device(name: str) -> torch.device:

@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from ..core.take import BonesetterError
+from ..core.errors import BonesetterError
 
 #: How the folders' names begin; the process's number and its machine follow.
 STAGING = ".bonesetter-"

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..core.take import BonesetterError
+from ..core.errors import BonesetterError
 
 Value = float | bool | str
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from safetensors import SafetensorError
 
-from ..core.take import BonesetterError
+from ..core.errors import BonesetterError
 
 Kind = TypeVar("Kind")
 

@@ -13,7 +13,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from ..actors.prior import Prior
-from ..core.take import BonesetterError
+from ..core.errors import BonesetterError
 from ..storage.atomic import replacing
 from . import networks
 from .generator import Pool

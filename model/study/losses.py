@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..core.take import BonesetterError
+from ..core.errors import BonesetterError
 from ..solver.kinematics import forward
 from .generator import Pool
 from .outputs import Output

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..actors.prior import Prior
+from ..core.errors import BonesetterError
 from ..core.motion import Motion
 from ..core.rigid import nearest_rotations
-from ..core.take import BonesetterError, BoolArray, FloatArray
+from ..core.take import BoolArray, FloatArray
 from ..files.asf_amc import ASF_TO_C3D
 from ..marker_sets.marker_set import load_marker_set
 from .noise_filters import NOISE_FILTERS

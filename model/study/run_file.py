@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import dacite
 
-from ..core.take import BonesetterError
+from ..core.errors import BonesetterError
 from .preprocessing import Preprocessing
 
 

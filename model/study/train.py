@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..actors import prior as priors
-from ..core.take import BonesetterError
+from ..core.errors import BonesetterError
 from ..shell.terminal import progress_bar
 from ..training.curve import RUNS, Epoch, draw_curve, read_log, write_log
 

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, distributed, nn
 
 from ..actors.prior import Prior
+from ..core.errors import BonesetterError
 from ..core.skeleton import CMU_JOINTS
-from ..core.take import BonesetterError
 from ..synthetic.markers import footage_of
 from ..training.checkpoint import random_state, read_checkpoint, restore_random, write_checkpoint
 from ..training.curve import Epoch

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ..core.take import BonesetterError
+from ..core.errors import BonesetterError
 from ..storage.atomic import replacing
 
 

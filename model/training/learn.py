@@ -14,10 +14,11 @@ from safetensors.numpy import save
 from scipy.spatial.transform import Rotation
 
 from ..actors import prior as priors
+from ..core.errors import BonesetterError
 from ..core.motion import FASTEST_RAD, Motion
 from ..core.settings import Settings
 from ..core.skeleton import CMU_JOINTS, CMU_PARENTS, mirrored_joints
-from ..core.take import BonesetterError, FloatArray, IntArray
+from ..core.take import FloatArray, IntArray
 from ..datasets import splits
 from ..datasets.lab_takes import data_folder, find_c3d, read_lab_take
 from ..files.asf_amc import read_amc, read_asf

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from ..actors.prior import Prior
-from ..core.take import BonesetterError
+from ..core.errors import BonesetterError
 from ..proposer.network import LEAST_SPREAD, ROOT_M, ROOT_RAD, Estimate, NetworkOutput, Proposer, Size, write_proposer
 from ..synthetic.markers import footage_of
 from .checkpoint import read_checkpoint, write_checkpoint

@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 
 from ..actors import prior as priors
-from ..core.take import BonesetterError
+from ..core.errors import BonesetterError
 from ..shell.terminal import progress_bar
 from .curve import RUNS, Epoch, draw_curve, write_log
 

@@ -183,13 +183,13 @@ time.sleep(60)
 def test_crash_becomes_a_sentence(ext, engine, engine_python, request_for):
     job = start_solving(engine, engine_python, request_for)
     os.kill(engine.pid, signal.SIGSEGV)
-    with pytest.raises(ext("model.core.take").BonesetterError, match="stopped unexpectedly"):
+    with pytest.raises(ext("model.core.errors").BonesetterError, match="stopped unexpectedly"):
         job.wait()
 
 
 def test_bug_becomes_a_sentence_and_the_engine_lives(ext, engine, engine_python, request_for):
     job = engine.submit(engine_python, {**request_for, "settings": {"nonsense": 1}})
-    with pytest.raises(ext("model.core.take").BonesetterError, match="nonsense") as caught:
+    with pytest.raises(ext("model.core.errors").BonesetterError, match="nonsense") as caught:
         job.wait()
     assert f"{engine.log} has more" in str(caught.value)
     assert "Traceback" in engine.log.read_text()
@@ -203,7 +203,7 @@ def test_interpreter_without_torch_is_named_with_the_cure(ext, engine, tmp_path)
     bare = tmp_path / "bare"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(bare)], check=True)
     python = str(bare / "bin" / "python")
-    with pytest.raises(ext("model.core.take").BonesetterError) as caught:
+    with pytest.raises(ext("model.core.errors").BonesetterError) as caught:
         engine.submit(python, {"ping": True}).wait()
     assert "torch" in str(caught.value)
     assert "choose another Python" in str(caught.value)
@@ -214,7 +214,7 @@ def test_interpreter_without_torch_is_named_with_the_cure(ext, engine, tmp_path)
 
 @pytest.mark.parametrize("python", ["/nowhere/python", "/bin/false"])
 def test_useless_interpreter_is_a_sentence(ext, engine, python):
-    with pytest.raises(ext("model.core.take").BonesetterError):
+    with pytest.raises(ext("model.core.errors").BonesetterError):
         engine.submit(python, {"ping": True}).wait()
     assert "cannot run the solver" in engine.probe(python)
 

@@ -50,7 +50,7 @@ def runs(pid):
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 def test_the_engine_killed_at_every_stage(ext, scene, imported, engine_python):
     """Each engine is one of its own, which is killed as soon as it speaks of the stage, or of a later one."""
-    error = ext("model.core.take").BonesetterError
+    error = ext("model.core.errors").BonesetterError
     begin, engine = ext("operators.solving").begin, ext("operators.session").session.engine
     before = contents()
     for stage in STAGES[::3]:
@@ -90,7 +90,7 @@ def test_what_is_deleted_meanwhile(ext, scene, imported, gone):
     solve.job.wait()
     if gone == "scene":
         before = contents()
-        with pytest.raises((ext("model.core.take").BonesetterError, ReferenceError)):
+        with pytest.raises((ext("model.core.errors").BonesetterError, ReferenceError)):
             module.finish(scene, solve)
         assert contents() == before
         return
@@ -122,7 +122,7 @@ def test_the_folder_of_the_session_removed_meanwhile(ext, scene, imported):
     while not solve.job.poll(timeout=0.01) and not solve.job.progress:
         pass
     shutil.rmtree(engine.folder)
-    with pytest.raises(ext("model.core.take").BonesetterError, match="cannot be written"):
+    with pytest.raises(ext("model.core.errors").BonesetterError, match="cannot be written"):
         solve.job.wait()
     assert contents() == before
     bpy.ops.bonesetter.solve_markers()

@@ -62,7 +62,7 @@ def test_show_goes_from_stretch_to_stretch_and_selects(ext, scene, load, make_ta
 
 def test_show_says_what_is_gone(ext, load, make_take, finding):
     take = load(make_take(labels=("A", "B", "C")))
-    with pytest.raises(ext("model.core.take").BonesetterError, match="has none of these markers any more"):
+    with pytest.raises(ext("model.core.errors").BonesetterError, match="has none of these markers any more"):
         ext("operators.findings").select_finding(bpy.context, take, finding("dropped", "Dropped.", ("Z",)))
 
 

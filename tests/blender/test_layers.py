@@ -143,7 +143,7 @@ def test_a_range_wants_a_solve(ext, scene, make_take, load):
     assert module.wanted_range(scene, take) == (0, 19)
     scene.use_preview_range = True
     scene.frame_preview_start, scene.frame_preview_end = 50, 60
-    with pytest.raises(ext("model.core.take").BonesetterError, match="no samples in these frames"):
+    with pytest.raises(ext("model.core.errors").BonesetterError, match="no samples in these frames"):
         module.wanted_range(scene, take)
 
 

@@ -169,7 +169,7 @@ def test_take_deleted_meanwhile(ext, scene, imported, deleted):
     if deleted == "collection":
         bpy.data.collections.remove(imported)
     solve.job.wait()
-    with pytest.raises(ext("model.core.take").BonesetterError, match="deleted while it was being solved"):
+    with pytest.raises(ext("model.core.errors").BonesetterError, match="deleted while it was being solved"):
         module.finish(scene, solve)
     assert not bpy.data.armatures
 

@@ -34,7 +34,7 @@ share_the_machine()
 import numpy as np
 
 from model.files.readers import read_take
-from model.core.take import BonesetterError
+from model.core.errors import BonesetterError
 from tests.fuzz.kinds import KINDS, mutants, sound
 from tests.model.c3d_bytes import C3D, DEC, INTEL, MIPS, figure
 from tests.model.damage import damaged, one_byte_changes

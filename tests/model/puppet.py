@@ -12,7 +12,8 @@ from pathlib import Path
 from model.actors.actor import Actor
 from model.bench import contest, peers
 from model.bench.peers import Solved
-from model.core.take import BonesetterError, Take
+from model.core.errors import BonesetterError
+from model.core.take import Take
 from model.synthetic.synthesis import synthesise
 
 SLOW = True

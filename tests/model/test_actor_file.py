@@ -13,7 +13,7 @@ import pytest
 from model.actors.actor import Actor, Freedom
 from model.actors.actor_file import read_actor, write_actor
 from model.actors.prior import bundled
-from model.core.take import BonesetterError
+from model.core.errors import BonesetterError
 
 from .soft_person import person
 

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from model.core.take import Axis, BonesetterError
+from model.core.errors import BonesetterError
+from model.core.take import Axis
 from model.files.exchange import load_pose, load_take, save_pose, save_take
 from model.files.npz import LATER, read_npz, write_npz
 from model.result.solution import Solution

@@ -12,9 +12,9 @@ import pytest
 from model.actors.actor import Actor
 from model.actors.actor_file import read_actor, write_actor
 from model.actors.prior import Prior
+from model.core.errors import BonesetterError
 from model.core.motion import Motion
 from model.core.rotations import rotmat_to_unitquat, rotvec_to_rotmat
-from model.core.take import BonesetterError
 from model.marker_sets.marker_set import MarkerSet
 from model.rigs.as_actor import refitted, rig_actor
 from model.rigs.figure import Anatomy

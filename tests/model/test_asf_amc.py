@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from model.core.take import BonesetterError
+from model.core.errors import BonesetterError
 from model.datasets.lab_takes import read_lab_take
 from model.files.asf_amc import INCH, read_amc, read_asf
 from model.marker_sets.marker_set import load_marker_set

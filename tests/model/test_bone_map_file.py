@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from model.core.take import BonesetterError
+from model.core.errors import BonesetterError
 from model.rigs.bone_map_file import read_bone_map, write_bone_map
 from model.rigs.rig import BoneMap, Switch
 

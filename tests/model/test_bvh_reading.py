@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from model.core.axes import TO_Y_UP
+from model.core.errors import BonesetterError
 from model.core.motion import Motion
 from model.core.skeleton import Skeleton
-from model.core.take import Axis, BonesetterError
+from model.core.take import Axis
 from model.files.bvh import CM_PER_METRE, read_bvh, write_bvh
 from model.result.solution import Solution
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.core.take import BonesetterError
+from model.core.errors import BonesetterError
 from model.files.c3d import read_c3d
 
 from .c3d_bytes import C3D, figure

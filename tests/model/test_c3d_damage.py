@@ -12,7 +12,8 @@ import ezc3d
 import numpy as np
 import pytest
 
-from model.core.take import BonesetterError, Take
+from model.core.errors import BonesetterError
+from model.core.take import Take
 from model.files.c3d import read_c3d
 from model.files.c3d_writer import write_c3d
 

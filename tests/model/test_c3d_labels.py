@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from model.actors import prior as priors
-from model.core.take import BonesetterError, Take
+from model.core.errors import BonesetterError
+from model.core.take import Take
 from model.files.c3d import Source, read_c3d, read_source
 from model.files.c3d_labels import write_labelled_c3d
 from model.labelling.labelled import Labelled, TrackLabel

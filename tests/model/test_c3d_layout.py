@@ -13,7 +13,7 @@ import ezc3d
 import numpy as np
 import pytest
 
-from model.core.take import BonesetterError
+from model.core.errors import BonesetterError
 from model.files.c3d import read_c3d
 
 from .c3d_bytes import C3D, DEC, INTEL, LABELS, MIPS, figure

@@ -14,7 +14,8 @@ import ezc3d
 import numpy as np
 import pytest
 
-from model.core.take import Axis, BonesetterError, CleanTake, Take
+from model.core.errors import BonesetterError
+from model.core.take import Axis, CleanTake, Take
 from model.files.c3d import read_c3d
 from model.files.c3d_copy import write_cleaned_c3d
 from model.files.c3d_writer import write_c3d

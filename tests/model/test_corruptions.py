@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from model.core.take import BonesetterError, Take
+from model.core.errors import BonesetterError
+from model.core.take import Take
 from model.markers.matching import UNLABELLED
 from model.synthetic.corruptions import corrupt
 from model.synthetic.corruptions.gaps import gap_lengths

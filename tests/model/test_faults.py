@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from model.core.errors import BonesetterError
 from model.core.memory import within_memory
-from model.core.take import BonesetterError
 from model.engine.pipeline import PROGRESS_AFTER
 from model.files.c3d_writer import write_c3d
 from model.storage.atomic import STAGING

@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 
 from model.actors.actor_file import read_actor, write_actor
 from model.actors.prior import bundled
+from model.core.errors import BonesetterError
 from model.core.settings import Settings
-from model.core.take import BonesetterError
 from model.engine.pipeline import solve_take
 from model.engine.rehearsal import dummy_take
 from model.marker_sets.marker_set import FOLDER, load_marker_set

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.core.take import BonesetterError
+from model.core.errors import BonesetterError
 from tests.fuzz.kinds import KINDS, mutants, sound
 
 EXAMPLES = int(os.environ.get("BONESETTER_FUZZ", "60"))

@@ -13,12 +13,12 @@ from model.actors.carried_markers import carried_placement
 from model.actors.hierarchy import carrying, prior_of, same_hierarchy
 from model.actors.joint_names import counterparts
 from model.actors.prior import bundled
+from model.core.errors import BonesetterError
 from model.core.metrics import pose_error
 from model.core.motion import Motion, forward
 from model.core.rotations import unitquat_to_rotmat
 from model.core.settings import Settings
 from model.core.skeleton import CMU_JOINTS, CMU_PARENTS, Skeleton
-from model.core.take import BonesetterError
 from model.engine.pipeline import solve_take
 from model.files.asf_amc import read_amc, read_asf
 from model.files.bvh import read_bvh, write_bvh

@@ -13,8 +13,9 @@ import torch
 
 from model.actors import prior as priors
 from model.actors.actor_file import read_actor
+from model.core.errors import BonesetterError
 from model.core.settings import Settings
-from model.core.take import BonesetterError, Take
+from model.core.take import Take
 from model.engine.pipeline import solve_take
 from model.files.c3d import read_c3d
 from model.files.c3d_writer import write_c3d

@@ -9,9 +9,9 @@ from safetensors import safe_open
 from scipy.spatial.transform import Rotation
 
 from model.actors.prior import BUNDLED, bundled, offset_statistics, usual_spread
+from model.core.errors import BonesetterError
 from model.core.motion import forward
 from model.core.skeleton import CMU_HIERARCHY, CMU_JOINTS, mirrored_joints
-from model.core.take import BonesetterError
 from model.datasets.splits import load
 from model.training.learn import (
     FITTED_TAKES,

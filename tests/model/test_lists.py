@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from model.core.take import Axis, BonesetterError, Take
+from model.core.errors import BonesetterError
+from model.core.take import Axis, Take
 from model.engine import pipeline
 from model.files.c3d_writer import write_c3d
 from model.result.solution import Solution

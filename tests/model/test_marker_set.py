@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from model.actors.prior import Prior, bundled
+from model.core.errors import BonesetterError
 from model.core.skeleton import CMU_JOINTS
-from model.core.take import BonesetterError
 from model.marker_sets.marker_set import BUNDLED, MarkerSet, bundled_marker_sets, load_marker_set
 
 CMU = load_marker_set()

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from model.core.errors import BonesetterError
 from model.core.findings import Finding
-from model.core.take import BonesetterError, Take
+from model.core.take import Take
 from model.files.c3d import read_c3d
 from model.marker_sets.marker_set import BUNDLED, load_marker_set
 from model.markers.matching import TooFewLabelsError, choose_marker_set, match, match_all

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.core.take import BonesetterError
+from model.core.errors import BonesetterError
 from model.datasets import motion_library
 from model.datasets.motion_library import Clip, read_split
 from model.datasets.splits import Split, load

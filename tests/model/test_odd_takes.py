@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from model.core.errors import BonesetterError
 from model.core.settings import Settings
-from model.core.take import BonesetterError, Take
+from model.core.take import Take
 from model.engine.pipeline import solve_take
 from model.result.report import build_report
 from model.synthetic.synthesis import Noise, synthesise

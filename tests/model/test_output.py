@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 
 from model.actors.actor_file import read_actor
+from model.core.errors import BonesetterError
 from model.core.settings import Settings
-from model.core.take import Axis, BonesetterError
+from model.core.take import Axis
 from model.files.npz import read_npz, write_npz
 from model.files.output import write_outputs
 from model.marker_sets.marker_set import MarkerSet

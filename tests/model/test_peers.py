@@ -22,8 +22,8 @@ from model.bench.contestants import Contestant
 from model.bench.peers.articulation import articulate
 from model.bench.peers.biomod import biomod
 from model.bench.peers.mjcf import mjcf
+from model.core.errors import BonesetterError
 from model.core.rigid import rotation_angles_deg
-from model.core.take import BonesetterError
 from model.datasets.lab_takes import PROJECT
 from model.synthetic.synthesis import Noise, SyntheticTake, synthesise
 

@@ -10,11 +10,12 @@ import pytest
 from model.actors.actor_file import read_actor, write_actor
 from model.actors.prior import bundled
 from model.bench.evaluate import CORRUPTED
+from model.core.errors import BonesetterError
 from model.core.metrics import pose_error
 from model.core.motion import Motion, forward
 from model.core.rotations import unitquat_to_rotmat
 from model.core.settings import Settings
-from model.core.take import BonesetterError, Take
+from model.core.take import Take
 from model.datasets.lab_takes import read_lab_take
 from model.engine.holding import hold_again
 from model.engine.pipeline import find_device, fit_actor, solve_take

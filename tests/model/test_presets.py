@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.core.take import BonesetterError
+from model.core.errors import BonesetterError
 from model.storage.presets import MOST_BYTES, read_preset
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,7 +12,7 @@ import torch
 
 from model.actors.actor import Actor
 from model.actors.prior import Prior
-from model.core.take import BonesetterError
+from model.core.errors import BonesetterError
 from model.files.asf_amc import ASF_TO_C3D
 from model.marker_sets.marker_set import load_marker_set
 from model.proposer.features import Figure, into_frames

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from model.core.errors import BonesetterError
 from model.core.motion import Motion
 from model.core.skeleton import CMU_JOINTS, CMU_PARENTS, Skeleton
-from model.core.take import BonesetterError
 from model.datasets.retarget import BALL_HEIGHT_M, COPIED, FADING_FRAMES, SHARED, onto_cmu, repaired
 from model.files.asf_amc import AsfSkeleton, read_amc, read_asf
 from model.files.bvh import read_bvh

@@ -6,8 +6,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from model.core.errors import BonesetterError
 from model.core.rotations import rotvec_to_rotmat
-from model.core.take import BonesetterError
 from model.rigs.agreement import angles_deg, directions, footing_mm, of_retargeted
 from model.rigs.channels import channels, eulers
 from model.rigs.families import families, recognise

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from model.core.errors import BonesetterError
 from model.core.metrics import (
     FEET,
     WRISTS,
@@ -15,7 +16,6 @@ from model.core.metrics import (
 from model.core.motion import Motion
 from model.core.scores import score
 from model.core.skeleton import CMU_JOINTS, CMU_PARENTS, Skeleton
-from model.core.take import BonesetterError
 from model.result.report import marker_residuals_mm
 
 from .limbs import LIMBS, RATE, failing, scored, still, wild

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from model.core.errors import BonesetterError
 from model.core.settings import SETTINGS, Setting, Settings
-from model.core.take import BonesetterError
 from model.shell.cli import main
 from model.shell.runs import add_setting_arguments
 from model.shell.settings import page

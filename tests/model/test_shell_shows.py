@@ -17,8 +17,9 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from model.actors.joint_names import side_of
+from model.core.errors import BonesetterError
 from model.core.skeleton import CMU_HIERARCHY
-from model.core.take import Axis, BonesetterError
+from model.core.take import Axis
 from model.files.npz import read_npz, write_npz
 from model.result.solution import Solution
 from model.rigs.body import read_body

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from model.core.take import BonesetterError
+from model.core.errors import BonesetterError
 from model.datasets import splits
 from model.datasets.motion_library import read_clip
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from model.actors.prior import BUNDLED
-from model.core.take import BonesetterError
+from model.core.errors import BonesetterError
 from model.study.generator import Pool
 from model.study.joint_network import JointNetwork, read_network, write_network
 from model.study.outputs import OUTPUTS

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from model.core.take import BonesetterError
+from model.core.errors import BonesetterError
 from model.study.generator import Pool
 from model.study.losses import LOSSES, Prediction, Truth, weighed
 from model.study.outputs import OUTPUTS

@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import nn
 
-from model.core.take import BonesetterError
+from model.core.errors import BonesetterError
 from model.study import networks
 from model.study.networks import Shape
 from model.study.networks.registry import NETWORKS

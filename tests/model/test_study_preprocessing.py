@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from model.actors.prior import bundled
+from model.core.errors import BonesetterError
 from model.core.rotations import unitquat_to_rotmat
-from model.core.take import BonesetterError
 from model.files.asf_amc import ASF_TO_C3D
 from model.study.noise_filters import FASTEST_M_PER_S, NOISE_FILTERS, drop_strays, hold_jumps
 from model.study.preprocessing import (

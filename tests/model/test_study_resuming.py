@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from model.actors.prior import bundled
-from model.core.take import BonesetterError
+from model.core.errors import BonesetterError
 from model.datasets.splits import load
 from model.shell.cli import main
 from model.study import train as command

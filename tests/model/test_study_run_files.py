@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from model.core.errors import BonesetterError
 from model.core.skeleton import CMU_JOINTS
-from model.core.take import BonesetterError
 from model.study import train as command
 from model.study.joint_network import JointNetwork
 from model.study.losses import weighed

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from model.actors.actor import Actor
 from model.actors.prior import Prior
+from model.core.errors import BonesetterError
 from model.core.skeleton import CMU_JOINTS, Skeleton
-from model.core.take import BonesetterError, Take
+from model.core.take import Take
 from model.marker_sets.marker_set import load_marker_set
 from model.study import predict as prediction
 from model.study.joint_network import JointNetwork, read_network

@@ -13,8 +13,8 @@ from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from model.actors.prior import bundled
+from model.core.errors import BonesetterError
 from model.core.skeleton import CMU_JOINTS
-from model.core.take import BonesetterError
 from model.shell.cli import main
 from model.study import train as command
 from model.study.joint_network import read_network

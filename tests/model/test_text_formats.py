@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from model.core.take import BonesetterError
+from model.core.errors import BonesetterError
 from model.files.readers import READERS, read_take
 from model.markers.matching import unlabelled
 

@@ -14,7 +14,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from model.actors import prior as priors
-from model.core.take import BonesetterError
+from model.core.errors import BonesetterError
 from model.engine.worker import serve
 from model.files.c3d_writer import write_c3d
 from model.proposer import propose

@@ -15,8 +15,9 @@ from scipy.spatial.transform import Rotation
 
 from ...actors.actor import Actor
 from ...actors.prior import PosePrior, bundled
+from ...core.errors import BonesetterError
 from ...core.motion import Motion
-from ...core.take import BonesetterError, BoolArray, FloatArray, Take
+from ...core.take import BoolArray, FloatArray, Take
 
 #: The root's angles in this order: heading, lean to the side, lean forward. The middle one must not reach 90 degrees.
 ROOT_AXES = np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])

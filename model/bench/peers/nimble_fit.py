@@ -11,9 +11,10 @@ import nimblephysics as nimble  # pyright: ignore[reportMissingImports]
 import numpy as np
 
 from ...actors.actor import Actor
+from ...core.errors import BonesetterError
 from ...core.motion import Motion
 from ...core.rigid import local_rotations
-from ...core.take import BonesetterError, FloatArray, Take
+from ...core.take import FloatArray, Take
 from . import Solved
 from .articulation import Articulation, articulate
 

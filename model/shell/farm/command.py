@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import cast
 
 from ...actors.actor_file import read_actor
+from ...core.errors import BonesetterError
 from ...core.settings import SETTINGS
-from ...core.take import BonesetterError
 from ...files.output import USUAL_FORMATS, WRITERS
 from ...marker_sets.marker_set import load_marker_set
 from ...storage.atomic import staged

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from torch import nn
 
-from ...core.take import BonesetterError
+from ...core.errors import BonesetterError
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from zlib import crc32
 
 import numpy as np
 
-from ...core.take import BonesetterError, Take
+from ...core.errors import BonesetterError
+from ...core.take import Take
 
 Corruption = Callable[..., Take]
 #: {corruption: {parameter: value}}, in the order in which they are applied.

@@ -12,7 +12,8 @@ from math import log1p
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.take import BonesetterError, Take
+from ...core.errors import BonesetterError
+from ...core.take import Take
 
 IntArray = NDArray[np.integer]
 
