@@ -10,7 +10,7 @@ import bpy
 #: What the engine's package may give to dialogues, panels and properties; all else is imported by an operator that runs.
 AT_START = (
     {"core", "files", "review", "rigs", "storage"}
-    | {f"core.{name}" for name in ("axes", "findings", "memory", "settings", "take")}
+    | {f"core.{name}" for name in ("axes", "errors", "findings", "memory", "settings")}
     | {"files.formats", "files.readers", "review.strip_size", "rigs.choices", "storage.locking", "storage.session_folder"}
 )
 
