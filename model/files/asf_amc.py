@@ -59,7 +59,9 @@ def read_asf(path: Path) -> AsfSkeleton:
         for index, name in enumerate(names, start=1):
             block = blocks[name]
             direction = np.array(block["direction"][:3], dtype=float)
-            bones[index] = direction / np.linalg.norm(direction) * float(block["length"][0]) * metres
+            # what becomes of a direction of zeros is refused below
+            with np.errstate(all="ignore"):
+                bones[index] = direction / np.linalg.norm(direction) * float(block["length"][0]) * metres
             axes[index] = Rotation.from_euler("xyz", np.array(block["axis"][:3], dtype=float), degrees=True).as_matrix()
             freedoms.append(_freedom(block.get("dof", [])))
         if not (unit > 0 and np.isfinite(bones).all() and np.isfinite(axes).all()):

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """ASF and AMC: of a hand-made skeleton against positions worked out by hand, of the labs' takes against their markers."""
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -40,6 +42,15 @@ def test_no_asf_is_one_sentence(tmp_path):
     path.write_text("hello\n")
     with pytest.raises(BonesetterError, match="not an ASF"):
         read_asf(path)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_bone_without_a_direction_is_one_sentence_and_no_warning(asf_file):
+    text = asf_file.read_text()
+    damaged = asf_file.with_name("damaged.asf")
+    damaged.write_text(re.sub(r"direction .*", "direction 0 0 0", text))
+    with pytest.raises(BonesetterError, match="not an ASF"):
+        read_asf(damaged)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
