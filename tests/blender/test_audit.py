@@ -63,6 +63,11 @@ def watched_engine(ext, engine_python, tmp_path, monkeypatch):
     # its command is `python -E -P -c CODE ...`
     python.write_text(f'#!/bin/sh\ncode="$4"\nshift 4\nexec "{engine_python}" -B -E -P -c "exec(open(\'{code}\').read()); $code" "$@"\n')
     python.chmod(0o700)
+    # a folder for temporary files that nobody shares: a session looks after what others left behind
+    own = tmp_path / "temporary"
+    own.mkdir()
+    monkeypatch.setenv("TMPDIR", str(own))
+    monkeypatch.setattr(tempfile, "tempdir", str(own))
     monkeypatch.setenv("AUDIT_LOG", str(log))
     monkeypatch.setenv("BONESETTER_ENGINE_PYTHON", str(python))
     engine = ext("operators.session").session.engine

@@ -88,7 +88,12 @@ def test_who_is_killed_leaves_no_worker_and_no_half_file(takes: list[Path], tmp_
     for sent, name in ((signal.SIGKILL, "kill"), (signal.SIGINT, "interrupt")):
         out = tmp_path / name
         run = subprocess.Popen(
-            command([takes[0], takes[2]], out, "--workers", "2"), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            command([takes[0], takes[2]], out, "--workers", "2"),
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            # a shell's background has it ignored, and who begins there inherits that
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         while len(workers := children(run.pid)) < 2:
             assert run.poll() is None
