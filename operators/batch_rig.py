@@ -112,11 +112,10 @@ def fit_rig(
     Raises:
         BonesetterError: There is no such armature, or it cannot be an actor.
     """
-    from .rig_actor import refit_markers, write_rig_actor
-    from .session import session
+    from .rig_actor import files_for, refit_markers, write_rig_actor
 
     rig, bone_map = _find_mapped(scene, collection, given)
-    person, own, pose = (session.engine.folder / f"rig-{collection.session_uid}{end}" for end in ("-person.json", ".json", ".npz"))
+    person, own, pose = files_for(collection)
     if not solved(save_actor=str(person)):
         return None
     write_rig_actor(rig, bone_map, person, own, scene.unit_settings.scale_length)

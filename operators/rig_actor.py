@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     from ..model.rigs.rig import BoneMap
 
 
+def files_for(take: bpy.types.Collection) -> tuple[Path, Path, Path]:
+    """The person's actor, the character's, and a solve with it, in the folder of the engine's session."""
+    person, own, pose = (session.engine.folder / f"rig-{take.session_uid}{end}" for end in ("-person.json", ".json", ".npz"))
+    return person, own, pose
+
+
 def write_rig_actor(armature: bpy.types.Object, bone_map: BoneMap, person: Path, path: Path, metres: float) -> None:
     """Make an actor of a character.
 
@@ -61,7 +67,6 @@ class BONESETTER_OT_solve_as_rig(OnRig, Solving, bpy.types.Operator):
 
     bl_idname = "bonesetter.solve_as_rig"
     bl_label = "Solve with Its Bones"
-    bl_options = {"UNDO"}
 
     if TYPE_CHECKING:
         #: The name of the character whose bones are solved with.
@@ -81,7 +86,7 @@ class BONESETTER_OT_solve_as_rig(OnRig, Solving, bpy.types.Operator):
 
         # with the armature's own bones, whatever the panel says of a chosen actor's
         settings = replace(settings_of(take), fit_actor=False)
-        person, own, pose = _files(take)
+        person, own, pose = files_for(take)
         before = self._answered[-1] if self._answered else None
         if before is None and not self._knows_person(take):
             return begin(context.scene, take, settings, actor=None, save_actor=str(person))
@@ -110,7 +115,7 @@ class BONESETTER_OT_solve_as_rig(OnRig, Solving, bpy.types.Operator):
         try:
             if choice.armature is None or choice.armature.name != self._rig:
                 raise BonesetterError(f"{self._rig} is no longer the character of {take.name}: choose it again, and press Apply to Rig.")
-            take.bonesetter.kept_actor = keep_instead(f"{choice.armature.name} as Actor", _files(take)[1])
+            take.bonesetter.kept_actor = keep_instead(f"{choice.armature.name} as Actor", files_for(take)[1])
             # the actor that is chosen now is that of the solve
             note_solved(take)
             apply_to_rig(context.scene, take, choice.armature, map_of(choice), choice.travel, choice.on_nla, choice.hands)
@@ -124,15 +129,9 @@ class BONESETTER_OT_solve_as_rig(OnRig, Solving, bpy.types.Operator):
         from ..model.actors.actor_file import read_actor
         from ..model.core.skeleton import CMU_JOINTS
 
-        person = _files(take)[0]
+        person = files_for(take)[0]
         person.write_text(take.bonesetter.solved_actor, encoding="utf-8")
         try:
             return read_actor(person).skeleton.joints == CMU_JOINTS
         except BonesetterError:
             return False
-
-
-def _files(take: bpy.types.Collection) -> tuple[Path, Path, Path]:
-    """The person's actor, the character's, and a solve with it, in the folder of the engine's session."""
-    person, own, pose = (session.engine.folder / f"rig-{take.session_uid}{end}" for end in ("-person.json", ".json", ".npz"))
-    return person, own, pose

@@ -25,6 +25,12 @@ def made_rigs(ext):
     return module
 
 
+def about_spine(armature, names):
+    """(names, 3): where bones of a Mixamo rig begin in the shown frame, from the spine's beginning, in the world."""
+    bones, world = armature.pose.bones, armature.matrix_world
+    return np.array([world @ bones[name].head - world @ bones["Spine"].head for name in names])
+
+
 def to_armature(scene, bones, name="Character", scale=1.0, turn=None, place=(0, 0, 0), connect=False):
     """An armature of made bones; its object is scaled, its bones are as much larger."""
     data = bpy.data.armatures.new(name)

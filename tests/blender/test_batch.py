@@ -333,7 +333,7 @@ def test_options_are_not_taken_by_their_beginnings(batch, tmp_path):
 
 def test_a_character_is_the_actor(ext, done, batch, tmp_path):
     """The take is solved on its bones: its joints are the actor's, scaled, in every frame."""
-    from .rigs_in_blender import made_rigs, to_armature
+    from .rigs_in_blender import about_spine, made_rigs, to_armature
 
     made = made_rigs(ext)
     hero = to_armature(bpy.context.scene, made.build(made.Made("Mixamo", 30, height=0.5, seed=2, arms=1.1)), "Hero")
@@ -348,10 +348,7 @@ def test_a_character_is_the_actor(ext, done, batch, tmp_path):
     arms = ("LeftArm", "LeftForeArm", "LeftHand", "RightForeArm", "RightHand", "Head", "LeftFoot")
     for frame in (1, 100, 300):
         bpy.context.scene.frame_set(frame)
-        theirs, own = (
-            np.array([one.matrix_world @ one.pose.bones[name].head - one.matrix_world @ one.pose.bones["Spine"].head for name in arms])
-            for one in (actor, hero)
-        )
+        theirs, own = (about_spine(one, arms) for one in (actor, hero))
         ratio = np.linalg.norm(own) / np.linalg.norm(theirs)
         assert 0.3 < ratio < 0.7
         # feet that stand may have been put right

@@ -7,7 +7,7 @@ import bpy
 import numpy as np
 import pytest
 
-from .rigs_in_blender import made_rigs, to_armature
+from .rigs_in_blender import about_spine, made_rigs, to_armature
 from .test_solve import imported  # noqa: F401 - a fixture
 
 ARMS = ("LeftArm", "LeftForeArm", "LeftHand", "RightForeArm", "RightHand", "Head", "LeftFoot")
@@ -24,10 +24,7 @@ def apart(scene, hero, actor):
     worst, scales = 0.0, []
     for frame in range(scene.frame_start, scene.frame_end + 1, 40):
         scene.frame_set(frame)
-        theirs, own = (
-            np.array([one.matrix_world @ one.pose.bones[name].head - one.matrix_world @ one.pose.bones["Spine"].head for name in ARMS])
-            for one in (actor, hero)
-        )
+        theirs, own = (about_spine(one, ARMS) for one in (actor, hero))
         scales.append(np.linalg.norm(own) / np.linalg.norm(theirs))
         # feet that stand may have been put right
         worst = max(worst, np.abs(own - scales[-1] * theirs)[:-1].max())
