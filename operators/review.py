@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import combinations
 
 import bpy
@@ -20,7 +21,7 @@ from ..model.core.take import FloatArray, IntArray, Take
 from ..model.markers.preview import Flagged, Preview
 from ..model.result.solved import SolvedMarkers
 from ..model.review.states import Marks, States, states_of
-from ..model.review.strip import Row, part_rows
+from ..model.review.strip import Row, part_rows, without_subject
 from .freshness import markers_digest
 from .gather import gather_take
 from .properties import settings_of
@@ -68,6 +69,11 @@ class Review:
     @property
     def take(self) -> Take:
         return self.preview.take
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """What the user is shown of each label: it, without the subject that stands before all of them."""
+        return without_subject(self.take.labels)
 
     def sample(self, frame: float) -> int:
         """The sample that is nearest to a frame of the scene; it may lie before the take or behind it."""

@@ -49,6 +49,12 @@ def _part(joint: str) -> str:
     return "Torso" if joint else OTHER
 
 
+def without_subject(labels: Sequence[str]) -> tuple[str, ...]:
+    """The labels without the subject and colon that all of them begin with: beside each other, `Ann:LFHD` and `Ann:RFHD` say no more."""
+    subjects = {label.rpartition(":")[0] for label in labels}
+    return tuple(label.rpartition(":")[2] if len(subjects) == 1 else label for label in labels)
+
+
 def columns(frames: int, first: float, last: float, count: int) -> IntArray:
     """(count + 1): the samples at which the columns of a strip from sample `first` to `last` begin, and the end of the last one.
 

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import nullcontext
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -66,9 +68,18 @@ def screen(ext, scene, monkeypatch):
     def make():
         made = Screen(scene)
         nothing: Any = lambda *_arguments, **_options: None  # noqa: E731
-        shader = SimpleNamespace(bind=nothing, uniform_float=nothing)
-        state = SimpleNamespace(blend_set=nothing, point_size_set=nothing, viewport_get=lambda: (0, 0, 1200, 800))
-        gpu = SimpleNamespace(state=state, shader=SimpleNamespace(from_builtin=lambda _name: shader))
+        within: Any = lambda *_arguments: nullcontext()  # noqa: E731
+        shader = SimpleNamespace(bind=nothing, uniform_float=nothing, uniform_sampler=nothing)
+        frame = SimpleNamespace(clear=nothing)
+        state = SimpleNamespace(
+            active_framebuffer_get=lambda: frame, blend_set=nothing, point_size_set=nothing, viewport_get=lambda: (0, 0, 1200, 800)
+        )
+        matrix = SimpleNamespace(
+            push_pop=within, push_pop_projection=within, load_matrix=nothing, load_projection_matrix=nothing, translate=nothing
+        )
+        picture = SimpleNamespace(bind=within, texture_color=None, free=nothing)
+        types = SimpleNamespace(GPUOffScreen=lambda _width, _height: picture)
+        gpu = SimpleNamespace(state=state, shader=SimpleNamespace(from_builtin=lambda _name: shader), matrix=matrix, types=types)
         blf = SimpleNamespace(
             SHADOW=0,
             size=nothing,
@@ -82,12 +93,14 @@ def screen(ext, scene, monkeypatch):
             draw=lambda _font, text: made.texts.append(text),
         )
         modules = [ext(f"ui.overlay.{name}") for name in ("points", "names", "strip")]
-        for module in modules:
-            monkeypatch.setattr(module, "bpy", SimpleNamespace(context=made.context, types=bpy.types, app=bpy.app))
-            for name, value in (("gpu", gpu), ("blf", blf), ("batch_for_shader", made.batch)):
+        for module in (*modules, ext("ui.overlay.picture")):
+            values = {"gpu": gpu, "blf": blf, "batch_for_shader": made.batch}
+            values["bpy"] = SimpleNamespace(context=made.context, types=bpy.types, app=bpy.app)
+            for name, value in values.items():
                 if hasattr(module, name):
                     monkeypatch.setattr(module, name, value)
-        modules[2].forget()
+        for module in modules[1:]:
+            module.forget()
         made.draw = lambda: [module.draw() for module in modules]
         return made
 
@@ -119,7 +132,7 @@ def test_a_redraw_costs_the_same_for_any_number_of_frames(ext, scene, make_take,
 
 
 def test_a_redraw_hands_few_batches_to_the_gpu(ext, scene, make_take, load, screen):
-    """Whatever is selected: lines, points of two sizes and the playhead are made anew; the strip is drawn as it was uploaded."""
+    """Whatever is selected: lines, points of two sizes, places of names and the playhead are made anew; the rest is a picture."""
     take = load(long_take(make_take, "long", 2000))
     markers = list(ext("operators.takes").markers(take).values())
     scene.bonesetter.trail_seconds = 2.0
@@ -136,11 +149,12 @@ def test_a_redraw_hands_few_batches_to_the_gpu(ext, scene, make_take, load, scre
         kinds = Counter(kind for kind, _, _ in shown.shapes)
         assert kinds["LINES"] <= 1
         assert kinds["POINTS"] <= 2
-        assert kinds["TRIS"] == 1
+        assert kinds["TRIS"] <= 2
         assert shown.drawn <= 6
         # trails are of 48 pieces at most, and of few markers
-        assert sum(len(corners) for _, corners, _ in shown.shapes) < 14 * 2 * 48 + 3 * len(markers) + 6
-        assert len(shown.texts) <= 2 * 14
+        assert sum(len(corners) for _, corners, _ in shown.shapes) < 14 * 2 * 48 + 3 * len(markers) + 6 + 6 * 14
+        # a name is drawn once, and then shown
+        assert not shown.texts
 
 
 def test_sticks_join_what_keeps_its_distance_in_the_colour_of_the_take(ext, scene, make_take, load, screen):
@@ -241,3 +255,33 @@ def test_names_stand_apart_and_can_be_read(ext, scene, make_take, load, screen):
     np.testing.assert_array_equal(placed[:, 0], corners[:, 0])
     np.testing.assert_array_equal(names.apart(2 * corners, texts, 2.0), 2 * placed)
     assert len(names.apart(np.zeros((0, 2)), [], 1.0)) == 0
+
+
+def test_names_go_without_the_subject_that_all_of_them_have(ext, scene, make_take, load, screen):
+    """And without it they are told apart in the strip, which has room for few letters."""
+    made = make_take()
+    labels = tuple(f"Some long subject:{label}" for label in made.labels)
+    take = load(replace(made, labels=labels))
+    scene.frame_set(5)
+    marker = ext("operators.takes").markers(take)[labels[0]]
+    ext("operators.view").select(bpy.context, [marker])
+    shown = screen()
+    shown.draw()
+    # over the viewport, and in its row of the strip
+    assert shown.texts.count(made.labels[0]) == 2
+    without_subject = ext("model.review.strip").without_subject
+    assert without_subject(("Ann:LFHD", "Bob:LFHD")) == ("Ann:LFHD", "Bob:LFHD")
+    assert without_subject(("LFHD", "RFHD")) == ("LFHD", "RFHD")
+    assert without_subject(()) == ()
+
+
+def test_what_is_shown_of_a_picture_is_the_part_that_was_drawn(ext, screen, make_take, load):
+    load(make_take())
+    shown = screen()
+    picture = ext("ui.overlay.picture").Picture(200, 40, lambda: None)
+    picture.shown([(10, 60, 5, 15), (100, 150, 30, 40)], [(0, 50, 0, 10), (0, 50, 10, 20)])
+    ((kind, corners, _),) = shown.shapes
+    assert kind == "TRIS"
+    assert corners.shape == (12, 2)
+    assert set(map(tuple, corners[:6])) == {(10, 5), (60, 5), (10, 15), (60, 15)}
+    assert set(map(tuple, corners[6:])) == {(100, 30), (150, 30), (100, 40), (150, 40)}

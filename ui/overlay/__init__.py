@@ -43,8 +43,9 @@ def unregister() -> None:
     for handler in _handlers:
         bpy.types.SpaceView3D.draw_handler_remove(handler, "WINDOW")
     _handlers.clear()
-    from . import strip
+    from . import names, strip
 
+    names.forget()
     strip.forget()
     for cls in reversed(gizmo.CLASSES):
         bpy.utils.unregister_class(cls)

@@ -21,6 +21,7 @@ from ...model.review.strip_size import CURVES, GAP, MARGIN, MOST_PART, ROW, stri
 from ...operators.review import Review
 from ...operators.translation import translated
 from .colours import palette_of
+from .picture import Picture
 from .shown import active_review, selected_rows, shown_takes, wanted
 
 #: Pixels at the interface's usual size: of the rows' names.
@@ -63,6 +64,11 @@ class Bars:
     feet: tuple[str, ...]
     curves: bool
 
+    @property
+    def outer_left(self) -> int:
+        """Of all, with the names."""
+        return self.left - round(NAMES_WIDTH * self.scale)
+
     def holds(self, x: float, y: float) -> bool:
         return self.left <= x <= self.right and self.bottom <= y <= self.top
 
@@ -94,7 +100,7 @@ def bars(context: bpy.types.Context) -> Bars | None:
     chosen = selected_rows(context, take, review)
     rows = review.rows
     if 0 < len(chosen) <= MOST_ROWS:
-        rows = tuple(Row(review.take.labels[row], (row,)) for row in sorted(chosen))
+        rows = tuple(Row(review.names[row], (row,)) for row in sorted(chosen))
     stances = review.solved.stances if review.solved is not None else ()
     feet = tuple(sorted({stance.foot for stance in stances}))
     curves = review.solved is not None
@@ -128,13 +134,13 @@ class _Kept:
 
     Attributes:
         of: What it shows; another is drawn anew.
-        batches: Shaders, and what each draws.
-        texts: (x, y, colour, text) of each name.
+        picture: Of the whole strip but the playhead.
+        batch: It, where it lies.
     """
 
     of: Any
-    batches: list[tuple[Any, Any]]
-    texts: list[tuple[float, float, Sequence[float], str]]
+    picture: Picture
+    batch: Any
 
 
 #: By viewport.
@@ -143,6 +149,8 @@ _kept: dict[int, _Kept] = {}
 
 def forget() -> None:
     """Drop what is kept for the next redraw."""
+    for known in _kept.values():
+        known.picture.free()
     _kept.clear()
 
 
@@ -156,26 +164,41 @@ def draw() -> None:
     take, review = active
     number = next((number for number, one, _ in shown_takes(context) if one == take), 0)
     wanted_now = (take.session_uid, review.version, number, strip, bpy.app.translations.locale)
-    known = _kept.get(context.region.as_pointer())
+    viewport = context.region.as_pointer()
+    known = _kept.get(viewport)
     if known is None or known.of != wanted_now:
-        known = _kept[context.region.as_pointer()] = _Kept(wanted_now, _batches(strip, review, number), _texts(strip))
-    # opaque, and no pixel twice: most of what a redraw costs is filling these
-    gpu.state.blend_set("NONE")
-    for shader, batch in known.batches:
-        batch.draw(shader)
+        if known is not None:
+            known.picture.free()
+        known = _kept[viewport] = _painted(wanted_now, strip, review, number)
+    # opaque: nothing below it is drawn again
+    known.picture.draw(known.batch, "NONE")
     x = strip.x_of(context.scene.frame_current_final)
     if strip.left <= x <= strip.right:
         shader, batch = _quads([(x - strip.scale, x + strip.scale, strip.bottom, strip.top)], [PLAYHEAD])
         batch.draw(shader)
-    blf.size(0, 10 * strip.scale)
-    for x, y, colour, text in known.texts:
-        blf.color(0, *colour)
-        blf.position(0, x, y, 0)
-        blf.draw(0, text)
+
+
+def _painted(of: Any, strip: Bars, review: Review, number: int) -> _Kept:
+    width, height = strip.right - strip.outer_left, strip.top - strip.bottom
+
+    def paint() -> None:
+        matrix: Any = gpu.matrix
+        # in the viewport's pixels
+        matrix.translate((-strip.outer_left, -strip.bottom))
+        for shader, batch in _batches(strip, review, number):
+            batch.draw(shader)
+        blf.size(0, 10 * strip.scale)
+        for x, y, colour, text in _texts(strip):
+            blf.color(0, *colour)
+            blf.position(0, x, y, 0)
+            blf.draw(0, text)
+
+    picture = Picture(width, height, paint)
+    return _Kept(of, picture, picture.shown([(strip.outer_left, strip.right, strip.bottom, strip.top)], [(0, width, 0, height)]))
 
 
 def _batches(strip: Bars, review: Review, number: int) -> list[tuple[Any, Any]]:
-    """All but the playhead and the names."""
+    """All but the playhead and the names: opaque, and no pixel twice."""
     boxes = _ground(strip)
     colours: list[Sequence[float]] = [BACKGROUND] * len(boxes)
     palette = palette_of(number)
@@ -205,7 +228,7 @@ def _batches(strip: Bars, review: Review, number: int) -> list[tuple[Any, Any]]:
 
 def _ground(strip: Bars) -> list[tuple[float, float, float, float]]:
     """Boxes below all that is drawn, but for the rows of markers, which cover theirs."""
-    left, right, bottom = strip.left - NAMES_WIDTH * strip.scale, strip.right, strip.row_top(len(strip.rows))
+    left, right, bottom = strip.outer_left, strip.right, strip.row_top(len(strip.rows))
     boxes: list[tuple[float, float, float, float]] = [(left, strip.left, bottom, strip.top), (left, right, strip.bottom, bottom)]
     above: float = strip.top
     for index in range(len(strip.rows)):
