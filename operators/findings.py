@@ -15,7 +15,7 @@ from ..model.core.findings import Finding, finding_of
 from .session import session
 from .takes import JOINT, active_take, markers
 from .translation import translated
-from .view import redraw, select
+from .view import keep_in_sight, redraw, select
 
 #: Kinds of findings that say what the solver put right in the labels.
 CORRECTIONS = ("swapped back", "relabelled", "filled", "dropped", "sides exchanged")
@@ -168,6 +168,8 @@ def show_finding(context: bpy.types.Context, take: bpy.types.Collection, index: 
     frame = next_frame(finding.frames, context.scene.frame_current)
     if frame is not None:
         context.scene.frame_set(frame)
+    if frame is not None or finding.markers:
+        keep_in_sight(context, take, finding.markers)
     try:
         select_finding(context, take, finding)
     except BonesetterError as error:

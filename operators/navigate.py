@@ -13,7 +13,7 @@ from .polls import OfTake
 from .session import session
 from .takes import active_take, markers
 from .translation import translated
-from .view import redraw, select
+from .view import keep_in_sight, redraw, select
 
 if TYPE_CHECKING:
     from ..model.review.strip import Row
@@ -84,10 +84,12 @@ def show_sample(context: bpy.types.Context, take: bpy.types.Collection, review: 
         bad = np.isin(review.states.codes[sample], PROBLEMS)
         rows = [marker for marker in np.flatnonzero(bad).tolist() if row is None or marker in row.markers]
         there = markers(take)
-        chosen = [there[review.take.labels[marker]] for marker in rows if review.take.labels[marker] in there]
+        labels = [review.take.labels[marker] for marker in rows]
+        chosen = [there[label] for label in labels if label in there]
         if chosen and context.mode == "OBJECT":
             select(context, chosen)
             context.view_layer.objects.active = chosen[0]
+        keep_in_sight(context, take, labels)
     redraw(context)
 
 

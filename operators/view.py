@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import bpy
-from bpy_extras.view3d_utils import region_2d_to_location_3d
+import numpy as np
+from bpy_extras.view3d_utils import location_3d_to_region_2d, region_2d_to_location_3d
+from mathutils import Vector
 
 from ..model.review.strip_size import MARGIN, MOST_PART, strip_height
 from .takes import active_take, choose_take, markers, timing_of
@@ -73,6 +76,55 @@ def frame_selected(context: bpy.types.Context) -> None:
             bpy.ops.view3d.view_selected()
         if (covered := _covered(context, region)) > 0:
             _above(region, area.spaces.active.region_3d, covered)
+
+
+def keep_in_sight(context: bpy.types.Context, take: bpy.types.Collection, labels: Iterable[str]) -> None:
+    """Move every 3D view of the window in which these markers of a take are out of sight at the current frame, or behind strip or sidebar.
+
+    Whoever asks for them stands as near, and looks the same way, as before. Of markers that are nowhere, the take's others count.
+    """
+    place = _middle(context, take, set(labels))
+    if place is None:
+        return
+    for area, region in _regions(context, "VIEW_3D"):
+        space: Any = area.spaces.active
+        view = space.region_3d
+        # a camera is the user's, and of four views only one is known
+        if view.view_perspective == "CAMERA" or space.region_quadviews:
+            continue
+        left, right = covered_sides(context, area)
+        below = _covered(context, region)
+        at = location_3d_to_region_2d(region, view, place)
+        if at is None or not (left < at.x < region.width - right and below < at.y < region.height):
+            middle = (0.5 * (left + region.width - right), 0.5 * (below + region.height))
+            view.view_location += place - region_2d_to_location_3d(region, view, middle, place)
+            view.update()
+
+
+def _middle(context: bpy.types.Context, take: bpy.types.Collection, labels: set[str]) -> Vector | None:
+    """The middle of some markers at the current frame, of all that are anywhere where none of these is."""
+    from .review import review_of
+
+    review = review_of(context.scene, take)
+    if review is None or not 0 <= (sample := review.sample(context.scene.frame_current)) < len(review.world):
+        return None
+    places = np.where(np.isfinite(review.world[sample]), review.world[sample], review.solved_world[sample])
+    there = np.isfinite(places[:, 0])
+    wanted = there & [label in labels for label in review.take.labels]
+    chosen = places[wanted if wanted.any() else there]
+    return Vector(chosen.mean(axis=0).tolist()) if len(chosen) else None
+
+
+def covered_sides(context: bpy.types.Context, area: bpy.types.Area) -> tuple[int, int]:
+    """Pixels of a viewport that toolbar and sidebar hide on the left and on the right."""
+    left = right = 0
+    for region in area.regions:
+        if region.width > 1 and region.type in ("TOOLS", "UI") and context.preferences.system.use_region_overlap:
+            if region.alignment == "LEFT":
+                left = max(left, region.width)
+            elif region.alignment == "RIGHT":
+                right = max(right, region.width)
+    return left, right
 
 
 def _covered(context: bpy.types.Context, region: bpy.types.Region) -> float:

@@ -32,6 +32,17 @@ class Judge(User):
     def review(self) -> Any:
         return ext("operators.review").review_of(bpy.context.scene, self.take)
 
+    def in_sight(self) -> tuple[bool, str]:
+        """Whether most of the take's markers are seen above the strip and beside the sidebar, and how many."""
+        review, region = self.review(), self.viewport
+        with self.within():
+            bars = ext("ui.overlay.strip").bars(bpy.context)
+            pixels = ext("ui.overlay.names").to_pixels(bpy.context, review.world[review.sample(self.scene.frame_current)])
+        pixels = pixels[np.isfinite(pixels[:, 0])]
+        free = (pixels > (0, bars.top)) & (pixels < (bars.right, region.height))
+        seen = int(free.all(axis=1).sum())
+        return 2 * seen > len(pixels), f"{seen} of {len(pixels)}"
+
     def over_viewport(self, x: float = 0.4, y: float = 0.6) -> Steps:
         region = self.viewport
         yield from self.person.move(region.x + round(region.width * x), region.y + round(region.height * y))
@@ -130,10 +141,12 @@ def click_a_finding(judge: Judge) -> Steps:
     yield from judge.click("bpy.ops.bonesetter.show_finding", 0.74)
     chosen = len(bpy.context.view_layer.objects.selected)
     judge.check("a click on a finding selects its markers", 0 < chosen < 30, chosen)
+    judge.check("and has them in sight", *judge.in_sight())
     yield from judge.person.look("6-finding")
     yield from judge.over_viewport()
     yield from judge.person.press("PAGE_DOWN")
     yield from wait(0.3)
+    judge.check("so has Page Down", *judge.in_sight())
     yield from judge.person.look("7-next-problem")
 
 

@@ -20,6 +20,7 @@ from ...model.review.strip import Row, columns, highest, runs, worst
 from ...model.review.strip_size import CURVES, GAP, MARGIN, MOST_PART, ROW, strip_height
 from ...operators.review import Review
 from ...operators.translation import translated
+from ...operators.view import covered_sides
 from .colours import palette_of
 from .picture import Picture
 from .shown import active_review, selected_rows, shown_takes, wanted
@@ -105,7 +106,7 @@ def bars(context: bpy.types.Context) -> Bars | None:
     feet = tuple(sorted({stance.foot for stance in stances}))
     curves = review.solved is not None
     height = strip_height(len(rows) + len(feet), curves=curves) * scale
-    before, behind = _covered(context)
+    before, behind = covered_sides(context, context.area)
     left = before + round((MARGIN + NAMES_WIDTH) * scale)
     right = region.width - behind - round(MARGIN * scale)
     # the redo panel stands in the same corner
@@ -114,18 +115,6 @@ def bars(context: bpy.types.Context) -> Bars | None:
     if right - left < 100 or height > MOST_PART * region.height or last < first:
         return None
     return Bars(left, right, bottom, bottom + round(height), scale, first, last, rows, feet, curves)
-
-
-def _covered(context: bpy.types.Context) -> tuple[int, int]:
-    """Pixels of the viewport that toolbar and sidebar hide on the left and on the right."""
-    left = right = 0
-    for region in context.area.regions:
-        if region.width > 1 and region.type in ("TOOLS", "UI") and context.preferences.system.use_region_overlap:
-            if region.alignment == "LEFT":
-                left = max(left, region.width)
-            elif region.alignment == "RIGHT":
-                right = max(right, region.width)
-    return left, right
 
 
 @dataclass(frozen=True)
