@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Container
 from contextlib import nullcontext
 from dataclasses import replace
 from types import SimpleNamespace
@@ -52,6 +53,10 @@ class Screen:
             collection=real.collection,
         )
 
+    def names_of(self, markers: Container[str]) -> list[str]:
+        """Those of the markers that are drawn, in their order; each has a shadow."""
+        return [text for text in dict.fromkeys(self.texts) if text in markers]
+
     def batch(self, _shader: Any, kind: str, content: dict[str, Any]) -> Batch:
         for numbers in content.values():
             # what Blender reads is the memory
@@ -93,7 +98,7 @@ def screen(ext, scene, monkeypatch):
             draw=lambda _font, text: made.texts.append(text),
         )
         modules = [ext(f"ui.overlay.{name}") for name in ("points", "names", "strip")]
-        for module in (*modules, ext("ui.overlay.picture")):
+        for module in (*modules, ext("ui.overlay.texts")):
             values = {"gpu": gpu, "blf": blf, "batch_for_shader": made.batch}
             values["bpy"] = SimpleNamespace(context=made.context, types=bpy.types, app=bpy.app)
             for name, value in values.items():
@@ -150,7 +155,7 @@ def test_a_redraw_hands_few_batches_to_the_gpu(ext, scene, make_take, load, scre
         assert kinds["LINES"] <= 1
         assert kinds["POINTS"] <= 2
         assert kinds["TRIS"] <= 2
-        assert shown.drawn <= 6
+        assert shown.drawn <= 7
         # trails are of 48 pieces at most, and of few markers
         assert sum(len(corners) for _, corners, _ in shown.shapes) < 14 * 2 * 48 + 3 * len(markers) + 6 + 6 * 14
         # a name is drawn once, and then shown
@@ -229,16 +234,16 @@ def test_markers_tell_their_names_where_they_are_selected_or_under_the_mouse(ext
     ext("operators.view").select(bpy.context, [markers["RFHD"]])
     shown = screen()
     shown.draw()
-    assert [text for text in shown.texts if text in markers] == ["RFHD"]
+    assert shown.names_of(markers) == ["RFHD"]
     session = ext("operators.session").session
     session.hover = (take.session_uid, list(markers).index("LANK"))
     again = screen()
     again.draw()
-    assert [text for text in again.texts if text in markers] == ["LANK", "RFHD"]
+    assert again.names_of(markers) == ["LANK", "RFHD"]
     scene.bonesetter.show_names = False
     silent = screen()
     silent.draw()
-    assert not [text for text in silent.texts if text in markers]
+    assert not silent.names_of(markers)
 
 
 def test_names_stand_apart_and_can_be_read(ext, scene, make_take, load, screen):
@@ -267,21 +272,26 @@ def test_names_go_without_the_subject_that_all_of_them_have(ext, scene, make_tak
     ext("operators.view").select(bpy.context, [marker])
     shown = screen()
     shown.draw()
-    # over the viewport, and in its row of the strip
-    assert shown.texts.count(made.labels[0]) == 2
+    # over the viewport, which has a shadow, and in its row of the strip
+    assert shown.texts.count(made.labels[0]) == 3
     without_subject = ext("model.review.strip").without_subject
     assert without_subject(("Ann:LFHD", "Bob:LFHD")) == ("Ann:LFHD", "Bob:LFHD")
     assert without_subject(("LFHD", "RFHD")) == ("LFHD", "RFHD")
     assert without_subject(()) == ()
 
 
-def test_what_is_shown_of_a_picture_is_the_part_that_was_drawn(ext, screen, make_take, load):
+def test_texts_are_shown_where_they_are_wanted(ext, screen, make_take, load):
+    """Two with a shadow: rectangles of the shadows come first, and each shows its own part of the picture."""
     load(make_take())
     shown = screen()
-    picture = ext("ui.overlay.picture").Picture(200, 40, lambda: None)
-    picture.shown([(10, 60, 5, 15), (100, 150, 30, 40)], [(0, 50, 0, 10), (0, 50, 10, 20)])
-    ((kind, corners, _),) = shown.shapes
-    assert kind == "TRIS"
-    assert corners.shape == (12, 2)
-    assert set(map(tuple, corners[:6])) == {(10, 5), (60, 5), (10, 15), (60, 15)}
-    assert set(map(tuple, corners[6:])) == {(100, 30), (150, 30), (100, 40), (150, 40)}
+    texts = ext("ui.overlay.texts")
+    two = texts.Texts([texts.Text(letters, (0.8, 0.6, 0.4), 11, shadow=True) for letters in ("LFHD", "RFHD: missing")])
+    assert shown.texts == ["LFHD", "RFHD: missing"] * 2
+    shown.shapes.clear()
+    two.at(np.array([(100.2, 50.0), (300.0, 60.4)]))
+    ((_, corners, _),) = shown.shapes
+    boxes = corners.reshape(4, 6, 2)
+    lower_left, sizes = boxes.min(axis=1), np.ptp(boxes, axis=1)
+    np.testing.assert_array_equal(lower_left[2:, 0], (100 - texts.PAD, 300 - texts.PAD))
+    np.testing.assert_array_equal(lower_left[:2] - lower_left[2:], [(texts.SHADOW_PIXELS, -texts.SHADOW_PIXELS)] * 2)
+    np.testing.assert_array_equal(sizes[:, 0], [6 * 4 + 2 * texts.PAD, 6 * 13 + 2 * texts.PAD] * 2)

@@ -5,67 +5,37 @@ where there are several."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import blf
 import bpy
-import gpu
 import numpy as np
 
 from ...model.review.states import NAMES, State
 from ...operators.review import Review
 from ...operators.translation import translated
 from .colours import palette_of
-from .picture import Box, Picture
 from .points import at
 from .shown import hovered, selected_rows, shown_takes
+from .texts import Text, Texts
 
 #: More names than this hide one another.
 MOST = 14
 SIZE, TAKE_SIZE, LIFT = 11, 13, 9
 #: Of a name: how much of white is in its colour, so that dark states can be read, and pixels of a letter and of a line, about.
-WHITE, LETTER, LINE = 0.4, 6.5, 13.0
-#: Pixels around a name in the picture that it is shown from: its shadow lies in them.
-PAD = 2
+WHITE, LETTER, LINE = 0.55, 6.5, 13.0
 #: Pixels from the mouse within which a marker is under it.
 NEAR = 12.0
 
 
-@dataclass(frozen=True)
-class Name:
-    """A text in a colour (red, green, blue) and a size in pixels."""
-
-    text: str
-    colour: tuple[float, float, float]
-    size: float
-
-
-@dataclass(frozen=True)
-class _Kept:
-    """The names that were drawn last in a viewport: when it is drawn again, mostly no more than their places have changed.
-
-    Attributes:
-        names: In their order.
-        picture: Of them, one above the other.
-        boxes: Where each lies in it; its text begins `PAD` from the left and `below` from the bottom.
-        below: Of each.
-    """
-
-    names: tuple[Name, ...]
-    picture: Picture
-    boxes: list[Box]
-    below: list[int]
-
-
-#: By viewport.
-_kept: dict[int, _Kept] = {}
+#: What was drawn last, by viewport: when it is drawn again, mostly no more than the places have changed.
+_kept: dict[int, Texts] = {}
 
 
 def forget() -> None:
     """Drop what is kept for the next redraw."""
     for known in _kept.values():
-        known.picture.free()
+        known.free()
     _kept.clear()
 
 
@@ -74,7 +44,7 @@ def draw() -> None:
     context = bpy.context
     if not context.scene.bonesetter.show_names:
         return
-    wanted: list[tuple[Name, float, float]] = []
+    wanted: list[tuple[Text, float, float]] = []
     takes = list(shown_takes(context))
     for line, (number, take, review) in enumerate(takes):
         sample = review.sample(context.scene.frame_current_final)
@@ -89,7 +59,7 @@ def draw() -> None:
 
 def _of_markers(
     context: bpy.types.Context, number: int, take: bpy.types.Collection, review: Review, sample: int
-) -> list[tuple[Name, float, float]]:
+) -> list[tuple[Text, float, float]]:
     """The names of a take's markers, with the pixels of their lower left corners."""
     over, chosen = hovered(take), selected_rows(context, take, review)
     rows = [*([over] if over is not None else []), *[row for row in chosen if row != over]]
@@ -103,54 +73,22 @@ def _of_markers(
     seen = [row for row, (x, _) in zip(rows, pixels, strict=True) if np.isfinite(x)]
     texts = [_text(review.names[row], State(int(review.states.codes[sample, row]))) for row in seen]
     corners = apart(pixels[np.isfinite(pixels[:, 0])] + (LIFT * scale, LIFT * 0.5 * scale), texts, scale)
-    found: list[tuple[Name, float, float]] = []
+    found: list[tuple[Text, float, float]] = []
     for row, text, (x, y) in zip(seen, texts, corners.tolist(), strict=True):
         red, green, blue, _ = (WHITE + (1 - WHITE) * colours[row]).tolist()
-        found.append((Name(text, (red, green, blue), SIZE * scale), x, y))
+        found.append((Text(text, (red, green, blue), SIZE * scale, shadow=True), x, y))
     return found
 
 
-def _show(viewport: int, wanted: Sequence[tuple[Name, float, float]]) -> None:
-    """Draw names at their pixels."""
-    names = tuple(name for name, _, _ in wanted)
+def _show(viewport: int, wanted: Sequence[tuple[Text, float, float]]) -> None:
+    """Draw texts at their pixels."""
+    texts = tuple(text for text, _, _ in wanted)
     known = _kept.get(viewport)
-    if known is None or known.names != names:
+    if known is None or known.texts != texts:
         if known is not None:
-            known.picture.free()
-        known = _kept[viewport] = _painted(names)
-    places: list[Box] = []
-    for (_, x, y), (left, right, bottom, top), below in zip(wanted, known.boxes, known.below, strict=True):
-        # on whole pixels, or letters would be blurred
-        x, y = round(x) - PAD, round(y) - below
-        places.append((x, x + right - left, y, y + top - bottom))
-    known.picture.draw(known.picture.shown(places, known.boxes), "ALPHA_PREMULT")
-
-
-def _painted(names: tuple[Name, ...]) -> _Kept:
-    boxes: list[Box] = []
-    below: list[int] = []
-    for name in names:
-        blf.size(0, name.size)
-        width, _ = blf.dimensions(0, name.text)
-        bottom, under = (boxes[-1][3] if boxes else 0), round(0.4 * name.size) + 1
-        boxes.append((0, round(width) + 2 * PAD, bottom, bottom + under + round(1.2 * name.size)))
-        below.append(under)
-
-    def paint() -> None:
-        gpu.state.blend_set("ALPHA")
-        blf.enable(0, blf.SHADOW)
-        # a soft shadow, or an outline, would draw each letter many times
-        blf.shadow(0, 0, 0.0, 0.0, 0.0, 0.9)
-        blf.shadow_offset(0, 1, -1)
-        for name, box, under in zip(names, boxes, below, strict=True):
-            blf.size(0, name.size)
-            blf.color(0, *name.colour, 1.0)
-            blf.position(0, PAD, box[2] + under, 0)
-            blf.draw(0, name.text)
-        blf.disable(0, blf.SHADOW)
-        gpu.state.blend_set("NONE")
-
-    return _Kept(names, Picture(round(max(right for _, right, _, _ in boxes)), round(boxes[-1][3]), paint), boxes, below)
+            known.free()
+        known = _kept[viewport] = Texts(texts)
+    known.draw(known.at(np.array([place for _, *place in wanted])))
 
 
 def _text(label: str, state: State) -> str:
@@ -172,7 +110,7 @@ def apart(corners: np.ndarray, texts: Sequence[str], scale: float) -> np.ndarray
     return placed
 
 
-def _of_take(context: bpy.types.Context, name: str, places: np.ndarray, colour: list[float], line: int) -> list[tuple[Name, float, float]]:
+def _of_take(context: bpy.types.Context, name: str, places: np.ndarray, colour: list[float], line: int) -> list[tuple[Text, float, float]]:
     """The name of one of several takes above its highest marker, in its colour, and on a line of its own: they may stand in one another."""
     seen = places[np.isfinite(places).all(axis=1)]
     if not len(seen):
@@ -184,7 +122,7 @@ def _of_take(context: bpy.types.Context, name: str, places: np.ndarray, colour: 
     blf.size(0, TAKE_SIZE * scale)
     x -= 0.5 * blf.dimensions(0, name)[0]
     red, green, blue, _ = colour
-    return [(Name(name, (red, green, blue), TAKE_SIZE * scale), x, y + (3 * LIFT + 1.2 * TAKE_SIZE * line) * scale)]
+    return [(Text(name, (red, green, blue), TAKE_SIZE * scale), x, y + (3 * LIFT + 1.2 * TAKE_SIZE * line) * scale)]
 
 
 def to_pixels(context: bpy.types.Context, places: np.ndarray) -> np.ndarray:

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import blf
 import bpy
 import gpu
 import numpy as np
@@ -22,8 +21,8 @@ from ...operators.review import Review
 from ...operators.translation import translated
 from ...operators.view import covered_sides
 from .colours import palette_of
-from .picture import Picture
 from .shown import active_review, selected_rows, shown_takes, wanted
+from .texts import Text, Texts
 
 #: Pixels at the interface's usual size: of the rows' names.
 NAMES_WIDTH = 78
@@ -31,7 +30,7 @@ NAMES_WIDTH = 78
 MOST_ROWS = 10
 #: The top of the residual's curve, in m.
 TOP_M = 0.03
-BACKGROUND, TEXT, PLAYHEAD = (0.09, 0.09, 0.09, 1.0), (0.85, 0.85, 0.85, 1.0), (0.35, 0.6, 1.0, 1.0)
+BACKGROUND, TEXT, PLAYHEAD = (0.09, 0.09, 0.09, 1.0), (0.85, 0.85, 0.85), (0.35, 0.6, 1.0, 1.0)
 RESIDUAL, CONFIDENCE = (0.95, 0.55, 0.3, 1.0), (0.4, 0.75, 0.5, 1.0)
 HEEL, BALL = (0.55, 0.75, 0.35, 1.0), (0.8, 0.9, 0.5, 1.0)
 #: Pixels of a column, at least: a problem of one frame of many is seen, and there is half as much to draw.
@@ -64,11 +63,6 @@ class Bars:
     rows: tuple[Row, ...]
     feet: tuple[str, ...]
     curves: bool
-
-    @property
-    def outer_left(self) -> int:
-        """Of all, with the names."""
-        return self.left - round(NAMES_WIDTH * self.scale)
 
     def holds(self, x: float, y: float) -> bool:
         return self.left <= x <= self.right and self.bottom <= y <= self.top
@@ -123,13 +117,15 @@ class _Kept:
 
     Attributes:
         of: What it shows; another is drawn anew.
-        picture: Of the whole strip but the playhead.
-        batch: It, where it lies.
+        batches: Shaders, and what each draws.
+        names: Of the rows and curves.
+        named: These, where they stand.
     """
 
     of: Any
-    picture: Picture
-    batch: Any
+    batches: list[tuple[Any, Any]]
+    names: Texts
+    named: Any
 
 
 #: By viewport.
@@ -139,7 +135,7 @@ _kept: dict[int, _Kept] = {}
 def forget() -> None:
     """Drop what is kept for the next redraw."""
     for known in _kept.values():
-        known.picture.free()
+        known.names.free()
     _kept.clear()
 
 
@@ -157,37 +153,22 @@ def draw() -> None:
     known = _kept.get(viewport)
     if known is None or known.of != wanted_now:
         if known is not None:
-            known.picture.free()
-        known = _kept[viewport] = _painted(wanted_now, strip, review, number)
-    # opaque: nothing below it is drawn again
-    known.picture.draw(known.batch, "NONE")
+            known.names.free()
+        names, places = _names(strip)
+        known = _kept[viewport] = _Kept(wanted_now, _batches(strip, review, number), names, names.at(places))
+    # opaque, and no pixel twice: most of what a redraw costs is filling these
+    gpu.state.blend_set("NONE")
+    for shader, batch in known.batches:
+        batch.draw(shader)
     x = strip.x_of(context.scene.frame_current_final)
     if strip.left <= x <= strip.right:
         shader, batch = _quads([(x - strip.scale, x + strip.scale, strip.bottom, strip.top)], [PLAYHEAD])
         batch.draw(shader)
-
-
-def _painted(of: Any, strip: Bars, review: Review, number: int) -> _Kept:
-    width, height = strip.right - strip.outer_left, strip.top - strip.bottom
-
-    def paint() -> None:
-        matrix: Any = gpu.matrix
-        # in the viewport's pixels
-        matrix.translate((-strip.outer_left, -strip.bottom))
-        for shader, batch in _batches(strip, review, number):
-            batch.draw(shader)
-        blf.size(0, 10 * strip.scale)
-        for x, y, colour, text in _texts(strip):
-            blf.color(0, *colour)
-            blf.position(0, x, y, 0)
-            blf.draw(0, text)
-
-    picture = Picture(width, height, paint)
-    return _Kept(of, picture, picture.shown([(strip.outer_left, strip.right, strip.bottom, strip.top)], [(0, width, 0, height)]))
+    known.names.draw(known.named)
 
 
 def _batches(strip: Bars, review: Review, number: int) -> list[tuple[Any, Any]]:
-    """All but the playhead and the names: opaque, and no pixel twice."""
+    """All but the playhead and the names."""
     boxes = _ground(strip)
     colours: list[Sequence[float]] = [BACKGROUND] * len(boxes)
     palette = palette_of(number)
@@ -217,7 +198,7 @@ def _batches(strip: Bars, review: Review, number: int) -> list[tuple[Any, Any]]:
 
 def _ground(strip: Bars) -> list[tuple[float, float, float, float]]:
     """Boxes below all that is drawn, but for the rows of markers, which cover theirs."""
-    left, right, bottom = strip.outer_left, strip.right, strip.row_top(len(strip.rows))
+    left, right, bottom = strip.left - NAMES_WIDTH * strip.scale, strip.right, strip.row_top(len(strip.rows))
     boxes: list[tuple[float, float, float, float]] = [(left, strip.left, bottom, strip.top), (left, right, strip.bottom, bottom)]
     above: float = strip.top
     for index in range(len(strip.rows)):
@@ -261,14 +242,15 @@ def _curves(strip: Bars, curves: Sequence[tuple[np.ndarray, Sequence[float]]]) -
     return shader, batch_for_shader(shader, "LINES", {"pos": np.concatenate(pieces), "color": np.concatenate(colours)})
 
 
-def _texts(strip: Bars) -> list[tuple[float, float, Sequence[float], str]]:
-    x = strip.left - (NAMES_WIDTH - 4) * strip.scale
+def _names(strip: Bars) -> tuple[Texts, np.ndarray]:
+    """The names of rows and curves, and (n, 2) where they stand."""
+    x, size = strip.left - (NAMES_WIDTH - 4) * strip.scale, 10 * strip.scale
     names = [translated(row.name) for row in strip.rows]
     names += [translated("Left Foot" if foot.startswith("L") else "Right Foot") for foot in strip.feet]
-    texts: list[tuple[float, float, Sequence[float], str]] = [
-        (x, strip.row_top(index) - (ROW - 2) * strip.scale, TEXT, name[:13]) for index, name in enumerate(names)
-    ]
+    texts = [Text(name[:13], TEXT, size) for name in names]
+    places = [(x, strip.row_top(index) - (ROW - 2) * strip.scale) for index in range(len(names))]
     if strip.curves:
         lines = (translated("Confidence"), CONFIDENCE), (translated("Residual"), RESIDUAL)
-        texts += [(x, strip.bottom + (GAP + 2 + 12 * line) * strip.scale, colour, name) for line, (name, colour) in enumerate(lines)]
-    return texts
+        texts += [Text(name, colour[:3], size) for name, colour in lines]
+        places += [(x, strip.bottom + (GAP + 2 + 12 * line) * strip.scale) for line in range(len(lines))]
+    return Texts(texts), np.array(places)
