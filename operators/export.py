@@ -69,7 +69,13 @@ def write_glb(path: Path, armature: bpy.types.Object, meshes: bool = True) -> No
 
 
 def write_usd(path: Path, armature: bpy.types.Object, meshes: bool = True) -> None:
-    """The same as USD, in one binary file: Z up, in metres."""
+    """The same as USD, in one binary file: Z up, in metres.
+
+    Raises:
+        BonesetterError: Blender was built without it.
+    """
+    if not bpy.app.build_options.usd:
+        raise BonesetterError("this Blender was built without USD")
     scene = bpy.context.scene
     with _alone(armature, meshes), _from_zero(scene, armature):
         bpy.ops.wm.usd_export(
@@ -241,6 +247,12 @@ class BONESETTER_OT_export_motion(ExportHelper, bpy.types.Operator):
             cls.poll_message_set("Select an armature, or solve a take first")
             return False
         return True
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        if not self.filepath:
+            folder = Path(bpy.data.filepath).parent if bpy.data.filepath else Path()
+            self.filepath = str(folder / f"{bpy.path.clean_name(_to_export(context).name)}.{self.kind.lower()}")
+        return ExportHelper.invoke(self, context, event)
 
     def check(self, _context: bpy.types.Context) -> bool:
         """The ending follows the format."""

@@ -63,14 +63,17 @@ def keep_findings(collection: bpy.types.Collection, documents: Iterable[Mapping[
         documents: As `Finding.document` makes them, their frames those of the scene.
         read: Whether these were found as the file was read, so that every solve tells them again.
     """
-    kept = collection.bonesetter.findings
+    kept, chosen = collection.bonesetter.findings, collection.bonesetter.finding
+    shown = kept[chosen].name if 0 <= chosen < len(kept) else ""
     before = [] if read else [json.loads(item.document) for item in kept if item.read]
     kept.clear()
     for document in joined([*before, *documents]):
         _add(kept, document).read = read or any(_same(document, each) for each in before)
     session.listing = True
     try:
-        collection.bonesetter.finding = min(collection.bonesetter.finding, max(0, len(kept) - 1))
+        # the one that was looked at, else the list's first
+        order = sorted(range(len(kept)), key=lambda row: (kept[row].name != shown, kept[row].gravity))
+        collection.bonesetter.finding = order[0] if order else 0
     finally:
         session.listing = False
 
@@ -122,7 +125,10 @@ def _add(kept: Any, document: Mapping[str, Any]) -> Any:
 
 def _short(document: Mapping[str, Any]) -> str:
     """A finding in the width of the sidebar; the whole sentence where it names neither markers nor frames."""
-    labels, frames = document["labels"], document["frames"]
+    # not above: a take was read by now, but none when Blender starts
+    from ..model.review.strip import without_subject
+
+    labels, frames = without_subject(finding_of(document).markers), document["frames"]
     if not frames:
         return document["text"]
     named = " ".join(labels[:2] or document["bones"][:2]) + ("..." if len(labels) > 2 else "")

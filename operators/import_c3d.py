@@ -21,7 +21,7 @@ from .solver_python import warm_engine
 from .space import Timing
 from .takes import takes_of
 from .translation import translated
-from .view import go_to, hide_startup_cube, show_markers
+from .view import go_to, hide_startup_cube, redraw, show_markers
 
 if TYPE_CHECKING:
     from ..model.core.take import Take
@@ -129,6 +129,8 @@ class BONESETTER_OT_import_c3d(bpy.types.Operator, ImportHelper):
         session.errors.pop(IMPORT, None)
         if failures:
             session.errors[IMPORT] = " ".join(failures)
+            # nothing else tells Blender that the panel has something to say
+            redraw(context)
         for failure in failures:
             # An error would also hide that the others were imported.
             self.report({"WARNING" if done else "ERROR"}, translated(failure))

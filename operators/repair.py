@@ -226,7 +226,8 @@ class BONESETTER_OT_pin_samples(_Repair, bpy.types.Operator):
 
         for marker in chosen:
             pin(marker, first, last, self.pinned)
-        return f"{len(chosen)} markers are {'pinned as trusted' if self.pinned else 'no longer pinned'} in {self._spoken()}"
+        done = "pinned as trusted" if self.pinned else "no longer pinned"
+        return f"The marker is {done} in {self._spoken()}" if len(chosen) == 1 else f"{len(chosen)} markers are {done} in {self._spoken()}"
 
 
 class BONESETTER_OT_mute_markers(_Repair, bpy.types.Operator):
@@ -244,7 +245,8 @@ class BONESETTER_OT_mute_markers(_Repair, bpy.types.Operator):
             elif MUTED in marker:
                 del marker[MUTED]
             marker.update_tag()
-        return f"{len(chosen)} markers are {'muted' if muted else 'solved again'}"
+        done = "muted" if muted else "solved again"
+        return f"The marker is {done}" if len(chosen) == 1 else f"{len(chosen)} markers are {done}"
 
 
 class BONESETTER_OT_rename_marker(_Repair, bpy.types.Operator):

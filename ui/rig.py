@@ -38,7 +38,9 @@ class BONESETTER_PT_rig(OfSolvedTake, bpy.types.Panel):
             layout.operator("bonesetter.update_rigs", icon="FILE_REFRESH")
         row = layout.row(align=True)
         for kind, label in (("FBX", "FBX"), ("GLB", "glTF"), ("BVH", "BVH"), ("USD", "USD")):
-            row.operator("bonesetter.export_motion", text=label, icon="EXPORT").kind = kind
+            # those of some Linux distributions have none
+            if kind != "USD" or bpy.app.build_options.usd:
+                row.operator("bonesetter.export_motion", text=label, icon="EXPORT").kind = kind
 
     @staticmethod
     def _draw_apply(layout: bpy.types.UILayout, choice: Any) -> None:

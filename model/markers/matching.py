@@ -142,7 +142,7 @@ def match_all(take: Take, marker_set: MarkerSet) -> tuple[Take, Take]:
         findings.append(Finding("left out", said, tuple(points)).called(points))
     absent = tuple(label for label in marker_set.labels if label not in labels)
     if 0 < len(absent) <= SAID_WHEN_ABSENT * len(labels):
-        findings.append(Finding("missing", f"Solved without these markers of the set, which the file lacks: {listed(absent)}.", absent))
+        findings.append(Finding("missing", f"Solved without these markers of the set: {listed(absent)}.", absent))
     rest = {_without(take.labels[index], person).strip(): index for index in mine if index not in computed}
     rest = {label: index for label, index in rest.items() if label not in labels}
     return replace(known, findings=take.findings + tuple(findings)), take.only(list(rest.values()), tuple(rest))

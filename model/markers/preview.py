@@ -65,6 +65,7 @@ class Preview:
         on_set = dict(zip(self.rows.tolist(), known.labels, strict=True))
         #: For each of the take's markers, what its marker set calls it; its own label where no set knows it.
         self.known_labels = tuple(on_set.get(row, label) for row, label in enumerate(take.labels))
+        self._columns = known.file_columns
         self._samples = int(known.present.sum())
         self._noise = NoiseFilter(known, groups)
 
@@ -77,7 +78,8 @@ class Preview:
             reasons[reason][:, self.rows] = flags.reasons[reason]
         limit = np.full(shape[1], np.inf)
         limit[self.rows] = flags.limit
-        return Flagged(reasons, self._samples, limit, self._noise.findings(settings, flags))
+        findings = tuple(each.called(self._columns) for each in self._noise.findings(settings, flags))
+        return Flagged(reasons, self._samples, limit, findings)
 
 
 def _matched(take: Take) -> tuple[Take, MarkerSet | None]:

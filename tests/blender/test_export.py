@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What is exported arrives in an empty Blender by its importers' defaults: upright, at the right rate, every frame in its place."""
 
+from types import SimpleNamespace
+
 import addon_utils
 import bpy
 import numpy as np
@@ -151,3 +153,12 @@ def test_what_plays_on_the_nla_arrives(mover, scene, tmp_path, kind):
     rig = read_anew(kind, path)
     rate = bpy.context.scene.render.fps / bpy.context.scene.render.fps_base
     assert np.abs(heads(rig, names, shown_at(kind, 9, rate)) - truth).max() < 1e-3
+
+
+def test_a_blender_without_usd_says_so(ext, mover, tmp_path, monkeypatch):
+    """As those of some Linux distributions are built: its operator is not there."""
+    built = SimpleNamespace(context=bpy.context, app=SimpleNamespace(build_options=SimpleNamespace(usd=False)), ops=bpy.ops)
+    monkeypatch.setattr(ext("operators.export"), "bpy", built)
+    with pytest.raises(ext("model.core.errors").BonesetterError, match="without USD"):
+        ext("operators.export").write_usd(tmp_path / "walk.usd", mover)
+    assert not list(tmp_path.iterdir())

@@ -71,7 +71,7 @@ def test_show_selects_markers_that_the_file_calls_otherwise(ext, load, make_take
     module, context = ext("operators.findings"), bpy.context
     swapped = finding("swapped back", "RSK1 and RSK2 were exchanged.", ("RSK1", "RSK2"), frames=((4, 9),))
     doubtful = finding("doubtful label", "These found labels are doubtful, check them: RMT5.", ("RMT5",))
-    missing = finding("missing", "Solved without these markers of the set, which the file lacks: LELB.", ("LELB",))
+    missing = finding("missing", "Solved without these markers of the set: LELB.", ("LELB",))
     columns = {"RSK1": ("LR-SK1",), "RSK2": ("LR_SK2",), "RMT5": ("*7", "*9")}
     module.keep_findings(take, [each.called(columns).document(int) for each in (swapped, doubtful, missing)])
     for index, names in ((0, {"LR-SK1", "LR_SK2"}), (1, {"*7", "*9"})):
@@ -90,3 +90,31 @@ def test_findings_that_say_the_same_are_one_row(ext, load, make_take, finding):
     (left, right) = (json.loads(item.document) for item in take.bonesetter.findings)
     assert (left["bones"], left["frames"]) == (["LeftHand"], [[1, 4], [9, 12]])
     assert right["bones"] == ["RightHand"]
+
+
+def test_rows_name_the_markers_of_the_scene_without_their_subject(ext, load, make_take, finding):
+    take = load(make_take(labels=("Ann:LR_TH1", "Ann:LR_TH2", "Ann:X")))
+    columns = {"RTH1": ("Ann:LR_TH1",), "RTH2": ("Ann:LR_TH2",)}
+    swapped = finding("swapped back", "RTH1 and RTH2 were swapped.", ("RTH1", "RTH2"), frames=((4, 9),)).called(columns)
+    ext("operators.findings").keep_findings(take, [swapped.document(int)])
+    assert take.bonesetter.findings[0].short == "LR_TH1 LR_TH2  4-9"
+
+
+def test_the_gravest_finding_is_chosen_until_another_is(ext, load, make_take, finding):
+    """Or the list would begin with whatever row was chosen in another solve's."""
+    take = load(make_take(labels=("A", "B", "C")))
+    keep, kept = ext("operators.findings").keep_findings, take.bonesetter
+    file, far, swap = (
+        finding("file", "The file names no unit: mm is assumed."),
+        finding("far off", "Far off."),
+        finding("swapped back", "Swapped.", ("A", "C"), frames=((4, 9),)),
+    )
+    keep(take, [each.document(int) for each in (file, swap, far)])
+    assert kept.findings[kept.finding].name == far.text
+    bpy.ops.bonesetter.show_finding(index=1)
+    keep(take, [each.document(int) for each in (far, file, swap)])
+    assert kept.findings[kept.finding].name == swap.text
+    keep(take, [each.document(int) for each in (file, far)])
+    assert kept.findings[kept.finding].name == far.text
+    keep(take, [])
+    assert kept.finding == 0

@@ -57,7 +57,7 @@ def test_what_is_left_out_or_absent_is_said() -> None:
     assert texts(matched) == (
         "Read.",
         "2 unlabelled points are left out where they fit no gap.",
-        "Solved without these markers of the set, which the file lacks: LFHD, RTOE, RMT5.",
+        "Solved without these markers of the set: LFHD, RTOE, RMT5.",
         "Left out, as the marker set 'CMU, 41 markers' has no such labels: Ball, LHIP.",
     )
 

@@ -12,7 +12,7 @@ COLOURS = {
     State.SEEN: (0.55, 0.80, 0.95, 1.0),
     State.PINNED: (1.00, 1.00, 1.00, 1.0),
     State.LOOSE: (0.60, 0.60, 0.60, 0.8),
-    State.MUTED: (0.35, 0.35, 0.35, 0.8),
+    State.MUTED: (0.48, 0.48, 0.48, 0.9),
     State.FILLED: (0.95, 0.90, 0.25, 0.7),
     State.MISSING: (0.45, 0.30, 0.15, 1.0),
     State.RELABELLED: (0.00, 0.62, 0.45, 1.0),

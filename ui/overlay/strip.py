@@ -250,7 +250,7 @@ def _names(strip: Bars) -> tuple[Texts, np.ndarray]:
     texts = [Text(name[:13], TEXT, size) for name in names]
     places = [(x, strip.row_top(index) - (ROW - 2) * strip.scale) for index in range(len(names))]
     if strip.curves:
-        lines = (translated("Confidence"), CONFIDENCE), (translated("Residual"), RESIDUAL)
+        lines = (translated("Residual"), RESIDUAL), (translated("Confidence"), CONFIDENCE)
         texts += [Text(name, colour[:3], size) for name, colour in lines]
         places += [(x, strip.bottom + (GAP + 2 + 12 * line) * strip.scale) for line in range(len(lines))]
     return Texts(texts), np.array(places)
