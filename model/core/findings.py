@@ -171,7 +171,9 @@ def sentences(findings: Iterable[Finding], number: FrameNumber) -> list[str]:
             continue
         if finding.kind not in by_kind:
             said.append(by_kind.setdefault(finding.kind, []))
-        by_kind[finding.kind].append(finding)
+        # the same may be found before and after the markers are cleaned anew
+        if finding not in by_kind[finding.kind]:
+            by_kind[finding.kind].append(finding)
     return [_together(each, number) if isinstance(each, list) else each.text for each in said]
 
 

@@ -40,6 +40,11 @@ def test_many_findings_in_one_sentence_have_the_names_of_the_file_too():
     ]
 
 
+def test_what_is_found_twice_is_said_once():
+    found = Finding("swapped back", "RSK1 and RSK2.", ("RSK1", "RSK2"), frames=((10, 13),))
+    assert sentences([found, found], lambda frame: frame) == ["RSK1 and RSK2."]
+
+
 def test_names_of_the_file_are_kept_in_the_document_and_may_lack_in_old_ones():
     swapped = Finding("swapped back", "Swapped: RSK1 and RSK2.", ("RSK1", "RSK2"), frames=((3, 4),)).called(COLUMNS)
     document = json.loads(json.dumps(swapped.document(int)))
