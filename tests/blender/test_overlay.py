@@ -54,8 +54,8 @@ class Screen:
         )
 
     def names_of(self, markers: Container[str]) -> list[str]:
-        """Those of the markers that are drawn, in their order; each has a shadow."""
-        return [text for text in dict.fromkeys(self.texts) if text in markers]
+        """Those of the markers that are drawn, in their order."""
+        return [text for text in self.texts if text in markers]
 
     def batch(self, _shader: Any, kind: str, content: dict[str, Any]) -> Batch:
         for numbers in content.values():
@@ -272,8 +272,8 @@ def test_names_go_without_the_subject_that_all_of_them_have(ext, scene, make_tak
     ext("operators.view").select(bpy.context, [marker])
     shown = screen()
     shown.draw()
-    # over the viewport, which has a shadow, and in its row of the strip
-    assert shown.texts.count(made.labels[0]) == 3
+    # over the viewport, and in its row of the strip
+    assert shown.texts.count(made.labels[0]) == 2
     without_subject = ext("model.review.strip").without_subject
     assert without_subject(("Ann:LFHD", "Bob:LFHD")) == ("Ann:LFHD", "Bob:LFHD")
     assert without_subject(("LFHD", "RFHD")) == ("LFHD", "RFHD")
@@ -281,17 +281,19 @@ def test_names_go_without_the_subject_that_all_of_them_have(ext, scene, make_tak
 
 
 def test_texts_are_shown_where_they_are_wanted(ext, screen, make_take, load):
-    """Two with a shadow: rectangles of the shadows come first, and each shows its own part of the picture."""
+    """Two of three on a ground: the rectangles of the grounds come first."""
     load(make_take())
     shown = screen()
     texts = ext("ui.overlay.texts")
-    two = texts.Texts([texts.Text(letters, (0.8, 0.6, 0.4), 11, shadow=True) for letters in ("LFHD", "RFHD: missing")])
-    assert shown.texts == ["LFHD", "RFHD: missing"] * 2
+    letters = ("LFHD", "RFHD: missing", "Head")
+    made = texts.Texts([texts.Text(each, (0.8, 0.6, 0.4), 11, grounded=each != "Head") for each in letters])
+    assert shown.texts == list(letters)
     shown.shapes.clear()
-    two.at(np.array([(100.2, 50.0), (300.0, 60.4)]))
+    made.at(np.array([(100.2, 50.0), (300.0, 60.4), (7.0, 8.0)]))
     ((_, corners, _),) = shown.shapes
-    boxes = corners.reshape(4, 6, 2)
-    lower_left, sizes = boxes.min(axis=1), np.ptp(boxes, axis=1)
-    np.testing.assert_array_equal(lower_left[2:, 0], (100 - texts.PAD, 300 - texts.PAD))
-    np.testing.assert_array_equal(lower_left[:2] - lower_left[2:], [(texts.SHADOW_PIXELS, -texts.SHADOW_PIXELS)] * 2)
-    np.testing.assert_array_equal(sizes[:, 0], [6 * 4 + 2 * texts.PAD, 6 * 13 + 2 * texts.PAD] * 2)
+    boxes = corners.reshape(5, 6, 2)
+    left, widths = boxes[..., 0].min(axis=1), np.ptp(boxes[..., 0], axis=1)
+    np.testing.assert_array_equal(left, np.array([100, 300, 100, 300, 7]) - texts.PAD)
+    np.testing.assert_array_equal(widths, np.array([24, 78, 24, 78, 24]) + 2 * texts.PAD)
+    # a ground is no higher than a line of names
+    assert np.ptp(boxes[:2, :, 1], axis=1).max() <= ext("ui.overlay.names").LINE

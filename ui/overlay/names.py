@@ -23,7 +23,7 @@ from .texts import Text, Texts
 MOST = 14
 SIZE, TAKE_SIZE, LIFT = 11, 13, 9
 #: Of a name: how much of white is in its colour, so that dark states can be read, and pixels of a letter and of a line, about.
-WHITE, LETTER, LINE = 0.55, 6.5, 13.0
+WHITE, LETTER, LINE = 0.55, 6.5, 15.0
 #: Pixels from the mouse within which a marker is under it.
 NEAR = 12.0
 
@@ -76,7 +76,7 @@ def _of_markers(
     found: list[tuple[Text, float, float]] = []
     for row, text, (x, y) in zip(seen, texts, corners.tolist(), strict=True):
         red, green, blue, _ = (WHITE + (1 - WHITE) * colours[row]).tolist()
-        found.append((Text(text, (red, green, blue), SIZE * scale, shadow=True), x, y))
+        found.append((Text(text, (red, green, blue), SIZE * scale, grounded=True), x, y))
     return found
 
 
@@ -119,7 +119,7 @@ def _of_take(context: bpy.types.Context, name: str, places: np.ndarray, colour: 
     ((x, y),) = to_pixels(context, np.array([[*seen[:, :2].mean(axis=0), seen[:, 2].max()]])).tolist()
     if not np.isfinite(x):
         return []
-    blf.size(0, TAKE_SIZE * scale)
+    blf.size(0, TAKE_SIZE * scale, grounded=True)
     x -= 0.5 * blf.dimensions(0, name)[0]
     red, green, blue, _ = colour
     return [(Text(name, (red, green, blue), TAKE_SIZE * scale), x, y + (3 * LIFT + 1.2 * TAKE_SIZE * line) * scale)]

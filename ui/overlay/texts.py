@@ -15,20 +15,20 @@ from mathutils import Matrix
 
 #: Pixels around a text in the picture, so that none shows anything of its neighbour.
 PAD = 2
-#: How far down and to the right the shadow lies, in pixels; a soft one would be drawn many times.
-SHADOW_PIXELS, SHADOW = 1, (0.0, 0.0, 0.0)
+#: Behind a text that may lie upon anything.
+GROUND = (0.09, 0.09, 0.09, 0.7)
 #: Two triangles of a rectangle whose corners are numbered row by row from the lower left one.
 _CORNERS = [0, 1, 3, 0, 3, 2]
 
 
 @dataclass(frozen=True)
 class Text:
-    """A line of letters in a colour (red, green, blue) and a size in pixels, with a shadow or without."""
+    """A line of letters in a colour (red, green, blue) and a size in pixels, on a ground of its own or on what is there."""
 
     letters: str
     colour: tuple[float, float, float]
     size: float
-    shadow: bool = False
+    grounded: bool = False
 
 
 class Texts:
@@ -40,19 +40,17 @@ class Texts:
 
     def __init__(self, texts: Sequence[Text]) -> None:
         self.texts = tuple(texts)
-        # first all shadows, so that none lies upon another's letters
-        painted = [*((text, SHADOW) for text in texts if text.shadow), *((text, text.colour) for text in texts)]
-        self._below = [round(0.4 * text.size) + PAD for text, _ in painted]
-        heights = np.array([below + round(1.2 * text.size) for (text, _), below in zip(painted, self._below, strict=True)])
-        widths = [round(_width(text)) + 2 * PAD for text, _ in painted]
+        self._below = np.array([round(0.4 * text.size) + PAD for text in texts])
+        heights = self._below + [round(1.2 * text.size) for text in texts]
+        widths = np.array([round(_width(text)) + 2 * PAD for text in texts])
         tops = np.cumsum(heights)
-        #: Left, right, bottom and top of each, in the picture's pixels.
-        self._boxes = np.stack([np.zeros(len(painted)), widths, tops - heights, tops], axis=1)
-        self._size = max(widths, default=1), int(tops[-1]) if len(tops) else 1
+        #: Left, right, bottom and top of each, in the picture's pixels; above all of them lies some of the ground.
+        self._boxes = np.stack([0 * widths, widths, tops - heights, tops], axis=1)
+        self._size = int(widths.max()), int(tops[-1]) + 2 * PAD
         self._screen: Any = gpu.types.GPUOffScreen(*self._size)
-        self._paint(painted)
+        self._paint()
 
-    def _paint(self, painted: Sequence[tuple[Text, tuple[float, float, float]]]) -> None:
+    def _paint(self) -> None:
         width, height = self._size
         # what Blender's own description of its module leaves open
         matrix: Any = gpu.matrix
@@ -60,24 +58,30 @@ class Texts:
             matrix.load_matrix(Matrix.Identity(4))
             matrix.load_projection_matrix(Matrix(((2 / width, 0, 0, -1), (0, 2 / height, 0, -1), (0, 0, -1, 0), (0, 0, 0, 1))))
             gpu.state.blend_set("NONE")
-            ground = np.repeat(np.array([(*colour, 0.0) for _, colour in painted], dtype=np.float32).reshape(-1, 4), 6, axis=0)
+            boxes = np.concatenate([self._boxes, [(0, width, height - 2 * PAD, height)]])
+            colours = np.array([*((*text.colour, 0.0) for text in self.texts), GROUND], dtype=np.float32)
             shader = gpu.shader.from_builtin("FLAT_COLOR")
-            batch_for_shader(shader, "TRIS", {"pos": _rectangles(self._boxes), "color": ground}).draw(shader)
-            for (text, colour), box, below in zip(painted, self._boxes, self._below, strict=True):
+            batch_for_shader(shader, "TRIS", {"pos": _rectangles(boxes), "color": np.repeat(colours, 6, axis=0)}).draw(shader)
+            for text, box, below in zip(self.texts, self._boxes.tolist(), self._below.tolist(), strict=True):
                 blf.size(0, text.size)
-                blf.color(0, *colour, 1.0)
-                blf.position(0, PAD, float(box[2]) + below, 0)
+                blf.color(0, *text.colour, 1.0)
+                blf.position(0, PAD, box[2] + below, 0)
                 blf.draw(0, text.letters)
 
     def at(self, places: np.ndarray) -> Any:
         """A batch of all texts, the lower left corner of each at one of places (n, 2) in the viewport's pixels."""
-        shaded = places[[row for row, text in enumerate(self.texts) if text.shadow]]
-        corners = np.concatenate([np.add(shaded, (SHADOW_PIXELS, -SHADOW_PIXELS)), places])
         # on whole pixels, or letters would be blurred
-        left, bottom = np.round(corners).T - ([PAD], [0]) - np.stack([np.zeros(len(self._below)), self._below])
-        width, height = self._boxes[:, 1], self._boxes[:, 3] - self._boxes[:, 2]
-        shown = np.stack([left, left + width, bottom, bottom + height], axis=1)
-        parts = self._boxes / (self._size[0], self._size[0], self._size[1], self._size[1])
+        left, bottom = np.round(places).T - (np.full(len(places), PAD), self._below)
+        right, top = left + self._boxes[:, 1], bottom + self._boxes[:, 3] - self._boxes[:, 2]
+        # a lower case g and a capital reach so far
+        size = np.array([text.size for text in self.texts])
+        grounds = np.stack([left, right, np.round(bottom + self._below - 0.3 * size), np.round(bottom + self._below + 0.95 * size)], axis=1)
+        grounds = grounds[[text.grounded for text in self.texts]]
+        width, height = self._size
+        ground = np.tile((PAD, PAD, height - PAD, height - PAD), (len(grounds), 1))
+        # first every ground, so that none lies upon another's letters
+        shown = np.concatenate([grounds, np.stack([left, right, bottom, top], axis=1)])
+        parts = np.concatenate([ground, self._boxes]) / (width, width, height, height)
         content = {"pos": _rectangles(shown), "texCoord": _rectangles(parts)}
         return batch_for_shader(gpu.shader.from_builtin("IMAGE"), "TRIS", content)
 
