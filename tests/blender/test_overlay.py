@@ -22,7 +22,24 @@ class Batch:
         self._screen = screen
 
     def draw(self, _shader: Any) -> None:
-        self._screen.drawn += 1
+        # but for what is drawn onto a picture
+        self._screen.drawn += self._screen.seen == Screen.WHOLE
+
+
+class Picture:
+    """Draws nothing, and leaves its own size to what is drawn next, as Blender's do."""
+
+    texture_color = None
+
+    def __init__(self, screen: Screen, width: int, height: int) -> None:
+        self._screen, self._size = screen, (width, height)
+
+    def bind(self) -> Any:
+        self._screen.see(0, 0, *self._size)
+        return nullcontext()
+
+    def free(self) -> None:
+        """Nothing is held."""
 
 
 class Screen:
@@ -32,12 +49,16 @@ class Screen:
         texts: In their order.
         shapes: (kind, corners, colours or None) of each batch that is made.
         drawn: How many batches are drawn, made now or before.
+        seen: The part of the screen that is drawn on.
     """
+
+    WHOLE = (0, 0, 1200, 800)
 
     def __init__(self, scene: Any) -> None:
         self.texts: list[str] = []
         self.shapes: list[tuple[str, np.ndarray, Any]] = []
         self.drawn = 0
+        self.seen = self.WHOLE
         region = SimpleNamespace(width=1200, height=800, as_pointer=lambda: 1)
         perspective = np.diag([0.5, 0.5, 0.5, 1.0])
         real = bpy.context
@@ -52,6 +73,9 @@ class Screen:
             object=real.object,
             collection=real.collection,
         )
+
+    def see(self, left: int, bottom: int, width: int, height: int) -> None:
+        self.seen = (left, bottom, width, height)
 
     def names_of(self, markers: Container[str]) -> list[str]:
         """Those of the markers that are drawn, in their order."""
@@ -75,25 +99,25 @@ def screen(ext, scene, monkeypatch):
         nothing: Any = lambda *_arguments, **_options: None  # noqa: E731
         within: Any = lambda *_arguments: nullcontext()  # noqa: E731
         shader = SimpleNamespace(bind=nothing, uniform_float=nothing, uniform_sampler=nothing)
-        frame = SimpleNamespace(clear=nothing)
         state = SimpleNamespace(
-            active_framebuffer_get=lambda: frame, blend_set=nothing, point_size_set=nothing, viewport_get=lambda: (0, 0, 1200, 800)
+            blend_set=nothing,
+            point_size_set=nothing,
+            viewport_get=lambda: made.seen,
+            viewport_set=made.see,
+            scissor_get=lambda: Screen.WHOLE,
+            scissor_set=nothing,
         )
-        matrix = SimpleNamespace(
-            push_pop=within, push_pop_projection=within, load_matrix=nothing, load_projection_matrix=nothing, translate=nothing
+        matrix = SimpleNamespace(push_pop=within, push_pop_projection=within, load_matrix=nothing, load_projection_matrix=nothing)
+        gpu = SimpleNamespace(
+            state=state,
+            shader=SimpleNamespace(from_builtin=lambda _name: shader),
+            matrix=matrix,
+            types=SimpleNamespace(GPUOffScreen=lambda width, height: Picture(made, width, height)),
         )
-        picture = SimpleNamespace(bind=within, texture_color=None, free=nothing)
-        types = SimpleNamespace(GPUOffScreen=lambda _width, _height: picture)
-        gpu = SimpleNamespace(state=state, shader=SimpleNamespace(from_builtin=lambda _name: shader), matrix=matrix, types=types)
         blf = SimpleNamespace(
-            SHADOW=0,
-            size=nothing,
-            color=nothing,
-            position=nothing,
-            enable=nothing,
-            disable=nothing,
-            shadow=nothing,
-            shadow_offset=nothing,
+            size=lambda _font, _pixels: None,
+            color=lambda _font, _red, _green, _blue, _alpha: None,
+            position=lambda _font, _x, _y, _z: None,
             dimensions=lambda _font, text: (6 * len(text), 10),
             draw=lambda _font, text: made.texts.append(text),
         )
@@ -146,11 +170,14 @@ def test_a_redraw_hands_few_batches_to_the_gpu(ext, scene, make_take, load, scre
         scene.frame_set(700)
         shown = screen()
         shown.draw()
+        # the strip and the names are there at once, not with the next redraw
+        first = shown.drawn
         shown.shapes.clear()
         shown.texts.clear()
         shown.drawn = 0
         scene.frame_set(701)
         shown.draw()
+        assert first == shown.drawn
         kinds = Counter(kind for kind, _, _ in shown.shapes)
         assert kinds["LINES"] <= 1
         assert kinds["POINTS"] <= 2

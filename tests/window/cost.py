@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import ExitStack
+from itertools import product
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -56,9 +57,9 @@ class Timed(User):
 
     def in_python(self, part: str) -> float:
         """The same where nothing reaches the GPU."""
-        module = ext(f"ui.overlay.{part}")
+        modules = ext(f"ui.overlay.{part}"), ext("ui.overlay.texts")
         with ExitStack() as stack:
-            for name in ("batch_for_shader", "blf"):
+            for module, name in product(modules, ("batch_for_shader", "blf")):
                 if hasattr(module, name):
                     stack.enter_context(patch.object(module, name, Nothing()))
             return self.drawn(part)
@@ -70,8 +71,6 @@ class Timed(User):
 
 class Nothing:
     """Draws nothing, whatever it is asked for."""
-
-    SHADOW = 0
 
     def __call__(self, *_arguments: Any, **_options: Any) -> Nothing:
         return self

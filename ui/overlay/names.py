@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import blf
 import bpy
 import numpy as np
 
@@ -17,7 +16,7 @@ from ...operators.translation import translated
 from .colours import palette_of
 from .points import at
 from .shown import hovered, selected_rows, shown_takes
-from .texts import Text, Texts
+from .texts import Text, Texts, width
 
 #: More names than this hide one another.
 MOST = 14
@@ -51,7 +50,9 @@ def draw() -> None:
         if not 0 <= sample < len(review.world):
             continue
         if len(takes) > 1:
-            wanted += _of_take(context, take.name, review.world[sample], palette_of(number)[State.SEEN].tolist(), line)
+            wanted += _of_take(
+                context, take.name, review.world[sample], palette_of(number)[State.SEEN].tolist(), line, len(takes) - 1 - line
+            )
         wanted += _of_markers(context, number, take, review, sample)
     if wanted:
         _show(context.region.as_pointer(), wanted)
@@ -110,8 +111,11 @@ def apart(corners: np.ndarray, texts: Sequence[str], scale: float) -> np.ndarray
     return placed
 
 
-def _of_take(context: bpy.types.Context, name: str, places: np.ndarray, colour: list[float], line: int) -> list[tuple[Text, float, float]]:
-    """The name of one of several takes above its highest marker, in its colour, and on a line of its own: they may stand in one another."""
+def _of_take(
+    context: bpy.types.Context, name: str, places: np.ndarray, colour: list[float], above: int, below: int
+) -> list[tuple[Text, float, float]]:
+    """The name of one of several takes above its highest marker, in its colour, so many lines above and below those of others: they may
+    stand in one another."""
     seen = places[np.isfinite(places).all(axis=1)]
     if not len(seen):
         return []
@@ -119,10 +123,12 @@ def _of_take(context: bpy.types.Context, name: str, places: np.ndarray, colour: 
     ((x, y),) = to_pixels(context, np.array([[*seen[:, :2].mean(axis=0), seen[:, 2].max()]])).tolist()
     if not np.isfinite(x):
         return []
-    blf.size(0, TAKE_SIZE * scale, grounded=True)
-    x -= 0.5 * blf.dimensions(0, name)[0]
     red, green, blue, _ = colour
-    return [(Text(name, (red, green, blue), TAKE_SIZE * scale), x, y + (3 * LIFT + 1.2 * TAKE_SIZE * line) * scale)]
+    text = Text(name, (red, green, blue), TAKE_SIZE * scale, grounded=True)
+    # where the head is near the viewport's upper edge or above it they stand below its headers, still one above the other
+    headers = [one.height for one in context.area.regions if one.type in ("HEADER", "TOOL_HEADER") and one.alignment == "TOP"]
+    highest = context.region.height - sum(headers) - (1 + below) * 1.5 * TAKE_SIZE * scale
+    return [(text, x - 0.5 * width(text), min(y + (3 * LIFT + 1.5 * TAKE_SIZE * above) * scale, highest))]
 
 
 def to_pixels(context: bpy.types.Context, places: np.ndarray) -> np.ndarray:

@@ -42,7 +42,7 @@ class Texts:
         self.texts = tuple(texts)
         self._below = np.array([round(0.4 * text.size) + PAD for text in texts])
         heights = self._below + [round(1.2 * text.size) for text in texts]
-        widths = np.array([round(_width(text)) + 2 * PAD for text in texts])
+        widths = np.array([round(width(text)) + 2 * PAD for text in texts])
         tops = np.cumsum(heights)
         #: Left, right, bottom and top of each, in the picture's pixels; above all of them lies some of the ground.
         self._boxes = np.stack([0 * widths, widths, tops - heights, tops], axis=1)
@@ -51,14 +51,15 @@ class Texts:
         self._paint()
 
     def _paint(self) -> None:
-        width, height = self._size
+        across, height = self._size
         # what Blender's own description of its module leaves open
         matrix: Any = gpu.matrix
+        viewport, scissor = gpu.state.viewport_get(), gpu.state.scissor_get()
         with self._screen.bind(), matrix.push_pop(), matrix.push_pop_projection():
             matrix.load_matrix(Matrix.Identity(4))
-            matrix.load_projection_matrix(Matrix(((2 / width, 0, 0, -1), (0, 2 / height, 0, -1), (0, 0, -1, 0), (0, 0, 0, 1))))
+            matrix.load_projection_matrix(Matrix(((2 / across, 0, 0, -1), (0, 2 / height, 0, -1), (0, 0, -1, 0), (0, 0, 0, 1))))
             gpu.state.blend_set("NONE")
-            boxes = np.concatenate([self._boxes, [(0, width, height - 2 * PAD, height)]])
+            boxes = np.concatenate([self._boxes, [(0, across, height - 2 * PAD, height)]])
             colours = np.array([*((*text.colour, 0.0) for text in self.texts), GROUND], dtype=np.float32)
             shader = gpu.shader.from_builtin("FLAT_COLOR")
             batch_for_shader(shader, "TRIS", {"pos": _rectangles(boxes), "color": np.repeat(colours, 6, axis=0)}).draw(shader)
@@ -67,6 +68,9 @@ class Texts:
                 blf.color(0, *text.colour, 1.0)
                 blf.position(0, PAD, box[2] + below, 0)
                 blf.draw(0, text.letters)
+        # unbinding leaves those of the picture to what is drawn next
+        gpu.state.viewport_set(*viewport)
+        gpu.state.scissor_set(*scissor)
 
     def at(self, places: np.ndarray) -> Any:
         """A batch of all texts, the lower left corner of each at one of places (n, 2) in the viewport's pixels."""
@@ -77,11 +81,11 @@ class Texts:
         size = np.array([text.size for text in self.texts])
         grounds = np.stack([left, right, np.round(bottom + self._below - 0.3 * size), np.round(bottom + self._below + 0.95 * size)], axis=1)
         grounds = grounds[[text.grounded for text in self.texts]]
-        width, height = self._size
+        across, height = self._size
         ground = np.tile((PAD, PAD, height - PAD, height - PAD), (len(grounds), 1))
         # first every ground, so that none lies upon another's letters
         shown = np.concatenate([grounds, np.stack([left, right, bottom, top], axis=1)])
-        parts = np.concatenate([ground, self._boxes]) / (width, width, height, height)
+        parts = np.concatenate([ground, self._boxes]) / (across, across, height, height)
         content = {"pos": _rectangles(shown), "texCoord": _rectangles(parts)}
         return batch_for_shader(gpu.shader.from_builtin("IMAGE"), "TRIS", content)
 
@@ -99,7 +103,8 @@ class Texts:
         self._screen.free()
 
 
-def _width(text: Text) -> float:
+def width(text: Text) -> float:
+    """In pixels."""
     blf.size(0, text.size)
     return blf.dimensions(0, text.letters)[0]
 
