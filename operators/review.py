@@ -20,7 +20,7 @@ from ..model.core.settings import Settings
 from ..model.core.take import FloatArray, IntArray, Take
 from ..model.markers.preview import Flagged, Preview
 from ..model.result.solved import SolvedMarkers
-from ..model.review.states import Marks, States, states_of
+from ..model.review.states import Marks, States, across_gaps, states_of
 from ..model.review.strip import Row, part_rows, without_subject
 from .freshness import markers_digest
 from .gather import gather_take
@@ -40,6 +40,7 @@ class Review:
         preview: The take, muted markers among them, and what the filter makes of it.
         marks: What the user says of its samples.
         world: (frames, labels, 3) in Blender units: where the markers are, NaN in gaps.
+        bridged: The same with straight lines across gaps.
         rows: Of the strip.
         sticks: (pairs, 2) of markers that keep their distance, which are drawn joined.
         timing: The scene's frames of the samples.
@@ -55,6 +56,7 @@ class Review:
     preview: Preview
     marks: Marks
     world: FloatArray
+    bridged: FloatArray
     rows: tuple[Row, ...]
     sticks: IntArray
     timing: Timing
@@ -74,6 +76,12 @@ class Review:
     def names(self) -> tuple[str, ...]:
         """What the user is shown of each label: it, without the subject that stands before all of them."""
         return without_subject(self.take.labels)
+
+    def places(self, sample: int) -> FloatArray:
+        """(labels, 3): where the markers are shown at a sample: where they are, else where the solve puts them, else on the line across
+        the gap; NaN where there is none."""
+        unseen = np.where(np.isfinite(self.solved_world[sample]), self.solved_world[sample], self.bridged[sample])
+        return np.where(np.isfinite(self.world[sample]), self.world[sample], unseen)
 
     def sample(self, frame: float) -> int:
         """The sample that is nearest to a frame of the scene; it may lie before the take or behind it."""
@@ -116,7 +124,9 @@ def _gathered(scene: bpy.types.Scene, collection: bpy.types.Collection, digest: 
     rows = part_rows(preview.known_labels, preview.marker_set)
     pairs = [pair for group in preview.rigid_groups for pair in combinations(group, 2)]
     sticks = np.array(pairs, dtype=np.intp).reshape(-1, 2)
-    return Review(digest, preview, marks, world, rows, sticks, timing_of(collection), settings, preview.flagged(settings))
+    return Review(
+        digest, preview, marks, world, across_gaps(world), rows, sticks, timing_of(collection), settings, preview.flagged(settings)
+    )
 
 
 def _judge(scene: bpy.types.Scene, collection: bpy.types.Collection, review: Review) -> None:

@@ -108,7 +108,7 @@ def _middle(context: bpy.types.Context, take: bpy.types.Collection, labels: set[
     review = review_of(context.scene, take)
     if review is None or not 0 <= (sample := review.sample(context.scene.frame_current)) < len(review.world):
         return None
-    places = np.where(np.isfinite(review.world[sample]), review.world[sample], review.solved_world[sample])
+    places = review.places(sample)
     there = np.isfinite(places[:, 0])
     wanted = there & [label in labels for label in review.take.labels]
     chosen = places[wanted if wanted.any() else there]

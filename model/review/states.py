@@ -164,6 +164,18 @@ def worst_frame(states: States) -> int | None:
     return int(bad.argmax()) if bad.any() else None
 
 
+def across_gaps(places: FloatArray) -> FloatArray:
+    """Places (frames, labels, 3) with straight lines across gaps, where they are NaN; before the first and behind the last one they stay NaN."""
+    found = places.copy()
+    frames = np.arange(len(places))
+    for label in range(places.shape[1]):
+        known = np.isfinite(places[:, label, 0])
+        if known.any() and not known.all():
+            for axis in range(3):
+                found[~known, label, axis] = np.interp(frames[~known], frames[known], places[known, label, axis], np.nan, np.nan)
+    return found
+
+
 def _places(take: Take, solved: SolvedMarkers | None) -> tuple[FloatArray, BoolArray]:
     """Solved places (frames, labels, 3) on the take's labels, and (labels,) which have any."""
     places = np.full(take.positions.shape, np.nan, dtype=np.float32)

@@ -125,3 +125,26 @@ def test_pixels_of_places(ext):
     )
     pixels = ext("ui.overlay.names").to_pixels(context, np.array([[0.0, 0, 0], [1, 1, 0], [-1, -1, 0]]))
     assert pixels.tolist() == [[100, 50], [200, 100], [0, 0]]
+
+
+def test_a_missing_marker_is_shown_on_the_line_across_its_gap_until_it_is_solved(ext, scene, take):
+    """Or nobody sees what Page Down went to."""
+    review = ext("operators.review").review_of(scene, take)
+    before, behind = review.world[59, 0], review.world[115, 0]
+    np.testing.assert_allclose(review.places(87)[0], 0.5 * (before + behind), atol=1e-5)
+    np.testing.assert_array_equal(review.places(87)[1:], review.world[87, 1:])
+
+
+def test_a_missing_marker_is_shown_where_it_is_solved(ext, scene, take, solved):
+    review = ext("operators.review").review_of(scene, take)
+    np.testing.assert_allclose(review.places(87)[0], solved[87, 0], atol=1e-5)
+
+
+def test_a_marker_is_shown_nowhere_before_it_is_seen_and_behind_that(ext, scene, make_take, load):
+    made = make_take(frames=20)
+    made.positions[:5, 0] = made.positions[15:, 0] = np.nan
+    made.positions[:, 1] = np.nan
+    review = ext("operators.review").review_of(scene, load(made))
+    shown = np.isfinite([review.places(sample)[:, 0] for sample in range(20)])
+    assert shown[:, 0].tolist() == [False] * 5 + [True] * 10 + [False] * 5
+    assert not shown[:, 1].any()

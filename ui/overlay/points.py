@@ -102,10 +102,8 @@ def draw() -> None:
 
 
 def at(review: Review, sample: int, palette: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where the markers are drawn at a sample, (labels, 3), those without a sample where the solve puts them, and their colours."""
-    seen = review.world[sample]
-    places = np.where(np.isfinite(seen), seen, review.solved_world[sample])
-    return places, palette[review.states.codes[sample]]
+    """Where the markers are drawn at a sample, (labels, 3), see `Review.places`, and their colours."""
+    return review.places(sample), palette[review.states.codes[sample]]
 
 
 def _sticks(review: Review, places: np.ndarray) -> np.ndarray:
