@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 KEYS = (("PAGE_DOWN", False), ("PAGE_UP", True))
 NOTHING = "The take has no problems"
-NONE_BEFORE, NONE_BEHIND = "There are no problems before this frame", "There are no problems behind this frame"
 
 
 class BONESETTER_OT_next_problem(OfTake, bpy.types.Operator):
@@ -49,7 +48,9 @@ class BONESETTER_OT_next_problem(OfTake, bpy.types.Operator):
         if review is not None:
             start = next_start(problem_starts(review.states.codes), review.sample(context.scene.frame_current), self.backwards)
         if review is None or start is None:
-            self.report({"INFO"}, NONE_BEFORE if self.backwards else NONE_BEHIND)
+            self.report(
+                {"INFO"}, "There are no problems before this frame" if self.backwards else "There are no problems behind this frame"
+            )
             return {"CANCELLED"}
         show_sample(context, take, review, start)
         return {"FINISHED"}

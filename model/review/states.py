@@ -165,7 +165,7 @@ def worst_frame(states: States) -> int | None:
 
 
 def across_gaps(places: FloatArray) -> FloatArray:
-    """Places (frames, labels, 3) with straight lines across gaps, where they are NaN; before the first and behind the last one they stay NaN."""
+    """Places (frames, labels, 3) with straight lines across gaps, where they are NaN; before the first and behind the last they stay."""
     found = places.copy()
     frames = np.arange(len(places))
     for label in range(places.shape[1]):
