@@ -140,7 +140,7 @@ def read_contents(path: Path) -> Contents:
             if not first:
                 raise BonesetterError(f"{path.name} is empty: export it again.")
             if len(first) < BLOCK or first[1] != 0x50 or first[0] == 0:
-                raise BonesetterError(f"{path.name} is not a C3D file: choose a .c3d file.")
+                raise BonesetterError(f"{path.name} is not a C3D file, whatever it is called: export it again.")
             stream.seek((first[0] - 1) * BLOCK)
             section = stream.read(LONGEST_SECTION)
             size = os.fstat(stream.fileno()).st_size

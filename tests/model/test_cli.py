@@ -105,7 +105,7 @@ def test_one_bad_take_does_not_stop_the_others(
     said = capsys.readouterr()
     errors = said.err.strip().splitlines()
     assert len(errors) == 3
-    assert errors[0] == f"{takes[0]} is not a C3D file: choose a .c3d file."
+    assert errors[0] == f"{takes[0]} is not a C3D file, whatever it is called: export it again."
     assert "failed unexpectedly (ZeroDivisionError: seven)" in errors[1]
     assert "cannot be read" in errors[2]
     assert "Traceback" not in said.err

@@ -75,11 +75,11 @@ def test_failure_is_noted_reported_and_forgotten_once_mended(session: Path, caps
     out = session / "out"
     assert solve(session, "--note-failed") == 0, "whatever waits for this run goes on"
     assert written(session, ENDING) == {"broken"}
-    assert (out / f"broken{ENDING}").read_text() == "broken.c3d is not a C3D file: choose a .c3d file.\n"
+    assert (out / f"broken{ENDING}").read_text() == "broken.c3d is not a C3D file, whatever it is called: export it again.\n"
     capsys.readouterr()
     assert main(["report", str(out), "--out", str(out)]) == 1
     said = capsys.readouterr()
-    assert said.err == "broken.c3d is not a C3D file: choose a .c3d file.\n"
+    assert said.err == "broken.c3d is not a C3D file, whatever it is called: export it again.\n"
     assert said.out == f"{out / 'index.html'}: the pages of all takes\n", "pages that are there are not written again"
     index = (out / "index.html").read_text(encoding="utf-8")
     assert "3 takes:" in index

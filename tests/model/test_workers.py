@@ -66,7 +66,7 @@ def test_broken_takes_and_a_crash_cost_themselves_alone(takes: list[Path], tmp_p
     assert run.returncode == 1
     said = run.stderr.splitlines()
     assert len(said) == 3, run.stderr
-    assert said[0].endswith("bad.c3d is not a C3D file: choose a .c3d file.")
+    assert said[0].endswith("bad.c3d is not a C3D file, whatever it is called: export it again.")
     assert said[1].startswith(f"{takes[3]}: The process that solved it ended unexpectedly (exit code -{int(signal.SIGSEGV)}; ")
     assert "worse.c3d" in said[2]
     assert [line.partition(":")[0] for line in run.stdout.splitlines() if not line.startswith(" ")] == ["a", "b", "c"]
