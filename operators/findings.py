@@ -134,8 +134,8 @@ def _short(document: Mapping[str, Any]) -> str:
     named = " ".join(labels[:2] or document["bones"][:2]) + ("..." if len(labels) > 2 else "")
     first, last = frames[0][0], frames[-1][1]
     where = f"{first}" if first == last else f"{first}-{last}"
-    # the icon tells the kind
-    return f"{named or document['kind'].capitalize()}  {where}"
+    # the icon tells the kind; the frames first, since the names may be cut off
+    return f"{where}  {named or document['kind'].capitalize()}"
 
 
 def next_frame(stretches: Iterable[tuple[int, int]], current: int) -> int | None:

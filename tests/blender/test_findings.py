@@ -97,7 +97,7 @@ def test_rows_name_the_markers_of_the_scene_without_their_subject(ext, load, mak
     columns = {"RTH1": ("Ann:LR_TH1",), "RTH2": ("Ann:LR_TH2",)}
     swapped = finding("swapped back", "RTH1 and RTH2 were swapped.", ("RTH1", "RTH2"), frames=((4, 9),)).called(columns)
     ext("operators.findings").keep_findings(take, [swapped.document(int)])
-    assert take.bonesetter.findings[0].short == "LR_TH1 LR_TH2  4-9"
+    assert take.bonesetter.findings[0].short == "4-9  LR_TH1 LR_TH2"
 
 
 def test_the_gravest_finding_is_chosen_until_another_is(ext, load, make_take, finding):

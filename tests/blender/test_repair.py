@@ -218,7 +218,7 @@ def test_a_click_on_a_finding_shows_it(ext, scene, take, listed):
     assert [one["label"] for one in bpy.context.view_layer.objects.selected] == ["LANK"]
     gravities = [item.gravity for item in take.bonesetter.findings]
     assert gravities[1] < gravities[0]
-    assert [item.short for item in take.bonesetter.findings] == ["The unit is assumed.", "LANK  41"]
+    assert [item.short for item in take.bonesetter.findings] == ["The unit is assumed.", "41  LANK"]
 
 
 def test_every_kind_of_finding_has_its_place_in_the_list(ext):
