@@ -249,9 +249,9 @@ class BONESETTER_OT_export_motion(ExportHelper, bpy.types.Operator):
         return True
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        if not self.filepath:
-            folder = Path(bpy.data.filepath).parent if bpy.data.filepath else Path()
-            self.filepath = str(folder / f"{bpy.path.clean_name(_to_export(context).name)}.{self.kind.lower()}")
+        # the folder of the last time, but not its name: that was another's
+        folder = Path(self.filepath or bpy.data.filepath).parent
+        self.filepath = str(folder / f"{bpy.path.clean_name(_to_export(context).name)}.{self.kind.lower()}")
         return ExportHelper.invoke(self, context, event)
 
     def check(self, _context: bpy.types.Context) -> bool:

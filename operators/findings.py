@@ -63,16 +63,27 @@ def keep_findings(collection: bpy.types.Collection, documents: Iterable[Mapping[
         documents: As `Finding.document` makes them, their frames those of the scene.
         read: Whether these were found as the file was read, so that every solve tells them again.
     """
-    kept, chosen = collection.bonesetter.findings, collection.bonesetter.finding
-    shown = kept[chosen].name if 0 <= chosen < len(kept) else ""
+    kept, looked_at = collection.bonesetter.findings, _looked_at(collection)
     before = [] if read else [json.loads(item.document) for item in kept if item.read]
     kept.clear()
     for document in joined([*before, *documents]):
-        _add(kept, document).read = read or any(_same(document, each) for each in before)
+        _add(collection, document).read = read or any(_same(document, each) for each in before)
+    _choose(collection, looked_at)
+
+
+def _looked_at(collection: bpy.types.Collection) -> str:
+    """The sentence of the finding that the user chose; empty where it is the list's first, which nobody has to choose."""
+    kept, chosen = collection.bonesetter.findings, collection.bonesetter.finding
+    gravest = min((item.gravity for item in kept), default=0)
+    return kept[chosen].name if 0 <= chosen < len(kept) and kept[chosen].gravity > gravest else ""
+
+
+def _choose(collection: bpy.types.Collection, looked_at: str) -> None:
+    """Choose the finding that was looked at, else the list's first."""
+    kept = collection.bonesetter.findings
+    order = sorted(range(len(kept)), key=lambda row: (kept[row].name != looked_at, kept[row].gravity))
     session.listing = True
     try:
-        # the one that was looked at, else the list's first
-        order = sorted(range(len(kept)), key=lambda row: (kept[row].name != shown, kept[row].gravity))
         collection.bonesetter.finding = order[0] if order else 0
     finally:
         session.listing = False
@@ -102,33 +113,37 @@ def findings_of_file(collection: bpy.types.Collection) -> tuple[Finding, ...]:
 
 def replace_findings(collection: bpy.types.Collection, kinds: Iterable[str], documents: Iterable[Mapping[str, Any]]) -> None:
     """Put findings in the place of all that are kept of these kinds."""
-    kept = collection.bonesetter.findings
+    kept, looked_at = collection.bonesetter.findings, _looked_at(collection)
     for row in reversed([row for row, item in enumerate(kept) if item.kind in kinds]):
         kept.remove(row)
     for document in documents:
-        _add(kept, document)
+        _add(collection, document)
+    _choose(collection, looked_at)
 
 
-def _add(kept: Any, document: Mapping[str, Any]) -> Any:
-    item = kept.add()
+def _add(collection: bpy.types.Collection, document: Mapping[str, Any]) -> Any:
+    item = collection.bonesetter.findings.add()
     item.name, item.kind = document["text"], document["kind"]
     item.document = json.dumps(document)
     item.corrects = document["kind"] in CORRECTIONS
     # there is nothing to go to of labels that the file lacks
     item.somewhere = bool((document["labels"] and document["kind"] != "missing") or document["bones"] or document["frames"])
-    item.short = _short(document)
+    item.short = _short(document, markers(collection))
     # within a kind the longer ones first
     frames = sum(last - first + 1 for first, last in document["frames"])
     item.gravity = (GRAVITY.index(document["kind"]) + 1) * 10_000_000 - min(frames, 9_999_999)
     return item
 
 
-def _short(document: Mapping[str, Any]) -> str:
-    """A finding in the width of the sidebar; the whole sentence where it names neither markers nor frames."""
+def _short(document: Mapping[str, Any], there: Iterable[str]) -> str:
+    """A finding in the width of the sidebar, its markers as the viewport names those that are `there`; the whole sentence where it has no
+    frames."""
     # not above: a take was read by now, but none when Blender starts
     from ..model.review.strip import without_subject
 
-    labels, frames = without_subject(finding_of(document).markers), document["frames"]
+    every = tuple(there)
+    names = dict(zip(every, without_subject(every), strict=True))
+    labels, frames = [names.get(label, label) for label in finding_of(document).markers], document["frames"]
     if not frames:
         return document["text"]
     named = " ".join(labels[:2] or document["bones"][:2]) + ("..." if len(labels) > 2 else "")

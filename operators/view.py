@@ -97,7 +97,8 @@ def keep_in_sight(context: bpy.types.Context, take: bpy.types.Collection, labels
         at = location_3d_to_region_2d(region, view, place)
         if at is None or not (left < at.x < region.width - right and below < at.y < region.height):
             middle = (0.5 * (left + region.width - right), 0.5 * (below + region.height))
-            view.view_location += place - region_2d_to_location_3d(region, view, middle, place)
+            # as far away as what the view turns about, wherever the place was
+            view.view_location += place - region_2d_to_location_3d(region, view, middle, view.view_location)
             view.update()
 
 

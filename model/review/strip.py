@@ -50,9 +50,13 @@ def _part(joint: str) -> str:
 
 
 def without_subject(labels: Sequence[str]) -> tuple[str, ...]:
-    """The labels without the subject and colon that all of them begin with: beside each other, `Ann:LFHD` and `Ann:RFHD` say no more."""
-    subjects = {label.rpartition(":")[0] for label in labels}
-    return tuple(label.rpartition(":")[2] if len(subjects) == 1 else label for label in labels)
+    """The labels without a subject and colon, where only one subject is among them: it tells none of them from another.
+
+    They stay as they are where they could not be told apart any more.
+    """
+    subjects = {label.rpartition(":")[0] for label in labels if ":" in label}
+    short = tuple(label.rpartition(":")[2] for label in labels)
+    return short if len(subjects) == 1 and all(short) and len(set(short)) == len(set(labels)) else tuple(labels)
 
 
 def columns(frames: int, first: float, last: float, count: int) -> IntArray:

@@ -109,12 +109,21 @@ def test_the_gravest_finding_is_chosen_until_another_is(ext, load, make_take, fi
         finding("far off", "Far off."),
         finding("swapped back", "Swapped.", ("A", "C"), frames=((4, 9),)),
     )
+    keep(take, [file.document(int)], read=True)
     keep(take, [each.document(int) for each in (file, swap, far)])
     assert kept.findings[kept.finding].name == far.text
     bpy.ops.bonesetter.show_finding(index=1)
     keep(take, [each.document(int) for each in (far, file, swap)])
     assert kept.findings[kept.finding].name == swap.text
+    ext("operators.findings").replace_findings(take, ("far off",), [far.document(int)])
+    assert kept.findings[kept.finding].name == swap.text
     keep(take, [each.document(int) for each in (file, far)])
     assert kept.findings[kept.finding].name == far.text
     keep(take, [])
-    assert kept.finding == 0
+    assert kept.findings[kept.finding].name == file.text
+
+
+def test_rows_keep_the_subjects_of_a_take_of_two(ext, load, make_take, finding):
+    take = load(make_take(labels=("Ann:LFHD", "Bob:LFHD", "Bob:RFHD")))
+    ext("operators.findings").keep_findings(take, [finding("dropped", "Dropped.", ("Bob:LFHD",), frames=((4, 9),)).document(int)])
+    assert take.bonesetter.findings[0].short == "4-9  Bob:LFHD"

@@ -305,6 +305,10 @@ def test_names_go_without_the_subject_that_all_of_them_have(ext, scene, make_tak
     assert without_subject(("Ann:LFHD", "Bob:LFHD")) == ("Ann:LFHD", "Bob:LFHD")
     assert without_subject(("LFHD", "RFHD")) == ("LFHD", "RFHD")
     assert without_subject(()) == ()
+    # one that was cut off has no subject; and names are never made alike, or none
+    assert without_subject(("Ann:LFHD", "Ann:RFHD", "*7")) == ("LFHD", "RFHD", "*7")
+    assert without_subject(("Ann:LFHD", "LFHD")) == ("Ann:LFHD", "LFHD")
+    assert without_subject(("Ann:", "Ann:LFHD")) == ("Ann:", "Ann:LFHD")
 
 
 def test_texts_are_shown_where_they_are_wanted(ext, screen, make_take, load):

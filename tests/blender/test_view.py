@@ -90,6 +90,22 @@ def test_what_is_gone_to_comes_into_sight_and_what_is_seen_moves_nothing(ext, sc
     assert view.view_distance == 5.0
 
 
+@pytest.mark.parametrize("gone", [(0.0, -40.0, 0.0), (22.0, 40.0, 0.0), (0.0, -4.0, 2.0), (30.0, 0.0, 10.0)])
+def test_whoever_is_behind_the_eye_or_far_off_comes_as_near_as_the_others_were(ext, scene, make_take, load, viewport, gone):
+    made = make_take(frames=40)
+    made.positions[20:] += gone
+    take = load(made)
+    view = View()
+    region = viewport(view)
+    scene.frame_set(35)
+    ext("operators.view").keep_in_sight(bpy.context, take, made.labels)
+    middle = Vector(places_now(ext, scene, take).mean(axis=0).tolist())
+    at = location_3d_to_region_2d(region, view, middle)
+    assert 0 < at.x < WIDTH - SIDEBAR
+    assert 0 < at.y < HEIGHT
+    assert (view.view_matrix.inverted().translation - middle).length < 2 * view.view_distance
+
+
 def test_markers_that_are_missing_are_looked_for_where_the_body_is(ext, scene, make_take, load, viewport):
     made = away(make_take)
     made.positions[30:, 1] = np.nan

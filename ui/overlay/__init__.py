@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import bpy
@@ -43,9 +44,9 @@ def unregister() -> None:
     for handler in _handlers:
         bpy.types.SpaceView3D.draw_handler_remove(handler, "WINDOW")
     _handlers.clear()
-    from . import names, strip
-
-    names.forget()
-    strip.forget()
+    # where nothing was drawn, nothing is kept
+    for name in ("names", "strip"):
+        if (module := sys.modules.get(f"{__name__}.{name}")) is not None:
+            module.forget()
     for cls in reversed(gizmo.CLASSES):
         bpy.utils.unregister_class(cls)

@@ -62,7 +62,7 @@ def _of_markers(
     context: bpy.types.Context, number: int, take: bpy.types.Collection, review: Review, sample: int
 ) -> list[tuple[Text, float, float]]:
     """The names of a take's markers, with the pixels of their lower left corners."""
-    over, chosen = hovered(take), selected_rows(context, take, review)
+    over, chosen = hovered(take, review), selected_rows(context, take, review)
     rows = [*([over] if over is not None else []), *[row for row in chosen if row != over]]
     if len(chosen) > MOST:
         rows = rows[:1] if over is not None else []

@@ -93,7 +93,7 @@ def draw() -> None:
         if options.show_places and len(ends := carried(take, review, sample)):
             drawing.lines(ends, (*PLACE, STICK_ALPHA))
             drawing.points(ends[1::2], np.tile(np.array([(*PLACE, 1.0)], dtype=np.float32), (len(ends) // 2, 1)), SMALL)
-        over = hovered(take)
+        over = hovered(take, review)
         large = np.zeros(len(places), dtype=bool)
         large[[*chosen, *([over] if over is not None else [])]] = True
         drawing.points(places[~large], colours[~large], POINT)

@@ -50,9 +50,11 @@ def selected_rows(context: bpy.types.Context, take: bpy.types.Collection, review
     return sorted(rows, key=lambda row: chosen[review.take.labels[row]] != active)
 
 
-def hovered(take: bpy.types.Collection) -> int | None:
-    """The row of the marker of a take that the mouse is over."""
-    return session.hover[1] if session.hover is not None and session.hover[0] == take.session_uid else None
+def hovered(take: bpy.types.Collection, review: Review) -> int | None:
+    """The row of the marker of a take that the mouse is over; markers may have gone since it moved."""
+    if session.hover is None or session.hover[0] != take.session_uid or session.hover[1] >= len(review.take.labels):
+        return None
+    return session.hover[1]
 
 
 def _layer_of(parent: bpy.types.LayerCollection, collection: bpy.types.Collection) -> bpy.types.LayerCollection | None:

@@ -51,10 +51,18 @@ class Texts:
         self._paint()
 
     def _paint(self) -> None:
-        across, height = self._size
         # what Blender's own description of its module leaves open
         matrix: Any = gpu.matrix
         viewport, scissor = gpu.state.viewport_get(), gpu.state.scissor_get()
+        try:
+            self._paint_within(matrix)
+        finally:
+            # unbinding leaves those of the picture to what is drawn next
+            gpu.state.viewport_set(*viewport)
+            gpu.state.scissor_set(*scissor)
+
+    def _paint_within(self, matrix: Any) -> None:
+        across, height = self._size
         with self._screen.bind(), matrix.push_pop(), matrix.push_pop_projection():
             matrix.load_matrix(Matrix.Identity(4))
             matrix.load_projection_matrix(Matrix(((2 / across, 0, 0, -1), (0, 2 / height, 0, -1), (0, 0, -1, 0), (0, 0, 0, 1))))
@@ -68,9 +76,6 @@ class Texts:
                 blf.color(0, *text.colour, 1.0)
                 blf.position(0, PAD, box[2] + below, 0)
                 blf.draw(0, text.letters)
-        # unbinding leaves those of the picture to what is drawn next
-        gpu.state.viewport_set(*viewport)
-        gpu.state.scissor_set(*scissor)
 
     def at(self, places: np.ndarray) -> Any:
         """A batch of all texts, the lower left corner of each at one of places (n, 2) in the viewport's pixels."""
