@@ -156,7 +156,7 @@ def draw() -> None:
             known.names.free()
         names, places = _names(strip)
         known = _kept[viewport] = _Kept(wanted_now, _batches(strip, review, number), names, names.at(places))
-    # opaque, and no pixel twice: most of what a redraw costs is filling these
+    # opaque, and none of them twice: most of what a redraw costs is filling pixels
     gpu.state.blend_set("NONE")
     for shader, batch in known.batches:
         batch.draw(shader)
