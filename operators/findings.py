@@ -66,8 +66,9 @@ def keep_findings(collection: bpy.types.Collection, documents: Iterable[Mapping[
     kept, looked_at = collection.bonesetter.findings, _looked_at(collection)
     before = [] if read else [json.loads(item.document) for item in kept if item.read]
     kept.clear()
+    names = _names(collection)
     for document in joined([*before, *documents]):
-        _add(collection, document).read = read or any(_same(document, each) for each in before)
+        _add(kept, document, names).read = read or any(_same(document, each) for each in before)
     _choose(collection, looked_at)
 
 
@@ -116,33 +117,37 @@ def replace_findings(collection: bpy.types.Collection, kinds: Iterable[str], doc
     kept, looked_at = collection.bonesetter.findings, _looked_at(collection)
     for row in reversed([row for row, item in enumerate(kept) if item.kind in kinds]):
         kept.remove(row)
+    names = _names(collection)
     for document in documents:
-        _add(collection, document)
+        _add(kept, document, names)
     _choose(collection, looked_at)
 
 
-def _add(collection: bpy.types.Collection, document: Mapping[str, Any]) -> Any:
-    item = collection.bonesetter.findings.add()
+def _names(collection: bpy.types.Collection) -> dict[str, str]:
+    """{label: what the viewport calls it} of a take's markers."""
+    # not above: a take was read by now, but none when Blender starts
+    from ..model.review.strip import without_subject
+
+    labels = tuple(markers(collection))
+    return dict(zip(labels, without_subject(labels), strict=True))
+
+
+def _add(kept: Any, document: Mapping[str, Any], names: Mapping[str, str]) -> Any:
+    item = kept.add()
     item.name, item.kind = document["text"], document["kind"]
     item.document = json.dumps(document)
     item.corrects = document["kind"] in CORRECTIONS
     # there is nothing to go to of labels that the file lacks
     item.somewhere = bool((document["labels"] and document["kind"] != "missing") or document["bones"] or document["frames"])
-    item.short = _short(document, markers(collection))
+    item.short = _short(document, names)
     # within a kind the longer ones first
     frames = sum(last - first + 1 for first, last in document["frames"])
     item.gravity = (GRAVITY.index(document["kind"]) + 1) * 10_000_000 - min(frames, 9_999_999)
     return item
 
 
-def _short(document: Mapping[str, Any], there: Iterable[str]) -> str:
-    """A finding in the width of the sidebar, its markers as the viewport names those that are `there`; the whole sentence where it has no
-    frames."""
-    # not above: a take was read by now, but none when Blender starts
-    from ..model.review.strip import without_subject
-
-    every = tuple(there)
-    names = dict(zip(every, without_subject(every), strict=True))
+def _short(document: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    """A finding in the width of the sidebar, its markers by their `names`; the whole sentence where it has no frames."""
     labels, frames = [names.get(label, label) for label in finding_of(document).markers], document["frames"]
     if not frames:
         return document["text"]

@@ -22,7 +22,7 @@ from ...operators.translation import translated
 from ...operators.view import covered_sides
 from .colours import palette_of
 from .shown import active_review, selected_rows, shown_takes, wanted
-from .texts import Text, Texts
+from .texts import Text, Texts, rectangles
 
 #: Pixels at the interface's usual size: of the rows' names.
 NAMES_WIDTH = 78
@@ -219,8 +219,7 @@ def _stance_box(strip: Bars, review: Review, stance: Stance, top: float) -> tupl
 
 def _quads(boxes: Sequence[tuple[float, float, float, float]], colours: Sequence[Sequence[float]]) -> tuple[Any, Any]:
     """Boxes (left, right, bottom, top), each in its colour."""
-    left, right, bottom, top = np.array(boxes, dtype=np.float32).T
-    corners = np.stack([left, bottom, right, bottom, right, top, left, bottom, right, top, left, top], axis=1).reshape(-1, 2)
+    corners = rectangles(np.array(boxes))
     shader = gpu.shader.from_builtin("FLAT_COLOR")
     # a flat colour is that of a triangle's last corner
     return shader, batch_for_shader(shader, "TRIS", {"pos": corners, "color": np.repeat(np.array(colours, dtype=np.float32), 6, axis=0)})

@@ -70,7 +70,7 @@ class Texts:
             boxes = np.concatenate([self._boxes, [(0, across, height - 2 * PAD, height)]])
             colours = np.array([*((*text.colour, 0.0) for text in self.texts), GROUND], dtype=np.float32)
             shader = gpu.shader.from_builtin("FLAT_COLOR")
-            batch_for_shader(shader, "TRIS", {"pos": _rectangles(boxes), "color": np.repeat(colours, 6, axis=0)}).draw(shader)
+            batch_for_shader(shader, "TRIS", {"pos": rectangles(boxes), "color": np.repeat(colours, 6, axis=0)}).draw(shader)
             for text, box, below in zip(self.texts, self._boxes.tolist(), self._below.tolist(), strict=True):
                 blf.size(0, text.size)
                 blf.color(0, *text.colour, 1.0)
@@ -91,7 +91,7 @@ class Texts:
         # first every ground, so that none lies upon another's letters
         shown = np.concatenate([grounds, np.stack([left, right, bottom, top], axis=1)])
         parts = np.concatenate([ground, self._boxes]) / (across, across, height, height)
-        content = {"pos": _rectangles(shown), "texCoord": _rectangles(parts)}
+        content = {"pos": rectangles(shown), "texCoord": rectangles(parts)}
         return batch_for_shader(gpu.shader.from_builtin("IMAGE"), "TRIS", content)
 
     def draw(self, batch: Any) -> None:
@@ -114,7 +114,7 @@ def width(text: Text) -> float:
     return blf.dimensions(0, text.letters)[0]
 
 
-def _rectangles(boxes: np.ndarray) -> np.ndarray:
+def rectangles(boxes: np.ndarray) -> np.ndarray:
     """(6 n, 2): the corners of two triangles for each of (n, 4): left, right, bottom and top."""
     left, right, bottom, top = boxes.T
     corners = np.stack([left, bottom, right, bottom, left, top, right, top], axis=1).reshape(-1, 4, 2)
