@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Every target makes the environments it needs in .venv/ by itself.
-.PHONY: demo test fuzz soak solve study bench lint docs screenshots window-test judge-test install-test wheel-test dist release clean
+.PHONY: demo test fuzz soak solve study bench lint docs screenshots window-test judge-test scrub-test install-test wheel-test dist release clean
 
 OUT ?= out
 
@@ -55,6 +55,10 @@ window-test:
 judge-test:
 	@BONESETTER_WINDOW_SCRIPT=judge.py BONESETTER_WINDOW_OUT=out/judge bash tests/window/run.sh \
 		$${BONESETTER_DATA:-../shared/data}/takes/mons_rolling/*.c3d
+
+# Whether playing and scrubbing keep the scene's rate, in a window that a software renderer can draw as fast.
+scrub-test:
+	@BONESETTER_WINDOW_SCRIPT=scrub.py BONESETTER_WINDOW_SIZE="640 480" BONESETTER_WINDOW_OUT=out/scrub bash tests/window/run.sh
 
 # A newcomer's way, from the built zip to a solved take, with the package registry: in a window, and in every bpy wheel.
 install-test:

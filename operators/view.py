@@ -79,9 +79,10 @@ def frame_selected(context: bpy.types.Context) -> None:
 
 
 def keep_in_sight(context: bpy.types.Context, take: bpy.types.Collection, labels: Iterable[str]) -> None:
-    """Move every 3D view of the window in which these markers of a take are out of sight at the current frame, or behind strip or sidebar.
+    """Move every 3D view of the window in which these markers of a take are out of sight at the current frame.
 
-    Whoever asks for them stands as near, and looks the same way, as before. Of markers that are nowhere, the take's others count.
+    Strip, sidebar, toolbar and headers hide what is behind them. Whoever asks for the markers stands as near, and looks the same way, as
+    before. Of markers that are nowhere, the take's others count.
     """
     place = _middle(context, take, set(labels))
     if place is None:
@@ -93,10 +94,10 @@ def keep_in_sight(context: bpy.types.Context, take: bpy.types.Collection, labels
         if view.view_perspective == "CAMERA" or space.region_quadviews:
             continue
         left, right = covered_sides(context, area)
-        below = _covered(context, region)
+        below, top = _covered(context, region), region.height - covered_top(context, area)
         at = location_3d_to_region_2d(region, view, place)
-        if at is None or not (left < at.x < region.width - right and below < at.y < region.height):
-            middle = (0.5 * (left + region.width - right), 0.5 * (below + region.height))
+        if at is None or not (left < at.x < region.width - right and below < at.y < top):
+            middle = (0.5 * (left + region.width - right), 0.5 * (below + top))
             # as far away as what the view turns about, wherever the place was
             view.view_location += place - region_2d_to_location_3d(region, view, middle, view.view_location)
             view.update()
@@ -126,6 +127,14 @@ def covered_sides(context: bpy.types.Context, area: bpy.types.Area) -> tuple[int
             elif region.alignment == "RIGHT":
                 right = max(right, region.width)
     return left, right
+
+
+def covered_top(context: bpy.types.Context, area: bpy.types.Area) -> int:
+    """Pixels of a viewport that its headers hide at its upper edge."""
+    if not context.preferences.system.use_region_overlap:
+        return 0
+    headers = [one for one in area.regions if one.type in ("HEADER", "TOOL_HEADER") and one.alignment == "TOP"]
+    return sum(one.height for one in headers if one.height > 1)
 
 
 def _covered(context: bpy.types.Context, region: bpy.types.Region) -> float:

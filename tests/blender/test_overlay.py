@@ -72,6 +72,7 @@ class Screen:
             preferences=SimpleNamespace(system=SimpleNamespace(ui_scale=1.0, use_region_overlap=True)),
             object=real.object,
             collection=real.collection,
+            window_manager=SimpleNamespace(windows=[]),
         )
 
     def see(self, left: int, bottom: int, width: int, height: int) -> None:
@@ -129,7 +130,7 @@ def screen(ext, scene, monkeypatch):
                 if hasattr(module, name):
                     monkeypatch.setattr(module, name, value)
         for module in modules[1:]:
-            module.forget()
+            module.kept.forget()
         made.draw = lambda: [module.draw() for module in modules]
         return made
 
@@ -328,3 +329,30 @@ def test_texts_are_shown_where_they_are_wanted(ext, screen, make_take, load):
     np.testing.assert_array_equal(widths, np.array([24, 78, 24, 78, 24]) + 2 * texts.PAD)
     # a ground is no higher than a line of names
     assert np.ptp(boxes[:2, :, 1], axis=1).max() <= ext("ui.overlay.names").LINE
+
+
+def test_pictures_are_made_once_a_viewport_and_freed_with_it(ext):
+    kept = ext("ui.overlay.kept").Kept()
+    freed: list[str] = []
+
+    def context(viewport, *opened):
+        regions = [SimpleNamespace(as_pointer=lambda one=one: one) for one in opened]
+        screen = SimpleNamespace(areas=[SimpleNamespace(type="VIEW_3D", regions=regions)])
+        manager = SimpleNamespace(windows=[SimpleNamespace(screen=screen)])
+        return SimpleNamespace(region=SimpleNamespace(as_pointer=lambda: viewport), window_manager=manager)
+
+    def picture(viewport, shows, *opened):
+        return kept.get(context(viewport, *opened), shows, lambda: SimpleNamespace(free=lambda: freed.append(f"{viewport} {shows}")))
+
+    first = picture(1, "a", 1, 2)
+    assert picture(1, "a", 1, 2) is first
+    second = picture(2, "a", 1, 2)
+    assert second is not first
+    assert not freed
+    assert picture(1, "b", 1, 2) is not first
+    assert freed == ["1 a"]
+    # the second viewport was closed: what it showed goes with the next picture of another
+    picture(1, "c", 1)
+    assert sorted(freed) == ["1 a", "1 b", "2 a"]
+    kept.forget()
+    assert freed[3:] == ["1 c"]

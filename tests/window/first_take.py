@@ -50,22 +50,11 @@ def open_the_sidebar(newcomer: Newcomer) -> Steps:
 
 def import_by_the_file_browser(newcomer: Newcomer) -> Steps:
     """The panel's button, a file, Enter."""
-    person, manager = newcomer.person, newcomer.person.window_manager()
+    person = newcomer.person
     yield from newcomer.click("bpy.ops.bonesetter.import_c3d")
-    yield from wait_for(lambda: len(manager.windows) == 2, "the file browser")
-    yield from wait(1.0)
-    browser = manager.windows[-1]
-    area = browser.screen.areas[0]
-    area.spaces.active.params.directory = str(STAGE).encode()
-    yield from wait(1.0)
-    area.spaces.active.params.filename = "take.c3d"
-    area.tag_redraw()
-    yield from wait(0.5)
+    yield from person.choose_file(STAGE, "take.c3d")
     yield from person.look("2-file-browser")
-    # the window is gone with the key's press
-    for kind, value in (("MOUSEMOVE", "NOTHING"), ("RET", "PRESS")):
-        browser.event_simulate(type=kind, value=value, x=area.x + area.width // 2, y=area.y + area.height // 2)
-        yield
+    yield from person.confirm_file()
     yield from wait_for(lambda: newcomer.take is not None, "the import")
     yield from wait(1.0)
     scene = bpy.context.scene

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import bpy
 import numpy as np
-from person import STAGE, Steps, Ticker, Verdict, armature, drive, ext, wait
+from person import STAGE, Steps, Ticker, Verdict, armature, drive, ext, wait, wait_for
 from user import User, in_turn
 
 #: Frames of the scene that are swapped and solved again.
@@ -63,12 +63,15 @@ def look_at_it(judge: Judge) -> Steps:
     space: Any = person.area.spaces.active
     space.show_region_ui = True
     yield from wait(0.5)
-    with judge.within():
-        for one in list(bpy.data.objects):
-            bpy.data.objects.remove(one)
-        bpy.ops.bonesetter.import_c3d(filepath=str(STAGE / "take.c3d"))
-        bpy.ops.ed.undo_push(message="Import")
+    for one in list(bpy.data.objects):
+        bpy.data.objects.remove(one)
     person.sidebar.active_panel_category = "Bonesetter"
+    yield from wait(0.5)
+    yield from judge.click("bpy.ops.bonesetter.import_c3d")
+    yield from person.choose_file(STAGE, "take.c3d")
+    yield from person.confirm_file()
+    yield from wait_for(lambda: judge.take is not None, "the import")
+    yield from wait(1.0)
     bpy.context.preferences.view.smooth_view = 0
     judge.scene.frame_set(judge.take.bonesetter.frames // 3)
     yield from wait(1.0)
@@ -83,10 +86,13 @@ def look_at_it(judge: Judge) -> Steps:
 def lower_a_threshold(judge: Judge) -> Steps:
     """Flags follow at once."""
     before = sum(judge.review().flagged.counts.values())
-    began = time.process_time()
-    judge.take.bonesetter.rigid_tolerance = 15.0
+    yield from judge.person.to_the_top()
+    yield from judge.person.type_into("rigid_tolerance", "15")
+    yield from wait(0.5)
+    typed = judge.take.bonesetter.rigid_tolerance
+    judge.check("a threshold is typed into its field", abs(typed - 15.0) < 1e-3, f"{typed:.1f} mm")
     after = sum(judge.review().flagged.counts.values())
-    judge.check("a lower threshold flags more", after > before, f"{before} -> {after}, {time.process_time() - began:.3f} s of a core")
+    judge.check("a lower threshold flags more", after > before, f"{before} -> {after}")
     yield from judge.person.look("2-lower-threshold")
     yield from judge.click("bpy.ops.bonesetter.reset_filter")
     judge.check("Reset takes it back", judge.take.bonesetter.rigid_tolerance == 40.0)

@@ -24,6 +24,8 @@ PACKAGE = "bl_ext.dev.bonesetter"
 STEP = 0.05
 TICK = 0.02
 PATIENCE = 240.0
+#: Blender's names of the keys of digits.
+TYPED = dict(zip("0123456789", ("ZERO", "ONE", "TWO", "THREE", "FOUR", "FIVE", "SIX", "SEVEN", "EIGHT", "NINE"), strict=True))
 
 Steps = Iterator[None]
 
@@ -60,6 +62,8 @@ class Person:
         self.area = next(area for area in self.window.screen.areas if area.type == "VIEW_3D")
         self.sidebar = next(region for region in self.area.regions if region.type == "UI")
         self.place = (0, 0)
+        #: The file browser's window, once one was opened.
+        self.browser: Any = None
 
     def move(self, x: int, y: int) -> Steps:
         self.place = (int(x), int(y))
@@ -85,13 +89,48 @@ class Person:
             command: What the copied text contains.
             part: Of the sidebar's width, where the mouse goes down.
         """
+        yield from self._find(command, part, ctrl=True)
+
+    def type_into(self, setting: str, value: str, part: float = 0.75) -> Steps:
+        """Type a value into the sidebar's field of a setting, as the full data path that Blender copies names it."""
+        yield from self._find(setting, part, ctrl=True, shift=True, alt=True)
+        yield from self.press("RET")
+        yield from self.press("A", ctrl=True)
+        for letter in value:
+            self.window.event_simulate(type=TYPED[letter], value="PRESS", unicode=letter, x=self.place[0], y=self.place[1])
+            yield
+        yield from self.press("RET")
+
+    def choose_file(self, folder: Path, name: str) -> Steps:
+        """Go to a folder and write a file's name in the file browser that was just asked for; leaves it open as `browser`."""
+        manager = self.window_manager()
+        yield from wait_for(lambda: len(manager.windows) == 2, "the file browser")
+        yield from wait(1.0)
+        self.browser = manager.windows[-1]
+        area = self.browser.screen.areas[0]
+        area.spaces.active.params.directory = str(folder).encode()
+        yield from wait(1.0)
+        area.spaces.active.params.filename = name
+        area.tag_redraw()
+        yield from wait(0.5)
+
+    def confirm_file(self) -> Steps:
+        """Enter, in the file browser."""
+        area = self.browser.screen.areas[0]
+        place = {"x": area.x + area.width // 2, "y": area.y + area.height // 2}
+        # the window is gone with the key's press
+        for kind, value in (("MOUSEMOVE", "NOTHING"), ("RET", "PRESS")):
+            self.browser.event_simulate(type=kind, value=value, **place)
+            yield
+
+    def _find(self, copied: str, part: float, **keys: bool) -> Steps:
         for _ in range(6):
-            yield from self._sweep(command, self.sidebar.x + round(self.sidebar.width * part))
-            if command in self.window_manager().clipboard:
+            yield from self._sweep(copied, self.sidebar.x + round(self.sidebar.width * part), **keys)
+            if copied in self.window_manager().clipboard:
                 return
             for _ in range(6):
                 yield from self.press("WHEELDOWNMOUSE")
-        raise AssertionError(f"no button in the sidebar runs {command}")
+        raise AssertionError(f"nothing in the sidebar is {copied}")
 
     def to_the_top(self) -> Steps:
         """Scroll the sidebar up."""
@@ -99,14 +138,14 @@ class Person:
         for _ in range(30):
             yield from self.press("WHEELUPMOUSE")
 
-    def _sweep(self, command: str, x: int) -> Steps:
+    def _sweep(self, copied: str, x: int, **keys: bool) -> Steps:
         for y in range(self.sidebar.y + self.sidebar.height - 10, self.sidebar.y, -9):
             self.window_manager().clipboard = ""
             yield from self.move(x, y)
             yield from self.move(x + 2, y)
-            yield from self.press("C", ctrl=True)
+            yield from self.press("C", **keys)
             yield
-            if command in self.window_manager().clipboard:
+            if copied in self.window_manager().clipboard:
                 return
 
     @staticmethod

@@ -3,7 +3,8 @@
 # tests/window/run.sh [TAKE.c3d]: of the take given, by default cmu_02_05, or a synthetic one where there is no data.
 # A person at the window: clicks Solve Markers in a real Blender on a virtual screen. Screenshots and the verdict are in
 # out/window/. Needs `blender-desktop`, whose Python has torch. BONESETTER_WINDOW_SCRIPT=screenshots.py or tour.py makes the manual's pictures
-# instead, another of this folder plays that scenario. BONESETTER_WINDOW_ZIP has a built extension tried in place of the checkout.
+# instead, another of this folder plays that scenario. BONESETTER_WINDOW_ZIP has a built extension tried in place of the checkout,
+# BONESETTER_WINDOW_SIZE='640 480' a window of that size.
 set -euo pipefail
 take=${1:+$(realpath "$1")}
 cd "$(dirname "$0")/../.."
@@ -52,7 +53,8 @@ fi
 status=0
 cd "$stage"
 export BONESETTER_WINDOW_TEST=$stage BLENDER_USER_RESOURCES=$stage/user
-timeout 900 unshare --mount sh -c "$hide"' && exec blender-desktop "$@"' sh --factory-startup --enable-event-simulate --python-exit-code 1 \
+timeout 900 unshare --mount sh -c "$hide"' && exec blender-desktop "$@"' sh --factory-startup \
+  ${BONESETTER_WINDOW_SIZE:+--window-geometry 0 0 $BONESETTER_WINDOW_SIZE} --enable-event-simulate --python-exit-code 1 \
   --python "repository/bonesetter/tests/window/${BONESETTER_WINDOW_SCRIPT:-driver.py}" >out/blender.log 2>&1 || status=$?
 if [ ! -s out/verdict.txt ]; then
   tail -n 40 out/blender.log

@@ -62,15 +62,10 @@ def file_browser(person: Person, folder: Path) -> Steps:
     region = next(region for region in person.area.regions if region.type == "WINDOW")
     with bpy.context.temp_override(window=person.window, area=person.area, region=region):
         bpy.ops.bonesetter.import_c3d("INVOKE_DEFAULT")
-    yield from wait_for(lambda: len(manager.windows) == 2, "the file browser")
-    yield from wait(1.0)
-    browser = manager.windows[-1]
-    area = browser.screen.areas[0]
-    area.spaces.active.params.directory = str(folder).encode()
-    yield from wait(1.0)
-    area.spaces.active.params.filename = "walk.c3d"
-    area.tag_redraw()
+    yield from person.choose_file(folder, "walk.c3d")
     yield from photograph("Blender File View", "import")
+    browser = person.browser
+    area = browser.screen.areas[0]
     with bpy.context.temp_override(window=browser, area=area, region=area.regions[-1]):
         bpy.ops.file.cancel()
     yield from wait_for(lambda: len(manager.windows) == 1, "the file browser to close")

@@ -47,6 +47,6 @@ def unregister() -> None:
     # where nothing was drawn, nothing is kept
     for name in ("names", "strip"):
         if (module := sys.modules.get(f"{__name__}.{name}")) is not None:
-            module.forget()
+            module.kept.forget()
     for cls in reversed(gizmo.CLASSES):
         bpy.utils.unregister_class(cls)

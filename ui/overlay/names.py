@@ -13,7 +13,9 @@ import numpy as np
 from ...model.review.states import NAMES, State
 from ...operators.review import Review
 from ...operators.translation import translated
+from ...operators.view import covered_top
 from .colours import palette_of
+from .kept import Kept
 from .points import at
 from .shown import hovered, selected_rows, shown_takes
 from .texts import Text, Texts, width
@@ -26,16 +28,7 @@ WHITE, LETTER, LINE = 0.55, 6.5, 15.0
 #: Pixels from the mouse within which a marker is under it.
 NEAR = 12.0
 
-
-#: What was drawn last, by viewport: when it is drawn again, mostly no more than the places have changed.
-_kept: dict[int, Texts] = {}
-
-
-def forget() -> None:
-    """Drop what is kept for the next redraw."""
-    for known in _kept.values():
-        known.free()
-    _kept.clear()
+kept: Kept[Texts] = Kept()
 
 
 def draw() -> None:
@@ -55,7 +48,9 @@ def draw() -> None:
             )
         wanted += _of_markers(context, number, take, review, sample)
     if wanted:
-        _show(context.region.as_pointer(), wanted)
+        texts = tuple(text for text, _, _ in wanted)
+        picture = kept.get(context, texts, lambda: Texts(texts))
+        picture.draw(picture.at(np.array([place for _, *place in wanted])))
 
 
 def _of_markers(
@@ -79,17 +74,6 @@ def _of_markers(
         red, green, blue, _ = (WHITE + (1 - WHITE) * colours[row]).tolist()
         found.append((Text(text, (red, green, blue), SIZE * scale, grounded=True), x, y))
     return found
-
-
-def _show(viewport: int, wanted: Sequence[tuple[Text, float, float]]) -> None:
-    """Draw texts at their pixels."""
-    texts = tuple(text for text, _, _ in wanted)
-    known = _kept.get(viewport)
-    if known is None or known.texts != texts:
-        if known is not None:
-            known.free()
-        known = _kept[viewport] = Texts(texts)
-    known.draw(known.at(np.array([place for _, *place in wanted])))
 
 
 def _text(label: str, state: State) -> str:
@@ -126,8 +110,7 @@ def _of_take(
     red, green, blue, _ = colour
     text = Text(name, (red, green, blue), TAKE_SIZE * scale, grounded=True)
     # where the head is near the viewport's upper edge or above it they stand below its headers, still one above the other
-    headers = [one.height for one in context.area.regions if one.type in ("HEADER", "TOOL_HEADER") and one.alignment == "TOP"]
-    highest = context.region.height - sum(headers) - (1 + below) * 1.5 * TAKE_SIZE * scale
+    highest = context.region.height - covered_top(context, context.area) - (1 + below) * 1.5 * TAKE_SIZE * scale
     return [(text, x - 0.5 * width(text), min(y + (3 * LIFT + 1.5 * TAKE_SIZE * above) * scale, highest))]
 
 

@@ -21,6 +21,7 @@ from ...operators.review import Review
 from ...operators.translation import translated
 from ...operators.view import covered_sides
 from .colours import palette_of
+from .kept import Kept
 from .shown import active_review, selected_rows, shown_takes, wanted
 from .texts import Text, Texts, rectangles
 
@@ -112,31 +113,25 @@ def bars(context: bpy.types.Context) -> Bars | None:
 
 
 @dataclass(frozen=True)
-class _Kept:
-    """What was drawn last in a viewport: playing only moves the playhead.
+class _Picture:
+    """What playing leaves as it is: all but the playhead.
 
     Attributes:
-        of: What it shows; another is drawn anew.
         batches: Shaders, and what each draws.
         names: Of the rows and curves.
         named: These, where they stand.
     """
 
-    of: Any
     batches: list[tuple[Any, Any]]
     names: Texts
     named: Any
 
+    def free(self) -> None:
+        """Give the memory of the names back."""
+        self.names.free()
 
-#: By viewport.
-_kept: dict[int, _Kept] = {}
 
-
-def forget() -> None:
-    """Drop what is kept for the next redraw."""
-    for known in _kept.values():
-        known.names.free()
-    _kept.clear()
+kept: Kept[_Picture] = Kept()
 
 
 def draw() -> None:
@@ -148,23 +143,22 @@ def draw() -> None:
         return
     take, review = active
     number = next((number for number, one, _ in shown_takes(context) if one == take), 0)
-    wanted_now = (take.session_uid, review.version, number, strip, bpy.app.translations.locale)
-    viewport = context.region.as_pointer()
-    known = _kept.get(viewport)
-    if known is None or known.of != wanted_now:
-        if known is not None:
-            known.names.free()
-        names, places = _names(strip)
-        known = _kept[viewport] = _Kept(wanted_now, _batches(strip, review, number), names, names.at(places))
+    shows = (take.session_uid, review.version, number, strip, bpy.app.translations.locale)
+    picture = kept.get(context, shows, lambda: _picture(strip, review, number))
     # opaque, and none of them twice: most of what a redraw costs is filling pixels
     gpu.state.blend_set("NONE")
-    for shader, batch in known.batches:
+    for shader, batch in picture.batches:
         batch.draw(shader)
     x = strip.x_of(context.scene.frame_current_final)
     if strip.left <= x <= strip.right:
         shader, batch = _quads([(x - strip.scale, x + strip.scale, strip.bottom, strip.top)], [PLAYHEAD])
         batch.draw(shader)
-    known.names.draw(known.named)
+    picture.names.draw(picture.named)
+
+
+def _picture(strip: Bars, review: Review, number: int) -> _Picture:
+    names, places = _names(strip)
+    return _Picture(_batches(strip, review, number), names, names.at(places))
 
 
 def _batches(strip: Bars, review: Review, number: int) -> list[tuple[Any, Any]]:
