@@ -11,7 +11,7 @@ import bpy
 from bpy.props import IntProperty
 
 from ..model.core.errors import BonesetterError
-from ..model.core.findings import Finding, finding_of
+from ..model.core.findings import Finding, finding_of, gravity
 from .session import session
 from .takes import JOINT, active_take, markers
 from .translation import translated
@@ -19,40 +19,6 @@ from .view import keep_in_sight, redraw, select
 
 #: Kinds of findings that say what the solver put right in the labels.
 CORRECTIONS = ("swapped back", "relabelled", "filled", "dropped", "sides exchanged")
-#: Kinds by how much they matter to the motion, the gravest first; the list is sorted by it.
-GRAVITY = (
-    "far off",
-    "mirrored",
-    "no markers",
-    "sides doubtful",
-    "doubtful label",
-    "misplaced",
-    "unseen",
-    "few markers",
-    "held",
-    "swapped back",
-    "relabelled",
-    "dropped",
-    "filled",
-    "sides exchanged",
-    "far",
-    "flagged",
-    "re-stuck",
-    "fitted",
-    "threshold",
-    "axes",
-    "unlabelled",
-    "labelled",
-    "prop",
-    "attached",
-    "usual place",
-    "missing",
-    "left out",
-    "subjects",
-    "duplicate",
-    "edited pose",
-    "file",
-)
 
 
 def keep_findings(collection: bpy.types.Collection, documents: Iterable[Mapping[str, Any]], *, read: bool = False) -> None:
@@ -142,7 +108,7 @@ def _add(kept: Any, document: Mapping[str, Any], names: Mapping[str, str]) -> An
     item.short = _short(document, names)
     # within a kind the longer ones first
     frames = sum(last - first + 1 for first, last in document["frames"])
-    item.gravity = (GRAVITY.index(document["kind"]) + 1) * 10_000_000 - min(frames, 9_999_999)
+    item.gravity = (gravity(document["kind"]) + 1) * 10_000_000 - min(frames, 9_999_999)
     return item
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import bpy
@@ -136,11 +137,11 @@ class Solving(OfTake):
         """
         from .solving import finish
 
-        solved: list[Solved] = []
+        solved: list[tuple[Solve, Solved]] = []
         first = False
         for solve in self._answered:
             try:
-                solved += finish(context.scene, solve)
+                solved += [(solve, each) for each in finish(context.scene, solve)]
             except BonesetterError as error:
                 if not self._goes_on(solve.take, error):
                     return {"CANCELLED"}, None
@@ -149,10 +150,11 @@ class Solving(OfTake):
         if not solved:
             return {"CANCELLED"}, None
         active = active_take(context)
-        shown = next((take for take, _ in solved if take == active), solved[0][0])
+        takes = [take for _, (take, _) in solved]
+        shown = active if active in takes else takes[0]
         show_others(context, shown)
-        for take, report in solved:
-            self._report(take, report)
+        for solve, (take, report) in solved:
+            self._report(solve, take, report)
         return {"FINISHED"}, shown.bonesetter.armature if first else None
 
     def cancel(self, context: bpy.types.Context) -> None:
@@ -199,14 +201,18 @@ class Solving(OfTake):
             context.workspace.status_text_set(None)
         redraw(context)
 
-    def _report(self, collection: bpy.types.Collection, report: dict[str, Any]) -> None:
+    def _report(self, solve: Solve, collection: bpy.types.Collection, report: dict[str, Any]) -> None:
+        from .solving import named_range
+
         for warning in report["warnings"]:
             self.report({"WARNING"}, translated(warning))
-        take = collection.bonesetter
-        self.report(
-            {"INFO"},
-            translated(f"{collection.name}: solved in {take.seconds:.1f} s, markers {take.residual_mean:.1f} mm off on average"),
-        )
+        take, name = collection.bonesetter, collection.name
+        if solve.span is None:
+            said = f"{name}: solved in {take.seconds:.1f} s, markers {take.residual_mean:.1f} mm off on average"
+        else:
+            frames, seconds = named_range(collection, solve.span), time.perf_counter() - solve.began
+            said = f"{name}: frames {frames} solved again in {seconds:.1f} s"
+        self.report({"INFO"}, translated(said))
 
 
 class BONESETTER_OT_solve_markers(Solving, bpy.types.Operator):

@@ -124,7 +124,6 @@ def _apply(scene: bpy.types.Scene, collection: bpy.types.Collection, solve: Solv
         report["warnings"].append(said)
     if answer.get("labelled"):
         _take_labels(scene, collection, Path(answer["labelled"]), report)
-    collection.bonesetter.seconds = time.perf_counter() - solve.began
     note_given(collection, solve.given)
     if solve.span is not None:
         put_range(scene, collection, pose, solve.span)
@@ -143,6 +142,7 @@ def _apply(scene: bpy.types.Scene, collection: bpy.types.Collection, solve: Solv
             keep_unheld(collection, solve.unheld)
         if solve.actor is not None and solve.actor.is_file():
             collection.bonesetter.solved_actor = solve.actor.read_text(encoding="utf-8")
+        collection.bonesetter.seconds = time.perf_counter() - solve.began
         _keep_report(collection, report)
         keep_page(collection, Path(answer["page"]) if answer.get("page") else None)
         note_solved(collection)
@@ -168,10 +168,16 @@ def _take_labels(scene: bpy.types.Scene, collection: bpy.types.Collection, path:
 
 
 def _note_range(collection: bpy.types.Collection, span: tuple[int, int]) -> None:
-    timing, take = timing_of(collection), collection.bonesetter
+    take, noted = collection.bonesetter, named_range(collection, span)
+    ranges = [each for each in take.solved_ranges.split(", ") if each and each != noted]
+    take.solved_ranges = ", ".join([*ranges, noted])
+
+
+def named_range(collection: bpy.types.Collection, span: tuple[int, int]) -> str:
+    """A range of a take's samples as frames of the scene, such as "800 to 900"."""
+    timing = timing_of(collection)
     first, last = (round(timing.start + timing.step * sample) for sample in span)
-    ranges = [each for each in take.solved_ranges.split(", ") if each and each != f"{first} to {last}"]
-    take.solved_ranges = ", ".join([*ranges, f"{first} to {last}"])
+    return f"{first} to {last}"
 
 
 def _keep_report(collection: bpy.types.Collection, report: dict[str, Any]) -> None:

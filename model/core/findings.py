@@ -57,6 +57,40 @@ GROUPED: dict[Kind, str] = {
     "sides doubtful": "Left and right look exchanged but were left as they are, check the labels",
 }
 
+#: Kinds by how much they matter to the motion, the gravest first: lists of findings are sorted by it.
+GRAVITY: tuple[Kind, ...] = (
+    "far off",
+    "mirrored",
+    "no markers",
+    "sides doubtful",
+    "doubtful label",
+    "misplaced",
+    "unseen",
+    "few markers",
+    "held",
+    "swapped back",
+    "relabelled",
+    "dropped",
+    "filled",
+    "sides exchanged",
+    "far",
+    "flagged",
+    "re-stuck",
+    "fitted",
+    "threshold",
+    "axes",
+    "unlabelled",
+    "labelled",
+    "prop",
+    "attached",
+    "usual place",
+    "missing",
+    "left out",
+    "subjects",
+    "duplicate",
+    "edited pose",
+    "file",
+)
 #: Findings that a result is not to be used without: what was guessed, or may be wrong.
 SEVERE: frozenset[Kind] = frozenset(
     {
@@ -75,6 +109,11 @@ SEVERE: frozenset[Kind] = frozenset(
         "doubtful label",
     }
 )
+
+
+def gravity(kind: str) -> int:
+    """The place of a kind among all, 0 being the gravest; the last one for what no kind is called."""
+    return next((place for place, each in enumerate(GRAVITY) if each == kind), len(GRAVITY))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..actors.joint_names import side_of
-from ..core.findings import GROUPED, SEVERE
+from ..core.findings import GROUPED, SEVERE, gravity
 from ..result.report import LOOK_MM, USUAL_MM, judged
 from .charts import bar, curve, figure, key, strip
 from .markup import Inside, document, section, table, tag
@@ -105,7 +105,7 @@ def _head(take: Shown) -> list[Element]:
 def _findings(findings: Sequence[Mapping[str, Any]]) -> Element:
     if not findings:
         return section("Findings", tag("p", "None."))
-    ordered = sorted(findings, key=lambda each: each["kind"] not in SEVERE)
+    ordered = sorted(findings, key=lambda each: (each["kind"] not in SEVERE, gravity(each["kind"])))
     rows: list[Sequence[Inside]] = []
     for each in ordered:
         kind = tag("span", str(each["kind"]), **({"class_": "look"} if each["kind"] in SEVERE else {}))

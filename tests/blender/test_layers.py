@@ -101,13 +101,15 @@ def test_an_edit_that_is_no_layer_is_kept_as_an_action(solved):
     assert any(kept.name in finding.name for finding in solved.bonesetter.findings)
 
 
-def test_a_range_leaves_every_other_frame_alone(ext, scene, solved, keys, rotation):
-    before = keys()
+def test_a_range_leaves_every_other_frame_alone(ext, scene, solved, keys, rotation, capfd):
+    before, seconds = keys(), solved.bonesetter.seconds
     takes = ext("operators.takes")
     takes.markers(solved)["LWRA"][takes.MUTED] = 1
     scene.use_preview_range = True
     scene.frame_preview_start, scene.frame_preview_end = 100, 180
     assert bpy.ops.bonesetter.solve_range() == {"FINISHED"}
+    assert f"{solved.name}: frames 100 to 180 solved again in" in capfd.readouterr().out
+    assert solved.bonesetter.seconds == seconds, "the result is said to be the whole take's"
     after = keys()
     assert before.keys() == after.keys()
     changed = 0.0

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import get_args
 
-from model.core.findings import SEVERE, Finding, Kind, finding_of, sentences
+from model.core.findings import GRAVITY, SEVERE, Finding, Kind, finding_of, gravity, sentences
 from model.shell.runs import findings_said
 
 COLUMNS = {"RSK1": ("LR-SK1",), "RSK2": ("LR_SK2",), "LANK": ("Otto:LANK",), "RMT5": ("*7", "*9", "*12"), "C7": ("C7",)}
@@ -51,6 +51,12 @@ def test_names_of_the_file_are_kept_in_the_document_and_may_lack_in_old_ones():
     assert finding_of(document) == swapped
     del document["columns"]
     assert finding_of(document).markers == ("RSK1", "RSK2")
+
+
+def test_every_kind_has_its_place_among_the_grave_ones():
+    assert sorted(GRAVITY) == sorted(get_args(Kind))
+    assert gravity("far off") == 0
+    assert gravity("of another version") == len(GRAVITY)
 
 
 def said(*findings: Finding) -> list[str]:
