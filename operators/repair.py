@@ -140,6 +140,8 @@ class BONESETTER_OT_delete_samples(_Repair, bpy.types.Operator):
     def repair(self, context: bpy.types.Context, take: bpy.types.Collection, chosen: Markers, first: int, last: int) -> str:
         for marker in chosen:
             delete(context.scene, take, marker, first, last)
+        if len(chosen) == 1:
+            return f"The marker's samples were deleted in {self._spoken()}"
         return f"The samples of {len(chosen)} markers were deleted in {self._spoken()}"
 
 
