@@ -78,6 +78,21 @@ def findings_of_file(collection: bpy.types.Collection) -> tuple[Finding, ...]:
     return tuple(finding_of(json.loads(item.document)) for item in collection.bonesetter.findings if item.read)
 
 
+def settled_labels(collection: bpy.types.Collection) -> dict[str, str]:
+    """{label: the one under which the last solve took this marker}, of markers that sit at another one's place throughout the take."""
+    found: dict[str, str] = {}
+    for item in collection.bonesetter.findings:
+        if item.kind != "misplaced":
+            continue
+        for label, columns in finding_of(json.loads(item.document)).columns.items():
+            for column in columns:
+                subject, colon, own = column.rpartition(":")
+                # one that is at no other's place is called as the file calls it
+                if label not in (own, column):
+                    found[column] = subject + colon + label
+    return found
+
+
 def replace_findings(collection: bpy.types.Collection, kinds: Iterable[str], documents: Iterable[Mapping[str, Any]]) -> None:
     """Put findings in the place of all that are kept of these kinds."""
     kept, looked_at = collection.bonesetter.findings, _looked_at(collection)
@@ -114,20 +129,25 @@ def _add(kept: Any, document: Mapping[str, Any], names: Mapping[str, str]) -> An
 
 def _short(document: Mapping[str, Any], names: Mapping[str, str]) -> str:
     """A finding in the width of the sidebar, its markers by their `names`; the whole sentence where it has no frames."""
-    labels, frames = [names.get(label, label) for label in finding_of(document).markers], document["frames"]
+    found, frames = finding_of(document).markers, document["frames"]
+    labels = [names.get(label, label) for label in found]
     if not frames:
-        return document["text"]
+        text = document["text"]
+        for label, short in zip(found, labels, strict=True):
+            text = text.replace(label, short)
+        return text
     named = " ".join(labels[:2] or document["bones"][:2]) + ("..." if len(labels) > 2 else "")
-    first, last = frames[0][0], frames[-1][1]
-    where = f"{first}" if first == last else f"{first}-{last}"
+    (first, last), others = frames[0], len(frames) - 1
+    where = (f"{first}" if first == last else f"{first}-{last}") + (f" +{others}" if others else "")
     # the icon tells the kind; the frames first, since the names may be cut off
     return f"{where}  {named or document['kind'].capitalize()}"
 
 
-def next_frame(stretches: Iterable[tuple[int, int]], current: int) -> int | None:
-    """The first frame of the next stretch behind the current frame, of the first one where there is none; None without stretches."""
+def next_frame(stretches: Iterable[tuple[int, int]], current: int | None) -> int | None:
+    """The first frame of the next stretch behind the current frame; of the first one where there is none; None without stretches."""
     firsts = sorted(first for first, _ in stretches)
-    return next((first for first in firsts if first > current), firsts[0] if firsts else None)
+    behind = [] if current is None else [first for first in firsts if first > current]
+    return next(iter(behind or firsts), None)
 
 
 class BONESETTER_OT_show_finding(bpy.types.Operator):
@@ -150,14 +170,19 @@ class BONESETTER_OT_show_finding(bpy.types.Operator):
 
 
 def show_finding(context: bpy.types.Context, take: bpy.types.Collection, index: int) -> str:
-    """Go to the next frames that a finding is about and select what it names; returns what is wrong, if anything."""
+    """Go to the frames that a finding is about and select what it names; returns what is wrong, if anything.
+
+    These are its first ones, and where it was the last that was shown, the next ones behind the playhead.
+    """
     session.listing = True
     try:
         take.bonesetter.finding = index
     finally:
         session.listing = False
     finding = finding_of(json.loads(take.bonesetter.findings[index].document))
-    frame = next_frame(finding.frames, context.scene.frame_current)
+    shown = (take.session_uid, finding.text)
+    again, session.shown = session.shown == shown, shown
+    frame = next_frame(finding.frames, context.scene.frame_current if again else None)
     if frame is not None:
         context.scene.frame_set(frame)
     if frame is not None or finding.markers:

@@ -103,6 +103,7 @@ class Session:
         digests: Of takes' markers, by the session_uid of a take.
         reviews: What is known of takes' markers, by the same.
         hover: The marker under the mouse: its take's session_uid and its row.
+        shown: The finding that was shown last: its take's session_uid and its sentence.
         listing: The list of findings is being changed, not clicked on.
         keys: The keys that were added to Blender's keymap.
     """
@@ -117,6 +118,7 @@ class Session:
         self.digests: dict[int, Digest] = {}
         self.reviews: dict[int, Review] = {}
         self.hover: tuple[int, int] | None = None
+        self.shown: tuple[int, str] | None = None
         self.listing = False
         self.keys: list[tuple[Any, Any]] = []
 
@@ -128,7 +130,7 @@ class Session:
         self.errors.clear()
         self.digests.clear()
         self.reviews.clear()
-        self.hover = None
+        self.hover = self.shown = None
 
     def close(self) -> None:
         """Forget, and end the engine and an installation: on unregister."""

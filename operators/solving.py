@@ -10,17 +10,19 @@ from typing import Any
 from uuid import uuid4
 
 import bpy
+import numpy as np
 
 from ..model.core.findings import Finding
 from ..model.core.settings import Settings
 from ..model.files.exchange import load_pose, load_take, save_take
-from ..model.review.doubtful import KINDS, doubtful
+from ..model.result.doubtful import KINDS, doubtful
+from ..model.review.states import FLAGGED, State
 from .actors import write_kept
 from .armature import apply_pose, keep_edited
 from .body import fit_body
 from .empties import ImportOptions, build_people, regroup_markers
 from .feet import UNHELD, given_stands, keep_unheld, key_contacts, note_given, rekey_contacts
-from .findings import keep_findings, replace_findings
+from .findings import keep_findings, replace_findings, settled_labels
 from .freshness import note_solved
 from .gather import gather_take
 from .properties import files_of, settings_of
@@ -51,7 +53,7 @@ def begin(
         collection: The take.
         settings: Instead of the take's.
         span: First and last sample of a range to be solved again, with the actor of the last solve; None for the whole take.
-        files: What else the engine shall read and write: `actor`, `layout`, `save_actor`, `exports`; see docs/design.md. An actor and a
+        files: What else the engine is told: `actor`, `layout`, `save_actor`, `exports`; see docs/design.md. An actor and a
             layout that are chosen in the panel are read where none is given. `page=None` makes no report for the panel.
 
     Raises:
@@ -77,6 +79,8 @@ def begin(
         take, save_actor = part_of(take, span), None
         known.write_text(collection.bonesetter.solved_actor, encoding="utf-8")
         files["actor"] = str(known)
+        # a range is too short to tell that a label is wrong throughout the take
+        files["labels"] = settled_labels(collection)
     save_take(take, source)
     if (kept := collection.bonesetter.kept_actor) is not None:
         files.setdefault("actor", write_kept(kept, folder))
@@ -154,7 +158,9 @@ def _apply(scene: bpy.types.Scene, collection: bpy.types.Collection, solve: Solv
 def keep_doubtful(scene: bpy.types.Scene, collection: bpy.types.Collection) -> None:
     """List the markers that are to be looked at, by what the filter and the solve make of them."""
     if (review := review_of(scene, collection)) is not None:
-        found = doubtful(review.states.codes, review.take.labels, review.take.rate_hz, review.frame)
+        states, take = review.states, review.take
+        flagged, far = np.isin(states.codes, tuple(FLAGGED.values())), states.codes == State.FAR
+        found = doubtful(flagged, far, states.off, take.labels, take.rate_hz, review.frame)
         replace_findings(collection, KINDS, [each.document(review.frame) for each in found])
 
 

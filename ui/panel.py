@@ -179,8 +179,6 @@ class BONESETTER_PT_result(OfSolvedTake, bpy.types.Panel):
 
         take = active_take(context)
         result = take.bonesetter
-        if stale := out_of_date(take):
-            wrapped(self.layout, context, stale, "ERROR")
         box = self.layout.box().column(align=True)
         for name, value in (
             ("Solved in", f"{result.seconds:.2f} s"),
@@ -192,7 +190,9 @@ class BONESETTER_PT_result(OfSolvedTake, bpy.types.Panel):
             row.label(text=name)
             row.label(text=value)
         icon, said = JUDGED[judged(result.residual_mean)]
-        wrapped(self.layout, context, said, icon)
+        # in the place of what no longer holds: a line more would move the buttons below from under the mouse
+        stale = out_of_date(take)
+        wrapped(self.layout, context, stale or said, "ERROR" if stale else icon)
         self.layout.operator("bonesetter.write_report", text="Report...", icon="FILE_TEXT")
 
 

@@ -120,6 +120,12 @@ class Take:
         positions, residuals = self.positions.take(rows, axis=1), self.residuals.take(rows, axis=1)
         return replace(self, labels=named, positions=positions, residuals=residuals, origins=origins, pinned=pinned)
 
+    def under(self, labels: Mapping[str, str]) -> Take:
+        """With the markers of some labels under others; one whose label another marker gets keeps its name with a question mark behind."""
+        given = set(labels.values())
+        named = tuple(labels.get(label, f"{label}?" if label in given else label) for label in self.labels)
+        return self.only(range(len(self.labels)), named)
+
     def beside(self, other: Take) -> Take:
         """With the markers of another take of the same frames behind its own."""
         return replace(

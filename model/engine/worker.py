@@ -164,7 +164,7 @@ def _solve(request: dict[str, Any], progress: Callable[[str, float], None]) -> d
     from ..marker_sets.marker_set import load_marker_set
     from .pipeline import solve_people
 
-    take = load_take(Path(request["take"]))
+    take = load_take(Path(request["take"])).under(request.get("labels", {}))
     actor = read_actor(Path(request["actor"])) if request.get("actor") else None
     marker_set = load_marker_set(Path(request["layout"])) if request.get("layout") else None
     settings, stands = Settings(**request.get("settings", {})), request.get("stands")

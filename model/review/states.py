@@ -16,10 +16,9 @@ from ..core.stretches import stretches
 from ..core.take import BoolArray, FloatArray, IntArray, Take
 from ..markers.flags import Reason
 from ..markers.preview import Flagged
+from ..result.doubtful import far_samples
 from ..result.solved import SolvedMarkers
 
-#: A sample is far off where it is farther from its solved place than this, in m, and than this many times as far as half of its marker's.
-FAR_M, FAR_RATIO = 0.035, 3.0
 #: A frame's residual counts as seen well up to this, in m: the scale of its confidence.
 USUAL_M = 0.02
 
@@ -114,8 +113,7 @@ def states_of(
     if solved is not None:
         codes[:, ~rows] = State.LOOSE
     off = distances(take.positions, places)
-    far = _far(off)
-    raised = [(far, State.FAR)] + [(flagged.reasons[reason] & ~marks.pinned, state) for reason, state in FLAGGED.items()]
+    raised = [(far_samples(off), State.FAR)] + [(flagged.reasons[reason] & ~marks.pinned, state) for reason, state in FLAGGED.items()]
     for where, state in raised:
         codes[where & (codes < state)] = state
     codes[marks.pinned & (codes == State.SEEN)] = State.PINNED
@@ -188,14 +186,6 @@ def _places(take: Take, solved: SolvedMarkers | None) -> tuple[FloatArray, BoolA
             rows[row] = True
             places[:, row] = solved.places[:, column]
     return places, rows
-
-
-def _far(off: FloatArray) -> BoolArray:
-    known = np.isfinite(off).any(axis=0)
-    usual = np.zeros(off.shape[1])
-    usual[known] = np.nanmedian(off[:, known], axis=0)
-    far: BoolArray = np.nan_to_num(off) > np.maximum(FAR_M, FAR_RATIO * usual)
-    return far
 
 
 def _short_gaps(present: BoolArray, longest: int) -> BoolArray:

@@ -100,6 +100,29 @@ def test_rows_name_the_markers_of_the_scene_without_their_subject(ext, load, mak
     assert take.bonesetter.findings[0].short == "4-9  LR_TH1 LR_TH2"
 
 
+def test_a_row_says_how_many_stretches_there_are_and_is_called_without_the_subject(ext, load, make_take, finding):
+    take = load(make_take(labels=("Ann:A", "Ann:B", "Ann:C")))
+    spans = finding("far", "Ann:A is far off.", ("Ann:A",), frames=((4, 9), (20, 20), (30, 31)))
+    throughout = finding("misplaced", "Ann:B is 90 mm from where C belongs.", ("C",)).called({"C": ("Ann:B",)})
+    ext("operators.findings").keep_findings(take, [each.document(int) for each in (spans, throughout)])
+    assert [item.short for item in take.bonesetter.findings] == ["4-9 +2  A", "B is 90 mm from where C belongs."]
+
+
+def test_the_first_click_goes_to_the_first_frames_and_further_ones_to_the_next(ext, scene, load, make_take, finding):
+    take = load(make_take(frames=60))
+    one, other = (
+        finding(kind, f"{kind} in three stretches.", (next(iter(ext("operators.takes").markers(take))),), frames=frames)
+        for kind, frames in (("far", ((4, 9), (20, 22), (30, 31))), ("flagged", ((10, 11), (50, 51))))
+    )
+    ext("operators.findings").keep_findings(take, [each.document(int) for each in (one, other)])
+    scene.frame_set(25)
+    visited = []
+    for index in (0, 0, 0, 0, 1, 1, 0):
+        assert bpy.ops.bonesetter.show_finding(index=index) == {"FINISHED"}
+        visited.append(scene.frame_current)
+    assert visited == [4, 20, 30, 4, 10, 50, 4]
+
+
 def test_the_gravest_finding_is_chosen_until_another_is(ext, load, make_take, finding):
     """Or the list would begin with whatever row was chosen in another solve's."""
     take = load(make_take(labels=("A", "B", "C")))

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import bpy
 import numpy as np
 import pytest
@@ -125,6 +127,26 @@ def test_a_range_leaves_every_other_frame_alone(ext, scene, solved, keys, rotati
     ext("operators.session").session.digests.clear()
     takes.markers(solved)["LWRA"].update_tag()
     assert ext("operators.freshness").out_of_date(solved).endswith("frames 100 to 180 were solved again.")
+
+
+def test_a_range_knows_which_labels_are_wrong_throughout_the_take(ext, engine_python, scene, synthetic_take, load):
+    """Nothing was repaired, so nothing but noise changes; the markers that are exchanged have the names of somebody."""
+    exchanged = {"LTOE": "LMT5", "LMT5": "LTOE"}
+    names = tuple(f"Anna:{exchanged.get(label, label)}" for label in synthetic_take.labels)
+    take = load(replace(synthetic_take, labels=names))
+    assert bpy.ops.bonesetter.solve_markers() == {"FINISHED"}
+    said = [item.name for item in take.bonesetter.findings]
+    assert {item.kind for item in take.bonesetter.findings} >= {"misplaced"}
+    assert ext("operators.findings").settled_labels(take) == {f"Anna:{a}": f"Anna:{b}" for a, b in exchanged.items()}
+    before = ext("operators.solved").solved_of(take)
+    scene.use_preview_range = True
+    scene.frame_preview_start, scene.frame_preview_end = 100, 180
+    assert bpy.ops.bonesetter.solve_range() == {"FINISHED"}
+    assert [item.name for item in take.bonesetter.findings] == said
+    after = ext("operators.solved").solved_of(take)
+    assert after.labels == before.labels
+    assert np.abs(after.places - before.places).max() < 0.002
+    ext("operators.session").session.engine.close()
 
 
 def test_a_range_keeps_what_was_keyed_by_hand(scene, solved, rotation):

@@ -246,11 +246,14 @@ def test_takes_that_are_shown_together_have_colours_and_names_of_their_own(scene
     assert [text for text in shown.texts if text in ("Anna", "Bob")] == ["Anna", "Bob"]
     points = [colour for kind, _, colours in shown.shapes if kind == "POINTS" for colour in colours]
     assert len({tuple(colour) for colour in points}) == 2
-    scene.bonesetter.others = "HIDE"
-    alone = screen()
-    alone.draw()
-    assert "Anna" not in alone.texts
-    assert "Bob" not in alone.texts
+    for how in ("DIM", "HIDE"):
+        scene.bonesetter.others = how
+        alone = screen()
+        alone.draw()
+        assert "Anna" not in alone.texts
+        assert "Bob" not in alone.texts
+        points = [colour for kind, _, colours in alone.shapes if kind == "POINTS" for colour in colours]
+        assert len({tuple(colour) for colour in points}) == 1
 
 
 def test_markers_tell_their_names_where_they_are_selected_or_under_the_mouse(ext, scene, make_take, load, screen):

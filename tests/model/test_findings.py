@@ -10,6 +10,7 @@ from typing import get_args
 from model.core.findings import GRAVITY, SEVERE, Finding, Kind, finding_of, gravity, sentences
 from model.shell.runs import findings_said
 
+ROOT = Path(__file__).resolve().parents[2]
 COLUMNS = {"RSK1": ("LR-SK1",), "RSK2": ("LR_SK2",), "LANK": ("Otto:LANK",), "RMT5": ("*7", "*9", "*12"), "C7": ("C7",)}
 
 
@@ -51,6 +52,12 @@ def test_names_of_the_file_are_kept_in_the_document_and_may_lack_in_old_ones():
     assert finding_of(document) == swapped
     del document["columns"]
     assert finding_of(document).markers == ("RSK1", "RSK2")
+
+
+def test_the_manual_tells_what_every_kind_means():
+    rows = [line.split("|")[1] for line in (ROOT / "docs/panel.md").read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
+    told = {name.strip() for row in rows for name in row.split(",")}
+    assert set(get_args(Kind)) <= told
 
 
 def test_every_kind_has_its_place_among_the_grave_ones():

@@ -126,6 +126,21 @@ def test_the_figures_of_the_page_are_the_solutions(spoilt: Solution) -> None:
     assert rows["Leg"] == ["Leg", f"{left:.1f} cm", f"{right:.1f} cm"]
 
 
+def test_the_page_lists_markers_that_are_far_or_left_out_for_long(spoilt: Solution) -> None:
+    clean = spoilt.clean
+    raw, cleaned = clean.take.positions.copy(), clean.positions.copy()
+    cleaned[600:640, 7] += 0.09
+    raw[600:640, 7] = cleaned[600:640, 7]
+    solution = replace(spoilt, clean=replace(clean, take=replace(clean.take, positions=raw), positions=cleaned))
+    far, flagged = clean.take.labels[7], clean.take.labels[5]
+    rows = page_of(solution).rows
+    (told,) = [row for row in rows if row[:1] == ["far"]]
+    assert told[1].startswith(f"{far} is up to ")
+    assert told[2] == "1600 to 1639"
+    assert ["flagged", f"{flagged} was taken for noise and left out in frames 1300 to 1309.", "1300 to 1309"] in rows
+    assert not [row for row in page_of(spoilt).rows if row[:1] == ["far"]]
+
+
 def test_the_worst_frame_is_shown_first_and_by_the_files_number(spoilt: Solution) -> None:
     take = shown("walk", arrays_of(spoilt), build_report(spoilt, {}))
     assert take.worst_frames[0] == 500

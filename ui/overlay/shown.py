@@ -20,7 +20,8 @@ def shown_takes(context: bpy.types.Context) -> Iterator[tuple[int, bpy.types.Col
         return
     for number, take in enumerate(takes_of(scene)):
         layer = _layer_of(context.view_layer.layer_collection, take)
-        if layer is None or layer.exclude or not layer.is_visible:
+        # of a take that is dimmed the armature is all that is shown
+        if layer is None or layer.exclude or not layer.is_visible or take.bonesetter.shown == "DIM":
             continue
         review = review_of(scene, take)
         if review is not None:

@@ -9,38 +9,52 @@ import numpy as np
 
 from ..core.findings import Finding, FrameNumber, listed_frames
 from ..core.stretches import stretches
-from ..core.take import BoolArray
-from .states import FLAGGED, State, StateArray
+from ..core.take import BoolArray, FloatArray
 
 #: Stretches that are nearer to each other than this are one, in s, and shorter ones harm nobody: they are bridged by what is around them.
 NEAR_SECONDS, SHORT_SECONDS = 0.1, 0.05
+#: A sample is far off where it is farther from its solved place than this, in m, and than this many times as far as half of its marker's.
+FAR_M, FAR_RATIO = 0.035, 3.0
 KINDS = ("flagged", "far")
 
 
-def doubtful(codes: StateArray, labels: Sequence[str], rate_hz: float, number: FrameNumber) -> tuple[Finding, ...]:
+def far_samples(off: FloatArray) -> BoolArray:
+    """(frames, labels): which samples are far off, by how far (frames, labels) in m each is from its solved place; NaN is not known."""
+    known = np.isfinite(off).any(axis=0)
+    usual = np.zeros(off.shape[1])
+    usual[known] = np.nanmedian(off[:, known], axis=0)
+    far: BoolArray = np.nan_to_num(off) > np.maximum(FAR_M, FAR_RATIO * usual)
+    return far
+
+
+def doubtful(
+    flagged: BoolArray, far: BoolArray, off: FloatArray, labels: Sequence[str], rate_hz: float, number: FrameNumber
+) -> tuple[Finding, ...]:
     """A finding for each marker that has stretches of flagged samples, and one for each that is far from its solved place.
 
     A stretch in which both come is of the kind that most of it is.
 
     Args:
-        codes: (frames, labels) of `State`.
+        flagged, far: (frames, labels) samples that were left out, and those that are far off; none that somebody has settled.
+        off: (frames, labels) in m: how far each sample is from its solved place, NaN where that is unknown.
         labels: As the file calls them.
         rate_hz: Of the take.
         number: What the user calls a frame.
     """
-    flagged: BoolArray = np.isin(codes, tuple(FLAGGED.values()))
-    bad = flagged | (codes == State.FAR)
+    bad = flagged | far
     found: list[Finding] = []
     for row in np.flatnonzero(bad.any(axis=0)).tolist():
         spans = _joined(bad[:, row], round(NEAR_SECONDS * rate_hz), round(SHORT_SECONDS * rate_hz))
         left_out = [span for span in spans if 2 * flagged[span[0] : span[1] + 1, row].sum() >= bad[span[0] : span[1] + 1, row].sum()]
-        far = [span for span in spans if span not in left_out]
+        distant = [span for span in spans if span not in left_out]
         if left_out:
             text = f"{labels[row]} was taken for noise and left out in {listed_frames(left_out, number)}."
             found.append(Finding("flagged", text, (labels[row],), frames=tuple(left_out)))
-        if far:
-            text = f"{labels[row]} is far from where it is solved in {listed_frames(far, number)}: look which of the two is right."
-            found.append(Finding("far", text, (labels[row],), frames=tuple(far)))
+        if distant:
+            most = 1000 * max(float(np.nanmax(off[first : last + 1, row])) for first, last in distant)
+            where = listed_frames(distant, number)
+            text = f"{labels[row]} is up to {most:.0f} mm from where it is solved in {where}: look which of the two is right."
+            found.append(Finding("far", text, (labels[row],), frames=tuple(distant), numbers={"away_mm": round(most, 1)}))
     return tuple(found)
 
 
