@@ -65,7 +65,10 @@ class Family:
 
         root = next((known[name] for name in self.root if name in known), "")
         switches = tuple(Switch(known[bone], name, value) for bone, name, value in self.switches if bone in known)
-        return BoneMap(self.name, chosen(self.bones), chosen(self.twists), root, switches)
+        bones, beside = chosen(self.bones), chosen(self.twists)
+        # of a foot with one toe, that is the toe, and none is beside it
+        beside = {part: tuple(name for name in names if name not in bones.get(part, ())) for part, names in beside.items()}
+        return BoneMap(self.name, bones, {part: names for part, names in beside.items() if names}, root, switches)
 
 
 def recognise(rig: Rig) -> BoneMap | None:

@@ -156,7 +156,10 @@ def plan(target: Anatomy, follows: Follows | None = None) -> tuple[Keyed, ...]:
             else:
                 share = 1.0 if part == "hips" else (place + 1) / len(chain)
             found.append((bone, part, share))
-        found += [(bone, part, _along(target, part, bone, (place + 1) / (len(beside) + 1))) for place, bone in enumerate(beside)]
+        for place, bone in enumerate(beside):
+            # toes side by side bend alike
+            share = 1.0 if limb == "toe" else _along(target, part, bone, (place + 1) / (len(beside) + 1))
+            found.append((bone, part, share))
     rows = {bone: row for row, (bone, _, _) in enumerate(found)}
 
     def row_of(bone: int, which: int) -> int:
@@ -216,11 +219,29 @@ def _deltas(performance: Performance, source: Anatomy, target: Anatomy, keyed: S
             twist = twist_angles(np.swapaxes(ends[above], -1, -2) @ ends[part], axis)
             for row in rows:
                 deltas[:, row] = ends[part] @ about(axis, (keyed[row].share - 1) * twist) if keyed[row].share < 1 else ends[part]
+            deltas[:, rows] = _straightened(target, part, keyed, rows, deltas[:, rows], ends[part] @ axis)
         else:
             for row in rows:
                 whole = part == "hips" or keyed[row].share >= 1
                 deltas[:, row] = ends[part] if whole else carried(performance, source, part, source.above(part), keyed[row].share) @ rest
     return deltas
+
+
+def _straightened(
+    target: Anatomy, part: str, keyed: Sequence[Keyed], rows: Sequence[int], deltas: FloatArray, along: FloatArray
+) -> FloatArray:
+    """A limb's deltas (frames, rows, 3, 3), turned alike so that the limb as a whole points along (frames, 3).
+
+    Bones of a chain that is not straight at rest, each with its own share of the twist, end beside the limb's axis.
+    """
+    limb, _, side = part.partition(".")
+    chain, following = target.chains[part], f"{NEXT_PARTS[limb]}.{side}"
+    if len(chain) == 1 or not target.has(following):
+        return deltas
+    places = target.rig.heads[[*chain, target.chains[following][0]]]
+    own = {keyed[row].bone: place for place, row in enumerate(rows)}
+    ends = sum(deltas[:, own[bone]] @ way for bone, way in zip(chain, np.diff(places, axis=0), strict=True))
+    return turn_betweens(np.asarray(ends), along)[:, None] @ deltas
 
 
 def _pointing(performance: Performance, source: Anatomy, part: str, deltas: FloatArray, along: FloatArray) -> FloatArray:

@@ -29,6 +29,8 @@ FADE_S = 0.2
 HEEL = 0.3
 #: Of a foot without a toe, the ball's place between the ankle and the end of the foot.
 BALL = 0.75
+#: Toes that are not mapped begin no further than this behind the end of their foot, in leg lengths.
+NEAR_END = 0.02
 #: The floor is where the rig's own origin is, if its feet are within this of it, in leg lengths.
 NEAR_ORIGIN = 0.15
 #: Hips come down for legs that do not reach by no more than this, in leg lengths.
@@ -82,9 +84,20 @@ def rest_floor(body: Anatomy) -> float:
     """Height in metres of the floor on which a rig stands at rest, along its own up axis."""
     up = body.axes[:, 2]
     bones = [bone for side in SIDES for part in ("foot", "toe", "shin") for bone in body.chains[f"{part}.{side}"]]
+    bones += [toe for side in SIDES for toe in _unmapped_toes(body, side)]
     lowest = min(float(min(body.rig.heads[bone] @ up, body.rig.tails[bone] @ up)) for bone in bones)
     origin = float(body.rig.origin @ up)
     return origin if abs(lowest - origin) < NEAR_ORIGIN * body.leg else lowest
+
+
+def _unmapped_toes(body: Anatomy, side: str) -> list[int]:
+    """Bones that begin ahead of the end of a foot that no toe is mapped for: its toes, whose bases are the ball."""
+    chain = body.chains[f"foot.{side}"]
+    if not chain or body.has(f"toe.{side}"):
+        return []
+    ahead = -body.axes[:, 1]
+    end = float(body.rig.tails[chain[-1]] @ ahead) - NEAR_END * body.leg
+    return [bone for bone in body.rig.children[chain[-1]] if float(body.rig.heads[bone] @ ahead) >= end]
 
 
 def rest_soles(body: Anatomy, side: str) -> FloatArray:
@@ -92,6 +105,8 @@ def rest_soles(body: Anatomy, side: str) -> FloatArray:
     up, ankle = body.axes[:, 2], body.head(f"foot.{side}")
     if body.has(f"toe.{side}"):
         ball = body.head(f"toe.{side}")
+    elif toes := _unmapped_toes(body, side):
+        ball = body.rig.heads[toes].mean(axis=0)
     else:
         along = body.axes @ body.direction(f"foot.{side}")
         ball = ankle + BALL * along * np.linalg.norm(body.rig.tails[body.chains[f"foot.{side}"][-1]] - ankle)
@@ -331,7 +346,8 @@ def _lower(moving: Moving, wanted: Mapping[str, _Wanted], rate_hz: float) -> Non
 
 def _bend_leg(moving: Moving, side: str, want: _Wanted) -> None:
     """Bring an ankle where it belongs: the knee bent, the leg turned at the hip; foot and toe as they are wanted."""
-    thighs, shins, feet, toes = (rows_of(moving, f"{part}.{side}") for part in ("thigh", "shin", "foot", "toe"))
+    thighs, shins, feet = (rows_of(moving, f"{part}.{side}") for part in ("thigh", "shin", "foot"))
+    toes = [row for row, each in enumerate(moving.keyed) if each.part == f"toe.{side}"]
     hip, knee, ankle = (moving.heads[:, rows[0]] for rows in (thighs, shins, feet))
     thigh, shin, aim = knee - hip, ankle - knee, want.ankle - hip
     left = moving.deltas[:, thighs[0]] @ moving.body.axes[:, 0]
