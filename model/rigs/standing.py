@@ -17,6 +17,7 @@ from ..core.take import BoolArray, FloatArray
 from .figure import Anatomy, Performance, part_of_way, turn_betweens
 from .limbs import STRETCH, Moving, bent_to, rows_of, turn_part
 from .rig import SIDES
+from .settling import Wanted, settled
 
 UP = np.array([0.0, 0.0, 1.0])
 #: Parts of a foot that stand, in the order of their columns.
@@ -37,14 +38,8 @@ NEAR_ORIGIN = 0.15
 LOWEST = 0.1
 #: How far around a frame hips come down with it, in s.
 LOWER_S = 0.1
-#: How quickly hips go where legs have less to do, as the standard deviation of a filter in s.
-HIPS_S = 0.05
 #: How often places of feet and hips are fitted to one another.
 SETTLES = 3
-#: What it costs to move hips along x, y and z, where 1 is an ankle that is as far off across its leg: their path is to keep its length.
-HIPS_STAY = (15.0, 15.0, 5.0)
-#: Of a leg, the sine of half its knee's bend that counts as straight.
-LEAST_BEND = 0.1
 
 
 @dataclass(frozen=True)
@@ -143,10 +138,10 @@ def stand(performance: Performance, moving: Moving, contacts: Sequence[FootConta
     over = np.concatenate([aim.over() for aim in aims], axis=1)
     if np.isfinite(over).any():
         moving.hips = moving.hips - float(np.nanmedian(over)) * UP
+    carried = moving.hips
     for _ in range(SETTLES):
         moving.place()
-        shift = _settled(moving, {aim.side: aim.wanted() for aim in aims}, performance.rate_hz)
-        moving.hips = moving.hips + shift
+        moving.hips = settled(moving, {aim.side: aim.wanted() for aim in aims}, carried, performance.rate_hz)
     moving.place()
     wanted = {aim.side: aim.wanted() for aim in aims}
     _lower(moving, wanted, performance.rate_hz)
@@ -168,39 +163,6 @@ def _upright(moving: Moving, contact: FootContact, part: str) -> bool:
     row = rows_of(moving, f"foot.{contact.side}")[0]
     tilt = moving.deltas[contact.frames, row] @ moving.body.axes[:, 2]
     return float(np.median(tilt[:, 2])) > LEAST_UPRIGHT[part]
-
-
-@dataclass(frozen=True, eq=False)
-class _Wanted:
-    """Where a foot belongs: its ankle (frames, 3), its deltas and its toe's (frames, 3, 3), and how much it stands (frames,), 0 to 1."""
-
-    ankle: FloatArray
-    foot: FloatArray
-    toe: FloatArray
-    weight: FloatArray
-
-
-def _settled(moving: Moving, wanted: Mapping[str, _Wanted], rate_hz: float) -> FloatArray:
-    """(frames, 3) in metres: where hips are to go so that legs have least to do for feet that stand.
-
-    What a leg has to do grows with what its ankle is off, along it the more the straighter its knee is: a nearly straight leg bends by many
-    degrees for a few mm. Hips share that, each frame's least squares, smoothly.
-    """
-    frames, body = len(moving.hips), moving.body
-    sums, matrices = np.zeros((frames, 3)), np.tile(np.diag(HIPS_STAY), (frames, 1, 1))
-    for side, want in wanted.items():
-        hip, ankle = (moving.heads[:, rows_of(moving, f"{part}.{side}")[0]] for part in ("thigh", "foot"))
-        length = body.length(f"thigh.{side}") + body.shin(side)
-        along = want.ankle - hip
-        along /= np.linalg.norm(along, axis=1, keepdims=True)
-        straight = np.linalg.norm(ankle - hip, axis=1) / length
-        # of a leg of two equal bones, by how much a part of its length turns each
-        stiff = 1.0 / np.maximum(1.0 - straight**2, LEAST_BEND**2)
-        outer = along[:, :, None] * along[:, None]
-        metric = want.weight[:, None, None] * (np.eye(3) + (stiff - 1.0)[:, None, None] * outer)
-        sums += np.einsum("fab,fb->fa", metric, want.ankle - ankle)
-        matrices += metric
-    return smoothed(np.linalg.solve(matrices, sums[..., None])[..., 0], HIPS_S * rate_hz)
 
 
 class _Aim:
@@ -228,7 +190,7 @@ class _Aim:
         """(frames, 2) in metres: by how much soles that stand are above the floor; NaN where one does not."""
         return np.where(self.standing, self.soles()[..., 2] - self.floor, np.nan)
 
-    def wanted(self) -> _Wanted:
+    def wanted(self) -> Wanted:
         """Where it belongs."""
         soles = self.soles()
         places = _places(soles, self.own, self.floor, self.length)
@@ -241,7 +203,7 @@ class _Aim:
         held = np.einsum("fs,fsa->fa", pins, aimed) - np.einsum("fab,fb->fa", turned, pins @ self.offsets)
         toes = rows_of(self.moving, f"toe.{self.side}")
         toe = _levelled(self.moving.deltas[:, toes[0]], self.up, self.weight[:, 1]) if toes else turned
-        return _Wanted(held, turned, toe, self.weight.max(axis=1))
+        return Wanted(held, turned, toe, self.weight.max(axis=1))
 
 
 def _as_long(aimed: FloatArray, length: float, standing: BoolArray, weight: FloatArray) -> FloatArray:
@@ -329,7 +291,7 @@ def _smooth_lift(below: FloatArray, standing: BoolArray, rate_hz: float) -> Floa
     return np.where(standing, 0.0, np.maximum(lift, smooth * (1 - _faded(standing, rate_hz))))
 
 
-def _lower(moving: Moving, wanted: Mapping[str, _Wanted], rate_hz: float) -> None:
+def _lower(moving: Moving, wanted: Mapping[str, Wanted], rate_hz: float) -> None:
     """Let the hips down where a leg does not reach a foot that stands."""
     needed = np.zeros(len(moving.hips))
     body = moving.body
@@ -344,7 +306,7 @@ def _lower(moving: Moving, wanted: Mapping[str, _Wanted], rate_hz: float) -> Non
     moving.place()
 
 
-def _bend_leg(moving: Moving, side: str, want: _Wanted) -> None:
+def _bend_leg(moving: Moving, side: str, want: Wanted) -> None:
     """Bring an ankle where it belongs: the knee bent, the leg turned at the hip; foot and toe as they are wanted."""
     thighs, shins, feet = (rows_of(moving, f"{part}.{side}") for part in ("thigh", "shin", "foot"))
     toes = [row for row, each in enumerate(moving.keyed) if each.part == f"toe.{side}"]

@@ -31,7 +31,7 @@ def with_toes(rig: Rig, toes: dict[str, np.ndarray]) -> Rig:
             names.append(f"{name}.{side}")
             parents.append(names.index(f"foot.{side}"))
             heads.append(head * [mirror, 1, 1])
-            tails.append((head + [0, -0.03, -0.01]) * [mirror, 1, 1])
+            tails.append((head + np.array([0, -0.03, -0.01])) * [mirror, 1, 1])
     turns = np.concatenate([rig.turns[kept], np.tile(np.eye(3), (len(names) - len(kept), 1, 1))])
     return Rig(tuple(names), tuple(parents), np.array(heads), np.array(tails), turns)
 
