@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from model.core.findings import Finding
+from model.core.findings import Finding, FrameNumber
 from model.result.doubtful import KINDS, doubtful, far_samples
 from model.review.states import FLAGGED, State
 
@@ -18,7 +18,7 @@ def codes(*stretches: tuple[int, int, int, State]) -> np.ndarray:
     return made
 
 
-def found_in(made: np.ndarray, number=int) -> tuple[Finding, ...]:
+def found_in(made: np.ndarray, number: FrameNumber = int) -> tuple[Finding, ...]:
     """Of takes of 100 Hz, whose far samples are 87 mm off and all others 5."""
     far = made == State.FAR
     return doubtful(np.isin(made, tuple(FLAGGED.values())), far, np.where(far, 0.087, 0.005), ("A", "B", "C"), 100.0, number)
