@@ -31,6 +31,8 @@ from .rotations import rigid_points_registration
 FRAMES, FEWEST_SAMPLES = 20, 8
 #: Scales of the robust kernel in metres by which poses are fitted, and how often without what was wrong.
 SCALES_M, ROUNDS = (0.2, 0.1, 0.06), 4
+#: The same for poses that every label has a say in, however far off it seems: a head that is turned as nobody begins is farther.
+WIDE_M = (0.6, 0.6, 0.4, 0.4, 0.3, 0.2, 0.1, 0.06)
 #: How far poses of a mean person, and markers in them, are off beside what the marker set allows, and how much skin scatters, in metres.
 ERROR_M, SCATTER_M = 0.03, 0.025
 #: A marker is suspected if its cost, a squared number of deviations, at its own label is larger than the first; put at another label where
@@ -88,7 +90,7 @@ def settle(
         again, off = _costs(body, other, few, places)
         if _suspected(again, own).sum() < _suspected(costs, own).sum():
             start, pose, costs, away = usual, other, again, off
-    if not _doubtful(costs, own):
+    if not _doubtful(costs, own) or _explained(start, prior, places, own, few, pose):
         return None
     # a pose that follows a wrong marker hides it: the first look only takes away the say of what may be wrong
     settled = assigned(costs, away, own)
@@ -103,6 +105,16 @@ def settle(
     if (held == own).all():
         return None
     return Settled(held, _at_own(away, own), bool((held != own)[:markers].sum() > MOSTLY_WRONG * markers))
+
+
+def _explained(start: Actor, prior: PosePrior, places: Placement, own: IntArray, few: Observations, pose: Pose) -> bool:
+    """Whether there are poses in which every marker sits at its own label.
+
+    Where the poses begin far off, as of a head that is turned to the shoulder, the robust kernel holds all markers of the bone for wrong,
+    and they are judged in the frame of a bone that nothing holds.
+    """
+    body, pose = _posed(start, prior, places, own, few, pose, WIDE_M)
+    return not _doubtful(_costs(body, pose, few, places)[0], own)
 
 
 def _at_own(table: FloatArray, own: IntArray) -> FloatArray:
