@@ -40,8 +40,8 @@ from .spatial import marker_gradient, twists, write_upper
 from .topology import ROOT_DOF
 
 #: Frames begin a second time, in which so many samples are farther than this from their places, in m, and those around them, in s. If
-#: more than this part of the frames is wrong, labels or noise are, and no second try helps.
-WRONG_MARKERS, WRONG_M, AROUND_SECONDS, MOST_WRONG = 2, 0.06, 0.15, 0.05
+#: more than this part of the frames is wrong, and more than a swing lasts, in s, labels or noise are, and no second try helps.
+WRONG_MARKERS, WRONG_M, AROUND_SECONDS, MOST_WRONG, SWING_SECONDS = 2, 0.06, 0.15, 0.05, 0.5
 #: Scale of the kernel, in m, in the cost by which poses are compared.
 COST_SCALE_M = 0.1
 #: How fast a root moves and turns, in m/s and rad/s: people walk and spin.
@@ -311,7 +311,7 @@ def found_again(
         scales_m: Of the robust kernel.
     """
     wrong = wrong_frames(body, seen, pose)
-    if not 0 < int(wrong.sum()) <= MOST_WRONG * len(wrong):
+    if not 0 < int(wrong.sum()) <= max(MOST_WRONG * len(wrong), SWING_SECONDS / seen.seconds):
         return pose
     reach = round(AROUND_SECONDS / seen.seconds)
     near = frames_from(wrong.cpu().numpy()[:, None])[:, 0] <= reach
