@@ -98,7 +98,7 @@ def resettle(matched: Matched, subject: Subject, guess: InitialGuess, seen: Obse
     if len(labels) < marker_set.fewest_markers or core < min(3, len(marker_set.core)):
         return None
     rest = [row for row in range(len(take.labels)) if row not in order]
-    others = tuple(_free_name(take.labels[row], labels) for row in rest)
+    others = _free_names(take, rest, labels)
     placement = subject.prior.placement(marker_set, labels)
     righted, sides = put_sides_right(take.only(order, labels), marker_set, placement, subject.prior)
     whole = righted.beside(take.only(rest, others)) if rest else righted
@@ -117,11 +117,16 @@ def _unfiltered(take: Take, seen: Observations) -> Observations:
     return replace(few, points=points, confidence=torch.as_tensor(take.present[frames]).to(few.points))
 
 
-def _free_name(label: str, taken: tuple[str, ...]) -> str:
-    """The label, changed where another marker has it now."""
-    while label in taken:
-        label += "?"
-    return label
+def _free_names(take: Take, rows: Sequence[int], taken: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of markers that sit at no label: their labels, or what the file calls them where another marker has that label now."""
+    found: list[str] = []
+    for row in rows:
+        label = take.labels[row]
+        name = label if label not in taken else take.file_labels[row].rpartition(":")[2].strip()
+        while name in taken or name in found:
+            name += "?"
+        found.append(name)
+    return tuple(found)
 
 
 def _still_true(findings: tuple[Finding, ...], labels: tuple[str, ...]) -> tuple[Finding, ...]:

@@ -9,8 +9,9 @@ import numpy as np
 
 from ..actors.actor import Actor
 from ..core.findings import Finding, shortened
-from ..core.take import FloatArray, IntArray, Take
+from ..core.take import BoolArray, FloatArray, IntArray, Take
 from ..marker_sets.marker_set import MarkerSet
+from .naming import named_columns, other_markers
 from .template import Template
 from .tracks import OPEN, Tracks
 
@@ -63,13 +64,16 @@ class Labelled:
     findings: tuple[Finding, ...]
 
 
-def confidences(scores: FloatArray, labels: IntArray) -> tuple[FloatArray, IntArray]:
+def confidences(scores: FloatArray, labels: IntArray, others: BoolArray | None = None) -> tuple[FloatArray, IntArray]:
     """How sure each track's label is, and the second best of each, `OPEN` for none.
 
     Args:
         scores: (tracks, labels) how much likelier each label is than none, as a logarithm.
         labels: (tracks,).
+        others: (tracks, labels) which labels a track cannot be mixed up with; None if with any.
     """
+    if others is not None:
+        scores = np.where(others & (np.arange(scores.shape[1]) != labels[:, None]), -np.inf, scores)
     with_none = np.concatenate([scores, np.zeros((len(scores), 1))], axis=1)
     rows = np.arange(len(scores))
     own = np.where(labels == OPEN, scores.shape[1], labels)
@@ -111,7 +115,8 @@ def columns_of(tracks: Tracks, labels: IntArray, names: tuple[str, ...]) -> Colu
 
 def table(take: Take, tracks: Tracks, labels: IntArray, scores: FloatArray, template: Template, columns: Columns) -> list[TrackLabel]:
     """A row for each track: what it is and how sure that is."""
-    sure, second = confidences(scores, labels)
+    others = other_markers(labels, len(template.labels), tracks, named_columns(take)) if template.made else None
+    sure, second = confidences(scores, labels, others)
     joints = template.actor.skeleton.joints
     named, carried = (*template.labels, ""), (*(joints[joint] for joint in template.joints), "")
     return [

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from scipy.optimize import linear_sum_assignment
 
-from ..core.take import IntArray, Take
+from ..core.take import BoolArray, IntArray, Take
 from ..marker_sets.marker_set import bare_name
 from ..markers.matching import labelled_columns
 from ..solver.kinematics import Body
@@ -52,6 +52,29 @@ def by_columns(labels: IntArray, tracks: Tracks, columns: Mapping[int, str]) -> 
     # a label that a column has is no other track's
     free = np.where(np.isin(labels, whole[whole != OPEN]), OPEN, labels)
     return np.where(own, whole[of_column], free)
+
+
+def other_markers(labels: IntArray, count: int, tracks: Tracks, columns: Mapping[int, str]) -> BoolArray:
+    """(tracks, labels): which labels a track cannot be mixed up with, since markers that were made of tracks are these.
+
+    A column with a name is no other column's marker. Of two markers that are one track each, both there at once, either may have
+    either label: they say no more than that these are two.
+
+    Args:
+        labels: (tracks,) that were found.
+        count: How many labels there are.
+        tracks: Of the take.
+        columns: Those that hold one marker throughout, see `named_columns`.
+    """
+    has = labels != OPEN
+    in_column = has & np.isin(tracks.columns, sorted(columns))
+    held = np.bincount(labels[in_column], minlength=count) > 0
+    alone = np.bincount(labels[has], minlength=count) == 1
+    start, end = np.zeros(count, dtype=int), np.zeros(count, dtype=int)
+    start[labels[has]], end[labels[has]] = tracks.starts[has], tracks.ends[has]
+    at_once = (tracks.starts[:, None] < end) & (start < tracks.ends[:, None])
+    lonely = has & alone[labels.clip(0)]
+    return (in_column[:, None] & held) | (lonely[:, None] & alone & at_once)
 
 
 def names_of(columns: Mapping[int, str], tracks: Tracks, labels: IntArray) -> dict[int, str]:
