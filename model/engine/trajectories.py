@@ -102,7 +102,8 @@ def resettle(matched: Matched, subject: Subject, guess: InitialGuess, seen: Obse
     placement = subject.prior.placement(marker_set, labels)
     righted, sides = put_sides_right(take.only(order, labels), marker_set, placement, subject.prior)
     whole = righted.beside(take.only(rest, others)) if rest else righted
-    findings = tuple(_misplaced(take, row, places.labels, settled, known) for row in range(len(take.labels)))
+    called = dict(zip(rest, others, strict=True))
+    findings = tuple(_misplaced(take, row, places.labels, settled, known, called) for row in range(len(take.labels)))
     said = tuple(finding for finding in findings if finding is not None)
     if not said:
         return None
@@ -134,8 +135,8 @@ def _still_true(findings: tuple[Finding, ...], labels: tuple[str, ...]) -> tuple
     return tuple(each for each in findings if each.kind != "missing" or not set(each.labels) & set(labels))
 
 
-def _misplaced(take: Take, row: int, labels: tuple[str, ...], settled: Settled, known: int) -> Finding | None:
-    """What is said of a marker that sits elsewhere than its label says."""
+def _misplaced(take: Take, row: int, labels: tuple[str, ...], settled: Settled, known: int, called: dict[int, str]) -> Finding | None:
+    """What is said of a marker that sits elsewhere than its label says; `called` are the new names of those that sit at no label."""
     name, held = take.file_labels[row], int(settled.labels[row])
     if held == (row if row < known else -1):
         return None
@@ -145,7 +146,7 @@ def _misplaced(take: Take, row: int, labels: tuple[str, ...], settled: Settled, 
     away_mm = 1000 * float(settled.away_m[row])
     where = f"it is taken for {labels[held]}, at whose place it sits" if held >= 0 else "its label is not believed"
     said = f"{name} is {away_mm:.0f} mm from where {labels[row]} belongs throughout the take: {where}."
-    label = labels[held] if held >= 0 else name
+    label = labels[held] if held >= 0 else called[row]
     finding = Finding("misplaced", said, (label,), numbers={"away_mm": round(away_mm, 1)})
     return finding.called({label: take.file_columns[take.labels[row]]})
 

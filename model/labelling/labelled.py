@@ -64,16 +64,16 @@ class Labelled:
     findings: tuple[Finding, ...]
 
 
-def confidences(scores: FloatArray, labels: IntArray, others: BoolArray | None = None) -> tuple[FloatArray, IntArray]:
+def confidences(scores: FloatArray, labels: IntArray, never: BoolArray | None = None) -> tuple[FloatArray, IntArray]:
     """How sure each track's label is, and the second best of each, `OPEN` for none.
 
     Args:
         scores: (tracks, labels) how much likelier each label is than none, as a logarithm.
         labels: (tracks,).
-        others: (tracks, labels) which labels a track cannot be mixed up with; None if with any.
+        never: (tracks, labels) which labels a track cannot be mixed up with; None if with any.
     """
-    if others is not None:
-        scores = np.where(others & (np.arange(scores.shape[1]) != labels[:, None]), -np.inf, scores)
+    if never is not None:
+        scores = np.where(never & (np.arange(scores.shape[1]) != labels[:, None]), -np.inf, scores)
     with_none = np.concatenate([scores, np.zeros((len(scores), 1))], axis=1)
     rows = np.arange(len(scores))
     own = np.where(labels == OPEN, scores.shape[1], labels)
@@ -115,8 +115,8 @@ def columns_of(tracks: Tracks, labels: IntArray, names: tuple[str, ...]) -> Colu
 
 def table(take: Take, tracks: Tracks, labels: IntArray, scores: FloatArray, template: Template, columns: Columns) -> list[TrackLabel]:
     """A row for each track: what it is and how sure that is."""
-    others = other_markers(labels, len(template.labels), tracks, named_columns(take)) if template.made else None
-    sure, second = confidences(scores, labels, others)
+    never = other_markers(labels, len(template.labels), tracks, named_columns(take)) if template.made else None
+    sure, second = confidences(scores, labels, never)
     joints = template.actor.skeleton.joints
     named, carried = (*template.labels, ""), (*(joints[joint] for joint in template.joints), "")
     return [

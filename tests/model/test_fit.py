@@ -152,6 +152,10 @@ def test_a_wrong_minimum_is_tried_again(body, noiseless):
     assert not wrong_frames(body, few, again).any()
     torch.testing.assert_close(body.posed(again[40:43]).markers, few.points[40:43], atol=0.015, rtol=0.0)
     torch.testing.assert_close(again.q[:30], found.q[:30], atol=0.0, rtol=0.0)
+    # in a take of a second that is many of the frames
+    part = slice(30, 60)
+    short = found_again(body, terms, few[part], wrong[part], found[part], None, KernelScales().again)
+    assert not wrong_frames(body, few[part], short).any()
     # where much is wrong it is left to those who mend labels
     wrong.q[20:80, arm] += 1.0
     assert found_again(body, terms, few, wrong, found, None, KernelScales().again) is wrong

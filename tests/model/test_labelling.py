@@ -26,6 +26,7 @@ from model.labelling.key_frames import choose_key_frames, largest_cluster
 from model.labelling.label import label_take
 from model.labelling.labelled import Labelled, columns_of, confidences
 from model.labelling.layout import layout_of
+from model.labelling.naming import other_markers
 from model.labelling.registration import register, soft_assignment, upright
 from model.labelling.swaps import exchanged_back
 from model.labelling.template import template_of_set
@@ -126,6 +127,24 @@ def test_of_two_that_want_a_label_at_once_the_better_keeps_it() -> None:
     # the second is better, and the first has the label for most of its own time
     tracks = tracks_of([(0, 0, 80), (1, 70, 100)])
     assert assign_tracks(np.array([[3.0], [5.0]]), tracks).tolist() == [OPEN, 0]
+
+
+def test_markers_made_of_tracks_are_mixed_up_only_where_that_says_something() -> None:
+    """Columns 0 and 1 have a name; of the others 2 and 3 are there at once, and 4 comes after 2."""
+    positions = np.full((100, 5, 3), np.nan)
+    positions[:, :4] = np.random.default_rng(0).normal(scale=1e-4, size=(100, 4, 3)) + np.arange(4)[:, None]
+    positions[60:, 4] = 9.0
+    positions[50:, 2] = np.nan
+    tracks = cut_tracks(Take("a", ("p", "q", "*0", "*1", "*2"), positions, np.zeros((100, 5)), 100.0))
+    assert tracks.columns.tolist() == [0, 1, 2, 3, 4]
+    others = other_markers(np.arange(5), 5, tracks, {0: "p", 1: "q"})
+    assert others[[0, 2, 3], [1, 3, 4]].all()
+    assert not others[[2, 4], [4, 2]].any()
+    # two tracks of one label may have to be exchanged with another's
+    assert not other_markers(np.array([0, 1, 2, 3, 2]), 4, tracks, {})[3, 2]
+    sure, second = confidences(np.array([[3.0, 2.9]]), np.array([0]), np.array([[True, True]]))
+    assert sure[0] > 0.95
+    assert second[0] == OPEN
 
 
 def test_confidence_is_the_margin_to_the_second_best() -> None:

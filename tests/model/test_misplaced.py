@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -147,3 +148,25 @@ def test_takes_of_other_labs(case: Callable[[str], Path], name: str) -> None:
     said = " ".join(each.text for each in solution.findings if each.kind == "misplaced")
     assert all(label in said for label in wrong)
     assert bundled().actor.joints == solution.actor.skeleton.joints
+
+
+@pytest.mark.parametrize(("name", "called"), [("LTIB", "LTIB"), ("LSHN", "LSHN?")])
+def test_a_marker_whose_label_another_has_is_called_as_in_the_file(name: str, called: str) -> None:
+    """Two labs' names for two places: the upper arm's marker is called as the set calls the shank's, the shank's own as no set does."""
+    made = synthesise(seconds=3.0, rate_hz=60.0, noise=Noise(gaps=0.0, long_gaps=0, spikes=0.0, swaps=0), seed=3)
+    positions, rotations = made.motion.forward()
+    arm = made.motion.skeleton.joints.index("LeftArm")
+    extra = positions[:, arm] + rotations[:, arm] @ np.array([0.15, 0.05, 0.06])
+    named = renamed(made.take, {"LSHN": "blob"})
+    take = replace(
+        named,
+        labels=(*named.labels, name),
+        positions=np.concatenate([named.positions, extra[:, None]], axis=1),
+        residuals=np.concatenate([named.residuals, np.zeros((named.frames, 1))], axis=1),
+    )
+    solution = solve_take(take, Settings(workers=1))
+    said = {each.labels: each.text for each in solution.findings if each.kind == "misplaced"}
+    assert said[("LSHN",)] == "blob is taken for LSHN, at whose place it sits."
+    assert re.fullmatch(f"{name} is \\d+ mm from where LSHN belongs throughout the take: its label is not believed.", said[(called,)])
+    attached = next(each for each in solution.findings if each.kind == "attached")
+    assert dict(zip(attached.labels, attached.bones, strict=True)) == {called: "LeftArm"}
