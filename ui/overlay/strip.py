@@ -18,11 +18,12 @@ from ...model.review.states import State
 from ...model.review.strip import Row, columns, highest, runs, worst
 from ...model.review.strip_size import CURVES, GAP, MARGIN, MOST_PART, ROW, strip_height
 from ...operators.review import Review
+from ...operators.takes import takes_of
 from ...operators.translation import translated
 from ...operators.view import covered_sides
 from .colours import palette_of
 from .kept import Kept
-from .shown import active_review, selected_rows, shown_takes, wanted
+from .shown import active_review, selected_rows, wanted
 from .texts import Text, Texts, rectangles
 
 #: Pixels at the interface's usual size: of the rows' names.
@@ -87,10 +88,15 @@ class Bars:
 
 def bars(context: bpy.types.Context) -> Bars | None:
     """The strip of a viewport; None where it has none or is too small for one."""
-    active = active_review(context) if wanted(context) and context.scene.bonesetter.show_strip else None
-    if active is None:
-        return None
-    take, review = active
+    active = _wanted(context)
+    return _bars(context, *active) if active is not None else None
+
+
+def _wanted(context: bpy.types.Context) -> tuple[bpy.types.Collection, Review] | None:
+    return active_review(context) if wanted(context) and context.scene.bonesetter.show_strip else None
+
+
+def _bars(context: bpy.types.Context, take: bpy.types.Collection, review: Review) -> Bars | None:
     scene, region, scale = context.scene, context.region, context.preferences.system.ui_scale
     first, last = (scene.frame_preview_start, scene.frame_preview_end) if scene.use_preview_range else (scene.frame_start, scene.frame_end)
     chosen = selected_rows(context, take, review)
@@ -137,12 +143,12 @@ kept: Kept[_Picture] = Kept()
 def draw() -> None:
     """Blender calls it for every redraw of a viewport, in pixels."""
     context = bpy.context
-    strip = bars(context)
-    active = active_review(context)
+    active = _wanted(context)
+    strip = _bars(context, *active) if active is not None else None
     if strip is None or active is None:
         return
     take, review = active
-    number = next((number for number, one, _ in shown_takes(context) if one == take), 0)
+    number = takes_of(context.scene).index(take)
     shows = (take.session_uid, review.version, number, strip, bpy.app.translations.locale)
     picture = kept.get(context, shows, lambda: _picture(strip, review, number))
     # opaque, and none of them twice: most of what a redraw costs is filling pixels
