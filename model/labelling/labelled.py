@@ -11,7 +11,6 @@ from ..actors.actor import Actor
 from ..core.findings import Finding, shortened
 from ..core.take import BoolArray, FloatArray, IntArray, Take
 from ..marker_sets.marker_set import MarkerSet
-from .naming import named_columns, other_markers
 from .template import Template
 from .tracks import OPEN, Tracks
 
@@ -115,6 +114,9 @@ def columns_of(tracks: Tracks, labels: IntArray, names: tuple[str, ...]) -> Colu
 
 def table(take: Take, tracks: Tracks, labels: IntArray, scores: FloatArray, template: Template, columns: Columns) -> list[TrackLabel]:
     """A row for each track: what it is and how sure that is."""
+    # not above: a solve of a take with labels loads this module, and is not to wait for scipy.optimize
+    from .naming import named_columns, other_markers
+
     never = other_markers(labels, len(template.labels), tracks, named_columns(take)) if template.made else None
     sure, second = confidences(scores, labels, never)
     joints = template.actor.skeleton.joints
