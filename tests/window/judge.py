@@ -47,6 +47,13 @@ class Judge(User):
         region = self.viewport
         yield from self.person.move(region.x + round(region.width * x), region.y + round(region.height * y))
 
+    def frame(self, *objects: Any) -> Steps:
+        """Select objects and have them fill the view, as a person does who has lost them."""
+        ext("operators.view").select(bpy.context, list(objects))
+        yield from self.over_viewport()
+        yield from self.person.press("NUMPAD_PERIOD")
+        yield from wait(0.5)
+
     def keys(self) -> dict[tuple[str, int], np.ndarray]:
         """The solved keys as Blender stores them."""
         found = {}
@@ -175,6 +182,7 @@ def mute_and_solve_a_range(judge: Judge) -> Steps:
     judge.check("Solve Range changes its frames", changed > 1e-5, changed)
     judge.check("and no others, to the bit", outside)
     judge.scene.frame_set((FIRST + LAST) // 2)
+    yield from judge.frame(armature())
     yield from judge.person.look("8-range")
     judge.scene.use_preview_range = False
 
@@ -194,6 +202,7 @@ def key_the_head(judge: Judge) -> Steps:
     bpy.context.view_layer.update()
     now = np.array(armature().pose.bones["head"].matrix)[:3, :3]
     judge.check("the head's keys are still there", np.abs(now - edited).max() < 0.1, float(np.abs(now - edited).max()))
+    yield from judge.frame(armature())
     yield from judge.person.look("9-head")
 
 
@@ -206,6 +215,7 @@ def undo_all(judge: Judge) -> Steps:
         if armature() is None and judge.take is not None and not judge.take.bonesetter.solved:
             break
     judge.check("undo takes it all back", armature() is None and judge.take is not None)
+    yield from judge.frame(*ext("operators.takes").markers(judge.take).values())
     yield from judge.person.look("10-undone")
 
 
