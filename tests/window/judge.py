@@ -43,10 +43,6 @@ class Judge(User):
         seen = int(free.all(axis=1).sum())
         return 2 * seen > len(pixels), f"{seen} of {len(pixels)}"
 
-    def over_viewport(self, x: float = 0.4, y: float = 0.6) -> Steps:
-        region = self.viewport
-        yield from self.person.move(region.x + round(region.width * x), region.y + round(region.height * y))
-
     def frame(self, *objects: Any) -> Steps:
         """Select objects and have them fill the view, as a person does who has lost them."""
         ext("operators.view").select(bpy.context, list(objects))

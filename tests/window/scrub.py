@@ -41,10 +41,6 @@ class Scrubber(User):
         """Blender calls it for every redraw of the viewport."""
         self.frames.append(bpy.context.scene.frame_current)
 
-    def over_viewport(self, y: float = 0.7) -> Steps:
-        region = self.viewport
-        yield from self.person.move(region.x + region.width // 2, region.y + round(region.height * y))
-
     def play(self) -> Steps:
         """The space bar; leaves how many different frames were drawn a second."""
         yield from self.over_viewport()

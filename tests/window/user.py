@@ -51,6 +51,10 @@ class User:
             window=self.person.window, area=self.person.area, region=self.viewport, space_data=space, region_data=space.region_3d
         )
 
+    def over_viewport(self, x: float = 0.4, y: float = 0.6) -> Steps:
+        region = self.viewport
+        yield from self.person.move(region.x + round(region.width * x), region.y + round(region.height * y))
+
     def click(self, command: str, part: float = 0.33) -> Steps:
         yield from self.person.to_the_top()
         yield from self.person.find_button(command, part)
