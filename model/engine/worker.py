@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from ..core.loading import uncollected
 from ..core.threads import share_the_machine
 
 if TYPE_CHECKING:
@@ -106,8 +107,9 @@ def warm_up(wanted: Callable[[], bool]) -> None:
     """
     try:
         # here, because hello comes first: this brings torch
-        from ..files import bvh, exchange, output  # noqa: F401  # what a solve reads and writes with
-        from .rehearsal import rehearse
+        with uncollected():
+            from ..files import bvh, exchange, output  # noqa: F401  # what a solve reads and writes with
+            from .rehearsal import rehearse
 
         rehearse(wanted)
     except Exception:

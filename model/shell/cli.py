@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Sequence
 
 from ..core.errors import BonesetterError
+from ..core.loading import uncollected
 from ..core.settings import SETTINGS
 
 #: {command: (module, what it does)}. Only the command that is called is imported: some bring torch or matplotlib.
@@ -69,7 +70,8 @@ def main(arguments: Sequence[str]) -> int:
     for name, (module, purpose) in COMMANDS.items():
         command = commands.add_parser(name, help=purpose, description=purpose[0].upper() + purpose[1:] + ".", allow_abbrev=False)
         if name == called:
-            implementation = importlib.import_module(f"..{module}", __package__)
+            with uncollected():
+                implementation = importlib.import_module(f"..{module}", __package__)
             implementation.add_arguments(command)
             command.set_defaults(run=implementation.run, command_parser=command)
     parsed = parser.parse_args(with_values(arguments))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..actors.actor import Actor
 from ..actors.actor_file import read_actor, write_actor
+from ..core.loading import uncollected
 from ..core.take import Take
 from ..files.readers import READERS, read_take
 from ..marker_sets.marker_set import MarkerSet, load_marker_set, write_marker_set
@@ -78,10 +79,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _label(job: TakeJob, take: Take, actor: Actor | None, marker_set: MarkerSet | None, unknown: bool, *, force: bool) -> None:
     # not above: they bring torch
-    from ..files.c3d_labels import write_labelled_c3d
-    from ..labelling.label import label_take
-    from ..labelling.layout import layout_of
-    from ..labelling.people import label_people
+    with uncollected():
+        from ..files.c3d_labels import write_labelled_c3d
+        from ..labelling.label import label_take
+        from ..labelling.layout import layout_of
+        from ..labelling.people import label_people
 
     begin = time.perf_counter()
     with progress_bar(take.name) as progress:

@@ -12,6 +12,7 @@ from pathlib import Path
 from ..actors.actor import Actor
 from ..actors.actor_file import read_actor, write_actor
 from ..core.errors import BonesetterError
+from ..core.loading import uncollected
 from ..core.settings import Settings
 from ..core.take import Take
 from ..files.output import USUAL_FORMATS, WRITERS, write_outputs
@@ -73,13 +74,15 @@ def run(arguments: argparse.Namespace) -> int:
 def _load_solver(device: str) -> None:
     """Import the solver and its weights, so that no take is timed with them, and ask whether it has the device."""
     try:
-        from ..actors.prior import bundled as bundled_prior
-        from ..engine.pipeline import find_device
-        from ..proposer.propose import bundled_network
+        with uncollected():
+            from ..actors.prior import bundled as bundled_prior
+            from ..engine.pipeline import find_device
+            from ..proposer.propose import bundled_network
     except ImportError as error:
         raise BonesetterError(f"The solver cannot be loaded ({one_line(error)}): install what pyproject.toml lists.") from error
-    bundled_prior()
-    bundled_network()
+    with uncollected():
+        bundled_prior()
+        bundled_network()
     try:
         find_device(device)
     except BonesetterError as error:
