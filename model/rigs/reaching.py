@@ -21,6 +21,8 @@ from .standing import rest_floor
 UP = np.array([0.0, 0.0, 1.0])
 #: By how much upper arm and forearm may be turned for a hand that touches nothing, and for one that does, in degrees.
 FREE_DEG, TOUCHING_DEG = 1.0, 4.0
+#: By how much on average over a take: hands that touch the floor in a whole take would turn the arms of other proportions for good.
+MEAN_DEG = 1.9
 #: From the wrist to the middle of the palm, in lengths of an arm.
 PALM = 0.15
 #: Distances of the palm at which a hand touches, and at which it does so no more, in lengths of the performer's arm.
@@ -138,7 +140,11 @@ def _bring(moving: Moving, side: str, wanted: FloatArray, touching: FloatArray, 
     at_rest = body.axes @ np.cross(body.direction(parts[0]), [0.0, -1.0, 0.0])
     hinge = moving.deltas[:, rows_of(moving, parts[0])[-1]] @ at_rest
     most = min(1.0, 2 * strength) * (FREE_DEG + (TOUCHING_DEG - FREE_DEG) * touching)
-    share = _shares(limbs, wrist - shoulder, wanted - shoulder, hinge, most)
+    way = wrist - shoulder, wanted - shoulder
+    share = _shares(limbs, *way, hinge, most)
+    allowed = _allowed_part(_turned_deg(limbs, *way, hinge, share), most)
+    if allowed < 1:
+        share = _shares(limbs, *way, hinge, allowed * most)
     share = share + max(0.0, 2 * strength - 1) * (1 - share)
     aim = wrist + share[:, None] * (wanted - wrist)
     for part, turn in zip(parts, bent_to(*limbs, aim - shoulder, hinge), strict=True):
@@ -153,11 +159,29 @@ def _shares(
     # by halving: a nearly straight arm bends by many degrees for the first mm
     share, step = np.ones(len(start)), 1.0
     for _ in range(HALVINGS):
-        turns = bent_to(*limbs, start + share[:, None] * (end - start), hinge)
-        turned = np.max([_angles_deg(limb, np.einsum("fab,fb->fa", turn, limb)) for limb, turn in zip(limbs, turns, strict=True)], axis=0)
+        turned = _turned_deg(limbs, start, end, hinge, share)
         step /= 2
         share = np.where(turned > most_deg, share - step, np.minimum(share + step, 1.0))
     return share
+
+
+def _turned_deg(
+    limbs: tuple[FloatArray, FloatArray], start: FloatArray, end: FloatArray, hinge: FloatArray, share: FloatArray
+) -> FloatArray:
+    """(frames,): by how much the bone turns that turns more, where the wrist goes that share of the way; see `_shares`."""
+    turns = bent_to(*limbs, start + share[:, None] * (end - start), hinge)
+    return np.max([_angles_deg(limb, np.einsum("fab,fb->fa", turn, limb)) for limb, turn in zip(limbs, turns, strict=True)], axis=0)
+
+
+def _allowed_part(turned_deg: FloatArray, most_deg: FloatArray) -> float:
+    """The part of `most_deg` (frames,) that leaves the mean of what is turned (frames,) at `MEAN_DEG`; 1 where it is no more anyway."""
+    if turned_deg.mean() <= MEAN_DEG:
+        return 1.0
+    part, step = 1.0, 1.0
+    for _ in range(HALVINGS):
+        step /= 2
+        part += step if np.minimum(turned_deg, part * most_deg).mean() <= MEAN_DEG else -step
+    return part
 
 
 def _angles_deg(a: FloatArray, b: FloatArray) -> FloatArray:

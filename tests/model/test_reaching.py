@@ -26,12 +26,15 @@ NARROW: dict[str, Any] = {"shoulders": 0.8}
 CLAP, ON_HIPS, ON_HEAD, ON_FLOOR = (0.03, -0.3, 1.3), (0.23, 0.05, 1.1), (0.18, 0.08, 1.7), (0.2, -0.35, 0.9)
 
 
-def perform(wrist: tuple[float, float, float], squat: float = 0.0, frames: int = 90) -> Performance:
-    """A CMU figure whose wrists go from hanging to a place and back in a second and a half; its trunk and legs stand, `squat` m lower."""
+def perform(wrist: tuple[float, float, float], squat: float = 0.0, stay: bool = False) -> Performance:
+    """A CMU figure whose wrists go from hanging to a place and back in a second and a half, and hang for another; its trunk and legs stand,
+    `squat` m lower. Or wrists stay at that place all the time."""
     rig, bone_map = rig_of(Made("CMU"))
+    frames = 180
     deltas = np.tile(np.eye(3), (frames, len(rig.names), 1, 1))
     heads = np.tile(rig.heads - [0, 0, squat], (frames, 1, 1))
-    there = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(frames) / frames)
+    there = np.where(np.arange(frames) < 90, 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(frames) / 90), 0.0)
+    there = np.ones(frames) if stay else there
     for side, sign in (("L", 1.0), ("R", -1.0)):
         upper, fore, hand = (list(bone_map.bones[f"{limb}.{side}"]) for limb in ("upper_arm", "forearm", "hand"))
         shoulder, elbow, wrist_place = (rig.heads[rig.index[chain[0]]] for chain in (upper, fore, hand))
@@ -114,6 +117,21 @@ def test_hands_on_the_floor_do_not_sink():
     assert off[0] > 0.03
     assert off[1] < off[0]
     assert off[2] < 1e-3
+
+
+@pytest.mark.parametrize(("wrist", "squat"), [(ON_FLOOR, 0.9), (ON_HIPS, 0.0)])
+def test_hands_that_touch_all_along_turn_arms_by_no_more_than_two_degrees_on_average(wrist, squat):
+    performance = perform(wrist, squat, stay=True)
+    rig, bone_map = rig_of(Made("Mixamo", 20, **LONG_ARMS))
+    own = wrists(performance.rig, performance.bone_map, performance.heads)[0, 45]
+    plain, moved = (retarget(performance, rig, bone_map, hands=strength) for strength in (0.0, 0.5))
+    turned = apart(performance, moved)
+    arms = [deg for name, deg in turned.items() if "arm" in name]
+    # of a pose that stays the mean is the worst
+    assert 1.0 < max(arms) < 2.0
+    scale = arm(rig, bone_map) / arm(performance.rig, performance.bone_map) if squat else 1.0
+    off = [abs(moved_wrists(each)[0, 45, 2] - scale * own[2]) for each in (plain, moved)]
+    assert off[1] < off[0]
 
 
 def test_free_hands_cost_little_and_do_not_jump():
