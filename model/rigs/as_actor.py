@@ -18,7 +18,7 @@ from ..core.rotations import unitquat_to_rotmat
 from ..core.skeleton import CMU_JOINTS, Skeleton
 from ..core.take import FloatArray
 from .families import recognise
-from .figure import Anatomy, alignments
+from .figure import SHORTEST_M, Anatomy, alignments, next_part
 from .rig import PARENT_PARTS, BoneMap, Rig
 
 #: From the axes of the zero pose (y up, facing +z) to a rig's world (z up, facing -y).
@@ -135,9 +135,25 @@ def _skeleton(body: Anatomy, scale: float) -> tuple[Skeleton, list[int]]:
         order += ready
     turn = scale * BODY_TO_ZERO @ body.axes.T
     places = [turn @ (rig.heads[bone] - rig.heads[above[bone]]) if above[bone] >= 0 else np.zeros(3) for bone in order]
-    ends = [turn @ (rig.tails[bone] - rig.heads[bone]) for bone in order]
+    tips = _ends(body)
+    ends = [turn @ (tips[bone] - rig.heads[bone]) for bone in order]
     parents = tuple(order.index(above[bone]) if above[bone] >= 0 else -1 for bone in order)
     return Skeleton(tuple(rig.names[bone] for bone in order), parents, np.array(ends), np.array(places)), order
+
+
+def _ends(body: Anatomy) -> dict[int, FloatArray]:
+    """{mapped bone: (3,) where it ends}: at the next bone of the body, since tails of a rig's controls may point anywhere."""
+    found: dict[int, FloatArray] = {}
+    for part, chain in body.chains.items():
+        following = next_part(part)
+        while following and not body.has(following):
+            following = next_part(following)
+        heads = [*(body.rig.heads[bone] for bone in chain), *([body.head(following)] if following else [])]
+        for place, bone in enumerate(chain):
+            # several bones of hips may begin at one place
+            ahead = (end for end in heads[place + 1 :] if np.linalg.norm(end - heads[place]) > SHORTEST_M)
+            found[bone] = next(ahead, body.rig.tails[bone])
+    return found
 
 
 def _likes(body: Anatomy) -> dict[int, str]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..core.take import FloatArray, IntArray
 from ..storage.arrays import NUMBERS, WHOLE_NUMBERS, read_arrays
-from .figure import NEXT_PARTS, Anatomy, alignments
+from .figure import Anatomy, alignments, next_part
 from .retarget import plan
 from .rig import LIMBS, PARENT_PARTS, PARTS, SIDES, BoneMap, Rig, sided
 from .standing import rest_floor
@@ -70,16 +70,11 @@ class Body:
     @cached_property
     def anatomy(self) -> Anatomy:
         """The body as a rig of one bone a part."""
-        tails = [self.ends.get(part, self.joints.get(_next(part), self.joints[part])) for part in PARTS]
+        tails = [self.ends.get(part, self.joints.get(next_part(part), self.joints[part])) for part in PARTS]
         parents = tuple(PARTS.index(above) if above else -1 for above in PARENT_PARTS.values())
         turns = np.tile(np.eye(3), (len(PARTS), 1, 1))
         rig = Rig(PARTS, parents, np.array([self.joints[part] for part in PARTS]), np.array(tails), turns)
         return Anatomy(rig, BoneMap("body", {part: (part,) for part in PARTS}))
-
-
-def _next(part: str) -> str:
-    limb, _, side = part.partition(".")
-    return sided(NEXT_PARTS[limb], side) if limb in NEXT_PARTS else {"hips": "spine", "spine": "neck", "neck": "head"}.get(part, "")
 
 
 @lru_cache(maxsize=1)

@@ -13,13 +13,22 @@ import numpy as np
 
 from ..core.rotations import rotmat_to_unitquat, rotvec_to_rotmat, unitquat_to_rotmat
 from ..core.take import FloatArray
-from .rig import PARENT_PARTS, BoneMap, Rig, body_axes
+from .rig import PARENT_PARTS, BoneMap, Rig, body_axes, sided
 
 #: A direction at rest is from the head of a part to that of the next of these that there is.
 NEXT_PARTS = {"upper_arm": "forearm", "forearm": "hand", "thigh": "shin", "shin": "foot", "foot": "toe"}
+#: And what the others go on as.
+_TRUNK = {"hips": "spine", "spine": "neck", "neck": "head", "clavicle": "upper_arm"}
 #: Parts that point where they point in the world; others turn from rest to the same degree, whatever the rest pose.
 POINTING = ("upper_arm", "forearm", "hand", "thigh", "shin")
 SHORTEST_M = 1e-4
+
+
+def next_part(part: str) -> str:
+    """The part of a body that another one goes on as; "" for the last ones: head, hands and toes."""
+    limb, _, side = part.partition(".")
+    following = NEXT_PARTS.get(limb) or _TRUNK.get(limb, "")
+    return sided(following, side) if side and following else following
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,21 @@ def test_bones_keep_their_proportions_at_the_persons_size(made: Made, fitted: Ac
     read = read_actor(tmp_path / "rig.json")
     assert read.skeleton.joints == actor.skeleton.joints
     np.testing.assert_allclose(read.marker_offsets, actor.marker_offsets, atol=1e-4)
+
+
+@pytest.mark.parametrize("made", SHAPES, ids=lambda made: made.family)
+def test_bones_end_where_the_body_goes_on(made: Made, fitted: Actor):
+    """Tails of controls point anywhere, as of Rigify's `torso` to the back."""
+    rig, bone_map = rig_of(made)
+    away = replace(rig, tails=rig.heads + 3 * (rig.tails - rig.heads) @ quarter(0, 100))
+    skeleton = rig_actor(away, bone_map, fitted).skeleton
+    places = dict(zip(skeleton.joints, skeleton.zero_places, strict=True))
+    ends = dict(zip(skeleton.joints, skeleton.zero_places + skeleton.bones, strict=True))
+    for parts in (("hips", "spine", "neck", "head"), ("clavicle.L", "upper_arm.L", "forearm.L", "hand.L"), ("thigh.R", "shin.R", "foot.R")):
+        line = [name for part in parts for name in bone_map.bones.get(part, ())]
+        for bone, following in pairwise(line):
+            if not np.allclose(places[bone], places[following]):
+                np.testing.assert_allclose(ends[bone], places[following], atol=1e-9)
 
 
 @pytest.mark.parametrize("made", SHAPES, ids=lambda made: made.family)
