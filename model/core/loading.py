@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 
 @contextmanager
-def uncollected() -> Iterator[None]:
+def uncollected() -> Generator[None, None, None]:
     """Import, in here, without Python's search for cyclic garbage, and leave what was imported out of it for good.
 
     An import of torch makes some hundred thousand objects, which all stay. Each search looks through those that there are by then:

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How the engine's process shares the machine. Imports nothing, so that it can run before anything that starts threads."""
+"""How the engine's process shares the machine. Imports little, so that it can run before anything that starts threads."""
 
 import os
+
+from .memory import keep_freed
 
 
 def share_the_machine() -> None:
@@ -12,3 +14,4 @@ def share_the_machine() -> None:
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    keep_freed()

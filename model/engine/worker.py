@@ -69,7 +69,7 @@ def serve(request: dict[str, Any], answer: Answer, cancelled: Callable[[], bool]
     """Carry out one request, until it is cancelled; whatever goes wrong becomes an answer."""
     # Here, not above: hello must come out before anything slow is imported.
     from ..core.errors import BonesetterError
-    from ..core.memory import within_memory
+    from ..core.memory import give_back, within_memory
 
     try:
         if "ping" in request:
@@ -88,6 +88,8 @@ def serve(request: dict[str, Any], answer: Answer, cancelled: Callable[[], bool]
         sys.stderr.flush()
         detail = traceback.format_exc()
         answer({"error": f"The engine failed ({type(error).__name__}: {error}).", "detail": detail})
+    # it may wait for hours
+    give_back()
 
 
 def missing_modules() -> list[str]:

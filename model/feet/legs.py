@@ -26,7 +26,7 @@ from ..core.axes import up_index, up_sign
 from ..core.parallel import each
 from ..core.skeleton import Skeleton
 from ..core.take import Axis, BoolArray, CleanTake, FloatArray
-from ..solver.frames import put_together, windows
+from ..solver.frames import put_together, spans
 from ..solver.kinematics import Body, Pose, Posed, marker_jacobian, to_array
 from ..solver.topology import ROOT_DOF
 from .contacts import Contact, Sole, Track, as_given, find_contacts, find_soles, follow
@@ -158,10 +158,10 @@ def hold_feet(pose: Pose, actor: Actor, prior: PosePrior, cleaned: CleanTake, as
         return Held(pose)
     legs = Legs(actor, soles, prior, pose.q)
     of_legs = legs.of(pose)
-    # window by window, so that memory stays small however long the take is
-    spans = [window.frames for window in windows(pose.frames)]
+    # part by part, so that memory stays small however long the take is
+    cuts = spans(pose.frames)
     up_axis = cleaned.take.up_axis
-    parts = list(each(lambda span: legs.placed(of_legs[span], up_axis), spans))
+    parts = list(each(lambda span: legs.placed(of_legs[span], up_axis), cuts))
     solved = torch.cat([markers for markers, _ in parts])
     lowest = {foot: np.concatenate([low[foot] for _, low in parts]) for foot in legs.feet}
     contacts, footings, floor_m = _footings(legs, cleaned, to_array(solved), lowest, asked)
@@ -170,7 +170,7 @@ def hold_feet(pose: Pose, actor: Actor, prior: PosePrior, cleaned: CleanTake, as
         for values in ([one.moved for one in footings], [one.give for one in footings])
     )
     wanted, steps = legs.means @ solved + moved, LOCK_STEPS if asked.lock > 0 else STEPS
-    held = put_together(each(lambda span: legs.brought(of_legs[span], wanted[span], give[span], steps), spans), pose.frames)
+    held = put_together(each(lambda span: legs.brought(of_legs[span], wanted[span], give[span], steps), cuts), pose.frames)
     q = pose.q.clone()
     q[:, torch.as_tensor(legs.columns, device=q.device)] = held.q
     return Held(Pose(held.root, pose.turn, q), contacts, floor_m)

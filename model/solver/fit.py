@@ -30,7 +30,7 @@ from ..core.parallel import Steps, each
 from ..core.stretches import frames_from, stretches
 from .advice import WIDE_SCALE_M, Advice
 from .banded import scratch, solve_banded
-from .frames import Between, Window, put_together, windows
+from .frames import Between, Window, put_together, spans, windows
 from .kinematics import Body, Pose, marker_jacobian
 from .observations import MARKER_SIGMA_M, Observations, coarse
 from .options import EVERYTHING, SolverOptions
@@ -252,8 +252,8 @@ def refined_window(
 
 def judged(body: Body, seen: Observations, pose: Pose) -> Observations:
     """The samples with the deviation from their places that shows in a solve."""
-    here = (window.frames for window in windows(pose.frames))
-    return seen.judged_by(torch.cat(list(each(lambda frames: body.posed(pose[frames]).markers - seen.points[frames], here))))
+    apart = each(lambda span: body.posed(pose[span]).markers - seen.points[span], spans(pose.frames))
+    return seen.judged_by(torch.cat(list(apart)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -328,12 +328,11 @@ def found_again(
 def wrong_frames(body: Body, seen: Observations, pose: Pose) -> Tensor:
     """(frames,): True where several samples, filled gaps aside, are far from their places."""
 
-    def work(window: Window) -> Tensor:
-        here = window.frames
+    def work(here: slice) -> Tensor:
         apart = (body.posed(pose[here]).markers - seen.points[here]).norm(dim=-1)
         return ((apart > WRONG_M) & (seen.confidence[here] >= 1)).sum(1)
 
-    return torch.cat(list(each(work, windows(pose.frames)))) >= WRONG_MARKERS
+    return torch.cat(list(each(work, spans(pose.frames)))) >= WRONG_MARKERS
 
 
 def pose_costs(body: Body, terms: Terms, seen: Observations, pose: Pose) -> Tensor:

@@ -16,6 +16,9 @@ from .rotations import rotmat_to_rotvec, rotvec_to_rotmat
 #: Most frames that are refined together, and how many more on either side are refined with them and thrown away.
 #: Shorter windows would lie in the processor's cache, but then threads, which share Python's lock between operations, wait for one another.
 LONGEST_WINDOW, OVERLAP = 1024, 64
+#: Most frames that are worked on together where each is by itself and takes little: in fewer, calling the operations takes longer than
+#: they do, and threads wait for Python's lock.
+LONGEST_SPAN = 5000
 
 
 @dataclass(frozen=True)
@@ -45,10 +48,20 @@ def windows(frames: int, longest: int | None = None, overlap: int | None = None)
         overlap: Frames more on either side; `OVERLAP` unless given.
     """
     longest, overlap = longest or LONGEST_WINDOW, OVERLAP if overlap is None else overlap
-    count = max(1, -(-frames // longest))
-    count += count % 2 if count > 1 else 0
-    cuts = [frames * part // count for part in range(count + 1)]
+    cuts = _cuts(frames, max(1, -(-frames // longest)))
     return [Window(slice(start, stop), slice(max(0, start - overlap), min(stop + overlap, frames))) for start, stop in pairwise(cuts)]
+
+
+def spans(frames: int) -> list[slice]:
+    """The frames of a take in few parts, for work that takes little of each frame and needs no other one."""
+    count = 2 if frames > LONGEST_WINDOW else 1
+    return [slice(start, stop) for start, stop in pairwise(_cuts(frames, max(count, -(-frames // LONGEST_SPAN))))]
+
+
+def _cuts(frames: int, parts: int) -> list[int]:
+    """Where so many parts begin, one more where they are odd and not one, and where the last ends."""
+    parts += parts % 2 if parts > 1 else 0
+    return [frames * part // parts for part in range(parts + 1)]
 
 
 def joined(poses: list[Pose]) -> Pose:

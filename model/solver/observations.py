@@ -88,9 +88,12 @@ def observe(cleaned: CleanTake, device: torch.device) -> Observations:
 
     def work(own: slice) -> Tensor:
         positions, trusted = cleaned.positions[:, own], cleaned.trusted[:, own]
-        near = 1.0 / (1.0 + (frames_from(trusted) * seconds / FILLED_SECONDS) ** 4)
+        certain = np.ones(trusted.shape)
+        gappy = ~trusted.all(axis=0)
+        near = 1.0 / (1.0 + (frames_from(trusted[:, gappy]) * seconds / FILLED_SECONDS) ** 4)
         filled = LEAST_FILLED_CONFIDENCE + (FILLED_CONFIDENCE - LEAST_FILLED_CONFIDENCE) * near
-        confidence[:, own] = torch.as_tensor(np.where(trusted, 1.0, np.where(all_finite(positions), filled, 0.0)))
+        certain[:, gappy] = np.where(trusted[:, gappy], 1.0, np.where(all_finite(positions[:, gappy]), filled, 0.0))
+        confidence[:, own] = torch.as_tensor(certain)
         points[:, own] = torch.as_tensor(np.nan_to_num(positions, nan=0.0))
         return unexplained(points[:, own], torch.as_tensor(trusted))
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Poses as arrays of positions, rotations and markers, window by window."""
+"""Poses as arrays of positions, rotations and markers, some frames at a time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..core.parallel import columns, run_each
 from ..core.rigid import steady
 from ..core.take import FloatArray, number_type
 from .fit import Found
-from .frames import Window, windows
+from .frames import spans
 from .kinematics import Body, Pose, to_array
 from .rotations import rotmat_to_unitquat
 
@@ -19,19 +19,19 @@ def marker_places(body: Body, found: Found, frames: int) -> FloatArray:
     """(frames, labels, 3) in metres: the markers of the poses that were found, on a smooth curve in between."""
     markers = np.empty((found.pose.frames, len(body.labels), 3))
 
-    def place(window: Window) -> None:
-        markers[window.frames] = to_array(body.posed(found.pose[window.frames]).markers)
+    def place(span: slice) -> None:
+        markers[span] = to_array(body.posed(found.pose[span]).markers)
 
-    run_each(place, windows(found.pose.frames))
+    run_each(place, spans(found.pose.frames))
     if frames < 2:
         return markers
     at, places = found.at.cpu().numpy(), np.empty((frames, *markers.shape[1:]), dtype=number_type(frames))
     slopes = spline_slopes(at, markers)
 
-    def work(window: Window) -> None:
-        places[window.frames] = hermite(at, markers, slopes, np.arange(window.frames.start, window.frames.stop))
+    def work(span: slice) -> None:
+        places[span] = hermite(at, markers, slopes, np.arange(span.start, span.stop))
 
-    run_each(work, windows(frames))
+    run_each(work, spans(frames))
     return places
 
 
@@ -44,13 +44,12 @@ def as_arrays(body: Body, pose: Pose) -> tuple[FloatArray, FloatArray, FloatArra
     shapes = ((joints, 3), (joints, 4), (len(body.labels), 3))
     positions, rotations, markers = (np.empty((frames, *shape), dtype=number_type(frames)) for shape in shapes)
 
-    def work(window: Window) -> None:
-        here = window.frames
+    def work(here: slice) -> None:
         posed = body.posed(pose[here])
         positions[here], markers[here] = to_array(posed.positions), to_array(posed.markers)
         rotations[here] = to_array(rotmat_to_unitquat(posed.local))
 
-    run_each(work, windows(frames))
+    run_each(work, spans(frames))
     for some in columns(joints, frames, joints):
         steady(rotations[:, some])
     return positions, rotations, markers
