@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def uncollected() -> Generator[None, None, None]:
+def uncollected() -> Generator[None]:
     """Import, in here, without Python's search for cyclic garbage, and leave what was imported out of it for good.
 
     An import of torch makes some hundred thousand objects, which all stay. Each search looks through those that there are by then:
