@@ -6,6 +6,7 @@ from dataclasses import replace
 import ezc3d
 import numpy as np
 import pytest
+import torch
 
 from model.actors.actor_file import read_actor, write_actor
 from model.actors.prior import bundled
@@ -163,6 +164,18 @@ def test_a_set_that_is_given_is_taken(synthetic):
 def test_an_unknown_device_is_one_sentence():
     with pytest.raises(BonesetterError, match="choose auto or cpu"):
         find_device("abacus")
+
+
+def test_a_gpu_on_which_torch_does_not_compute_is_left_alone(monkeypatch):
+    def refuse(*_arguments, device):
+        assert device.type == "cuda"
+        raise RuntimeError("no kernel image is available for execution on the device")
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch, "ones", refuse)
+    assert find_device("auto").type == "cpu"
+    with pytest.raises(BonesetterError, match="choose auto or cpu"):
+        find_device("cuda")
 
 
 #: The issue's figures: mm raw, mm and degrees of motion error.
