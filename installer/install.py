@@ -19,12 +19,11 @@ from . import store as stores
 from .download import fetch
 from .errors import InstallError
 from .interpreters import Interpreter, ask, environment, quiet
-from .lock import CPU, UV, Lock, Wheel, fetch_command, read_lock, target
+from .lock import CPU, CUDA, MANAGED, UV, Lock, Wheel, fetch_command, pythons, read_lock, target
 
-#: An installed solver takes so many times the space of its wheels, measured with torch 2.13.
-UNPACKED = 3.6
-#: The Python that uv fetches where none that is here will do.
-MANAGED = (3, 13)
+#: An installed solver takes so many times the space of its wheels, by what torch is built for: measured with torch 2.13, and of CUDA with
+#: 2.8 for Windows, whose wheel of 3.46 GB unpacks to 7.4; on Linux it is 1.8.
+UNPACKED = {CPU: 3.6, CUDA: 2.2}
 #: What the solver imports, tried before an environment counts as whole.
 TRIAL = "import numpy, scipy.linalg, scipy.signal, safetensors.torch, torch; torch.linalg.cholesky(torch.eye(3))"
 
@@ -91,9 +90,10 @@ def suitable(request: Request) -> tuple[Interpreter | None, str]:
             "a Python with torch in Bonesetter's preferences."
         )
     if not request.online:
+        oldest, *_, newest = [f"{major}.{minor}" for major, minor in pythons(base.machine, request.device)]
         raise InstallError(
             f"There is no solver for Python {base.version[0]}.{base.version[1]}, and without the network no other can be fetched: choose "
-            "Python 3.11 to 3.14 in Bonesetter's preferences."
+            f"Python {oldest} to {newest} in Bonesetter's preferences."
         )
     return None, name
 
@@ -129,7 +129,7 @@ def discard(folder: Path) -> None:
 def check_space(store: Path, lock: Lock) -> None:
     """Refuse before anything is downloaded where the disk cannot hold it."""
     there = sum(path.stat().st_size for path in (store / stores.DOWNLOADS).iterdir())
-    needed = max(lock.size - there, 0) + UNPACKED * lock.size
+    needed = max(lock.size - there, 0) + UNPACKED[lock.device] * lock.size
     free = shutil.disk_usage(store).free
     if free < needed:
         raise InstallError(

@@ -17,6 +17,8 @@ LOCKS = Path(__file__).resolve().parent / "locks"
 UV = "uv"
 #: Devices that torch is built for.
 CPU, CUDA = "cpu", "cuda"
+#: The Python that uv fetches where none that is here will do.
+MANAGED = (3, 13)
 #: By sys.platform and machine.
 PLATFORMS = {
     ("linux", "x86_64"): "linux-x64",
@@ -53,6 +55,11 @@ class Lock:
         """In bytes, of all wheels."""
         return sum(wheel.size for wheel in self.wheels)
 
+    @property
+    def device(self) -> str:
+        """`CPU` or `CUDA`."""
+        return self.target.rpartition("-")[2]
+
 
 def target(version: tuple[int, int], machine: str, device: str = CPU, platform: str = sys.platform) -> str | None:
     """The name of a lock file's target; None where there is none.
@@ -66,6 +73,13 @@ def target(version: tuple[int, int], machine: str, device: str = CPU, platform: 
     known = PLATFORMS.get((platform, machine.lower()))
     name = f"{known}-cp{version[0]}{version[1]}-{device}"
     return name if known and path_of(name).is_file() else None
+
+
+def pythons(machine: str, device: str = CPU, platform: str = sys.platform) -> list[tuple[int, int]]:
+    """The Pythons of which `target` knows, the oldest first."""
+    known = PLATFORMS.get((platform, machine.lower()))
+    tags = (path.name.split("-")[-2] for path in LOCKS.glob(f"pylock.{known}-cp*-{device}.toml"))
+    return sorted((int(tag[2]), int(tag[3:])) for tag in tags)
 
 
 def fetch_command(name: str) -> str:

@@ -118,9 +118,10 @@ def device() -> str:
 def download_size(wanted: str) -> int:
     """Bytes to download for a device on Blender's Python; 0 where that cannot be told."""
     from ..installer.errors import InstallError
-    from ..installer.lock import read_lock, target
+    from ..installer.lock import MANAGED, read_lock, target
 
-    name = target(sys.version_info[:2], platform.machine(), wanted)
+    machine = platform.machine()
+    name = target(sys.version_info[:2], machine, wanted) or target(MANAGED, machine, wanted)
     try:
         return read_lock(name).size if name else 0
     except InstallError:

@@ -36,7 +36,7 @@ class BONESETTER_AP_preferences(bpy.types.AddonPreferences):
         description="What Install Solver downloads; a take is solved at thousands of frames a second without a GPU too",
         items=(
             ("cpu", "Processor", "Runs everywhere"),
-            ("cuda", "NVIDIA GPU (CUDA)", "Some 2.8 GB to download; for Linux"),
+            ("cuda", "NVIDIA GPU (CUDA)", "Some 2.8 GB to download on Linux, 3.5 GB on Windows"),
         ),
     )
 

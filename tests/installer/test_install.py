@@ -5,18 +5,24 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
 import time
 from collections import namedtuple
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from installer import download, store
 from installer.errors import CancelledError, InstallError
-from installer.install import Request, install
+from installer.install import Request, check_space, install, suitable
+from installer.interpreters import Interpreter
+from installer.lock import CUDA, PLATFORMS, Lock, Wheel, path_of
+from installer.store import DOWNLOADS
 from model.storage.locking import lock_file
 
 from .conftest import write_lock
@@ -183,6 +189,30 @@ def test_a_python_without_a_lock_asks_for_another(request_, monkeypatch):
     monkeypatch.setattr("installer.install.target", lambda *_arguments: None)
     with pytest.raises(InstallError, match=r"There is no solver for this computer .*choose a Python"):
         install(request_, silent)
+
+
+def test_a_python_without_a_build_for_the_gpu_gets_another_one(request_, monkeypatch):
+    known = PLATFORMS.setdefault((sys.platform, platform.machine().lower()), "here")
+    for version in ("311", "313"):
+        path_of(f"{known}-cp{version}-cuda").touch()
+    monkeypatch.setattr("installer.install.ask", lambda _path: Interpreter("blender", (3, 14), platform.machine()))
+    wanted = replace(request_, device=CUDA)
+    assert suitable(wanted) == (None, f"{known}-cp313-cuda")
+    with pytest.raises(InstallError, match=r"no solver for Python 3\.14, .*choose Python 3\.11 to 3\.13 in"):
+        suitable(replace(wanted, online=False))
+
+
+def test_space_is_asked_for_by_what_torch_is_built_for(tmp_path, monkeypatch):
+    (tmp_path / DOWNLOADS).mkdir()
+    torch = Wheel("torch", "2.0", "https://example.org/torch.whl", 3_500_000_000, "0")
+    free = SimpleNamespace(free=11_500_000_000)
+    monkeypatch.setattr("installer.install.shutil.disk_usage", lambda _folder: free)
+    check_space(tmp_path, Lock("windows-x64-cp311-cuda", "0", (torch,)))
+    with pytest.raises(InstallError, match=r"needs 16\.1 GB .* 11\.5 GB are free"):
+        check_space(tmp_path, Lock("windows-x64-cp311-cpu", "0", (torch,)))
+    free.free = 11_000_000_000
+    with pytest.raises(InstallError, match=r"needs 11\.2 GB .* 11\.0 GB are free"):
+        check_space(tmp_path, Lock("windows-x64-cp311-cuda", "0", (torch,)))
 
 
 def test_removing_removes_all(request_, folder):

@@ -12,7 +12,7 @@ import pytest
 
 from installer.errors import InstallError
 from installer.interpreters import ask, resolve
-from installer.lock import CPU, CUDA, LOCKS, read_lock, target
+from installer.lock import CPU, CUDA, LOCKS, pythons, read_lock, target
 
 
 def test_an_interpreter_is_itself():
@@ -73,9 +73,22 @@ def test_blenders_pythons_have_locks():
     for version in ((3, 11), (3, 13)):
         for platform, machine in (("linux", "x86_64"), ("win32", "AMD64"), ("darwin", "arm64")):
             assert target(version, machine, CPU, platform)
-    assert target((3, 13), "x86_64", CUDA, "linux")
+    for version in ((3, 11), (3, 12), (3, 13)):
+        assert target(version, "x86_64", CUDA, "linux")
+        assert target(version, "AMD64", CUDA, "win32")
+    assert target((3, 14), "AMD64", CUDA, "win32") is None
+    assert target((3, 13), "arm64", CUDA, "darwin") is None
     assert target((3, 13), "riscv64", CPU, "linux") is None
     assert target((3, 8), "x86_64", CPU, "linux") is None
+
+
+def test_the_pythons_of_a_device_are_those_of_its_locks(tmp_path, monkeypatch):
+    monkeypatch.setattr("installer.lock.LOCKS", tmp_path)
+    for name in ("windows-x64-cp313-cuda", "windows-x64-cp39-cuda", "windows-x64-cp314-cpu", "linux-x64-cp312-cuda"):
+        (tmp_path / f"pylock.{name}.toml").touch()
+    assert pythons("AMD64", CUDA, "win32") == [(3, 9), (3, 13)]
+    assert pythons("AMD64", CPU, "win32") == [(3, 14)]
+    assert pythons("arm64", CUDA, "darwin") == []
 
 
 def test_a_damaged_lock_is_one_sentence(tmp_path, monkeypatch):

@@ -103,6 +103,7 @@ def test_a_full_zip_takes_what_install_solver_takes_but_what_blender_has() -> No
         assert all(parse_wheel_filename(wheel.filename)[3] & target.tags() for wheel in wheels.values()), target
         assert not any(name.startswith("nvidia") for name in wheels), target
     assert any(wheel.name.startswith("nvidia") for wheel in locked(LINUX, (), cuda=True))
+    assert "2.8.0+cu128" in {wheel.version for wheel in locked(WINDOWS, (), cuda=True) if wheel.name == "torch"}
     assert locked(MAC, (), cuda=True) == locked(MAC, ())
 
 
