@@ -2,8 +2,7 @@
 """Near labels that are exchanged for a whole take: told by fitting the actor both ways.
 
 Toe and ball, or wrist and hand, ride on bones that hardly move against each other, and sit about as far from where they are expected
-either way. But bones, marker offsets and poses that are fitted together cost more under exchanged labels, because the prior expects less of
-the bones that this takes.
+either way.
 """
 
 from __future__ import annotations
@@ -13,18 +12,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from ..actors.placement import Placement
 from ..core.parallel import each
 from ..core.take import FloatArray, IntArray
-from ..solver.calibration import INDEPENDENCE, ActorFit, spread_subset
-from ..solver.kinematics import Body, Pose
-from ..solver.observations import Observations
-from ..solver.robust import kernel_cost
-from ..solver.topology import ROOT_DOF
+from ..solver.calibration import spread_subset
+from ..solver.kinematics import Body
+from ..solver.trials import Trial
 from .evidence import Evidence
 from .following import Followed, observed
 from .refinement import group_costs
-from .registration import LIMIT_RAD
 from .template import Template
 from .tracks import OPEN, Tracks
 
@@ -32,10 +27,8 @@ from .tracks import OPEN, Tracks
 NEAR_M = 0.16
 #: ... if their places and their stillness do not speak against it by more than this, in the units of a log-likelihood.
 AGAINST = 25.0
-#: Frames that are fitted, and the scales of the robust kernel in m: of poses alone, then with sizes.
-FRAMES, POSE_SCALES_M, SIZE_SCALES_M = 24, (0.2, 0.1, 0.1), (0.1, 0.07, 0.05, 0.05)
-#: How far markers are from their places in a cost, and the scale of its kernel, in m.
-SIGMA_M, KERNEL_M = 0.008, 0.06
+#: Frames that are fitted, and the scales of the robust kernel in m by which poses alone are.
+FRAMES, POSE_SCALES_M = 24, (0.2, 0.1, 0.1)
 #: An exchange is believed that gains more than this, and so many are.
 LEAST_GAIN, MOST_EXCHANGES = 2.0, 8
 #: A label fits ill that costs so much more than the usual one, in the units of a log-likelihood: its tracks may be mixed with those of so
@@ -43,41 +36,6 @@ LEAST_GAIN, MOST_EXCHANGES = 2.0, 8
 ILL, BESIDE = 20.0, 2
 #: The part of a wide deviation that the fit allows a marker: all of it would explain anything.
 ALLOWED, WIDE_M = 0.7, 0.02
-
-
-@dataclass(frozen=True, eq=False)
-class _Trial:
-    """Frames under their labels, and how well an actor fits them."""
-
-    template: Template
-    placement: Placement
-    seen: Observations
-    pose: Pose
-
-    def cost(self, order: list[int]) -> float:
-        """Of the actor that fits best where the labels are those of `order` (labels,)."""
-        seen = self.seen.only(order)
-        body = Body(self.template.actor, self.template.prior.pose, torch.device("cpu"), torch.float32)
-        fit = ActorFit(body, self.template.prior, self.placement, seen)
-        sizes, pose = fit.start(), self.pose
-        for scale in POSE_SCALES_M:
-            pose, _ = fit.step(pose, sizes, scale, fit_sizes=False)
-        for scale in SIZE_SCALES_M:
-            pose, sizes = fit.step(pose, sizes, scale, fit_sizes=True)
-        squared = ((fit.sized(sizes).posed(pose).markers - seen.points) ** 2).sum(-1)
-        off = (seen.confidence * kernel_cost(squared, KERNEL_M**2)).sum() / (2 * SIGMA_M**2)
-        unusual = torch.einsum("fc,cd,fd->", pose.q, fit.terms.precision[ROOT_DOF:, ROOT_DOF:], pose.q) / 2
-        beyond = (pose.q - pose.q.clamp(fit.terms.limits[0], fit.terms.limits[1])).square().sum() / (2 * (LIMIT_RAD / 2.5) ** 2)
-        away = torch.cat([sizes.components, (sizes.offsets - fit.offset_mean).flatten()])
-        return float(INDEPENDENCE * (off + unusual + beyond) + away @ fit.precision @ away / 2)
-
-    def cost_or_none(self, order: list[int]) -> float:
-        """The same, infinite where no actor is found."""
-        try:
-            cost = self.cost(order)
-        except torch.linalg.LinAlgError:  # pyright: ignore[reportPrivateImportUsage]
-            return float("inf")
-        return cost if np.isfinite(cost) else float("inf")
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +75,7 @@ def exchanged_back(template: Template, tracks: Tracks, labels: IntArray, followe
     best, loss = trial.cost(order), dict[tuple[int, int], float]()
     for _ in range(MOST_EXCHANGES):
         orders = [_exchanged(order, *pair) for pair in pairs]
-        costs = list(each(trial.cost_or_none, orders))
+        costs = list(each(trial.cost, orders))
         loss |= {pair: cost - best for pair, cost in zip(pairs, costs, strict=True)}
         if not costs or not min(costs) < best - LEAST_GAIN:
             break
@@ -162,11 +120,11 @@ def _distances(template: Template) -> FloatArray:
     return np.linalg.norm(places[:, None] - places, axis=-1)
 
 
-def _trial(template: Template, tracks: Tracks, labels: IntArray, followed: Followed) -> _Trial:
+def _trial(template: Template, tracks: Tracks, labels: IntArray, followed: Followed) -> Trial:
     """The frames that differ most, and where their fit begins."""
     seen = observed(tracks, labels, len(template.labels), followed.at.numpy())
     chosen = spread_subset(seen, FRAMES)
     size = template.prior.actor.scale(followed.actor.skeleton) or 1.0
     allowed = np.where(template.deviation > WIDE_M, ALLOWED * template.deviation, template.deviation)
     place = replace(template.placement, offset_deviation=np.maximum(template.placement.offset_deviation, allowed))
-    return _Trial(template.scaled(size), place, seen[chosen].apart(), followed.pose[chosen])
+    return Trial(template.scaled(size).actor, template.prior, place, seen[chosen].apart(), followed.pose[chosen], POSE_SCALES_M)
