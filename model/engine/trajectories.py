@@ -14,6 +14,7 @@ from ..core.errors import BonesetterError
 from ..core.findings import Finding
 from ..core.settings import Settings
 from ..core.take import CleanTake, Take
+from ..marker_sets.marker_set import MarkerSet
 from ..markers.cleaning import clean
 from ..markers.corrections import Correction, without_pinned
 from ..markers.matching import SAID_WHEN_ABSENT, match_all
@@ -81,12 +82,12 @@ def resettle(matched: Matched, subject: Subject, guess: InitialGuess, seen: Obse
     """
     marker_set, known = subject.marker_set, len(matched.placement.labels)
     absent = tuple(label for label in marker_set.labels if label not in matched.placement.labels)
-    if len(absent) > SAID_WHEN_ABSENT * known:
-        # of a set that has everything there is a place for any marker
-        absent = ()
+    # of a set that has everything there is a place for any marker: only what belongs to the labels of the take is missed
+    if catalogue := len(absent) > SAID_WHEN_ABSENT * known:
+        absent = _missed(marker_set, matched.placement.labels) if matched.others else ()
     places = subject.prior.placement(marker_set, matched.placement.labels + absent)
     usual, few = subject.prior.mean_actor(places), _unfiltered(matched.take, seen)
-    settled = settle(guess.actor, usual, subject.prior.pose, places, known, few, guess.pose)
+    settled = settle(guess.actor, usual, subject.prior, places, known, few, guess.pose, catalogue=catalogue)
     if settled is None:
         return None
     if settled.mostly:
@@ -108,6 +109,13 @@ def resettle(matched: Matched, subject: Subject, guess: InitialGuess, seen: Obse
     if not said:
         return None
     return Matched(whole, placement, others, sides, (*_still_true(matched.findings, labels), *said))
+
+
+def _missed(marker_set: MarkerSet, labels: tuple[str, ...]) -> tuple[str, ...]:
+    """Labels of a set that a take with the given ones is expected to have: the other side's, and those of the middle of the trunk."""
+    other = {one: two for pair in marker_set.pairs for one, two in (pair, pair[::-1])}
+    expected = {other[label] for label in labels if label in other} | (set(marker_set.core) - set(other))
+    return tuple(label for label in marker_set.labels if label in expected and label not in labels)
 
 
 def _unfiltered(take: Take, seen: Observations) -> Observations:

@@ -5,7 +5,8 @@ Poses of some well-spread frames are fitted by a robust kernel, so that the many
 not; where much seems wrong, the poses begin again from the whole body's rotation, which a few labels cannot turn over. In the frame of
 every bone each marker then has a place and a scatter; with where the marker set has each label that makes a cost of every marker at every
 label. All markers are assigned to labels at the least cost in all; what fits nowhere is no longer believed, and is attached by its motion
-later. Poses are fitted again without what was wrong, until nothing changes.
+later. Poses are fitted again without what was wrong, until nothing changes, and who sits near what was wrong is tried once more by fitting
+the actor (`retrying.py`).
 """
 
 from __future__ import annotations
@@ -15,19 +16,22 @@ from itertools import permutations, product
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ..actors.actor import Actor
 from ..actors.placement import Placement
-from ..actors.prior import PosePrior
+from ..actors.prior import PosePrior, Prior
 from ..core.take import BoolArray, FloatArray, IntArray
 from .calibration import spread_subset
 from .fit import Terms, prior_terms, refined, wandering
 from .kinematics import Body, Pose, to_array
 from .observations import Observations
+from .retrying import retried
 from .robust import kernel_cost, kernel_weight, settled_place
 from .rotations import rigid_points_registration
+from .trials import Trial
 
-#: Frames that tell, and the fewest samples among them by which a marker is judged.
+#: Frames that tell, and the fewest samples in them by which a marker is judged.
 FRAMES, FEWEST_SAMPLES = 20, 8
 #: Scales of the robust kernel in metres by which poses are fitted, and how often without what was wrong.
 SCALES_M, ROUNDS = (0.2, 0.1, 0.06), 4
@@ -64,57 +68,78 @@ class Settled:
 
 
 def settle(
-    start: Actor, usual: Actor, prior: PosePrior, places: Placement, markers: int, seen: Observations, begun: Pose
+    start: Actor, usual: Actor, known: Prior, places: Placement, markers: int, seen: Observations, begun: Pose, *, catalogue: bool
 ) -> Settled | None:
     """Which label's place each marker sits at; None where all sit at their own, and none of an unknown name sits at a vacant one.
 
     Args:
         start: The bones of the person, as the labels say.
         usual: Those of the mean person, who is taken where the labels seem wrong.
-        prior: Of poses.
+        known: The prior of poses and bones.
         places: Of the labels of the first `markers` markers, in their order, then of labels that no marker has.
         markers: How many have a label of the set.
         seen: Of these and then of the markers of unknown names.
         begun: Poses of the same frames.
+        catalogue: The marker set has everything: a label that no marker has is open to markers of unknown names only.
     """
-    chosen = spread_subset(seen, FRAMES)
-    few, pose = seen[chosen].apart(), begun[chosen]
+    chosen = _telling(seen)
+    few, pose, prior = seen[chosen].apart(), begun[chosen], known.pose
     own = np.full(few.points.shape[1], -1)
     own[:markers] = np.arange(markers)
+    barred = np.zeros((len(own), len(places.labels)), bool)
+    barred[:markers, markers:] = catalogue
     body, pose = _posed(start, prior, places, own, few, pose, SCALES_M)
-    costs, away = _costs(body, pose, few, places)
+    costs, away = _costs(body, pose, few, places, barred)
     if _suspected(costs, own).sum() > MOSTLY_WRONG * markers:
         rows = np.flatnonzero(own >= 0).tolist()
         laid_down = laid(_body(usual, prior, places, own, few), prior_terms(prior, few.seconds, few.points), few.only(rows))
         body, other = _posed(usual, prior, places, own, few, laid_down, SCALES_M)
-        again, off = _costs(body, other, few, places)
+        again, off = _costs(body, other, few, places, barred)
         if _suspected(again, own).sum() < _suspected(costs, own).sum():
             start, pose, costs, away = usual, other, again, off
-    if not _doubtful(costs, own) or _explained(start, prior, places, own, few, pose):
+    if not _doubtful(costs, own) or _explained(start, prior, places, own, few, pose, barred):
         return None
     # a pose that follows a wrong marker hides it: the first look only takes away the say of what may be wrong
     settled = assigned(costs, away, own)
     held = np.where(_suspected(costs, own) | (settled != own), -1, own)
     for _ in range(ROUNDS):
         body, pose = _posed(start, prior, places, held, few, pose, SCALES_M)
-        costs, away = _costs(body, pose, few, places)
+        costs, away = _costs(body, pose, few, places, barred)
         settled = assigned(costs, away, own)
         if (settled == held).all():
             break
         held = settled
     if (held == own).all():
         return None
-    return Settled(held, _at_own(away, own), bool((held != own)[:markers].sum() > MOSTLY_WRONG * markers))
+    mostly = (held != own)[:markers].sum() > MOSTLY_WRONG * markers
+    again = held if mostly else retried(Trial(_placed(start, places), known, places, few, pose, SCALES_M), held, own, costs)
+    if (again != held).any():
+        held = again
+        body, pose = _posed(start, prior, places, held, few, pose, SCALES_M)
+        _, away = _costs(body, pose, few, places, barred)
+    return Settled(held, _at_own(away, own), bool(mostly))
 
 
-def _explained(start: Actor, prior: PosePrior, places: Placement, own: IntArray, few: Observations, pose: Pose) -> bool:
+def _telling(seen: Observations) -> Tensor:
+    """Indices of the frames by which markers are judged: those that differ most, and more of those in which what is rarely seen is."""
+    chosen, sampled = spread_subset(seen, FRAMES), seen.confidence >= 1
+    for marker in torch.argsort(sampled.sum(0)).tolist():
+        lacking = FEWEST_SAMPLES - int(sampled[chosen, marker].sum())
+        others = np.setdiff1d(torch.nonzero(sampled[:, marker])[:, 0].cpu().numpy(), chosen.cpu().numpy())
+        if lacking > 0 and len(others) >= lacking:
+            more = others[np.linspace(0, len(others) - 1, lacking).round().astype(int)]
+            chosen = torch.cat([chosen, torch.as_tensor(more).to(chosen)])
+    return chosen
+
+
+def _explained(start: Actor, prior: PosePrior, places: Placement, own: IntArray, few: Observations, pose: Pose, barred: BoolArray) -> bool:
     """Whether there are poses in which every marker sits at its own label.
 
     Where the poses begin far off, as of a head that is turned to the shoulder, the robust kernel holds all markers of the bone for wrong,
     and they are judged in the frame of a bone that nothing holds.
     """
     body, pose = _posed(start, prior, places, own, few, pose, WIDE_M)
-    return not _doubtful(_costs(body, pose, few, places)[0], own)
+    return not _doubtful(_costs(body, pose, few, places, barred)[0], own)
 
 
 def _at_own(table: FloatArray, own: IntArray) -> FloatArray:
@@ -124,8 +149,12 @@ def _at_own(table: FloatArray, own: IntArray) -> FloatArray:
 
 def _body(start: Actor, prior: PosePrior, places: Placement, held: IntArray, few: Observations) -> Body:
     """The person with the markers that sit at a label, each at its usual place."""
-    here = places.only(held[held >= 0].tolist())
-    return Body(Actor(start.skeleton, here.labels, here.joints, _offsets(start, here)), prior, few.points.device, few.points.dtype)
+    return Body(_placed(start, places.only(held[held >= 0].tolist())), prior, few.points.device, few.points.dtype)
+
+
+def _placed(start: Actor, places: Placement) -> Actor:
+    """The person with markers at their usual places."""
+    return Actor(start.skeleton, places.labels, places.joints, _offsets(start, places))
 
 
 def _posed(
@@ -149,8 +178,8 @@ def _offsets(start: Actor, places: Placement) -> FloatArray:
     return mean
 
 
-def _costs(body: Body, pose: Pose, seen: Observations, places: Placement) -> tuple[FloatArray, FloatArray]:
-    """(markers, labels): the cost of every marker at every label's place, and its distance from there in metres."""
+def _costs(body: Body, pose: Pose, seen: Observations, places: Placement, barred: BoolArray) -> tuple[FloatArray, FloatArray]:
+    """(markers, labels): the cost of every marker at every label's place, infinite where barred, and its distance from there in metres."""
     posed = body.posed(pose)
     positions, rotations, points = (to_array(tensor) for tensor in (posed.positions, posed.global_rotations, seen.points))
     sampled = seen.confidence.cpu().numpy() >= 1
@@ -170,7 +199,7 @@ def _costs(body: Body, pose: Pose, seen: Observations, places: Placement) -> tup
         off = place[:, column] - offsets
         away[markers] = np.linalg.norm(off, axis=-1)
         costs[markers] = ((off / deviations) ** 2).sum(axis=-1) + (scatter[:, column] / SCATTER_M) ** 2
-    return costs, away
+    return np.where(barred, np.inf, costs), away
 
 
 def laid(body: Body, terms: Terms, seen: Observations) -> Pose:
@@ -224,7 +253,8 @@ def assigned(costs: FloatArray, away: FloatArray, own: IntArray) -> IntArray:
     """(markers,): the labels at whose places markers sit, at the least cost in all; their own ones where these are as good.
 
     Args:
-        costs: (markers, labels) of each marker at each label; NaN for markers that tell too little, which keep theirs.
+        costs: (markers, labels) of each marker at each label, infinite where it may not be; NaN for markers that tell too little: these
+            keep theirs.
         away: The same, distances in metres.
         own: (markers,) index of each marker's own label, or -1.
     """
@@ -232,7 +262,7 @@ def assigned(costs: FloatArray, away: FloatArray, own: IntArray) -> IntArray:
     from scipy.optimize import linear_sum_assignment
 
     at_own, off = _at_own(costs, own), _at_own(away, own)
-    told = np.isfinite(costs).all(axis=1)
+    told = ~np.isnan(costs).any(axis=1)
     moving = np.flatnonzero(told)
     free = np.setdiff1d(np.arange(costs.shape[1]), own[~told & (own >= 0)])
     table = np.where(costs[np.ix_(moving, free)] < FITS, costs[np.ix_(moving, free)], ELSEWHERE)
