@@ -45,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--solve", action="store_true", help="also compare the solves of the first seed")
     parser.add_argument("--wrong", action="store_true", help="exchange labels or make them nonsense instead of removing all")
+    parser.add_argument("--frames", type=int, metavar="FRAMES", help="with --wrong: of the takes' beginnings (default: all)")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -67,6 +68,6 @@ def _run_wrong(arguments: argparse.Namespace) -> int:
 
     print(WRONG_HEADER)
     for name in arguments.takes or TAKES:
-        for one in measured(name, KINDS, arguments.seeds):
+        for one in measured(name, KINDS, arguments.seeds, arguments.frames):
             print(one.row(), flush=True)
     return 0

@@ -15,7 +15,7 @@ from ..engine.pipeline import solve_take
 from ..marker_sets.marker_set import MarkerSet
 from ..result.solution import Solution
 from ..solver.options import SolverOptions
-from .labels import labelled_take
+from .labels import labelled_take, part_of
 
 #: Markers whose labels are exchanged in a ring, and markers that get names of no set.
 EXCHANGED, NONSENSE = 3, 6
@@ -67,9 +67,17 @@ class Spoilt:
         return f"| {' | '.join(cells)} |"
 
 
-def measured(name: str, kinds: Sequence[str], seeds: Sequence[int]) -> Iterator[Spoilt]:
-    """Solve a take with wrong labels, once for each kind and seed, and compare with the solve of the right ones."""
+def measured(name: str, kinds: Sequence[str], seeds: Sequence[int], frames: int | None = None) -> Iterator[Spoilt]:
+    """Solve a take with wrong labels, once for each kind and seed, and compare with the solve of the right ones.
+
+    Args:
+        name: Of the take's folder.
+        kinds: Some of `KINDS`.
+        seeds: Of the choice of labels.
+        frames: Of the take's beginning; None for all of it.
+    """
     take, marker_set = labelled_take(name)
+    take = part_of(take, slice(0, frames))
     right, _ = _solved(take, marker_set, relabel=True)
     for kind in kinds:
         for seed in seeds[:1] if kind == "untouched" else seeds:

@@ -141,7 +141,8 @@ def test_a_marker_that_is_rarely_seen_is_judged_too(take: Take) -> None:
     positions, seen = take.positions.copy(), np.arange(take.frames) % 60 < 12
     positions[~seen, take.labels.index("RMT5")] = np.nan
     # and never where all others are, so that no frame is chosen for it by chance
-    positions[np.ix_(seen, [take.labels.index(label) for label in ("LFIN", "RFIN", "LUPA")])] = np.nan
+    for label in ("LFIN", "RFIN", "LUPA"):
+        positions[seen, take.labels.index(label)] = np.nan
     rare = replace(take, positions=positions)
     exchanged = renamed(rare, dict(zip(ring, (*ring[1:], ring[0]), strict=True)))
     solution, wanted = (solve_take(each, Settings(workers=1)) for each in (exchanged, rare))
