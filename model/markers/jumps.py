@@ -84,8 +84,11 @@ def _centred(positions: FloatArray, present: BoolArray, middle: FloatArray, fart
     Four-byte floats: 1e-7 of a few metres is far below a marker's jitter, and twice as fast.
     """
     centred = positions - middle
-    far = present & (np.abs(centred).max(axis=-1) > farthest)
-    return np.where((present & ~far)[..., None], centred, np.nan).astype(np.float32), far
+    x, y, z = (np.abs(centred[..., axis]) > farthest for axis in range(3))
+    far = present & (x | y | z)
+    narrow = centred.astype(np.float32)
+    narrow[~present | far] = np.nan
+    return narrow, far
 
 
 def _spikes(positions: FloatArray, trusted: BoolArray, max_speed: float, rate_hz: float) -> BoolArray:

@@ -27,7 +27,7 @@ from .network import LEAST_SPREAD, ROOT_M, ROOT_RAD, Estimate, MarkerSums, Propo
 
 BUNDLED = Path(__file__).parents[1] / "weights" / "proposer.safetensors"
 #: Frames that are looked at together, and how many more on either side, so that every frame has a past and a future.
-CHUNK, MARGIN = 256, 12
+CHUNK, MARGIN = 512, 12
 #: The network looks at every n-th frame of the coarse rate.
 EVERY = 2
 #: How sure a given actor's offsets are taken to be where it does not say, and its bone components in any case: a fit's own errors, and
