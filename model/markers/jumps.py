@@ -86,9 +86,9 @@ def _centred(positions: FloatArray, present: BoolArray, middle: FloatArray, fart
     centred = positions - middle
     x, y, z = (np.abs(centred[..., axis]) > farthest for axis in range(3))
     far = present & (x | y | z)
-    narrow = centred.astype(np.float32)
-    narrow[~present | far] = np.nan
-    return narrow, far
+    # before they are made narrow, which the farthest do not survive
+    centred[~present | far] = np.nan
+    return centred.astype(np.float32), far
 
 
 def _spikes(positions: FloatArray, trusted: BoolArray, max_speed: float, rate_hz: float) -> BoolArray:

@@ -49,9 +49,11 @@ def _standing(positions: FloatArray, trusted: BoolArray, tolerance: float) -> Bo
 def _lengths(positions: FloatArray, standing: BoolArray, pairs: IntArray) -> FloatArray:
     """(frames, pairs) in metres: the distances inside a group, NaN where one is unknown."""
     lengths = np.empty((len(positions), len(pairs)))
-    for column, (a, b) in enumerate(pairs):
-        # of all frames, and then those that are known: choosing frames first takes longer
-        lengths[:, column] = np.where(standing[:, a] & standing[:, b], np.sqrt(squared_lengths(positions[:, a] - positions[:, b])), np.nan)
+    # of all frames, and then those that are known: choosing frames first takes longer; what is too far to be a marker is not known
+    with np.errstate(over="ignore"):
+        for column, (a, b) in enumerate(pairs):
+            known = standing[:, a] & standing[:, b]
+            lengths[:, column] = np.where(known, np.sqrt(squared_lengths(positions[:, a] - positions[:, b])), np.nan)
     return lengths
 
 

@@ -10,7 +10,7 @@ from ..core.parallel import columns, run_each
 from ..core.rigid import steady
 from ..core.take import FloatArray, number_type
 from .fit import Found
-from .frames import spans
+from .frames import Window, spans, windows
 from .kinematics import Body, Pose, to_array
 from .rotations import rotmat_to_unitquat
 
@@ -28,10 +28,10 @@ def marker_places(body: Body, found: Found, frames: int) -> FloatArray:
     at, places = found.at.cpu().numpy(), np.empty((frames, *markers.shape[1:]), dtype=number_type(frames))
     slopes = spline_slopes(at, markers)
 
-    def work(span: slice) -> None:
-        places[span] = hermite(at, markers, slopes, np.arange(span.start, span.stop))
+    def work(window: Window) -> None:
+        places[window.frames] = hermite(at, markers, slopes, np.arange(window.frames.start, window.frames.stop))
 
-    run_each(work, spans(frames))
+    run_each(work, windows(frames))
     return places
 
 
