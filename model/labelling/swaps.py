@@ -10,13 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 
 from ..core.parallel import each
 from ..core.take import FloatArray, IntArray
 from ..solver.calibration import spread_subset
-from ..solver.kinematics import Body
-from ..solver.trials import Trial
+from ..solver.trials import Trial, distances
 from .evidence import Evidence
 from .following import Followed, observed
 from .refinement import group_costs
@@ -65,7 +63,7 @@ def exchanged_back(template: Template, tracks: Tracks, labels: IntArray, followe
         evidence: For these labels.
     """
     groups = group_costs(template, tracks, labels, evidence, followed)
-    apart = _distances(template)
+    apart = distances(template.actor, template.prior.pose)
     pairs = _pairs(apart, groups)
     if not pairs:
         return Exchanges(labels, (), ())
@@ -111,13 +109,6 @@ def _pairs(apart: FloatArray, costs: FloatArray) -> list[tuple[int, int]]:
     against = costs + costs.T - own - own[:, None]
     rows, columns = np.nonzero(np.triu((apart < NEAR_M) & (against < AGAINST), 1))
     return list(zip(rows.tolist(), columns.tolist(), strict=True))
-
-
-def _distances(template: Template) -> FloatArray:
-    """(labels, labels) in metres, in the mean pose."""
-    body = Body(template.actor, template.prior.pose, torch.device("cpu"), torch.float32)
-    places = body.posed(body.rest(1)).markers[0].double().numpy()
-    return np.linalg.norm(places[:, None] - places, axis=-1)
 
 
 def _trial(template: Template, tracks: Tracks, labels: IntArray, followed: Followed) -> Trial:

@@ -70,20 +70,25 @@ def run(arguments: argparse.Namespace) -> int:
     failed = run_each(
         jobs,
         lambda job: read_take(job.take),
-        lambda: None,
+        _load_labelling,
         lambda job, take: _label(job, take, actor, marker_set, arguments.unknown_layout, force=arguments.force),
         force=arguments.force,
     )
     return end_run(failed, None)
 
 
+def _load_labelling() -> None:
+    """Import what labels takes, once for all of them."""
+    with uncollected():
+        from ..labelling import label, people  # noqa: F401
+
+
 def _label(job: TakeJob, take: Take, actor: Actor | None, marker_set: MarkerSet | None, unknown: bool, *, force: bool) -> None:
     # not above: they bring torch
-    with uncollected():
-        from ..files.c3d_labels import write_labelled_c3d
-        from ..labelling.label import label_take
-        from ..labelling.layout import layout_of
-        from ..labelling.people import label_people
+    from ..files.c3d_labels import write_labelled_c3d
+    from ..labelling.label import label_take
+    from ..labelling.layout import layout_of
+    from ..labelling.people import label_people
 
     begin = time.perf_counter()
     with progress_bar(take.name) as progress:

@@ -73,14 +73,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _load_solver(device: str) -> None:
     """Import the solver and its weights, so that no take is timed with them, and ask whether it has the device."""
-    try:
-        with uncollected():
+    with uncollected():
+        try:
             from ..actors.prior import bundled as bundled_prior
             from ..engine.pipeline import find_device
             from ..proposer.propose import bundled_network
-    except ImportError as error:
-        raise BonesetterError(f"The solver cannot be loaded ({one_line(error)}): install what pyproject.toml lists.") from error
-    with uncollected():
+        except ImportError as error:
+            raise BonesetterError(f"The solver cannot be loaded ({one_line(error)}): install what pyproject.toml lists.") from error
         bundled_prior()
         bundled_network()
     try:

@@ -12,8 +12,7 @@ import numpy as np
 
 from ..core.parallel import each
 from ..core.take import BoolArray, FloatArray, IntArray
-from .kinematics import Body
-from .trials import NONE, Trial
+from .trials import NONE, Trial, distances
 
 #: Labels that sit nearer to each other than this in the mean pose may be exchanged, in m.
 NEAR_M = 0.16
@@ -34,7 +33,7 @@ def retried(trial: Trial, held: IntArray, own: IntArray, costs: FloatArray) -> I
         costs: (markers, labels) of each marker at each label's place; not finite where it may not be moved to.
     """
     at, file = (_markers_at(found, len(trial.places.labels)) for found in (held, own))
-    near = _distances(trial) < NEAR_M
+    near = distances(trial.start, trial.prior.pose) < NEAR_M
     wrong, tried, best = at != file, {at.tobytes()}, trial.cost(at.tolist())
     for _ in range(MOST_CHANGES):
         options = [new for new in _changes(at, wrong, near, costs) if new.tobytes() not in tried]
@@ -82,10 +81,3 @@ def _changes(at: IntArray, wrong: BoolArray, near: BoolArray, costs: FloatArray)
             changes.append(new)
     moved = [(new != at) & (new != NONE) for new in changes]
     return [new for new, rows in zip(changes, moved, strict=True) if np.isfinite(costs[new[rows], rows]).all()]
-
-
-def _distances(trial: Trial) -> FloatArray:
-    """(labels, labels) in metres, in the mean pose."""
-    body = Body(trial.start, trial.prior.pose, trial.seen.points.device, trial.seen.points.dtype)
-    places = body.posed(body.rest(1)).markers[0].double().numpy()
-    return np.linalg.norm(places[:, None] - places, axis=-1)

@@ -12,9 +12,10 @@ import torch
 
 from ..actors.actor import Actor
 from ..actors.placement import Placement
-from ..actors.prior import Prior
+from ..actors.prior import PosePrior, Prior
+from ..core.take import FloatArray
 from .calibration import INDEPENDENCE, ActorFit
-from .kinematics import Body, Pose
+from .kinematics import Body, Pose, to_array
 from .observations import Observations
 from .robust import kernel_cost
 from .topology import ROOT_DOF
@@ -76,3 +77,10 @@ class Trial:
         beyond = (pose.q - pose.q.clamp(fit.terms.limits[0], fit.terms.limits[1])).square().sum() / (2 * LIMIT_RAD**2)
         away = torch.cat([sizes.components, (sizes.offsets - fit.offset_mean).flatten()])
         return float(INDEPENDENCE * (off + unusual + beyond) + away @ fit.precision @ away / 2)
+
+
+def distances(actor: Actor, prior: PosePrior) -> FloatArray:
+    """(labels, labels) in metres: how far an actor's markers are from one another in the mean pose."""
+    body = Body(actor, prior, torch.device("cpu"), torch.float32)
+    places = to_array(body.posed(body.rest(1)).markers[0])
+    return np.linalg.norm(places[:, None] - places, axis=-1)
