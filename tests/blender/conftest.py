@@ -122,6 +122,55 @@ def engine_python() -> str:
     return python
 
 
+#: Run in the engine before it serves: told of a stage whose name stands in the file, it goes on only when that no longer does.
+HOLDING = """
+import pathlib, time
+import model.engine.worker as worker
+usual, stages = worker._telling, pathlib.Path({stages!r})
+def telling(answer, cancelled):
+    progress = usual(answer, cancelled)
+    def hold(stage, fraction):
+        progress(stage, fraction)
+        while stage in stages.read_text().split():
+            time.sleep(0.01)
+            progress(stage, fraction)
+    return hold
+worker._telling = telling
+"""
+
+
+class HoldingPython:
+    """An interpreter whose engine holds at stages of a solve: what a test does meanwhile must not race with the solver.
+
+    Attributes:
+        path: What is run in place of the engine's Python.
+    """
+
+    def __init__(self, python: str, folder: Path) -> None:
+        folder.mkdir()
+        self.path, self._stages = str(folder / "python"), folder / "stages.txt"
+        code = folder / "holding.py"
+        code.write_text(HOLDING.format(stages=str(self._stages)))
+        self.at()
+        # the engine's command is `python -E -P -c CODE ROOT ...`
+        before = f"import sys; sys.path[:0] = sys.argv[1:2]; exec(open({str(code)!r}).read()); del sys.path[0]; "
+        Path(self.path).write_text(f'#!/bin/sh\ncode="$4"\nshift 4\nexec "{python}" -E -P -c "{before}$code" "$@"\n')
+        Path(self.path).chmod(0o700)
+
+    def at(self, *stages: str) -> None:
+        """Hold at these stages from now on; at none, what is held goes on."""
+        whole = self._stages.with_suffix(".new")
+        whole.write_text(" ".join(stages))
+        whole.replace(self._stages)
+
+
+@pytest.fixture
+def holding_python(engine_python: str, tmp_path: Path) -> HoldingPython:
+    if os.name == "nt":
+        pytest.skip("the engine is held by a shell script")
+    return HoldingPython(engine_python, tmp_path / "holding")
+
+
 @pytest.fixture(scope="session")
 def synthetic_c3d(engine_python: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A walk of some seconds with noise and gaps."""

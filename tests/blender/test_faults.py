@@ -11,7 +11,7 @@ from pathlib import Path
 import bpy
 import pytest
 
-STAGES = ["clean", "propose", "calibrate", "find", "relabel", "pose", "feet", "results"]
+STAGES = ["clean", "propose", "pose", "results"]
 
 
 @pytest.fixture
@@ -20,6 +20,22 @@ def imported(ext, scene, engine_python, synthetic_c3d):
     take = scene.bonesetter.take
     yield take
     ext("operators.session").session.engine.close()
+
+
+@pytest.fixture
+def held(ext, scene, imported, holding_python, monkeypatch):
+    """Begins a solve and comes back as soon as the engine speaks of the stage, at which it stays."""
+    monkeypatch.setenv("BONESETTER_ENGINE_PYTHON", holding_python.path)
+
+    def begin(stage):
+        holding_python.at(stage)
+        solve = ext("operators.solving").begin(scene, imported)
+        while not solve.job.poll(timeout=0.01) and solve.job.stage != stage:
+            pass
+        assert solve.job.answer is None
+        return solve
+
+    return begin
 
 
 def contents():
@@ -48,23 +64,20 @@ def runs(pid):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
-def test_the_engine_killed_at_every_stage(ext, scene, imported, engine_python):
-    """Each engine is one of its own, which is killed as soon as it speaks of the stage, or of a later one."""
+def test_the_engine_killed_at_every_stage(ext, imported, holding_python, held):
+    """Each engine is one of its own, which is killed as soon as it speaks of the stage."""
     error = ext("model.core.errors").BonesetterError
-    begin, engine = ext("operators.solving").begin, ext("operators.session").session.engine
+    engine = ext("operators.session").session.engine
     before = contents()
-    for stage in STAGES[::3]:
-        solve = begin(scene, imported)
+    for stage in STAGES:
+        solve = held(stage)
         pid = engine.pid
-        wanted = set(STAGES[STAGES.index(stage) :])
-        while not solve.job.poll(timeout=0.01) and solve.job.stage not in wanted:
-            pass
-        assert solve.job.answer is None
         os.kill(pid, signal.SIGKILL)
         with pytest.raises(error, match="stopped unexpectedly"):
             solve.job.wait()
         assert not runs(pid)
         assert contents() == before
+    holding_python.at()
     bpy.ops.bonesetter.solve_markers()
     assert imported.bonesetter.solved
 
@@ -101,27 +114,25 @@ def test_what_is_deleted_meanwhile(ext, scene, imported, gone):
     assert take.solved
 
 
-def test_a_file_opened_meanwhile_gets_nothing_of_the_solve(ext, scene, imported, synthetic_c3d):
+def test_a_file_opened_meanwhile_gets_nothing_of_the_solve(ext, holding_python, held, synthetic_c3d):
     session = ext("operators.session").session
-    session.solve = solve = ext("operators.solving").begin(scene, imported)
-    while not solve.job.poll(timeout=0.05) and not solve.job.progress:
-        pass
+    session.solve = held("pose")
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
     assert session.solve is None, "given up"
+    holding_python.at()
     assert not bpy.data.armatures
     bpy.ops.bonesetter.import_c3d(filepath=str(synthetic_c3d))
     bpy.ops.bonesetter.solve_markers()
     assert len(bpy.data.armatures) == 1
 
 
-def test_the_folder_of_the_session_removed_meanwhile(ext, scene, imported):
+def test_the_folder_of_the_session_removed_meanwhile(ext, imported, holding_python, held):
     """A cleaner of temporary files takes what Blender and its engine exchange."""
     engine = ext("operators.session").session.engine
     before = contents()
-    solve = ext("operators.solving").begin(scene, imported)
-    while not solve.job.poll(timeout=0.01) and not solve.job.progress:
-        pass
+    solve = held("pose")
     shutil.rmtree(engine.folder)
+    holding_python.at()
     with pytest.raises(ext("model.core.errors").BonesetterError, match="cannot be written"):
         solve.job.wait()
     assert contents() == before
