@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The rig is the actor: a character's own bones, as large as the person, as the hierarchy that a take is solved with.
 
-Markers sit on it where a calibrated actor has them: about a limb as far along it and as far from it, about trunk and head as high on them.
+Markers sit on it where a calibrated actor has them: about a limb, trunk and shoulder as far along it and as far from it, about the head as
+high on it.
 How joints move is known by the part of the body that they are.
 """
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from ..actors.actor import Actor, Freedom
 from ..core.errors import BonesetterError
+from ..core.rigid import turn_between
 from ..core.rotations import unitquat_to_rotmat
 from ..core.skeleton import CMU_JOINTS, Skeleton
 from ..core.take import FloatArray
@@ -108,9 +110,8 @@ def _person(fitted: Actor) -> Anatomy:
 
 
 def _size(body: Anatomy) -> float:
-    """Legs, arms and trunk together, in metres."""
-    arms = np.mean([body.length(f"upper_arm.{side}") + body.length(f"forearm.{side}") for side in "LR"])
-    return float(body.leg + arms + np.linalg.norm(_shoulders(body) - body.hip_middle))
+    """Legs and trunk together, in metres: shoulders are then as high as the person's, and the trunk need not bend for it."""
+    return float(body.leg + np.linalg.norm(_shoulders(body) - body.hip_middle))
 
 
 def _shoulders(body: Anatomy) -> FloatArray:
@@ -185,15 +186,34 @@ def _marker(person: Anatomy, body: Anatomy, fitted: Actor, row: int, scale: floa
     chain, limb = body.chains[part], part.partition(".")[0]
     bone = chain[min(int(place * len(chain)), len(chain) - 1)]
     if limb in ("hips", "spine"):
-        away = person.axes.T @ (own - person.hip_middle)
-        trunk = [float(np.linalg.norm(_shoulders(each) - each.hip_middle)) for each in (person, body)]
-        away[2] *= scale * trunk[1] / trunk[0]
-        return bone, scale * body.hip_middle + body.axes @ away
+        return bone, _beside(own, (person, body), [(each.hip_middle, _shoulders(each)) for each in (person, body)], scale)
+    if limb == "clavicle":
+        side = part[-1]
+        return bone, _beside(own, (person, body), [(each.head(part), each.head(f"upper_arm.{side}")) for each in (person, body)], scale)
     away = alignments(person, body)[part].T @ person.axes.T @ (own - person.head(part))
     if limb in STRETCHED:
         along = body.direction(part)
         away = away + (scale * body.length(part) / person.length(part) - 1) * (away @ along) * along
     return bone, scale * body.head(part) + body.axes @ away
+
+
+def _beside(place: FloatArray, bodies: tuple[Anatomy, Anatomy], lines: list[tuple[FloatArray, FloatArray]], scale: float) -> FloatArray:
+    """A place as far along a line of one body, and as far beside it, as on another's: the lines of two rests lean in different ways.
+
+    Args:
+        place: (3,) in metres in the world of the first body.
+        bodies: From whose rest pose, and to whose.
+        lines: Of each its ends, (3,) in metres in its world.
+        scale: The second one's size.
+
+    Returns:
+        (3,) in metres in the second one's world in that size.
+    """
+    own, other = ((body.axes.T @ (end - start)) for body, (start, end) in zip(bodies, lines, strict=True))
+    turned = turn_between(own, other) @ bodies[0].axes.T @ (place - lines[0][0])
+    along = other / np.linalg.norm(other)
+    turned += (scale * np.linalg.norm(other) / np.linalg.norm(own) - 1) * (turned @ along) * along
+    return scale * lines[1][0] + bodies[1].axes @ turned
 
 
 def _part_of(person: Anatomy, joint: int) -> tuple[str, float]:

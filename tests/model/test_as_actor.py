@@ -16,9 +16,11 @@ from model.actors.prior import Prior
 from model.core.errors import BonesetterError
 from model.core.motion import Motion
 from model.core.rotations import rotmat_to_unitquat, rotvec_to_rotmat
+from model.core.take import FloatArray
 from model.marker_sets.marker_set import MarkerSet
 from model.rigs.as_actor import refitted, rig_actor
 from model.rigs.figure import Anatomy
+from model.rigs.rig import Rig
 
 from .made_rigs import Made, quarter, rig_of
 
@@ -90,6 +92,29 @@ def test_markers_sit_where_they_sit_on_the_person(made: Made, fitted: Actor):
     for label in ("KNE", "ANK", "ELB", "SHO", "FWT"):
         assert markers[f"L{label}"][0] > 0.03
         assert markers[f"R{label}"][0] < -0.03
+
+
+def test_markers_of_the_trunk_go_with_its_line_however_it_leans_at_rest(fitted: Actor):
+    """A rest pose that leans ahead, and clavicles that begin in front, as Rigify's: the trunk is solved no more bent for it."""
+    rig, bone_map = rig_of(Made("Mixamo", 30, seed=1))
+    body = Anatomy(rig, bone_map)
+    ahead, up = -body.axes[:, 1], body.axes[:, 2]
+    above = np.maximum((rig.heads - body.hip_middle) @ up, 0.0)
+    shoulder = 0.5 * (body.head("upper_arm.L") + body.head("upper_arm.R"))
+    shift = 0.2 * above[:, None] * ahead
+    clavicles = [rig.index[name] for side in "LR" for name in bone_map.bones[f"clavicle.{side}"]]
+    shift[clavicles] += 0.15 * np.linalg.norm(shoulder - body.hip_middle) * ahead
+    leaning = replace(rig, heads=rig.heads + shift, tails=rig.tails + shift)
+
+    def beside_shoulder(shape: Rig, label: str) -> FloatArray:
+        """On the body's axes in the rig's size, and about the shoulders."""
+        actor = rig_actor(shape, bone_map, fitted)
+        places, row = dict(zip(actor.skeleton.joints, actor.skeleton.zero_places, strict=True)), actor.labels.index(label)
+        own = places[actor.skeleton.joints[actor.marker_joints[row]]] + actor.marker_offsets[row]
+        return own - 0.5 * sum(places[bone_map.bones[f"upper_arm.{side}"][0]] for side in "LR")
+
+    for label in ("C7", "CLAV", "LSHO", "RSHO"):
+        assert np.linalg.norm(beside_shoulder(leaning, label) - beside_shoulder(rig, label)) < 0.04, label
 
 
 def test_markers_are_put_where_a_solve_has_them(fitted: Actor):
