@@ -12,9 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..actors.joint_names import side_of
-from ..core.distances import distances
 from ..core.findings import GROUPED, SEVERE, gravity
-from ..result.doubtful import doubtful, far_samples
 from ..result.report import LOOK_MM, USUAL_MM, judged
 from .charts import bar, curve, figure, key, strip
 from .markup import Inside, document, section, table, tag
@@ -40,7 +38,8 @@ def take_page(name: str, arrays: Mapping[str, NDArray], report: Mapping[str, Any
         KeyError, TypeError, AttributeError: The report is none.
     """
     take = shown(name, arrays, report)
-    findings = [*report["findings"], *_doubtful(take)]
+    # reports of older versions lack the second
+    findings = [*report["findings"], *report.get("doubtful", ())]
     return document(
         name,
         *_head(take),
@@ -54,15 +53,6 @@ def take_page(name: str, arrays: Mapping[str, NDArray], report: Mapping[str, Any
         _actor(take),
         tag("footer", "Written by Bonesetter. Frames are numbered as in the file, in Blender as in the scene."),
     )
-
-
-def _doubtful(take: Shown) -> list[dict[str, Any]]:
-    """Findings about markers that are to be looked at, which the report has as counts."""
-    off = distances(take.markers, take.places)
-    found = doubtful(
-        take.present & ~take.trusted, far_samples(np.where(take.trusted, off, np.nan)), off, take.labels, take.rate_hz, take.number
-    )
-    return [each.document(take.number) for each in found]
 
 
 def verdict(report: Mapping[str, Any]) -> tuple[str, str]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core.findings import Finding, FrameNumber, listed_frames
 from ..core.stretches import stretches
-from ..core.take import BoolArray, FloatArray
+from ..core.take import BoolArray, CleanTake, FloatArray
 
 #: Stretches that are nearer to each other than this are one, in s, and shorter ones harm nobody: they are bridged by what is around them.
 NEAR_SECONDS, SHORT_SECONDS = 0.1, 0.05
@@ -20,11 +20,29 @@ KINDS = ("flagged", "far")
 
 def far_samples(off: FloatArray) -> BoolArray:
     """(frames, labels): which samples are far off, by how far (frames, labels) in m each is from its solved place; NaN is not known."""
-    known = np.isfinite(off).any(axis=0)
-    usual = np.zeros(off.shape[1])
-    usual[known] = np.nanmedian(off[:, known], axis=0)
-    far: BoolArray = np.nan_to_num(off) > np.maximum(FAR_M, FAR_RATIO * usual)
+    far: BoolArray = off > FAR_M
+    # medians only where they matter
+    some = far.any(axis=0)
+    far[:, some] &= off[:, some] > FAR_RATIO * np.nanmedian(off[:, some], axis=0)
     return far
+
+
+def doubtful_of(clean: CleanTake, off: FloatArray) -> tuple[Finding, ...]:
+    """`doubtful` of a take that was just solved, its labels as the solve calls them.
+
+    Args:
+        clean: The take.
+        off: (frames, labels) in m: how far each sample of the file is from where its marker is solved, NaN where there is none.
+    """
+    take, trusted = clean.take, clean.trusted
+    found: list[Finding] = []
+    # one marker after the other: of an hour, arrays of all of them are much memory
+    for row, label in enumerate(take.labels):
+        one = slice(row, row + 1)
+        far = far_samples(np.where(trusted[:, one], off[:, one], np.nan))
+        flagged = np.isfinite(off[:, one]) & ~trusted[:, one]
+        found += doubtful(flagged, far, off[:, one], (label,), take.rate_hz, take.number)
+    return tuple(found)
 
 
 def doubtful(

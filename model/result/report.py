@@ -15,6 +15,7 @@ from ..core.distances import distances
 from ..core.findings import Finding
 from ..core.take import CleanTake, FloatArray
 from ..storage.atomic import replacing
+from .doubtful import doubtful_of
 from .solution import Solution
 
 #: Mean marker residuals up to these, in mm, are usual, and to be looked at. Of public takes that are right they are 0.5 to 9.5 mm; of takes
@@ -50,21 +51,24 @@ def build_report(solution: Solution, seconds: Mapping[str, float]) -> dict[str, 
         actor is of its markers' places, the least sure first, without those of which it says nothing, `flagged` {label: {reason:
         samples}}, `contacts` {foot: {sole: {`spans`, `seconds`, `frames` [[first, last], ...]}}}, how often, how long and when each
         stands, `floor_mm`, where (None where none does), `findings` [{`kind`, `text`, `labels`, `bones`, `frames` [[first, last], ...],
-        `numbers`, `columns`}] (see `Finding`), and `warnings`, the findings in sentences.
+        `numbers`, `columns`}] (see `Finding`), `doubtful`, the same of markers that are to be looked at (see `doubtful.py`), and
+        `warnings`, the findings in sentences.
     """
     take = solution.clean.take
+    off = distances(take.positions, solution.markers_model)
     return {
         "frames": take.frames,
         "first_frame": take.first_frame,
         "frame_step": take.frame_step,
         "rate_hz": take.rate_hz,
         "seconds": {stage: round(float(value), 6) for stage, value in seconds.items()},
-        "marker_residual_mm": _marker_residual_mm(solution),
+        "marker_residual_mm": _marker_residual_mm(solution, off),
         "marker_sigma_mm": _marker_sigma_mm(solution.actor),
         "flagged": {label: dict(counts) for label, counts in solution.clean.flagged.items()},
         "contacts": _contacts(solution),
         "floor_mm": None if solution.floor_m is None else round(1000 * solution.floor_m, 2),
         "findings": [each.document(take.number) for each in solution.findings],
+        "doubtful": [each.document(take.number) for each in doubtful_of(solution.clean, off)],
         "warnings": solution.warnings,
     }
 
@@ -82,15 +86,15 @@ def marker_residuals_mm(markers: FloatArray, markers_model: FloatArray) -> Float
     return found
 
 
-def _marker_residual_mm(solution: Solution) -> dict[str, Any]:
+def _marker_residual_mm(solution: Solution, off: FloatArray) -> dict[str, Any]:
+    """Of distances (frames, labels) in m."""
     take, trusted = solution.clean.take, solution.clean.trusted
-    residual = marker_residuals_mm(take.positions, solution.markers_model)
-    everything = residual[take.present]
+    everything = off[take.present]
     return {
-        "mean": _rounded(residual[trusted], np.mean),
-        "median": _rounded(everything, np.median),
-        "p95": _rounded(everything, _p95),
-        "per_label": {label: _rounded(residual[trusted[:, row], row], np.mean) for row, label in enumerate(take.labels)},
+        "mean": _rounded_mm(off[trusted], np.mean),
+        "median": _rounded_mm(everything, np.median),
+        "p95": _rounded_mm(everything, _p95),
+        "per_label": {label: _rounded_mm(off[trusted[:, row], row], np.mean) for row, label in enumerate(take.labels)},
     }
 
 
@@ -116,8 +120,9 @@ def _p95(values: FloatArray) -> float:
     return float(np.percentile(values, 95))
 
 
-def _rounded(values: FloatArray, statistic: Any) -> float | None:
-    return round(float(statistic(values)), 4) if len(values) else None
+def _rounded_mm(values: FloatArray, statistic: Any) -> float | None:
+    """A statistic in mm of values in m."""
+    return round(1000 * float(statistic(values)), 4) if len(values) else None
 
 
 def far_off(cleaned: CleanTake, markers: FloatArray) -> tuple[Finding, ...]:

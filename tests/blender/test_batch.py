@@ -16,6 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 REPORT = [
     "contacts",
+    "doubtful",
     "findings",
     "first_frame",
     "flagged",

@@ -98,6 +98,7 @@ def test_the_report_has_exactly_its_keys(solved: Solve) -> None:
         "contacts",
         "floor_mm",
         "findings",
+        "doubtful",
         "warnings",
     ]
     assert list(report) == keys

@@ -133,6 +133,9 @@ def test_the_page_lists_markers_that_are_far_or_left_out_for_long(spoilt: Soluti
     raw[600:640, 7] = cleaned[600:640, 7]
     solution = replace(spoilt, clean=replace(clean, take=replace(clean.take, positions=raw), positions=cleaned))
     far, flagged = clean.take.labels[7], clean.take.labels[5]
+    said = [(each["kind"], each["labels"], each["frames"]) for each in build_report(solution, {})["doubtful"]]
+    assert ("far", [far], [[1600, 1639]]) in said
+    assert ("flagged", [flagged], [[1300, 1309]]) in said
     rows = page_of(solution).rows
     (told,) = [row for row in rows if row[:1] == ["far"]]
     assert told[1].startswith(f"{far} is up to ")
