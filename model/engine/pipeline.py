@@ -272,6 +272,7 @@ def _fit(
         labels, (_, few) = matched.take.labels, coarse(cleaned.observations)
         on_labels, lacking = subject.on_labels_of(matched.placement, matched.others)
         guess = subject.initial_guess(on_labels, matched.placement, labels, few)
+        watch.give_back()
         judged_labels = judge and options.relabel and given is None
         if judged_labels and (settled := resettle(matched, subject, guess, cleaned.observations)) is not None:
             matched, cleaned = settled, clean_markers(settled.take, subject, settings, device)

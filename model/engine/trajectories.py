@@ -12,8 +12,9 @@ import torch
 from ..actors.placement import Placement
 from ..core.errors import BonesetterError
 from ..core.findings import Finding
+from ..core.memory import give_back
 from ..core.settings import Settings
-from ..core.take import CleanTake, Take
+from ..core.take import CleanTake, Take, is_long
 from ..marker_sets.marker_set import MarkerSet
 from ..markers.cleaning import clean
 from ..markers.corrections import Correction, without_pinned
@@ -184,4 +185,6 @@ def clean_markers(take: Take, subject: Subject, settings: Settings, device: torc
     cleaned = clean(take, subject.marker_set, settings)
     if cleaned.trusted.any(axis=0).sum() < min(subject.marker_set.fewest_markers, len(take.labels)):
         raise BonesetterError(f"Nearly every sample of {take.name} was flagged as noise: loosen the thresholds of the noise filter.")
+    if is_long(take.frames):
+        give_back()
     return Trajectories(take, cleaned, observe(cleaned, device))

@@ -10,6 +10,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from ..core.take import is_long
 from .kinematics import Pose
 from .rotations import rotmat_to_rotvec, rotvec_to_rotmat
 
@@ -53,9 +54,9 @@ def windows(frames: int, longest: int | None = None, overlap: int | None = None)
 
 
 def spans(frames: int) -> list[slice]:
-    """The frames of a take in few parts, for work that takes little of each frame and needs no other one."""
-    count = 2 if frames > LONGEST_WINDOW else 1
-    return [slice(start, stop) for start, stop in pairwise(_cuts(frames, max(count, -(-frames // LONGEST_SPAN))))]
+    """The frames of a take in few parts, of a long one in shorter ones, for work that takes little of each frame and needs no other one."""
+    count, longest = 2 if frames > LONGEST_WINDOW else 1, LONGEST_WINDOW if is_long(frames) else LONGEST_SPAN
+    return [slice(start, stop) for start, stop in pairwise(_cuts(frames, max(count, -(-frames // longest))))]
 
 
 def _cuts(frames: int, parts: int) -> list[int]:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..core.parallel import columns, each
 from ..core.stretches import frames_from
-from ..core.take import CleanTake, all_finite
+from ..core.take import DOUBLE_FRAMES, CleanTake, all_finite
 
 #: Standard deviation of a marker about its place on a rigid bone, in metres: where nothing is known of the take yet, and the least
 #: and the most that is believed once it shows.
@@ -95,8 +95,10 @@ def observe(cleaned: CleanTake, device: torch.device) -> Observations:
         certain[:, gappy] = np.where(trusted[:, gappy], 1.0, np.where(all_finite(positions[:, gappy]), filled, 0.0))
         confidence[:, own] = torch.as_tensor(certain)
         points[:, own] = torch.as_tensor(np.nan_to_num(positions, nan=0.0))
-        return unexplained(points[:, own], torch.as_tensor(trusted))
+        return unexplained(points[:, own], torch.as_tensor(trusted))[::apart].contiguous()
 
+    # of an hour every fifth one tells the noise as well, in a fifth of the memory
+    apart = 1 + len(points) // (DOUBLE_FRAMES + 1)
     lengths = list(each(work, columns(points.shape[1], len(points), MARKERS_AT_ONCE)))
     return Observations(points.to(device), confidence.to(device), seconds, jitter_of(torch.cat(lengths)))
 

@@ -20,8 +20,10 @@ from model.files.c3d_writer import write_c3d
 from model.files.exchange import load_take, save_take
 from model.files.readers import read_take
 from model.markers.relabelling import _relabelled
+from model.solver import observations
 from model.solver.frames import joined, put_together
 from model.solver.kinematics import Pose
+from model.solver.observations import observe
 from model.solver.smoothing import smoothed
 from model.synthetic.synthesis import synthesise
 
@@ -86,6 +88,20 @@ def test_a_long_take_stays_small(long: None, monkeypatch: pytest.MonkeyPatch) ->
         tracemalloc.stop()
     # 101; in double precision and with whole takes copied on the way it was 223
     assert most < 130 * one.positions[..., 0].size
+
+
+def test_the_noise_of_a_long_take_is_told_by_a_part_of_its_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    noise = np.random.default_rng(4).normal(scale=0.0004, size=(4_000, 3, 3))
+    walked = np.linspace(0, 20, 4_000)[:, None, None] + noise
+    noisy = take.Take("noise", ("a", "b", "c"), walked, np.zeros((4_000, 3)), 120.0)
+    clean = take.CleanTake(noisy, walked, np.ones((4_000, 3), dtype=bool))
+    usual = observe(clean, torch.device("cpu"))
+    monkeypatch.setattr(observations, "DOUBLE_FRAMES", 1_000)
+    spared = observe(clean, torch.device("cpu"))
+    assert spared.jitter_m != usual.jitter_m, "fewer samples are looked at"
+    assert spared.jitter_m == pytest.approx(usual.jitter_m, rel=0.03)
+    assert usual.jitter_m == pytest.approx(0.0004, rel=0.03)
+    assert torch.equal(spared.points, usual.points)
 
 
 def test_poses_are_put_together_as_they_come() -> None:
