@@ -76,8 +76,13 @@ def watched_engine(ext, engine_python, tmp_path, monkeypatch):
     engine.close()
 
 
+#: In a checkout: what tests that run beside this one, environments and builds make. A built extension has none of it.
+OTHERS = {"build", "out", "runs", "tests", "tools"}
+
+
 def names_in(folder):
-    return {path for path in Path(folder).rglob("*") if "__pycache__" not in path.parts}
+    own = [path for path in Path(folder).iterdir() if not path.name.startswith(".") and path.name not in OTHERS]
+    return {path for one in own for path in (one, *one.rglob("*")) if "__pycache__" not in path.parts}
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the engine is watched by a shell script")
