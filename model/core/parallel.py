@@ -17,6 +17,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from .memory import release, threads_giving_back
+
 Part = TypeVar("Part")
 Result = TypeVar("Result")
 
@@ -52,6 +54,21 @@ def side_by_side(count: int) -> Generator[None, None, None]:
             yield
         finally:
             _threads.reset(token)
+            with threads_giving_back():
+                _released_by_each(executor, count)
+                executor.shutdown()
+
+
+def _released_by_each(executor: ThreadPoolExecutor, count: int) -> None:
+    """Let every thread give back what is free at the end of its memory; none of them does it for another."""
+    together = threading.Barrier(count)
+
+    def leave() -> None:
+        release()
+        together.wait()
+
+    for _ in range(count):
+        executor.submit(leave)
 
 
 def each(work: Callable[[Part], Result], parts: Iterable[Part]) -> Generator[Result, None, None]:

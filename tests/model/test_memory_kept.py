@@ -49,3 +49,35 @@ def test_a_thread_gets_its_memory_once() -> None:
     assert pages < 0.2 * usual
     assert kept > 15
     assert left < 5
+
+
+#: Threads that need 19 MB, as those of twenty solves; prints what the process holds more after them, in MB.
+THREADS = """
+import resource, threading
+from pathlib import Path
+from model.core.threads import share_the_machine
+share_the_machine()
+from model.core.memory import give_back
+from model.core.parallel import run_each, side_by_side
+import numpy as np
+
+def work(number):
+    for _ in range(10):
+        [np.ones(300_000) for _ in range(8)]
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 1e6
+
+begun = resident()
+for _ in range(20):
+    with side_by_side(2):
+        run_each(work, range(6))
+    give_back()
+print(resident() - begun)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's")
+def test_threads_give_back_what_they_kept() -> None:
+    done = subprocess.run([sys.executable, "-c", THREADS], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 8
