@@ -4,7 +4,7 @@
 Of a track at y_t the frame of joint j has the places R_j,t' (y_t - x_j,t). Their scatter on the label's joint tells whether the track rides
 on that bone, and counts with the track's length; their middle tells whether it sits where the label does, and counts once however long the
 track is, since all of its frames repeat the same deviation. Where the label sits is known from the other tracks that have it, or else
-from the template.
+from the template and from where the marker of its other side sits.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 
 from ..core.parallel import each
 from ..core.take import FloatArray, IntArray
+from .both_sides import by_other_side
 from .following import Followed, coarse_frames
 from .template import Template
 from .tracks import OPEN, Tracks
@@ -161,8 +162,9 @@ def _label_places(
     belief = own / (own + POOL_SIGMA_M**2)
     variance = POOLED_M**2 + POOLED_SHORT_M**2 * np.exp(-others / POOLED_SECONDS)
     known = (others > 1e-6)[..., None]
-    means = np.where(known, belief * pooled + (1 - belief) * expected, expected)
-    return means, np.where(known, variance[..., None], own + TEMPLATE_M**2)
+    alike, free = by_other_side(template, expected, own + TEMPLATE_M**2, pooled, others)
+    means = np.where(known, belief * pooled + (1 - belief) * alike, alike)
+    return means, np.where(known, variance[..., None], free)
 
 
 def expected_offsets(template: Template, followed: Followed) -> FloatArray:

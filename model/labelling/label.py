@@ -29,7 +29,7 @@ from .choice import Choice, choose
 from .key_frames import FEWEST, KeyFrames, choose_key_frames, long_tracks
 from .labelled import Labelled, columns_of, findings_of, relabelled, table
 from .layout import set_of_actor
-from .refinement import Refined, group_costs, refine
+from .refinement import Refined, grouped, refine
 from .registration import any_way, upright, votes
 from .swaps import exchanged_back
 from .template import Template, template_of_actor, template_of_set
@@ -206,4 +206,5 @@ def compared(template: Template, tracks: Tracks, refined: Refined, initialise: I
 
 def _group_cost(template: Template, tracks: Tracks, refined: Refined) -> float:
     """Of all labels, by how still their tracks are and where they sit."""
-    return float(np.trace(group_costs(template, tracks, refined.labels, refined.evidence, refined.followed)))
+    groups = grouped(template, tracks, refined.labels, refined.evidence, refined.followed)
+    return groups.cost(np.arange(len(template.labels)))

@@ -12,6 +12,7 @@ from scipy.optimize import linear_sum_assignment
 from ..core.take import FloatArray, IntArray
 from ..proposer.starts import Initialise
 from .assignment import assign_tracks
+from .both_sides import by_other_side
 from .evidence import RIGID_M, TEMPLATE_M, Evidence, expected_offsets, find_evidence
 from .following import Followed, follow
 from .template import Template
@@ -81,30 +82,74 @@ def refine(
     return Refined(labels, followed, find_evidence(template, tracks, labels, followed, gated=False), number)
 
 
-def group_costs(template: Template, tracks: Tracks, labels: IntArray, evidence: Evidence, followed: Followed) -> FloatArray:
-    """(labels, labels): what it costs that all tracks of the first label have the second, by how still they are and where they sit."""
-    count = len(template.labels)
-    costs = np.full((count, count), NO_GROUP)
-    variance = template.deviation**2 + TEMPLATE_M**2
-    expected, joints = expected_offsets(template, followed), template.joints
+@dataclass(frozen=True, eq=False)
+class Groups:
+    """All tracks of each label as one group.
+
+    Attributes:
+        template: With the labels.
+        expected: (labels, 3) in metres: where it has them.
+        places: (groups, labels, 3) in metres: where each group is in the frame of the joint of each label.
+        still: (groups, labels) what it costs, in the units of a log-likelihood, that it is not still there.
+        seconds: (groups,) for how long there are tracks.
+    """
+
+    template: Template
+    expected: FloatArray
+    places: FloatArray
+    still: FloatArray
+    seconds: FloatArray
+
+    def costs(self, *, alone: bool = False) -> FloatArray:
+        """(groups, labels): what it costs that each group has each label, while all others keep theirs.
+
+        Args:
+            alone: By the template, whatever the other side's marker says.
+        """
+        every = np.arange(len(self.seconds))
+        # no group is the other side of itself
+        besides = np.where(np.eye(len(every), dtype=bool), 0.0, self.seconds)
+        away = self._away(self.places, self.places[every, every], np.zeros_like(besides) if alone else besides)
+        return np.where(self.seconds[:, None] > 0, self.still + away, NO_GROUP)
+
+    def cost(self, given: IntArray) -> float:
+        """What it costs that each group has the label that it is given, of (groups,): how likely both sides are together."""
+        groups = np.argsort(given)
+        places, seconds = self.places[groups, np.arange(len(given))], self.seconds[groups]
+        away = (self._away(places, places, seconds) + self._away(places, places, np.zeros_like(seconds))) / 2
+        return float(np.where(seconds > 0, self.still[groups, np.arange(len(given))] + away, NO_GROUP).sum())
+
+    def _away(self, places: FloatArray, others: FloatArray, seconds: FloatArray) -> FloatArray:
+        """What it costs that labels are at places (..., labels, 3), those of their other sides being at `others` (labels, 3)."""
+        variance = self.template.deviation**2 + TEMPLATE_M**2
+        means, variances = by_other_side(self.template, self.expected, variance, others, seconds)
+        return ((places - means) ** 2 / (2 * variances)).sum(-1) + 0.5 * np.log(variances).sum(-1)
+
+
+def grouped(template: Template, tracks: Tracks, labels: IntArray, evidence: Evidence, followed: Followed) -> Groups:
+    """The groups of labels (tracks,), by the evidence for them."""
+    count, joints = len(template.labels), template.joints
+    places, still, seconds = np.zeros((count, count, 3)), np.zeros((count, count)), np.zeros(count)
     for group in range(count):
         rows = np.flatnonzero(labels == group)
         if not len(rows):
             continue
         part = tracks.lengths[rows] / tracks.lengths[rows].sum()
-        places = evidence.places[rows][:, joints]
-        mean = (part[:, None, None] * places).sum(axis=0)
-        scatter = (part[:, None] * (evidence.scatter[rows][:, joints] + ((places - mean) ** 2).sum(-1))).sum(axis=0)
-        samples = min(MOST_SAMPLES, float(evidence.weights[rows].sum()))
-        away = ((mean - expected) ** 2 / (2 * variance)).sum(-1) + 0.5 * np.log(variance).sum(-1)
-        costs[group] = 0.5 * samples * scatter / (2 * RIGID_M**2) + away
-    return costs
+        here = evidence.places[rows][:, joints]
+        places[group], seconds[group] = (part[:, None, None] * here).sum(axis=0), tracks.lengths[rows].sum() / tracks.rate_hz
+        scatter = (part[:, None] * (evidence.scatter[rows][:, joints] + ((here - places[group]) ** 2).sum(-1))).sum(axis=0)
+        still[group] = 0.5 * min(MOST_SAMPLES, float(evidence.weights[rows].sum())) * scatter / (2 * RIGID_M**2)
+    return Groups(template, expected_offsets(template, followed), places, still, seconds)
 
 
 def regrouped(template: Template, tracks: Tracks, labels: IntArray, evidence: Evidence, followed: Followed) -> IntArray:
-    """The labels, those of whole groups of tracks exchanged where all of them fit better so."""
-    costs = group_costs(template, tracks, labels, evidence, followed)
-    groups, given = linear_sum_assignment(costs)
-    if np.trace(costs) - costs[groups, given].sum() <= LEAST_GAIN:
+    """The labels, those of whole groups of tracks exchanged where all of them fit better so.
+
+    Where both sides are exchanged alike each keeps the other so: hence what fits the template alone is looked at, too.
+    """
+    groups = grouped(template, tracks, labels, evidence, followed)
+    orders = [linear_sum_assignment(groups.costs(alone=alone))[1] for alone in (False, True)]
+    given = min(orders, key=groups.cost)
+    if groups.cost(np.arange(len(given))) - groups.cost(given) <= LEAST_GAIN:
         return labels
     return np.where(labels == OPEN, OPEN, given[labels])

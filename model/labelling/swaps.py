@@ -17,7 +17,7 @@ from ..solver.calibration import spread_subset
 from ..solver.trials import Trial, distances
 from .evidence import Evidence
 from .following import Followed, observed
-from .refinement import group_costs
+from .refinement import grouped
 from .template import Template
 from .tracks import OPEN, Tracks
 
@@ -62,7 +62,7 @@ def exchanged_back(template: Template, tracks: Tracks, labels: IntArray, followe
         followed: The body by these labels.
         evidence: For these labels.
     """
-    groups = group_costs(template, tracks, labels, evidence, followed)
+    groups = grouped(template, tracks, labels, evidence, followed).costs()
     apart = distances(template.actor, template.prior.pose)
     pairs = _pairs(apart, groups)
     if not pairs:
