@@ -25,11 +25,18 @@ def hermite(at: FloatArray | IntArray, values: FloatArray, slopes: FloatArray, w
     """
     left = np.clip(np.searchsorted(at, wanted, side="right") - 1, 0, len(at) - 2)
     shape = (-1, *[1] * (values.ndim - 1))
-    length = (at[left + 1] - at[left]).reshape(shape)
-    t = (wanted - at[left]).reshape(shape) / length
-    rise = values[left + 1] - values[left]
-    begin, end = length * slopes[left], length * slopes[left + 1]
-    return values[left] + t * (begin + t * (3 * rise - 2 * begin - end + t * (begin + end - 2 * rise)))
+    t = ((wanted - at[left]) / (at[left + 1] - at[left])).reshape(shape)
+    # the cubics of all pieces that are wanted: there are fewer of them than of what is wanted, as a rule
+    pieces = slice(left.min(initial=len(at) - 2), left.max(initial=0) + 2)
+    left -= pieces.start
+    values, slopes, length = values[pieces], slopes[pieces], np.diff(at[pieces]).reshape(shape)
+    rise = np.diff(values, axis=0)
+    begin, end = length * slopes[:-1], length * slopes[1:]
+    found = (begin + end - 2 * rise)[left]
+    for lower in (3 * rise - 2 * begin - end, begin, values):
+        found *= t
+        found += lower[left]
+    return found
 
 
 def spline_slopes(at: FloatArray | IntArray, values: FloatArray) -> FloatArray:
@@ -83,7 +90,9 @@ def akima_slopes(at: FloatArray | IntArray, values: FloatArray) -> FloatArray:
 def _secants(at: FloatArray | IntArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Lengths (samples - 1,) and slopes (samples - 1, ...) between each two samples."""
     lengths = np.diff(at).astype(float)
-    return lengths, np.diff(values, axis=0) / lengths.reshape(-1, *[1] * (values.ndim - 1))
+    secants = np.diff(values, axis=0)
+    secants /= lengths.reshape(-1, *[1] * (values.ndim - 1))
+    return lengths, secants
 
 
 def _parabola_slopes(lengths: FloatArray, secants: FloatArray) -> FloatArray:

@@ -71,17 +71,19 @@ def spread_frames(points: Tensor, confidence: Tensor, count: int) -> Tensor:
     shape = ((points - centre) * seen).flatten(1)
     known = seen.expand_as(points).flatten(1)
     # a frame with few markers tells little, however different it looks
-    worth = confidence.sum(1) / confidence.sum(1).max().clamp_min(1e-9)
+    worth = (confidence.sum(1) / confidence.sum(1).max().clamp_min(1e-9)).cpu().numpy()
     chosen = [int(worth.argmax())]
-    distance = torch.full_like(worth, torch.inf)
+    distance, say, least = np.full_like(worth, np.inf), worth**2, np.float32(1e-12) * worth
     squared = shape * shape
     for _ in range(min(count, len(points)) - 1):
         last = chosen[-1]
         # the mean of (a - b)^2 over what both frames have, multiplied out: three products instead of four passes
         apart = squared @ known[last] + known @ squared[last] - 2 * (shape @ shape[last])
-        distance = torch.minimum(distance, apart.clamp_min(0) / (known @ known[last]).clamp_min(1))
+        both = known @ known[last]
+        # few numbers, on which numpy is quicker than torch
+        np.minimum(distance, apart.cpu().numpy().clip(0.0) / both.cpu().numpy().clip(1.0), out=distance)
         distance[last] = -1.0
-        chosen.append(int((distance.clamp_min(0) * worth**2 + 1e-12 * worth).where(distance >= 0, distance).argmax()))
+        chosen.append(int(np.where(distance >= 0.0, distance * say + least, distance).argmax()))
     return torch.tensor(chosen)
 
 

@@ -128,5 +128,5 @@ def coarse(seen: Observations) -> tuple[Tensor, Observations]:
     frames = len(seen.points)
     # never a lower rate: a hand that swings between two frames is not where a straight line has it
     stride = max(1, math.floor(1 / (COARSE_HZ * seen.seconds) + 1e-6))
-    at = torch.unique(torch.cat([torch.arange(0, frames, stride), torch.tensor([frames - 1])])).to(seen.points.device)
+    at = torch.tensor([*range(0, frames - 1, stride), frames - 1], device=seen.points.device)
     return at, replace(seen[at], seconds=stride * seen.seconds)

@@ -71,7 +71,9 @@ def put_back(body: Body, prior: PosePrior, cleaned: CleanTake, corrected: Take, 
         found: Poses without what was flagged.
     """
     present = cleaned.take.present
-    doubtful = present & ~(cleaned.trusted & (corrected.positions == cleaned.take.positions).all(axis=-1))
+    doubtful = present & ~cleaned.trusted
+    if corrected.positions is not cleaned.take.positions:
+        doubtful |= present & (corrected.positions != cleaned.take.positions).any(axis=-1)
     doubted = _keeping_distance(cleaned, doubtful)
     trials = _trials(doubted, cleaned.take.rate_hz)
     if not trials:

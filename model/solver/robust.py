@@ -35,8 +35,23 @@ def settled_place(samples: FloatArray) -> tuple[FloatArray, FloatArray]:
 
     Each of the places ... has its own samples that do.
     """
-    distance = np.linalg.norm(samples - np.median(samples, axis=0), axis=-1)
-    near = distance <= OUTLYING * np.median(distance, axis=0) + 1e-9
-    count = near.sum(axis=0)
-    mean = np.einsum("s...,s...i->...i", near, samples) / count[..., None]
-    return mean, np.sqrt((near * ((samples - mean) ** 2).sum(axis=-1)).sum(axis=0) / count)
+    count, *places, _ = samples.shape
+    # the samples of a coordinate side by side: numpy sorts and sums these several times faster
+    values = np.ascontiguousarray(samples.reshape(count, -1).T).reshape(*places, 3, count)
+    distance = np.sqrt(_squared_lengths(values - _median(values)))
+    near = distance <= OUTLYING * _median(distance) + 1e-9
+    kept = near.sum(axis=-1)
+    mean = (values * near[..., None, :]).sum(axis=-1) / kept[..., None]
+    return mean, np.sqrt((near * _squared_lengths(values - mean[..., None])).sum(axis=-1) / kept)
+
+
+def _median(values: FloatArray) -> FloatArray:
+    """(..., 1): of values (..., samples); numpy's own is four times slower where the samples are few."""
+    ordered, count = np.sort(values, axis=-1), values.shape[-1]
+    return 0.5 * (ordered[..., (count - 1) // 2, None] + ordered[..., count // 2, None])
+
+
+def _squared_lengths(vectors: FloatArray) -> FloatArray:
+    """(..., samples) of vectors (..., 3, samples)."""
+    squared = vectors * vectors
+    return squared[..., 0, :] + squared[..., 1, :] + squared[..., 2, :]
