@@ -86,9 +86,8 @@ def resettle(matched: Matched, subject: Subject, guess: InitialGuess, seen: Obse
     # of a set that has everything there is a place for any marker: only what belongs to the labels of the take is missed
     if catalogue := len(absent) > SAID_WHEN_ABSENT * known:
         absent = _missed(marker_set, matched.placement.labels) if matched.others else ()
-    places = subject.prior.placement(marker_set, matched.placement.labels + absent)
-    usual, few = subject.prior.mean_actor(places), _unfiltered(matched.take, seen)
-    settled = settle(guess.actor, usual, subject.prior, places, known, few, guess.pose, catalogue=catalogue)
+    places = subject.prior.placement(marker_set, matched.placement.labels + absent) if absent else matched.placement
+    settled = settle(guess.actor, subject.prior, places, known, _unfiltered(matched.take, seen), guess.pose, catalogue=catalogue)
     if settled is None:
         return None
     if settled.mostly:

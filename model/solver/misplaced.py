@@ -23,7 +23,7 @@ from ..actors.placement import Placement
 from ..actors.prior import PosePrior, Prior
 from ..core.take import BoolArray, FloatArray, IntArray
 from .calibration import spread_subset
-from .fit import Terms, prior_terms, refined, wandering
+from .fit import Terms, prior_terms, refined_apart, wandering
 from .kinematics import Body, Pose, to_array
 from .observations import Observations
 from .retrying import retried
@@ -35,6 +35,8 @@ from .trials import Trial
 FRAMES, FEWEST_SAMPLES = 20, 8
 #: Scales of the robust kernel in metres by which poses are fitted, and how often without what was wrong.
 SCALES_M, ROUNDS = (0.2, 0.1, 0.06), 4
+#: By so many of these scales the first poses are fitted: where all markers sit at their own labels there, they do in finer ones.
+FIRST_SCALES = 2
 #: The same for poses that every label has a say in, however far off it seems: a head that is turned as nobody begins is farther.
 WIDE_M = (0.6, 0.6, 0.4, 0.4, 0.3, 0.2, 0.1, 0.06)
 #: How far poses of a mean person, and markers in them, are off beside what the marker set allows, and how much skin scatters, in metres.
@@ -68,14 +70,13 @@ class Settled:
 
 
 def settle(
-    start: Actor, usual: Actor, known: Prior, places: Placement, markers: int, seen: Observations, begun: Pose, *, catalogue: bool
+    start: Actor, known: Prior, places: Placement, markers: int, seen: Observations, begun: Pose, *, catalogue: bool
 ) -> Settled | None:
     """Which label's place each marker sits at; None where all sit at their own, and none of an unknown name sits at a vacant one.
 
     Args:
         start: The bones of the person, as the labels say.
-        usual: Those of the mean person, who is taken where the labels seem wrong.
-        known: The prior of poses and bones.
+        known: The prior of poses and bones, whose mean person is taken where the labels seem wrong.
         places: Of the labels of the first `markers` markers, in their order, then of labels that no marker has.
         markers: How many have a label of the set.
         seen: Of these and then of the markers of unknown names.
@@ -88,24 +89,24 @@ def settle(
     own[:markers] = np.arange(markers)
     barred = np.zeros((len(own), len(places.labels)), bool)
     barred[:markers, markers:] = catalogue
-    body, pose = _posed(start, prior, places, own, few, pose, SCALES_M)
-    costs, away = _costs(body, pose, few, places, barred)
-    if _suspected(costs, own).sum() > MOSTLY_WRONG * markers:
-        rows = np.flatnonzero(own >= 0).tolist()
-        laid_down = laid(_body(usual, prior, places, own, few), prior_terms(prior, few.seconds, few.points), few.only(rows))
-        body, other = _posed(usual, prior, places, own, few, laid_down, SCALES_M)
-        again, off = _costs(body, other, few, places, barred)
-        if _suspected(again, own).sum() < _suspected(costs, own).sum():
-            start, pose, costs, away = usual, other, again, off
-    if not _doubtful(costs, own) or _explained(start, prior, places, own, few, pose, barred):
+    looked = _first_look(start, known, places, own, few, pose, barred)
+    if looked is None:
         return None
+    start, first, costs, away = looked
     # a pose that follows a wrong marker hides it: the first look only takes away the say of what may be wrong
-    settled = assigned(costs, away, own)
+    settled, pose = assigned(costs, away, own), first
     held = np.where(_suspected(costs, own) | (settled != own), -1, own)
-    for _ in range(ROUNDS):
+    # where the first look doubts markers but moves none, a round without the doubted ones mostly moves none either: it costs less than
+    # poses from wide scales, so it is asked first
+    moves = bool((settled != own).any())
+    if moves and _explained(start, prior, places, own, few, first, barred):
+        return None
+    for number in range(ROUNDS):
         body, pose = _posed(start, prior, places, held, few, pose, SCALES_M)
         costs, away = _costs(body, pose, few, places, barred)
         settled = assigned(costs, away, own)
+        if number == 0 and not moves and ((settled == own).all() or _explained(start, prior, places, own, few, first, barred)):
+            return None
         if (settled == held).all():
             break
         held = settled
@@ -120,16 +121,42 @@ def settle(
     return Settled(held, _at_own(away, own), bool(mostly))
 
 
+def _first_look(
+    start: Actor, known: Prior, places: Placement, own: IntArray, few: Observations, pose: Pose, barred: BoolArray
+) -> tuple[Actor, Pose, FloatArray, FloatArray] | None:
+    """Poses by all labels, and where markers sit in them; None where no label is doubted.
+
+    Returns:
+        The person whose bones are taken, poses, and for these both of `_costs`.
+    """
+    prior = known.pose
+    body, pose = _posed(start, prior, places, own, few, pose, SCALES_M[:FIRST_SCALES])
+    if not _doubtful(_costs(body, pose, few, places, barred)[0], own):
+        return None
+    rows, terms = np.flatnonzero(own >= 0).tolist(), prior_terms(prior, few.seconds, few.points)
+    pose = refined_apart(body, terms, few.only(rows), pose, SCALES_M[FIRST_SCALES:])
+    costs, away = _costs(body, pose, few, places, barred)
+    if _suspected(costs, own).sum() > MOSTLY_WRONG * len(rows):
+        usual = known.mean_actor(places)
+        laid_down = laid(_body(usual, prior, places, own, few), terms, few.only(rows))
+        body, other = _posed(usual, prior, places, own, few, laid_down, SCALES_M)
+        again, off = _costs(body, other, few, places, barred)
+        if _suspected(again, own).sum() < _suspected(costs, own).sum():
+            start, pose, costs, away = usual, other, again, off
+    return (start, pose, costs, away) if _doubtful(costs, own) else None
+
+
 def _telling(seen: Observations) -> Tensor:
     """Indices of the frames by which markers are judged: those that differ most, and more of those in which what is rarely seen is."""
-    chosen, sampled = spread_subset(seen, FRAMES), seen.confidence >= 1
-    for marker in torch.argsort(sampled.sum(0)).tolist():
+    chosen, sampled = spread_subset(seen, FRAMES).cpu().numpy(), seen.confidence.cpu().numpy() >= 1
+    for marker in np.argsort(sampled.sum(axis=0), kind="stable").tolist():
         lacking = FEWEST_SAMPLES - int(sampled[chosen, marker].sum())
-        others = np.setdiff1d(torch.nonzero(sampled[:, marker])[:, 0].cpu().numpy(), chosen.cpu().numpy())
-        if lacking > 0 and len(others) >= lacking:
-            more = others[np.linspace(0, len(others) - 1, lacking).round().astype(int)]
-            chosen = torch.cat([chosen, torch.as_tensor(more).to(chosen)])
-    return chosen
+        if lacking <= 0:
+            continue
+        others = np.setdiff1d(np.flatnonzero(sampled[:, marker]), chosen)
+        if len(others) >= lacking:
+            chosen = np.concatenate([chosen, others[np.linspace(0, len(others) - 1, lacking).round().astype(int)]])
+    return torch.as_tensor(chosen, device=seen.points.device)
 
 
 def _explained(start: Actor, prior: PosePrior, places: Placement, own: IntArray, few: Observations, pose: Pose, barred: BoolArray) -> bool:
@@ -163,7 +190,7 @@ def _posed(
     """Poses by the markers that sit at a label."""
     body = _body(start, prior, places, held, few)
     rows = np.flatnonzero(held >= 0).tolist()
-    return body, refined(body, prior_terms(prior, few.seconds, few.points), few.only(rows), pose, scales_m)
+    return body, refined_apart(body, prior_terms(prior, few.seconds, few.points), few.only(rows), pose, scales_m)
 
 
 def _offsets(start: Actor, places: Placement) -> FloatArray:
@@ -188,14 +215,15 @@ def _costs(body: Body, pose: Pose, seen: Observations, places: Placement, barred
     joints = sorted(set(places.joints))
     column = [joints.index(joint) for joint in places.joints]
     # markers with samples in the same frames, as most are, together
-    patterns, which = np.unique(sampled, axis=1, return_inverse=True)
-    for pattern, rows in enumerate(patterns.T):
-        markers = np.flatnonzero(which.reshape(-1) == pattern)
+    together: dict[bytes, list[int]] = {}
+    for marker, own in enumerate(np.ascontiguousarray(sampled.T)):
+        together.setdefault(own.tobytes(), []).append(marker)
+    for markers in together.values():
+        rows = sampled[:, markers[0]]
         if rows.sum() < FEWEST_SAMPLES:
             continue
-        apart = points[rows][:, markers, None] - positions[rows][:, None, joints]
-        local = (apart[..., None, :] @ rotations[rows][:, None, joints])[..., 0, :]
-        place, scatter = settled_place(local)
+        local = (points[rows][:, None, markers] - positions[rows][:, joints, None]) @ rotations[rows][:, joints]
+        place, scatter = (values.swapaxes(0, 1) for values in settled_place(local))
         off = place[:, column] - offsets
         away[markers] = np.linalg.norm(off, axis=-1)
         costs[markers] = ((off / deviations) ** 2).sum(axis=-1) + (scatter[:, column] / SCATTER_M) ** 2
@@ -244,7 +272,8 @@ def _doubtful(costs: FloatArray, own: IntArray) -> bool:
     named = np.flatnonzero(own >= 0)
     pairs = costs[np.ix_(named, own[named])]
     exchanged = pairs + pairs.T < at_own[named] + at_own[named][:, None] - 2 * GAIN
-    vacant = np.setdiff1d(np.arange(costs.shape[1]), own[named])
+    vacant = np.ones(costs.shape[1], bool)
+    vacant[own[named]] = False
     fits = costs[:, vacant] < np.where(own >= 0, at_own - GAIN, FITS)[:, None]
     return bool(_suspected(costs, own).any() or exchanged.any() or fits.any())
 
@@ -258,9 +287,6 @@ def assigned(costs: FloatArray, away: FloatArray, own: IntArray) -> IntArray:
         away: The same, distances in metres.
         own: (markers,) index of each marker's own label, or -1.
     """
-    # not above: few takes need it, and it takes long to load
-    from scipy.optimize import linear_sum_assignment
-
     at_own, off = _at_own(costs, own), _at_own(away, own)
     told = ~np.isnan(costs).any(axis=1)
     moving = np.flatnonzero(told)
@@ -269,7 +295,14 @@ def assigned(costs: FloatArray, away: FloatArray, own: IntArray) -> IntArray:
     kept = free[None] == own[moving][:, None]
     lost = (at_own > LOST) & (off > LOST_M)
     table = np.where(kept & ~lost[moving, None], at_own[moving, None].clip(max=NOWHERE) - GAIN, table)
-    at, label = linear_sum_assignment(np.concatenate([table, np.full((len(moving), len(moving)), NOWHERE)], axis=1))
+    table = np.concatenate([table, np.full((len(moving), len(moving)), NOWHERE)], axis=1)
+    at, label = np.arange(len(moving)), table.argmin(axis=1)
+    wanted = label[label < len(free)]
+    if len(np.unique(wanted)) < len(wanted):
+        # not above: few takes need it, and it takes long to load
+        from scipy.optimize import linear_sum_assignment
+
+        at, label = linear_sum_assignment(table)
     settled = own.copy()
     settled[moving[at]] = [free[column] if column < len(free) else -1 for column in label]
     return settled

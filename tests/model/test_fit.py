@@ -25,6 +25,8 @@ from model.solver.fit import (
     normal_equations,
     place_root,
     prior_terms,
+    refined,
+    refined_apart,
     sample_weights,
     student_t_weight,
     upper_triangle,
@@ -136,6 +138,24 @@ def test_true_poses_are_found_on_the_true_actor(body, noiseless):
     positions, _ = noiseless.motion.forward()
     error = torch.as_tensor(positions) - body.posed(pose).positions
     assert error.norm(dim=-1).mean() < 2e-3
+
+
+def test_frames_by_themselves_are_refined_as_if_far_apart(body, noiseless):
+    few = observed(noiseless.markers)[slice(None, None, 12)].apart()
+    terms = prior_terms(bundled().pose, few.seconds, few.points)
+    begun = place_root(body, terms, few)
+    with torch.no_grad():
+        together, alone = (each(body, terms, few, begun, (0.3, 0.2, 0.1, 0.05)) for each in (refined, refined_apart))
+        places = [body.posed(pose).markers for pose in (together, alone)]
+    assert (places[0] - places[1]).norm(dim=-1).max() < 5e-4
+    assert (places[1] - few.points).norm(dim=-1).mean() < 0.2 * (body.posed(begun).markers - few.points).norm(dim=-1).mean()
+
+
+def test_the_coarse_rate_has_the_first_and_the_last_frame():
+    for frames in (1, 2, 6, 7, 8, 13):
+        at, few = coarse(Observations(torch.zeros(frames, 1, 3), torch.ones(frames, 1), 1 / 120))
+        assert at.tolist() == sorted({*range(0, frames, 6), frames - 1})
+        assert len(few.points) == len(at)
 
 
 def test_a_wrong_minimum_is_tried_again(body, noiseless):

@@ -13,12 +13,13 @@ import pytest
 
 from model.actors.prior import bundled
 from model.core.settings import Settings
-from model.core.take import FloatArray, Take
+from model.core.take import FloatArray, IntArray, Take
 from model.engine.pipeline import solve_take
 from model.files.readers import read_take
 from model.marker_sets.marker_set import bundled_marker_sets
 from model.result.solution import Solution
-from model.solver.misplaced import FITS, GAIN, LOST, LOST_M, NOWHERE, SUSPECT, assigned
+from model.solver import misplaced
+from model.solver.misplaced import FITS, GAIN, LOST, LOST_M, NOWHERE, SUSPECT, _doubtful, assigned  # pyright: ignore[reportPrivateUsage]
 from model.synthetic.synthesis import Noise, synthesise
 
 
@@ -171,6 +172,11 @@ def test_suspects_exchange_only_where_they_fit() -> None:
     np.testing.assert_array_equal(assigned(costs, np.ones((2, 2)), np.array([0, 1])), [-1, 0])
 
 
+def test_two_that_fit_one_label_best_share_the_least_cost() -> None:
+    costs = table((5.0, NOWHERE * 4), (1.0, 8.0))
+    np.testing.assert_array_equal(assigned(costs, np.ones((2, 2)), np.array([0, 1])), [0, 1])
+
+
 def test_a_lost_label_is_far_off_and_a_loose_one_stays() -> None:
     costs, near, far = table((LOST + 1,)), table((LOST_M - 0.01,)), table((LOST_M + 0.01,))
     np.testing.assert_array_equal(assigned(costs, near, np.array([0])), [0])
@@ -180,6 +186,21 @@ def test_a_lost_label_is_far_off_and_a_loose_one_stays() -> None:
 def test_a_marker_without_samples_stays_what_it_is() -> None:
     costs = table((np.nan, np.nan), (np.nan, np.nan))
     np.testing.assert_array_equal(assigned(costs, costs, np.array([0, -1])), [0, -1])
+
+
+def test_a_doubted_label_that_fits_no_other_is_left_in_two_looks(takes_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A marker of this take is doubted at first: poses from wide scales, which take long, are not needed to believe its label."""
+    doubts = list[bool]()
+
+    def doubtful(costs: FloatArray, own: IntArray) -> bool:
+        doubts.append(_doubtful(costs, own))
+        return doubts[-1]
+
+    monkeypatch.setattr(misplaced, "_doubtful", doubtful)
+    solution = solve_take(read_take(next((takes_folder / "hdm05_dg").glob("*.c3d"))), Settings(workers=1))
+    assert [each for each in solution.findings if each.kind == "misplaced"] == []
+    # in both parts of the first look; in poses from wide scales it would be once more
+    assert doubts == [True, True]
 
 
 def test_real_labels_exchanged_in_a_take(takes_folder: Path) -> None:
