@@ -144,10 +144,12 @@ def _evidence(take: Take, spare: Take, places: FloatArray) -> Distances:
     own = _bounded(take)
     points = np.concatenate([own, _bounded(spare)], axis=1) if spare.labels else own
     apart = distances(own, places)
-    known = np.isfinite(apart).any(axis=0)
-    usual, own_columns = np.zeros(len(take.labels)), np.flatnonzero(known)
-    for some in columns(len(own_columns), take.frames, len(own_columns)):
-        usual[own_columns[some]] = np.nanmedian(apart[:, own_columns[some]], axis=0)
+    finite = np.isfinite(apart)
+    whole, usual = finite.all(axis=0), np.zeros(len(take.labels))
+    # numpy looks for what is missing column by column: most markers miss nothing
+    for median, rows in ((np.median, np.flatnonzero(whole)), (np.nanmedian, np.flatnonzero(finite.any(axis=0) & ~whole))):
+        for some in columns(len(rows), take.frames, len(rows)):
+            usual[rows[some]] = median(apart[:, rows[some]], axis=0)
     limits = np.maximum(DOUBT_M, DOUBT_RATIO * usual)
     return Distances(points, places, apart, limits, take.rate_hz)
 
