@@ -23,7 +23,7 @@ from torch import Tensor
 
 from ..core.parallel import each
 from ..core.take import Axis, FloatArray, IntArray
-from ..solver.fit import POSE_WEIGHT, Terms, normal_equations, prior_terms, upper_triangle
+from ..solver.fit import POSE_WEIGHT, Terms, normal_equations, prior_terms, separate_step, upper_triangle
 from ..solver.frames import joined
 from ..solver.kinematics import Body, Pose, marker_jacobian, to_array
 from ..solver.observations import SECONDS_APART, Observations
@@ -152,7 +152,7 @@ def independent_step(body: Body, terms: Terms, pose: Pose, seen: Observations, s
     band, gradient = normal_equations(body, pose, seen, terms, scale_m)
     matrix = upper_triangle(band)
     matrix.diagonal(dim1=1, dim2=2).mul_(1 + DAMPING[0]).add_(DAMPING[1])
-    step = -torch.cholesky_solve(gradient[..., None], torch.linalg.cholesky(matrix, upper=True), upper=True)[..., 0]
+    step = separate_step(matrix, gradient)
     farthest = step[:, 3:].abs().amax(1, keepdim=True).clamp_min(LARGEST_STEP)
     return pose.stepped(step * (LARGEST_STEP / farthest))
 

@@ -188,6 +188,16 @@ def coupled_step(band: Tensor, gradient: Tensor, pose: Pose, coupling: Tensor) -
     return torch.as_tensor(step, dtype=gradient.dtype, device=gradient.device).view(frames, count)
 
 
+def separate_step(matrices: Tensor, gradient: Tensor) -> Tensor:
+    """The step (frames, n) of frames that know nothing of one another.
+
+    Args:
+        matrices: (frames, n, n), damped; their upper triangles count.
+        gradient: (frames, n).
+    """
+    return -torch.cholesky_solve(gradient[..., None], torch.linalg.cholesky(matrices, upper=True), upper=True)[..., 0]
+
+
 def wandering(body: Body, terms: Terms) -> Tensor:
     """(markers,) in m^2: how far the pose prior lets each marker wander in the mean pose."""
     rest = body.rest(1)
@@ -258,8 +268,7 @@ def refined_apart(body: Body, terms: Terms, seen: Observations, pose: Pose, scal
         diagonal = matrices.diagonal(dim1=1, dim2=2)
         diagonal *= 1 + DAMPING
         diagonal[:, :ROOT_DOF] += ROOT_DAMPING
-        factors = torch.linalg.cholesky(matrices, upper=True)
-        pose = pose.stepped(-torch.cholesky_solve(gradient[..., None], factors, upper=True)[..., 0])
+        pose = pose.stepped(separate_step(matrices, gradient))
     return pose
 
 

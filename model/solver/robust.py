@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
+from ..core.distances import squared_lengths
 from ..core.take import FloatArray
 
 #: Samples farther from the middle than so many median distances are not the marker's own.
@@ -38,20 +39,14 @@ def settled_place(samples: FloatArray) -> tuple[FloatArray, FloatArray]:
     count, *places, _ = samples.shape
     # the samples of a coordinate side by side: numpy sorts and sums these several times faster
     values = np.ascontiguousarray(samples.reshape(count, -1).T).reshape(*places, 3, count)
-    distance = np.sqrt(_squared_lengths(values - _median(values)))
+    distance = np.sqrt(squared_lengths((values - _median(values)).swapaxes(-2, -1)))
     near = distance <= OUTLYING * _median(distance) + 1e-9
     kept = near.sum(axis=-1)
     mean = (values * near[..., None, :]).sum(axis=-1) / kept[..., None]
-    return mean, np.sqrt((near * _squared_lengths(values - mean[..., None])).sum(axis=-1) / kept)
+    return mean, np.sqrt((near * squared_lengths((values - mean[..., None]).swapaxes(-2, -1))).sum(axis=-1) / kept)
 
 
 def _median(values: FloatArray) -> FloatArray:
     """(..., 1): of values (..., samples); numpy's own is four times slower where the samples are few."""
     ordered, count = np.sort(values, axis=-1), values.shape[-1]
     return 0.5 * (ordered[..., (count - 1) // 2, None] + ordered[..., count // 2, None])
-
-
-def _squared_lengths(vectors: FloatArray) -> FloatArray:
-    """(..., samples) of vectors (..., 3, samples)."""
-    squared = vectors * vectors
-    return squared[..., 0, :] + squared[..., 1, :] + squared[..., 2, :]
