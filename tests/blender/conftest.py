@@ -146,16 +146,10 @@ class HoldingPython:
         path: What is run in place of the engine's Python.
     """
 
-    def __init__(self, python: str, folder: Path) -> None:
-        folder.mkdir()
-        self.path, self._stages = str(folder / "python"), folder / "stages.txt"
-        code = folder / "holding.py"
-        code.write_text(HOLDING.format(stages=str(self._stages)))
+    def __init__(self, begin_with: Callable[[str], Path], folder: Path) -> None:
+        self._stages = folder / "stages.txt"
         self.at()
-        # the engine's command is `python -E -P -c CODE ROOT ...`
-        before = f"import sys; sys.path[:0] = sys.argv[1:2]; exec(open({str(code)!r}).read()); del sys.path[0]; "
-        Path(self.path).write_text(f'#!/bin/sh\ncode="$4"\nshift 4\nexec "{python}" -E -P -c "{before}$code" "$@"\n')
-        Path(self.path).chmod(0o700)
+        self.path = str(begin_with(HOLDING.format(stages=str(self._stages))))
 
     def at(self, *stages: str) -> None:
         """Hold at these stages from now on; at none, what is held goes on."""
@@ -165,10 +159,26 @@ class HoldingPython:
 
 
 @pytest.fixture
-def holding_python(engine_python: str, tmp_path: Path) -> HoldingPython:
+def begin_with(engine_python: str, tmp_path: Path) -> Callable[[str], Path]:
+    """Makes an interpreter for the engine that runs some code first, in which `model` can be imported."""
     if os.name == "nt":
-        pytest.skip("the engine is held by a shell script")
-    return HoldingPython(engine_python, tmp_path / "holding")
+        pytest.skip("the engine's code is put behind other code by a shell script")
+
+    def make(code: str) -> Path:
+        first, python = tmp_path / "first.py", tmp_path / "python"
+        first.write_text(code)
+        # the engine's command is `python -E -P -c CODE ROOT ...`
+        before = f"import sys; sys.path[:0] = sys.argv[1:2]; exec(open({str(first)!r}).read()); del sys.path[0]; "
+        python.write_text(f'#!/bin/sh\ncode="$4"\nshift 4\nexec "{engine_python}" -B -E -P -c "{before}$code" "$@"\n')
+        python.chmod(0o700)
+        return python
+
+    return make
+
+
+@pytest.fixture
+def holding_python(begin_with: Callable[[str], Path], tmp_path: Path) -> HoldingPython:
+    return HoldingPython(begin_with, tmp_path)
 
 
 @pytest.fixture(scope="session")

@@ -55,14 +55,11 @@ def auditor():
 
 
 @pytest.fixture
-def watched_engine(ext, engine_python, tmp_path, monkeypatch):
+def watched_engine(ext, begin_with, tmp_path, monkeypatch):
     """An engine that notes what it writes; returns its notes."""
-    code, log, python = tmp_path / "audit.py", tmp_path / "audit.log", tmp_path / "python"
-    code.write_text(AUDIT + "sys.addaudithook(audit)\n")
+    log = tmp_path / "audit.log"
     log.touch()
-    # its command is `python -E -P -c CODE ...`
-    python.write_text(f'#!/bin/sh\ncode="$4"\nshift 4\nexec "{engine_python}" -B -E -P -c "exec(open(\'{code}\').read()); $code" "$@"\n')
-    python.chmod(0o700)
+    python = begin_with(AUDIT + "sys.addaudithook(audit)\n")
     # a folder for temporary files that nobody shares: a session looks after what others left behind
     own = tmp_path / "temporary"
     own.mkdir()
@@ -85,7 +82,6 @@ def names_in(folder):
     return {path for one in own for path in (one, *one.rglob("*")) if "__pycache__" not in path.parts}
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="the engine is watched by a shell script")
 def test_nothing_is_written_elsewhere_and_no_network_asked(
     ext, scene, auditor, watched_engine, extension_folder, synthetic_c3d, tmp_path, monkeypatch
 ):
