@@ -17,6 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--names", nargs="+", choices=("prefixes", "twice", "plain", "hard"), default=["prefixes", "twice", "plain", "hard"]
     )
+    parser.add_argument("--prop", action="store_true", help="a stick with four markers is swung between them")
     parser.add_argument("--seed", type=int, default=3, help="of what is removed (%(default)s)")
 
 
@@ -24,8 +25,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Print a table."""
     from .people import measured  # not above: it brings torch
 
-    print(HEADER)
+    print("\n".join(line + end for line, end in zip(HEADER.splitlines(), (" prop |", "---|"), strict=True)) if arguments.prop else HEADER)
     for apart in arguments.apart:
         for kind in arguments.names:
-            print(measured(arguments.takes[0], arguments.takes[1], apart, kind, arguments.seed), flush=True)
+            print(measured(arguments.takes[0], arguments.takes[1], apart, kind, arguments.seed, prop=arguments.prop), flush=True)
     return 0

@@ -9,12 +9,13 @@ from the template and from where the marker of its other side sits.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from ..core.parallel import each
-from ..core.take import FloatArray, IntArray
+from ..core.parallel import run_each
+from ..core.take import BoolArray, FloatArray, IntArray
 from .both_sides import by_other_side
 from .following import Followed, coarse_frames
 from .template import Template
@@ -38,8 +39,8 @@ REFERENCE_M = 0.02
 ENOUGH, ENOUGH_PART = 3.0, 0.6
 #: A track is judged on a joint where so many of its samples count, ...
 JUDGED, JUDGED_PART = 2, 0.25
-#: Tracks that are looked at together.
-CHUNK = 512
+#: Samples that are looked at together.
+SAMPLES_AT_ONCE = 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,48 +95,58 @@ def _sample_frames(tracks: Tracks) -> list[IntArray]:
 def _on_joints(template: Template, tracks: Tracks, labels: IntArray, followed: Followed, gated: bool) -> tuple[FloatArray, FloatArray]:
     """Places (tracks, joints, 3) in the joints' frames, and scatter (tracks, joints) about them."""
     frames = _sample_frames(tracks)
+    wanted = np.unique(np.concatenate(frames)) if frames else np.zeros(0, dtype=int)
+    positions, rotations = followed.at_frames(wanted)
+    nearest = np.clip(np.searchsorted(followed.at.numpy(), wanted), 0, len(followed.at) - 1)
     held = _held(template, followed) if gated else None
     joints = len(template.actor.skeleton.joints)
     places, scatter = np.zeros((len(tracks), joints, 3)), np.full((len(tracks), joints), FARTHEST_M**2)
 
-    def work(start: int) -> None:
-        rows = range(start, min(start + CHUNK, len(tracks)))
-        wanted = np.unique(np.concatenate([frames[row] for row in rows]))
-        positions, rotations = followed.at_frames(wanted)
-        nearest = np.clip(np.searchsorted(followed.at.numpy(), wanted), 0, len(followed.at) - 1)
-        for row in rows:
-            here = np.searchsorted(wanted, frames[row])
-            points = tracks.positions[frames[row], tracks.columns[row]]
-            local = ((points[:, None] - positions[here])[..., None, :] @ rotations[here])[..., 0, :]
-            counted = np.ones(local.shape[:2], dtype=bool) if held is None else held[nearest[here]]
-            places[row], scatter[row] = _settled(local, counted, known=bool(labels[row] != OPEN))
+    def work(rows: IntArray) -> None:
+        at = np.searchsorted(wanted, np.stack([frames[row] for row in rows.tolist()]))
+        away = tracks.positions[wanted[at], tracks.columns[rows][:, None]][:, :, None] - positions[at]
+        local = (away[..., None, :] @ rotations[at])[..., 0, :]
+        counted = np.ones(local.shape[:3], dtype=bool) if held is None else held[nearest[at]]
+        places[rows], scatter[rows] = _settled(local, counted, labels[rows] != OPEN)
 
-    for _ in each(work, range(0, len(tracks), CHUNK)):
-        pass
+    run_each(work, _alike(frames))
     return places, scatter
 
 
-def _settled(local: FloatArray, counted: FloatArray, *, known: bool) -> tuple[FloatArray, FloatArray]:
-    """The middle (joints, 3) of places (samples, joints, 3), and the scatter (joints,) about it.
+def _alike(frames: list[IntArray]) -> Iterator[IntArray]:
+    """The tracks with as many frames to be looked at, not too many at once."""
+    counts = np.array([len(each) for each in frames])
+    for count in np.unique(counts).tolist():
+        rows, step = np.flatnonzero(counts == count), max(1, SAMPLES_AT_ONCE // count)
+        yield from (rows[start : start + step] for start in range(0, len(rows), step))
+
+
+def _settled(local: FloatArray, counted: BoolArray, known: BoolArray) -> tuple[FloatArray, FloatArray]:
+    """The middles (tracks, joints, 3) of places (tracks, samples, joints, 3), and the scatter (tracks, joints) about them.
 
     Args:
         local: In metres.
-        counted: (samples, joints) which of them count; where none does on a joint all of them do.
-        known: Whether the track has a label: then it is judged on every joint.
+        counted: (tracks, samples, joints) which of them count; where none does on a joint all of them do.
+        known: (tracks,) whether a track has a label: then it is judged on every joint.
     """
-    count = counted.sum(axis=0)
-    if counted.all():
-        middle = np.median(local, axis=0)
-    else:
-        middle = np.nanmedian(np.where((counted | (count == 0))[..., None], local, np.nan), axis=0)
-    squared = np.minimum(((local - middle) ** 2).sum(-1), FARTHEST_M**2)
-    weight = np.where(count > 0, counted, 1.0)
-    scatter = (squared * weight).sum(axis=0) / weight.sum(axis=0)
-    judged = known | (count >= max(JUDGED, min(4, int(JUDGED_PART * len(local)))))
+    count = counted.sum(axis=1)
+    middle = np.median(local, axis=1) if counted.all() else _middle(local, counted | (count == 0)[:, None])
+    squared = np.minimum(((local - middle[:, None]) ** 2).sum(-1), FARTHEST_M**2)
+    weight = np.where((count > 0)[:, None], counted, 1.0)
+    scatter = (squared * weight).sum(axis=1) / weight.sum(axis=1)
+    judged = known[:, None] | (count >= max(JUDGED, min(4, int(JUDGED_PART * local.shape[1]))))
     return middle, np.where(judged, scatter, FARTHEST_M**2)
 
 
-def _held(template: Template, followed: Followed) -> FloatArray:
+def _middle(local: FloatArray, counted: BoolArray) -> FloatArray:
+    """The medians (tracks, joints, 3) of those of (tracks, samples, joints, 3) that count; numpy's for NaN goes through masked arrays."""
+    ranked = np.sort(np.where(counted[..., None], local, np.inf), axis=1)
+    count = counted.sum(axis=1)[:, None, :, None]
+    low, high = (np.take_along_axis(ranked, rank, axis=1)[:, 0] for rank in ((count - 1) // 2, count // 2))
+    return (low + high) / 2
+
+
+def _held(template: Template, followed: Followed) -> BoolArray:
     """(F, joints): whether enough labelled samples hold each joint's bone and its neighbours."""
     parents = followed.body.topology.parents
     near = np.eye(len(parents))

@@ -10,7 +10,7 @@ bone it is stillest: so what the cut gave to the wrong one, or somebody else's t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -79,7 +79,7 @@ def label_people(
             def said(stage: str, done: float, row: int = row) -> None:
                 tell(stage, LABELLED * (row + done) / len(parts))
 
-            found.append(label_take(only_tracks(take, tracks, part), actor, marker_set, known, said, workers))
+            found.append(label_take(only_tracks(take, tracks, part.all), actor, marker_set, known, said, workers))
     except BonesetterError:
         return ()
     with one_torch_thread(), side_by_side(workers or usable_cores()), torch.no_grad():
@@ -95,15 +95,38 @@ def _with(person: Labelled, findings: tuple[Finding, ...]) -> Labelled:
     return replace(person, take=take, findings=(*findings, *person.findings))
 
 
-def divided(tracks: Tracks) -> list[IntArray]:
-    """The long tracks of each person, ascending; of one person all of them."""
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Tracks among which those of one person are.
+
+    Attributes:
+        body: The person's by the cuts, ascending.
+        beside: Those that no body has and that go with this one most: a shin that swings and was cut off, or a prop.
+    """
+
+    body: IntArray
+    beside: IntArray
+
+    @property
+    def all(self) -> IntArray:
+        """Both, ascending."""
+        return np.sort(np.concatenate([self.body, self.beside]))
+
+
+def divided(tracks: Tracks) -> list[Part]:
+    """The long tracks of each person; of one person all of them."""
     rows = long_tracks(tracks)
     frames = np.unique(np.linspace(0, tracks.frames - 1, LOOKED_AT).astype(int))
     points = np.full((len(frames), len(rows), 3), np.nan)
     for column, row in enumerate(rows.tolist()):
         here = (frames >= tracks.starts[row]) & (frames < tracks.ends[row])
         points[here, column] = tracks.positions[frames[here], tracks.columns[row]]
-    return [rows[part] for part in _parts(affinities(points), np.isfinite(points[..., 0]), np.arange(len(rows)))]
+    affinity, every = affinities(points), np.arange(len(rows))
+    bodies = _parts(affinity, np.isfinite(points[..., 0]), every)
+    others = np.setdiff1d(every, np.concatenate(bodies))
+    bonds = np.stack([affinity[np.ix_(others, body)].sum(axis=1) for body in bodies])
+    nearest = np.where(bonds.max(axis=0) > 0, bonds.argmax(axis=0), -1)
+    return [Part(rows[body], rows[others[nearest == person]]) for person, body in enumerate(bodies)]
 
 
 def affinities(points: FloatArray) -> FloatArray:
@@ -122,7 +145,7 @@ def affinities(points: FloatArray) -> FloatArray:
 
 
 def _parts(affinity: FloatArray, there: BoolArray, rows: IntArray) -> list[IntArray]:
-    """The people among some rows of the tracks, `there` (frames, tracks): cut in two as long as a cut lies between people or props."""
+    """The bodies among some rows of the tracks, `there` (frames, tracks): cut in two as long as a cut lies between people or props."""
     if len(rows) < 2 * FEWEST_POINTS:
         return [rows]
     cost, first = best_cut(affinity[np.ix_(rows, rows)])
@@ -130,7 +153,7 @@ def _parts(affinity: FloatArray, there: BoolArray, rows: IntArray) -> list[IntAr
     bodies = [side for side in sides if np.percentile(there[:, side].sum(axis=1), 75) >= FEWEST_POINTS]
     if cost > CUT or not bodies:
         return [rows]
-    # a side that is too small for a body is a prop, or what is left of broken tracks: the other may still be several people
+    # a side that is too small for a body is a prop, a limb, or what is left of broken tracks: the other may still be several people
     return [part for side in bodies for part in _parts(affinity, there, side)]
 
 

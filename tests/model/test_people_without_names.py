@@ -92,8 +92,23 @@ def test_a_prop_is_no_person(pair: tuple[Take, Take], people: int) -> None:
     count = len(pair[0].labels)
     if people == 2:
         for part in parts:
-            columns = tracks.columns[part]
+            columns = tracks.columns[part.body]
             assert len({column // count for column in columns.tolist()}) == 1
+
+
+def test_a_limb_that_is_cut_off_goes_with_its_body() -> None:
+    """Six points of a shin that swings fall off with a prop that goes with them: they are still looked at with the body above them."""
+    random, time = np.random.default_rng(0), np.arange(240)[:, None, None] / 60.0
+    body = random.uniform(-0.3, 0.3, (1, 20, 3)) + np.zeros((240, 1, 1))
+    swing = 0.3 * np.concatenate([np.sin(5 * time), np.cos(4 * time), np.zeros_like(time)], axis=2)
+    shin = random.uniform(-0.1, 0.1, (1, 6, 3)) + swing - (0.0, 0.0, 0.7)
+    prop = random.uniform(-0.1, 0.1, (1, 4, 3)) + swing - (-0.2, 0.0, 0.8)
+    positions = np.concatenate([body + np.array([3.0, 0.0, 0.0]), body, shin, prop], axis=1)
+    take = Take("kick", tuple(f"*{row}" for row in range(50)), positions, np.zeros(positions.shape[:2]), 60.0)
+    other, near = sorted(divided(cut_tracks(take)), key=lambda part: int(part.all.min()))
+    assert other.all.tolist() == list(range(20))
+    assert near.body.tolist() == list(range(20, 40))
+    assert set(range(20, 46)) <= set(near.all.tolist())
 
 
 def test_people_are_labelled(stripped: Stripped, found: tuple[Labelled, ...]) -> None:
@@ -115,7 +130,7 @@ def test_one_person_is_not_divided(pair: tuple[Take, Take]) -> None:
     alone = strip_labels(pair[0], seed=1, hard=True).take
     tracks = cut_tracks(alone)
     (part,) = divided(tracks)
-    assert len(part)
+    assert len(part.body)
     assert label_people(alone) == ()
 
 
