@@ -30,7 +30,8 @@ study:
 
 # Compare our solver, what is trained and the peers: docs/benchmark.md, docs/study.md and docs/tables/.
 bench:
-	@python=$$(tools/environment engine) && tools/environment bench >/dev/null && "$$python" -m model bench $(ARGS)
+	@python=$$(tools/environment engine) && tools/environment bench >/dev/null && tools/environment bench-momentum >/dev/null \
+		&& "$$python" -m model bench $(ARGS)
 
 lint:
 	@python=$$(tools/environment engine) && "$$python" -m ruff check . && "$$python" -m ruff format --check . && "$$python" -m pyright \
