@@ -18,9 +18,9 @@ from ..study.train import STUDY
 from ..training.curve import RUNS
 from .cases import all_cases
 from .contest import EXCERPT
-from .contestants import OURS, Contestant, all_contestants
+from .contestants import OURS, TRUTH, Contestant, all_contestants
 from .page import benchmark
-from .race import race, write_cases
+from .race import race, truth_of, write_cases
 from .results import Actors, Entry, differences, read_results, write_results
 from .study_page import study
 from .table import TrainedRun, trained_runs, write_tables
@@ -78,7 +78,7 @@ def write_pages(entries: Sequence[Entry], trained: Sequence[TrainedRun], seed: i
 
 
 def run_all(contestants: Sequence[Contestant], work: Path, runs: Path, seed: int, *, fresh: bool) -> list[Entry]:
-    """Let them solve all cases, ours first, because the others get the actors it fits."""
+    """Let them solve all cases, ours first, because the others get the actors it fits; the truth, which is always there, comes last."""
     folder = work / "cases"
     if fresh:
         shutil.rmtree(folder, ignore_errors=True)
@@ -92,7 +92,7 @@ def run_all(contestants: Sequence[Contestant], work: Path, runs: Path, seed: int
             entry = race(contestant, actors, cases, folder, runs, told)
             entries.append(entry)
             print(f"{contestant.key} ({actors}): {entry.error or f'{len(entry.lines)} takes'}", flush=True)
-    return entries
+    return [*entries, truth_of(cases)]
 
 
 def _teller(progress: Callable[[str, float], None], name: str, turn: int, turns: int, cases: int) -> Callable[[str], None]:
@@ -108,5 +108,6 @@ def actors_of(contestant: Contestant) -> Iterator[Actors]:
 
 
 def order(entries: Sequence[Entry], known: Sequence[str]) -> list[Entry]:
-    """In the order of the contestants."""
+    """In the order of the contestants; the truth last."""
+    known = [*known, TRUTH]
     return sorted(entries, key=lambda entry: (known.index(entry.contestant), entry.actors == "true"))

@@ -21,6 +21,7 @@ from ..marker_sets.marker_set import load_marker_set
 from ..markers.matching import match
 from ..synthetic.corruptions import Recipe, corrupt
 from ..training.learn import measured_offsets
+from .range_of_motion import range_of_motion
 
 CLEAN: Recipe = {"jitter": {"least": 0.001, "most": 0.001}}
 #: {condition: (how soft the tissue is, what is done to the markers)} of the synthetic takes.
@@ -57,6 +58,8 @@ class Case:
         truth: The true motion, or the lab's.
         markers: (frames, labels, 3) in metres, the markers before they were corrupted, in the order of the take's labels.
         actor: The true one: the subject's bones and where its markers truly are, on average.
+        clean: A take of the same person and markers with nothing wrong, for those who calibrate on one: a range of motion, or, of a
+            real person of whom there is one take only, that take before it was corrupted.
     """
 
     name: str
@@ -65,6 +68,7 @@ class Case:
     truth: Motion
     markers: FloatArray
     actor: Actor
+    clean: Take
 
 
 def all_cases(prior: Prior, seed: int) -> list[Case]:
@@ -88,10 +92,13 @@ def synthetic_cases(prior: Prior, seed: int, split: splits.Split = "test", condi
             # the same actor in every condition, the same sliding wherever there is any
             random = np.random.default_rng([seed, crc32(clip.name.encode())])
             bodies = draw_bodies(prior.actor, 1, random, bones=motion.skeleton.bones.astype(float))
-            local, root = (torch.from_numpy(values.astype(np.float32))[None] for values in (motion.rotations, motion.root))
-            markers = marked(local, root, bodies, random, soft).markers[0].double().numpy()
-            shown = Take(clip.name, bodies.labels, markers, np.zeros(markers.shape[:2]), motion.rate_hz)
-            cases.append(_case(shown, recipe, condition, truth, bodies.actor(0), seed))
+            takes = []
+            for moved in (motion, range_of_motion(bodies.actor(0).skeleton, prior.pose, random, motion.rate_hz)):
+                local, root = (torch.from_numpy(values.astype(np.float32))[None] for values in (moved.rotations, moved.root))
+                markers = marked(local, root, bodies, random, soft).markers[0].double().numpy()
+                takes.append(Take(clip.name, bodies.labels, markers, np.zeros(markers.shape[:2]), motion.rate_hz))
+            clean = corrupt(takes[1], CLEAN, (seed, crc32(f"{clip.name} range of motion".encode())))
+            cases.append(_case(takes[0], recipe, condition, truth, bodies.actor(0), clean, seed))
     return cases
 
 
@@ -108,15 +115,15 @@ def real_cases(seed: int) -> list[Case]:
         carriers = [joints.index(marker_set.joints[marker_set.labels.index(label)]) for label in take.labels]
         actor = Actor(lab.motion.skeleton, take.labels, tuple(carriers), measured_offsets(take.positions, lab.motion, carriers))
         truth = replace(lab.motion, rotations=lab.motion.rotations[:frames], root=lab.motion.root[:frames])
-        cases.append(_case(take, {}, name, truth, actor, seed))
-        cases.append(_case(take, REAL_CORRUPTED, "real, corrupted", truth, actor, seed))
+        cases.append(_case(take, {}, name, truth, actor, take, seed))
+        cases.append(_case(take, REAL_CORRUPTED, "real, corrupted", truth, actor, take, seed))
     return cases
 
 
-def _case(take: Take, recipe: Recipe, condition: str, truth: Motion, actor: Actor, seed: int) -> Case:
+def _case(take: Take, recipe: Recipe, condition: str, truth: Motion, actor: Actor, clean: Take, seed: int) -> Case:
     name = f"{take.name} {condition}"
     corrupted = corrupt(take, recipe, (seed, crc32(name.encode())))
-    return Case(name, condition, replace(corrupted, name=name), truth, take.positions, actor)
+    return Case(name, condition, replace(corrupted, name=name), truth, take.positions, actor, clean)
 
 
 def excerpt(case: Case, frames: int) -> Case:

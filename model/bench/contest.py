@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One contestant in a process of its own: `python -m model.bench.contest KEY ACTORS FOLDER RUNS`.
+"""One contestant in a process of its own: `python -m model.bench.contest KEY ACTORS FOLDER RUNS [CASE ...]`, without these cases.
 
-Time and peak memory are then its own, and a crash takes nobody else along. Its standard output is a line of JSON for each case,
-then one with its version and its peak memory.
+Time and peak memory are then its own, and a crash takes nobody else along. Its standard output is two lines of JSON for each case,
+when it is begun and when it is solved, then one with its version and its peak memory.
 """
 
 # ruff: noqa: E402
@@ -13,13 +13,22 @@ from ..core.threads import share_the_machine
 share_the_machine()
 
 import contextlib
+import sys
+from importlib import import_module
+
+#: {peer: what it imports before scipy}. Momentum brings a C++ library of its own, and crashes in its progress bar where scipy loaded
+#: another one earlier.
+BEFORE_SCIPY = {"momentum_track": "pymomentum.marker_tracking"}
+if __name__ == "__main__" and sys.argv[1] in BEFORE_SCIPY:
+    with contextlib.suppress(ImportError):  # which is said when the peer is asked
+        import_module(BEFORE_SCIPY[sys.argv[1]])
+
 import json
 import os
 import resource
 import statistics
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,7 +43,7 @@ from ..core.rotations import unitquat_to_rotmat
 from ..core.take import FloatArray, Take
 from ..files.exchange import load_take
 from .contestants import OURS
-from .peers import PEERS, load
+from .peers import PEERS, Calibrating, load
 
 #: Those who are slow get this many frames, of one take for each condition.
 EXCERPT = 300
@@ -99,8 +108,14 @@ def in_order(markers: FloatArray, labels: tuple[str, ...], wanted: tuple[str, ..
     return ordered
 
 
-def main(key: str, actors: str, folder: Path, runs: Path) -> None:
-    """Solve every case of a folder with one kind of actor: "none", "fitted" or "true"."""
+def calibrated(key: str, actor: Actor, clean: Take) -> Actor:
+    """What a peer that has a calibration of its own makes of the actor that ours fitted; of others, that actor."""
+    module = load(key) if key in PEERS else None
+    return module.calibrate(actor, clean) if isinstance(module, Calibrating) else actor
+
+
+def main(key: str, actors: str, folder: Path, runs: Path, left_out: Collection[str] = ()) -> None:
+    """Solve every case of a folder, but for those left out, with one kind of actor: "none", "fitted" or "true"."""
     # what libraries print must not get among the answers
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
@@ -114,11 +129,16 @@ def main(key: str, actors: str, folder: Path, runs: Path) -> None:
     out.mkdir(exist_ok=True)
     takes = {path.name.removesuffix(".take.npz"): load_take(path) for path in sorted(folder.glob("*.take.npz"))}
     for number, (case, take) in enumerate((excerpts(takes) if slow else takes).items()):
+        if case in left_out:
+            continue
+        say(begun=case)
         actor = None if actors == "none" else read_actor(folder / f"{case}.{actors}.json")
         if number == 0 and not slow:
             with contextlib.suppress(Exception):
                 solve(actor, middle(take, WARM_UP))
         try:
+            if actor is not None and actors == "fitted":
+                actor = calibrated(key, actor, load_take(folder / f"{case}.clean.npz"))
             (motion, markers, fitted), seconds = timed(solve, actor, take)
         except Exception as error:  # whatever another program raises is its row's
             say(case=case, error=str(error) if isinstance(error, BonesetterError) else f"{type(error).__name__}: {error}")
@@ -164,4 +184,4 @@ def save_solved(path: Path, motion: Motion, markers: FloatArray | None) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4]))
+    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4]), sys.argv[5:])

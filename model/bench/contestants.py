@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Literal
 
 from ..datasets.lab_takes import PROJECT
-from .peers import PEERS
+from .peers import ENVIRONMENTS, PEERS
 
 OURS = "bonesetter"
+#: No contestant: what a perfect solve would have.
+TRUTH = "truth"
 #: Runs of the study that answer one question each begin with this; the others are its systems.
 FINDING = "finding_"
 
@@ -51,9 +53,9 @@ def all_contestants(runs: Path) -> Iterator[Contestant]:
         name = weights.parent.name
         yield Contestant(name, "finding" if name.startswith(FINDING) or name.endswith("cross_entropy") else "network", here)
     for peer in PEERS:
-        yield Contestant(peer, "peer", peers_python())
+        yield Contestant(peer, "peer", peers_python(peer))
 
 
-def peers_python() -> Path:
-    """The interpreter of the environment that has the peers; `tools/environment bench` makes it."""
-    return PROJECT / ".venv" / "bench" / "bin" / "python"
+def peers_python(peer: str) -> Path:
+    """The interpreter of the environment that has a peer; `tools/environment` makes it."""
+    return PROJECT / ".venv" / ENVIRONMENTS.get(peer, "bench") / "bin" / "python"

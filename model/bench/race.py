@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import fields
+from dataclasses import asdict
 from pathlib import Path
 from threading import Timer
 from typing import Any
@@ -23,7 +24,8 @@ from ..datasets.lab_takes import PROJECT
 from ..files.exchange import save_take
 from .cases import Case, excerpt
 from .contest import EXCERPT
-from .contestants import Contestant
+from .contestants import TRUTH, Contestant
+from .peers import ENVIRONMENTS
 from .results import Actors, Entry, Line
 
 #: A contestant that takes longer than this for all cases is stopped; what it has solved counts.
@@ -31,10 +33,11 @@ LONGEST_S = 900.0
 
 
 def write_cases(cases: Sequence[Case], folder: Path) -> None:
-    """Put the takes and the true actors where contestants find them."""
+    """Put the takes, those to calibrate on and the true actors where contestants find them."""
     folder.mkdir(parents=True, exist_ok=True)
     for number, case in enumerate(cases):
         save_take(case.take, folder / f"{file_name(number)}.take.npz")
+        save_take(case.clean, folder / f"{file_name(number)}.clean.npz")
         write_actor(case.actor, folder / f"{file_name(number)}.true.json")
 
 
@@ -79,27 +82,59 @@ def race(contestant: Contestant, actors: Actors, cases: Sequence[Case], folder: 
     )
 
 
+def truth_of(cases: Sequence[Case]) -> Entry:
+    """The truth of every case, scored against itself: what a perfect solve would have."""
+    lines = []
+    for case in cases:
+        figures = _by_name(score(case.truth, case.truth, case.markers, case.markers, case.take.up_axis))
+        lines.append(Line(TRUTH, "true", case.name, case.condition, figures, None, 0.0))
+    return Entry(TRUTH, "truth", "true", lines, "", float("nan"), False, None)
+
+
 def _answers(contestant: Contestant, actors: Actors, folder: Path, runs: Path, errors: Path) -> Iterator[dict[str, Any]]:
-    """What the contestant's process says, line by line; it is stopped when it takes too long or nobody listens any more."""
+    """What the contestant's processes say, line by line: after a crash in one case, which is its error, another goes on with the next.
+
+    It is stopped when it takes too long or nobody listens any more.
+    """
     command = [str(contestant.python), "-m", "model.bench.contest", contestant.key, actors, str(folder), str(runs)]
+    end, done = time.monotonic() + LONGEST_S, set[str]()
     with errors.open("w") as log:
-        try:
-            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, cwd=PROJECT)
-        except OSError as error:
-            log.write(f"{contestant.python}: {error.strerror}: tools/environment bench makes the peers' environment\n")
-            return
-        timer = Timer(LONGEST_S, process.kill)
-        timer.start()
-        try:
-            assert process.stdout is not None
-            for line in process.stdout:
-                yield json.loads(line)
-            if process.wait() < 0:
+        while True:
+            begun: str | None = None
+            try:
+                process = subprocess.Popen([*command, *sorted(done)], stdout=subprocess.PIPE, stderr=log, text=True, cwd=PROJECT)
+            except OSError as error:
+                environment = ENVIRONMENTS.get(contestant.key, "bench")
+                log.write(f"{contestant.python}: {error.strerror}: tools/environment {environment} makes its environment\n")
+                return
+            for answer in _lines(process, end - time.monotonic()):
+                if "begun" in answer:
+                    begun = answer["begun"]
+                else:
+                    done |= {answer["case"]} if "case" in answer else set()
+                    yield answer
+            if process.returncode >= 0:
+                return
+            if begun is None or begun in done or time.monotonic() >= end:
                 log.write(f"its process ended with {process.returncode}: it crashed, or took longer than {LONGEST_S:.0f} s\n")
-        finally:
-            timer.cancel()
-            process.kill()
-            process.wait()
+                return
+            done.add(begun)
+            yield {"case": begun, "error": f"its process crashed: it ended with {process.returncode}"}
+
+
+def _lines(process: subprocess.Popen[str], seconds: float) -> Iterator[dict[str, Any]]:
+    """The lines of JSON that a process says, until it ends or its seconds are over."""
+    timer = Timer(max(0.0, seconds), process.kill)
+    timer.start()
+    try:
+        assert process.stdout is not None
+        for line in process.stdout:
+            yield json.loads(line)
+        process.wait()
+    finally:
+        timer.cancel()
+        process.kill()
+        process.wait()
 
 
 def _last_words(log: Path) -> str:
@@ -132,5 +167,8 @@ def _figures(case: Case, path: Path) -> dict[str, float]:
     rotations[lost] = np.nan
     truth = case.truth
     estimate = Motion(Skeleton(truth.skeleton.joints, truth.skeleton.parents, bones), rotations, root, truth.rate_hz)
-    figures: Figures = score(estimate, truth, markers, case.markers if markers is not None else None, case.take.up_axis)
-    return {field.name: float(getattr(figures, field.name)) for field in fields(figures)}
+    return _by_name(score(estimate, truth, markers, case.markers if markers is not None else None, case.take.up_axis))
+
+
+def _by_name(figures: Figures) -> dict[str, float]:
+    return {name: float(value) for name, value in asdict(figures).items()}

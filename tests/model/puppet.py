@@ -35,4 +35,4 @@ def solve(actor: Actor, take: Take) -> Solved:
 if __name__ == "__main__":
     peers.PEERS["puppet"] = "Puppet"
     sys.modules["model.bench.peers.puppet"] = sys.modules["__main__"]
-    contest.main(sys.argv[1], sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4]))
+    contest.main(sys.argv[1], sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4]), sys.argv[5:])

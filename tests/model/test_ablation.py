@@ -28,7 +28,7 @@ def case() -> Case:
     take = corrupt(made.take, {"occlusion": {"part": 0.2}, "shifts": {"part": 0.1, "distance": 0.1}}, 0)
     a, b = (take.labels.index(label) for label in ("LWRA", "LWRB"))
     take.positions[60:120, [a, b]] = take.positions[60:120, [b, a]]
-    return Case("walk", "clean", take, made.motion, made.markers, bundled().mean_actor())
+    return Case("walk", "clean", take, made.motion, made.markers, bundled().mean_actor(), take)
 
 
 def of(name: str) -> Variant:

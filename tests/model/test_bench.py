@@ -31,7 +31,7 @@ STILL = Noise(jitter=1e-3, gaps=0.0, long_gaps=0, spikes=0.0, swaps=0)
 @pytest.fixture(scope="session")
 def case() -> Case:
     made = synthesise(seconds=1.0, seed=3, noise=STILL)
-    return Case("synthetic clean", "clean", made.take, made.motion, made.markers, bundled().mean_actor())
+    return Case("synthetic clean", "clean", made.take, made.motion, made.markers, bundled().mean_actor(), made.take)
 
 
 def line(contestant: str = "a", condition: str = "clean", error: str | None = None, **figures: float) -> Line:
@@ -64,6 +64,19 @@ def test_the_clean_condition_is_the_true_actor_and_jitter(motion_folder: Path, t
             assert (off.max() < 1e-5) == (made.condition != "soft tissue")
         if made.condition == "clean":
             assert np.nanstd(made.take.positions - made.markers) == pytest.approx(1e-3, rel=0.05)
+
+
+def test_a_clean_take_of_the_same_person_goes_with_every_case(motion_folder: Path, takes_folder: Path):
+    for made in all_cases(bundled(), 0):
+        assert made.clean.labels == made.take.labels
+        if made.condition not in SYNTHETIC:
+            np.testing.assert_array_equal(made.clean.positions, made.markers)
+            continue
+        # a marker keeps its distance from another of its bone, in the take and in the range of motion, but for jitter and skin
+        pair = [made.take.labels.index(label) for label in ("LFHD", "RFHD")]
+        apart, also = (np.linalg.norm(points[:, pair[0]] - points[:, pair[1]], axis=-1) for points in (made.markers, made.clean.positions))
+        assert also.mean() == pytest.approx(apart.mean(), abs=2e-3 if made.condition != "soft tissue" else 2e-2)
+        assert np.ptp(made.clean.positions, axis=0).max() > 0.5
 
 
 def test_an_excerpt_is_the_middle_of_everything(case: Case):
@@ -124,6 +137,36 @@ def test_a_contestant_that_hangs_is_stopped_and_what_it_solved_counts(case: Case
     assert "ended with -9" in result.error
 
 
+def test_a_crash_is_the_error_of_its_case_and_the_others_are_solved(case: Case, tmp_path: Path):
+    crashing = tmp_path / "python"
+    crashing.write_text(
+        """#!/bin/sh
+shift 6
+[ "$#" = 0 ] && echo '{"begun": "00"}' && echo '{"case": "00", "error": "Too hard."}' && echo '{"begun": "01"}' && kill -SEGV $$
+[ "$*" = "00 01" ] && echo '{"begun": "02"}' && echo '{"case": "02", "error": "Too long."}' && echo '{"version": "7"}'
+"""
+    )
+    crashing.chmod(0o755)
+    cases = [replace(case, name=f"{number} clean") for number in range(3)]
+    race.write_cases(cases, tmp_path)
+    result = race.race(Contestant("stub", "peer", crashing), "true", cases, tmp_path, tmp_path, lambda _: None)
+    assert [(line.case, line.error) for line in result.lines] == [
+        ("0 clean", "Too hard."),
+        ("1 clean", "its process crashed: it ended with -11"),
+        ("2 clean", "Too long."),
+    ]
+    assert (result.version, result.error) == ("7", None)
+
+
+def test_the_truth_against_itself_has_no_error_but_feet_that_move(case: Case):
+    (line,) = race.truth_of([case]).lines
+    assert line.figures is not None
+    assert line.figures["jpe_mm"] == line.figures["motion_jpe_mm"] == 0
+    assert line.figures["joe_global_deg"] == pytest.approx(0, abs=1e-4)
+    assert line.figures["jitter_ratio"] == pytest.approx(1)
+    assert line.figures["foot_skate_mm_s"] == line.figures["true_foot_skate_mm_s"] > 0
+
+
 def test_networks_are_found_where_they_were_trained_and_findings_are_told_apart(tmp_path: Path):
     for name in ("holden_l1_quaternion", "finding_mse", "vgg_cross_entropy"):
         (tmp_path / name).mkdir()
@@ -134,6 +177,8 @@ def test_networks_are_found_where_they_were_trained_and_findings_are_told_apart(
     assert kinds["holden_l1_quaternion"] == "network"
     assert kinds["finding_mse"] == kinds["vgg_cross_entropy"] == "finding"
     assert kinds["opensim_ik"] == "peer"
+    pythons = {contestant.key: contestant.python.parts[-3] for contestant in all_contestants(tmp_path) if contestant.kind == "peer"}
+    assert pythons == dict.fromkeys(pythons, "bench") | {"momentum_track": "bench-momentum"}
     assert "unfinished" not in kinds
 
 

@@ -20,7 +20,7 @@ from model.bench.bench import write_pages
 from model.bench.cases import CONDITIONS
 from model.bench.contestants import OURS, name_of
 from model.bench.findings import FINDINGS, JUDGED_ON
-from model.bench.page import benchmark
+from model.bench.page import RAW_CONDITIONS, benchmark
 from model.bench.results import Actors, Entry, Line
 from model.bench.study_page import study
 from model.bench.table import COLUMNS, TrainedRun, number, trained_runs
@@ -56,9 +56,12 @@ def entries() -> list[Entry]:
 
 
 def cells(text: str) -> dict[str, list[str]]:
-    """{first cell: the others} of all rows of tables."""
+    """{first cell: the others} of all rows of tables, each from the first table that has it."""
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]
-    return {row[0]: row[1:] for row in rows}
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        found.setdefault(row[0], row[1:])
+    return found
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -95,6 +98,17 @@ def test_the_page_says_who_is_better_and_how_much_faster_ours_is(entries: list[E
     better = [replace(each, slow=False) if each.contestant == "nimble_fit" else each for each in entries]
     said = " ".join(benchmark(better, 0, 300, 0.01).split())
     assert "nearer in 0 of 8 conditions; nearer are nimblephysics in clean (1.50 mm, ours 2.00);" in said
+
+
+def test_raw_figures_stand_with_the_truth_s_own(entries: list[Entry]) -> None:
+    still = dict.fromkeys(COLUMNS[:-1], 0.0) | {"frames": 400.0, "foot_skate_mm_s": 21.0, "jitter_ratio": 1.0}
+    truth = Entry("truth", "truth", "true", [Line("truth", "true", c, c, still, None, 0.0) for c in CONDITIONS], "", math.nan, False, None)
+    text = benchmark([*entries, truth], 0, 300, 0.01)
+    table = cells(text.partition("## Raw figures")[2])
+    assert list(table)[2:] == ["**Bonesetter**", "biorbd", "mink (MuJoCo)", "nimblephysics ‡", "**truth**"]
+    assert table["**truth**"] == ["0.00 / 0.00 / 21.0 / 1.00"] * len(RAW_CONDITIONS)
+    assert table["biorbd"][0] == "5.00 / 5.00 / 5.00 / 5.00"
+    assert "**truth**" not in cells(text.partition("## Raw figures")[0])
 
 
 def test_the_page_of_ours_alone_compares_nothing(entries: list[Entry]) -> None:

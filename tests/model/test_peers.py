@@ -22,6 +22,7 @@ from model.bench.contestants import Contestant
 from model.bench.peers.articulation import articulate
 from model.bench.peers.biomod import biomod
 from model.bench.peers.mjcf import mjcf
+from model.bench.peers.momentum_rig import CM, NUMBERS, ROOT_NAMES, SCALE, TURNS, rig
 from model.core.errors import BonesetterError
 from model.core.rigid import rotation_angles_deg
 from model.datasets.lab_takes import PROJECT
@@ -113,6 +114,49 @@ def test_a_body_for_mujoco_stands_where_the_take_begins(second):
     np.testing.assert_allclose(np.linalg.norm(hinges, axis=1), 1.0, atol=1e-9)
 
 
+def test_a_body_for_momentum_moves_and_grows_as_ours(second):
+    """Its joints chained as Momentum chains them: a shift, then the rest, then turns about z, y and x."""
+    body, random = articulate(ACTOR, second.take), np.random.default_rng(1)
+    shape = rig(body, bundled().pose)
+    check_standing(body, *chained(body, shape, np.zeros(len(shape.names))))
+    parameters = random.normal(scale=0.3, size=len(shape.names))
+    scales = np.array([name.startswith(SCALE) for name in shape.names])
+    parameters[scales] = 0.0
+    joints, markers = chained(body, shape, parameters)
+    angles = parameters[None, 3 : len(ROOT_NAMES) + len(body.names)]
+    motion = body.motion(angles, body.start + parameters[None, :3] / CM, 120.0)
+    np.testing.assert_allclose([joints[name][:3, 3] for name in ACTOR.skeleton.joints], motion.forward()[0][0], atol=1e-6)
+    np.testing.assert_allclose([markers[label] for label in body.actor.labels], body.actor.markers(motion)[0], atol=1e-6)
+    parameters[shape.names.index(f"{SCALE}LeftLeg")] = 0.1
+    longer, _ = chained(body, shape, parameters)
+    shin = [np.linalg.norm(one["LeftFoot"][:3, 3] - one["LeftLeg"][:3, 3]) for one in (joints, longer)]
+    assert shin[1] == pytest.approx(1.1 * shin[0])
+
+
+def test_a_body_for_momentum_has_the_prior_s_limits(second):
+    body, pose = articulate(ACTOR, second.take), bundled().pose
+    shape = rig(body, pose)
+    limits = {shape.names[parameter]: (least, greatest) for parameter, least, greatest in shape.limits}
+    knee = np.flatnonzero(pose.joints_of == ACTOR.skeleton.joints.index("LeftLeg"))
+    assert limits["LeftLeg_x"] == pytest.approx(tuple(pose.limits[:, knee[0]]))
+    assert len(limits) == sum(np.isfinite(pose.limits).all(axis=0) & np.isin(pose.joints_of, np.flatnonzero(body.angles)))
+    assert all(least < 0 < greatest for least, greatest in limits.values())
+
+
+def chained(body, shape, parameters):
+    """Joints {name: (4, 4)} on the actor's axes and markers {label: (3,)}, in metres, of parameters of a body for Momentum."""
+    frames, numbers = [], (shape.transform @ parameters).reshape(-1, NUMBERS)
+    for joint, parent in enumerate(body.actor.skeleton.parents):
+        here = np.eye(4)
+        turns = Rotation.from_euler("ZYX", numbers[joint, TURNS : TURNS + 3][::-1])
+        here[:3, :3] = (Rotation.from_quat(shape.rests[joint]) * turns).as_matrix()
+        here[:3, 3] = (shape.places[joint] + numbers[joint, :3]) / CM
+        frames.append(here if parent < 0 else frames[parent] @ here)
+    places = zip(body.actor.labels, body.actor.marker_joints, shape.offsets, strict=True)
+    markers = {label: (frames[joint] @ [*(offset / CM), 1.0])[:3] for label, joint, offset in places}
+    return dict(zip(body.actor.skeleton.joints, frames, strict=True)), markers
+
+
 def values(element, name) -> list[float]:
     return [float(value) for value in element.get(name).split()]
 
@@ -138,7 +182,7 @@ def test_a_peer_solves_in_a_process_of_its_own_and_is_scored(puppet, second, tmp
     lacking = replace(second.take, labels=("unknown", *second.take.labels[1:]))
     short = replace(second.take, positions=second.take.positions[:1], residuals=second.take.residuals[:1])
     takes = (("a clean", second.take), ("b clean", second.take), ("a swaps", lacking), ("a Holden", short))
-    cases = [Case(name, name[2:], replace(take, name=name), second.motion, second.markers, ACTOR) for name, take in takes]
+    cases = [Case(name, name[2:], replace(take, name=name), second.motion, second.markers, ACTOR, second.take) for name, take in takes]
     race.write_cases(cases, tmp_path)
     told: list[str] = []
     entry = race.race(puppet, "true", cases, tmp_path, tmp_path, told.append)

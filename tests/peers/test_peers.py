@@ -1,19 +1,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The benchmark's peers themselves, in the environment that `tools/environment bench` makes.
+"""The benchmark's peers themselves, in the environments that `tools/environment bench` and `bench-momentum` make.
 
-`.venv/bench/bin/python -m pytest tests/peers` runs this; `tools/test` does not.
+`.venv/bench/bin/python -m pytest tests/peers` runs this, and so does `.venv/bench-momentum`; those of the other are skipped. `tools/test`
+does not.
 """
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
 from model.actors.prior import bundled
-from model.bench.peers import PEERS, Peer, Solved, load
+from model.bench.peers import ENVIRONMENTS, PEERS, Calibrating, Peer, Solved, load
+from model.bench.range_of_motion import range_of_motion
 from model.core.metrics import pose_error
 from model.core.motion import Motion
 from model.core.take import Take
@@ -24,6 +28,9 @@ ACTOR = bundled().mean_actor()
 
 @pytest.fixture(params=PEERS)
 def peer(request) -> Peer:
+    environment = ENVIRONMENTS.get(request.param, "bench")
+    if Path(sys.prefix).name != environment:
+        pytest.skip(f"{request.param} lives in .venv/{environment}")
     return load(request.param)
 
 
@@ -67,3 +74,19 @@ def test_peer_bears_gaps_other_axes_and_another_order_of_labels(peer, second):
     solved = peer.solve(ACTOR, take)
     assert np.isfinite(solved.motion.rotations).all()
     check(solved, second.motion.on_axes(turn))
+
+
+def test_a_calibration_of_its_own_finds_the_person(peer):
+    """From an actor whose left shin is 4 cm too long."""
+    if not isinstance(peer, Calibrating):
+        pytest.skip("it has none")
+    motion = range_of_motion(ACTOR.skeleton, bundled().pose, np.random.default_rng(0), 30.0)
+    markers = ACTOR.markers(motion)
+    clean = Take("rom", ACTOR.labels, markers, np.zeros(markers.shape[:2]), 30.0)
+    shin = ACTOR.skeleton.joints.index("LeftLeg")
+    bones = ACTOR.skeleton.bones.copy()
+    bones[shin] *= 1.0 + 0.04 / np.linalg.norm(bones[shin])
+    found = peer.calibrate(replace(ACTOR, skeleton=replace(ACTOR.skeleton, bones=bones)), clean)
+    lengths = [np.linalg.norm(actor.skeleton.bones[shin]) for actor in (ACTOR, found)]
+    assert lengths[1] == pytest.approx(lengths[0], abs=0.01)
+    assert found.labels == ACTOR.labels

@@ -5,14 +5,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Protocol, cast
+from typing import Protocol, cast, runtime_checkable
 
 from ...actors.actor import Actor
 from ...core.motion import Motion
 from ...core.take import FloatArray, Take
 
 #: {module: name of the program}.
-PEERS = {"opensim_ik": "OpenSim IK", "mink_ik": "mink (MuJoCo)", "biorbd_ik": "biorbd", "nimble_fit": "nimblephysics"}
+PEERS = {
+    "opensim_ik": "OpenSim IK",
+    "mink_ik": "mink (MuJoCo)",
+    "biorbd_ik": "biorbd",
+    "momentum_track": "Momentum",
+    "nimble_fit": "nimblephysics",
+}
+#: {module: its environment of `tools/environment`} of those that do not run in the others' one, `bench`.
+ENVIRONMENTS = {"momentum_track": "bench-momentum"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +51,15 @@ class Peer(Protocol):
 
     def solve(self, actor: Actor, take: Take) -> Solved:
         """Solve a take with a given actor."""
+        ...
+
+
+@runtime_checkable
+class Calibrating(Protocol):
+    """What a module offers besides that has a calibration of its own: where the actor is unknown, it is asked first."""
+
+    def calibrate(self, actor: Actor, clean: Take) -> Actor:
+        """The actor that it makes of a given one and of a clean take of the same person."""
         ...
 
 
