@@ -92,10 +92,12 @@ def synthetic_cases(prior: Prior, seed: int, split: splits.Split = "test", condi
             # the same actor in every condition, the same sliding wherever there is any
             random = np.random.default_rng([seed, crc32(clip.name.encode())])
             bodies = draw_bodies(prior.actor, 1, random, bones=motion.skeleton.bones.astype(float))
+            # the calibration draws from a stream of its own, so that the take is what it would be without
+            apart = np.random.default_rng([seed, crc32(f"{clip.name} range of motion".encode())])
             takes = []
-            for moved in (motion, range_of_motion(bodies.actor(0).skeleton, prior.pose, random, motion.rate_hz)):
+            for moved, draws in ((motion, random), (range_of_motion(bodies.actor(0).skeleton, prior.pose, apart, motion.rate_hz), apart)):
                 local, root = (torch.from_numpy(values.astype(np.float32))[None] for values in (moved.rotations, moved.root))
-                markers = marked(local, root, bodies, random, soft).markers[0].double().numpy()
+                markers = marked(local, root, bodies, draws, soft).markers[0].double().numpy()
                 takes.append(Take(clip.name, bodies.labels, markers, np.zeros(markers.shape[:2]), motion.rate_hz))
             clean = corrupt(takes[1], CLEAN, (seed, crc32(f"{clip.name} range of motion".encode())))
             cases.append(_case(takes[0], recipe, condition, truth, bodies.actor(0), clean, seed))
