@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import bpy
 
-from . import clean_keys, corrections, freshness, navigate, properties, repair, session, thresholds, translation
+from . import clean_keys, corrections, freshness, import_presets, navigate, properties, repair, session, thresholds, translation
 from .apply_to_rig import (
     BONESETTER_OT_apply_to_rig,
     BONESETTER_OT_load_bone_map,
@@ -30,6 +30,7 @@ from .solve_markers import BONESETTER_OT_solve_markers, BONESETTER_OT_solve_rang
 CLASSES = (
     BONESETTER_OT_import_c3d,
     BONESETTER_OT_import_again,
+    *import_presets.CLASSES,
     BONESETTER_FH_c3d,
     BONESETTER_OT_choose_take,
     BONESETTER_MT_takes,

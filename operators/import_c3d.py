@@ -15,6 +15,7 @@ from bpy_extras.io_utils import ImportHelper, poll_file_object_drop
 from ..model.core.errors import BonesetterError
 from ..model.core.settings import SETTINGS
 from ..model.files.readers import READERS
+from .import_presets import SHOWN, draw_presets
 from .others import show_others
 from .session import IMPORT, session
 from .solver_python import warm_engine
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 #: Blender's largest frame number.
 LAST_FRAME = 1_048_574
-#: The options that the dialog shows.
-SHOWN = ("keys", "gaps", "rate", "start", "set_range", "up")
 
 
 class BONESETTER_OT_import_c3d(bpy.types.Operator, ImportHelper):
@@ -37,7 +36,7 @@ class BONESETTER_OT_import_c3d(bpy.types.Operator, ImportHelper):
 
     bl_idname = "bonesetter.import_c3d"
     bl_label = "Import Markers"
-    bl_options = {"REGISTER", "UNDO", "PRESET"}
+    bl_options = {"REGISTER", "UNDO"}  # presets are ours, since Blender runs its own: import_presets.py
 
     filename_ext = ".c3d"
     filter_glob: StringProperty(default=";".join(f"*{suffix}" for suffix in READERS), options={"HIDDEN"})
@@ -154,8 +153,11 @@ class BONESETTER_OT_import_c3d(bpy.types.Operator, ImportHelper):
         bpy.ops.bonesetter.import_again("INVOKE_DEFAULT", names=names, files=files, **options)
         return {"CANCELLED"}
 
-    def draw(self, _context: bpy.types.Context) -> None:
+    def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
+        if context.region is not None and context.region.type != "HUD":
+            # once the takes are there, a preset would change what nobody reads any more
+            draw_presets(layout, self)
         layout.use_property_split = True
         layout.use_property_decorate = False
         for name in SHOWN:

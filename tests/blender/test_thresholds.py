@@ -103,7 +103,7 @@ def test_a_preset_of_ones_own(ext, scene, spiked):
 def test_a_preset_that_does_more_than_set_values_is_one_sentence(ext, scene, spiked, tmp_path):
     bad, mark = tmp_path / "Bad.py", tmp_path / "was here"
     bad.write_text(f"import bpy\nsettings = bpy.context.scene.bonesetter\nsettings.max_speed = 1.0\nopen({str(mark)!r}, 'w')\n")
-    with pytest.raises(RuntimeError, match=r"Bad\.py is no preset of the noise filter \(line 4 does more than set a value\)"):
+    with pytest.raises(RuntimeError, match=r"Bad\.py is no preset of these options \(line 4 does more than set a value\)"):
         bpy.ops.bonesetter.load_filter_preset(filepath=str(bad))
     assert not mark.exists()
     assert (scene.bonesetter.max_speed, spiked.bonesetter.max_speed) == (5.0, 5.0)

@@ -160,11 +160,25 @@ def _read_preset(path: Path) -> Any:
     return read_preset(path, {"max_speed": 5.0, "rigid_tolerance": 20.0})
 
 
+def _write_import_preset(path: Path) -> None:
+    head = "import bpy\nop = bpy.context.active_operator\n\n"
+    options = "op.keys = 'SAMPLES'\nop.gaps = 'SHRINK'\nop.rate = 'AUTO'\nop.start = 'ONE'\nop.set_range = True\nop.up = 'auto'\n"
+    path.write_text(head + options)
+
+
+def _read_import_preset(path: Path) -> Any:
+    from model.storage.presets import read_preset
+
+    choices = {"keys": ("KEYS", "SAMPLES"), "gaps": ("SHRINK", "HOLD"), "rate": ("AUTO", "KEEP"), "start": ("ONE", "FILE")}
+    return read_preset(path, {**choices, "up": ("auto", "y"), "set_range": True}, "op")
+
+
 KINDS = {
     "actor": Kind(".json", _write_actor, _read_actor),
     "marker set": Kind(".json", _write_layout, _read_layout),
     "bone map": Kind(".json", _write_bone_map, _read_bone_map),
     "preset": Kind(".py", _write_preset, _read_preset),
+    "import's preset": Kind(".py", _write_import_preset, _read_import_preset),
     "report": Kind(".json", _write_report, _read_report),
     "prior's weights": Kind(".safetensors", _write_prior, _read_prior),
     "proposer's weights": Kind(".safetensors", _write_proposer, _read_proposer),

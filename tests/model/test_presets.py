@@ -52,10 +52,12 @@ def test_bundled_presets_are_read(path):
         ("settings.max_speed = 3.0 \\\n+ 1.0\n", "line 1 does more"),
         ('"""Says"""; import os\nsettings.max_speed = 3.0\n', "line 1 does more"),
         ("settings.max_speed = 3.0\n'''\nsettings.max_gap = 1.0\n'''\n", "line 2 does more"),
-        ("settings.__class__ = 3.0\n", "line 1 sets __class__, which is no threshold"),
+        ("settings.__class__ = 3.0\n", "line 1 sets __class__, which is none of them"),
         ("settings.max_speed.imag = 3.0\n", "line 1 does more"),
         ("bpy.context.scene.name = 'a'\n", "line 1 does more"),
         ("settings.max_speed = 1e999\n", "line 1 sets max_speed to what it cannot be"),
+        ("op.max_speed = 3.0\n", "line 1 does more"),
+        ("op = bpy.context.active_operator\nsettings.max_speed = 3.0\n", "line 1 does more"),
         ("settings.max_speed = 'fast'\n", "line 1 sets max_speed to what it cannot be"),
         ("settings.max_speed = " + "9" * 5000 + "\n", "line 1 does more"),
         ("import bpy\n", "it sets nothing"),
@@ -69,7 +71,21 @@ def test_anything_else_is_one_sentence(preset, text, why):
     with pytest.raises(BonesetterError) as told:
         read_preset(preset(text), USUAL)
     assert why in str(told.value)
-    assert str(told.value).startswith("mine.py is no preset of the noise filter (")
+    assert str(told.value).startswith("mine.py is no preset of these options (")
+
+
+def test_options_of_an_operator_are_of_their_choices(preset):
+    usual = {"keys": ("KEYS", "SAMPLES"), "set_range": True}
+    head = "import bpy\nop = bpy.context.active_operator\n\n"
+    assert read_preset(preset(head + "op.keys = 'SAMPLES'\nop.set_range = False\n"), usual, "op") == {"keys": "SAMPLES", "set_range": False}
+    for line in ("op.keys = 'BOTH'", "op.keys = True", "op.keys = 1", "op.set_range = 'True'", "op.set_range = 1"):
+        with pytest.raises(BonesetterError, match=r"line 4 sets \w+ to what it cannot be"):
+            read_preset(preset(head + line), usual, "op")
+    for line in ("settings.keys = 'KEYS'", "op.filepath.keys = 'KEYS'", "op.keys = __import__('os').sep", "import os; op.keys = 'KEYS'"):
+        with pytest.raises(BonesetterError, match="line 4 does more than set a value"):
+            read_preset(preset(head + line), usual, "op")
+    with pytest.raises(BonesetterError, match="line 4 sets filepath, which is none of them"):
+        read_preset(preset(head + "op.filepath = '/etc/passwd'"), usual, "op")
 
 
 def test_a_file_that_is_not_there_is_one_sentence(tmp_path):

@@ -16,6 +16,8 @@ from .messages import ROOT, messages
 FILE = ROOT / "operators" / "translations.json"
 #: Names that are the same everywhere.
 NAMES = {"Bonesetter", "FBX", "glTF", "BVH", "USD", "SYSTEM", "mm"}
+#: Blender's own words, which it has translated itself.
+NAMES |= {"Presets"}
 NAMES |= {"blender", "Blender", "mixamo", "Mixamo", "mixamorig:LeftArm", "unreal", "Unreal", "vrm", "VRM", "cmu", "CMU"}
 #: Sentences that are put together of pieces, which the source has not whole.
 COMPOSED = {
