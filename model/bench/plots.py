@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from ..storage.atomic import replacing
 from ..training.curve import read_log
 from .cases import CONDITIONS
+from .certainty import Probabilities, Stated
 from .contestants import name_of
 from .page import ACCURACY_PICTURE, SPEED_PICTURE
 from .results import Entry, mean_figures, of_condition
@@ -24,8 +25,33 @@ def draw_all(entries: Sequence[Entry], runs: Path, folder: Path) -> None:
     """Draw the pictures of both pages."""
     folder.mkdir(parents=True, exist_ok=True)
     for file, figure in ((ACCURACY_PICTURE, accuracy(entries)), (SPEED_PICTURE, speed(entries)), (CURVES_PICTURE, curves(runs))):
-        with replacing(folder / file, binary=True) as stream:
-            figure.savefig(stream, format="png", dpi=90)
+        save_picture(figure, folder / file)
+
+
+def save_picture(figure: Figure, path: Path) -> None:
+    """Write a picture as PNG."""
+    with replacing(path, binary=True) as stream:
+        figure.savefig(stream, format="png", dpi=90)
+
+
+def certainty_curves(stated: Mapping[str, Stated], said: Mapping[str, Probabilities]) -> Figure:
+    """True over stated deviations, and what came out over probabilities; on the dashed line they are alike."""
+    figure = Figure(figsize=(13, 4.5), layout="constrained")
+    panels = figure.subplots(1, 3)
+    for panel, unit in zip(panels, ("mm", "deg"), strict=False):
+        for what, one in stated.items():
+            if one.unit == unit and len(one.error):
+                panel.plot(*zip(*one.bins(), strict=True), "o-" if "lab" in what else "s:", label=what, markersize=4, linewidth=1)
+        panel.axline((1, 1), slope=1, color="black", linestyle="--", linewidth=0.8)
+        panel.set(xscale="log", yscale="log", xlabel=f"stated deviation, {unit}", ylabel=f"root mean square of the errors, {unit}")
+    for what, one in said.items():
+        rows = one.bins()
+        panels[2].plot([row[2] for row in rows], [row[3] for row in rows], "o-", label=what, markersize=4, linewidth=1)
+    panels[2].axline((0, 0), slope=1, color="black", linestyle="--", linewidth=0.8)
+    panels[2].set(xlabel="stated probability", ylabel="part that was so", xlim=(0, 1.02), ylim=(0, 1.02))
+    for panel in panels:
+        panel.legend(fontsize=7)
+    return figure
 
 
 def accuracy(entries: Sequence[Entry]) -> Figure:

@@ -25,6 +25,7 @@ COMMANDS = {
     "train-prior": ("training.train_proposer", "train the network that proposes poses, sizes and reliabilities to the solver"),
     "bench": ("bench.bench", "compare our solver, the study's networks and other programs, and write docs/benchmark.md and docs/study.md"),
     "bench-labels": ("bench.bench_labels", "remove the labels of real takes, find them, and compare"),
+    "bench-certainty": ("bench.bench_certainty", "compare how sure the network and the labelling are with how right they are"),
     "bench-people": ("bench.bench_people", "put two real takes into one, tell the people apart, and compare"),
     "ends": ("bench.ends", "measure the ends of takes that are cut in mid-motion"),
     "ablate": ("bench.ablate", "solve without each part of the solver in turn, and write docs/ablation.md"),

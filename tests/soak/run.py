@@ -118,37 +118,33 @@ def judge_session(rows: list[dict[str, float]], out: Path) -> dict[str, Any]:
 
 
 def long(out: Path, frames: int = 432_000) -> dict[str, Any]:
-    """An hour at 120 Hz in one take: a synthetic minute, played to and fro."""
+    """An hour at 120 Hz in one take, as C3D."""
+    return _long(out, frames, ".c3d", ("bvh", "npz"))
+
+
+def trc(out: Path, frames: int = 432_000) -> dict[str, Any]:
+    """The same read from TRC, and its cleaned markers written as TRC, too."""
+    return _long(out, frames, ".trc", ("bvh", "npz", "trc"))
+
+
+def csv(out: Path, frames: int = 432_000) -> dict[str, Any]:
+    """The same read from Motive's CSV."""
+    return _long(out, frames, ".csv", ("bvh", "npz"))
+
+
+def _long(out: Path, frames: int, suffix: str, formats: Sequence[str]) -> dict[str, Any]:
     from tests.soak.processes import watched
 
     with tempfile.TemporaryDirectory() as name:
-        path = Path(name) / "hour.c3d"
-        maker = f"from tests.soak.run import write_long; write_long({str(path)!r}, {frames})"
+        path, results = Path(name) / f"hour{suffix}", Path(name) / "out"
+        maker = f"from tests.soak.long_takes import write_long; write_long({str(path)!r}, {frames})"
         subprocess.run([sys.executable, "-c", maker], cwd=ROOT, check=True)
-        done = watched([sys.executable, "-m", "model", "solve", str(path), "--out", name, "--format", "bvh", "npz"], ROOT)
-        report = Path(name) / "hour.json"
+        done = watched([sys.executable, "-m", "model", "solve", str(path), "--out", str(results), "--format", *formats], ROOT)
+        report = results / "hour.json"
         seconds = json.loads(report.read_text())["seconds"] if report.is_file() else {}
-    _draw(out / "soak_long.png", "s", [("memory in MB", done.times_s, done.memory_mb)])
+    _draw(out / f"soak_long{suffix.replace('.', '_')}.png", "s", [("memory in MB", done.times_s, done.memory_mb)])
     found = {"frames": frames, "code": done.code, "most_mb": round(done.most_mb), "seconds": seconds, "said": done.said + done.complained}
     return found | {"held": done.code == 0 and done.most_mb < MOST_LONG_MB}
-
-
-def write_long(path: str, frames: int) -> None:
-    """Write a long take as a C3D file; in a process of its own, for it takes much memory."""
-    import numpy as np
-
-    from model.synthetic.synthesis import synthesise
-    from tests.model.c3d_bytes import C3D
-
-    take = synthesise(60.0, seed=1).take
-    there = np.concatenate([np.arange(take.frames), np.arange(take.frames - 2, 0, -1)])
-    rows = np.resize(there, frames)
-    positions = take.positions[rows]
-    quality = np.where(np.isnan(positions).any(axis=-1), -1.0, 0.0)
-    points = np.nan_to_num(positions * 1000).astype(np.float32)
-    more = {"POINT": {"LONG_FRAMES": float(frames)}}
-    file = C3D(points, take.labels, quality, parameters=more, rate=take.rate_hz, header={"last": min(frames, 65_535)})
-    Path(path).write_bytes(file.bytes())
 
 
 def _draw(path: Path, below: str, curves: Sequence[tuple[str, Sequence[float], Sequence[float]]]) -> None:
@@ -164,7 +160,7 @@ def _draw(path: Path, below: str, curves: Sequence[tuple[str, Sequence[float], S
     figure.savefig(path, dpi=110)
 
 
-PARTS: dict[str, Callable[..., dict[str, Any]]] = {"many": many, "session": session, "long": long}
+PARTS: dict[str, Callable[..., dict[str, Any]]] = {"many": many, "session": session, "long": long, "trc": trc, "csv": csv}
 
 
 def main() -> int:
