@@ -70,8 +70,9 @@ def read_csv(path: Path) -> Take:
     """
     path = Path(path)
     lines = read_lines(path, "a .csv file that Motive exported")
-    delimiter = ";" if lines[0].replace('"', "").startswith("Format Version;") else ","
-    header, first = _header(path, lines, delimiter)
+    head = lines.some(HEADER_LINES)
+    delimiter = ";" if head[0].replace('"', "").startswith("Format Version;") else ","
+    header, first = _header(path, head, delimiter)
     findings: list[Finding] = []
     points = _chosen(path, _points(header), findings)
     axes = header[-1]
@@ -99,7 +100,7 @@ def read_csv(path: Path) -> Take:
 
 def _header(path: Path, lines: Sequence[str], delimiter: str) -> tuple[list[list[str]], int]:
     """The cells of the header's rows, down to the one that begins with Frame, and the index of the line behind it."""
-    reader = csv.reader((f"{line}\n" for line in lines[:HEADER_LINES]), delimiter=delimiter)
+    reader = csv.reader((f"{line}\n" for line in lines), delimiter=delimiter)
     rows: list[list[str]] = []
     try:
         for cells in reader:

@@ -9,7 +9,7 @@ z up.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +47,7 @@ def read_tsv(path: Path) -> Take:
     if not labels:
         raise BonesetterError(f"{path.name} holds no markers: export its 3D data from QTM.")
     places = 3 * len(labels)
-    lead = _lead(lines[first:], places)
+    lead = _lead(lines.some(TELLING_ROWS, first), places)
     # a time code, which may stand third, is no number
     columns = Columns(lead + places, range(min(lead, 2)), range(lead, lead + places, 3))
     leading, positions = read_table(path, lines, first, "\t", columns)
@@ -71,7 +71,7 @@ def read_tsv(path: Path) -> Take:
     )
 
 
-def _header(path: Path, lines: Sequence[str]) -> tuple[dict[str, list[str]], int]:
+def _header(path: Path, lines: Iterable[str]) -> tuple[dict[str, list[str]], int]:
     """{name: values} of the header, and the index of the first line of numbers."""
     said: dict[str, list[str]] = {}
     for index, line in enumerate(lines):
@@ -96,7 +96,7 @@ def _header(path: Path, lines: Sequence[str]) -> tuple[dict[str, list[str]], int
 
 def _lead(lines: Sequence[str], places: int) -> int:
     """How many columns stand before the markers' in rows with so many places."""
-    rows = [line.split("\t") for line in lines[:TELLING_ROWS] if line.strip(" ")]
+    rows = [line.split("\t") for line in lines if line.strip(" ")]
     lead = max((len(cells) for cells in rows), default=places) - places
     # some versions end each row with a tab; a number comes with a time
     ended = lead in (1, 3) and not any(cells[-1].strip() for cells in rows)

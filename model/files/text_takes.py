@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import codecs
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice, pairwise
 from operator import itemgetter
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import numpy as np
 
 from ..core.errors import BonesetterError
 from ..core.findings import Finding
-from ..core.take import Axis, FloatArray, Take
+from ..core.take import Axis, FloatArray, Take, number_type
 from ..markers.upright import decide_up
 from .figure import believable_rate, drop_absurd, metres_per_unit, unique_labels
 
@@ -25,6 +26,8 @@ from .figure import believable_rate, drop_absurd, metres_per_unit, unique_labels
 NO_NUMBER = ("", "null", "nan", "n/a", "-")
 #: Larger numbers are no places in any unit; their squares must still be numbers.
 LARGEST = 1e9
+#: Of a file, looked at once.
+PART_BYTES = 1 << 20
 #: Frames that a file leaves out become missing ones, up to this many for each that is there.
 MOST_LEFT_OUT = 3
 
@@ -60,9 +63,43 @@ class Recording:
     up_axis: Axis
 
 
-def read_lines(path: Path, kind: str) -> list[str]:
-    """The lines of a text file, in UTF-8 or UTF-16, or as Windows writes Western languages. The last is empty where the file ends with a
-    line's end.
+@dataclass(frozen=True)
+class Lines:
+    """The lines of a text file, read whenever they are asked for: all of an hour's at once take half a gigabyte.
+
+    Attributes:
+        path: Of the file.
+        kind: What should be in it, for the user.
+        encoding: Of the text.
+    """
+
+    path: Path
+    kind: str
+    encoding: str
+
+    def __iter__(self) -> Iterator[str]:
+        """Without their ends, whichever these are. The last is empty where the file ends with a line's end.
+
+        Raises:
+            BonesetterError: The file cannot be read any more.
+        """
+        line = "\n"
+        try:
+            with self.path.open(encoding=self.encoding, errors="replace") as stream:
+                for line in stream:
+                    yield line.removesuffix("\n")
+        except OSError as error:
+            raise _unreadable(self.path, self.kind, error) from error
+        if line.endswith("\n"):
+            yield ""
+
+    def some(self, count: int, first: int = 0) -> list[str]:
+        """So many of them, from that index on, or as many as there are."""
+        return list(islice(self, first, first + count))
+
+
+def read_lines(path: Path, kind: str) -> Lines:
+    """The lines of a text file, in UTF-8 or UTF-16, or as Windows writes Western languages.
 
     Args:
         path: Of the file.
@@ -71,25 +108,34 @@ def read_lines(path: Path, kind: str) -> list[str]:
     Raises:
         BonesetterError: The file cannot be read, is empty, or holds no text.
     """
+    wide, strict = codecs.getincrementaldecoder("utf-16")("replace"), codecs.getincrementaldecoder("utf-8-sig")()
+    encoding, empty, text = "", True, True
     try:
-        content = path.read_bytes()
+        with path.open("rb") as stream:
+            while part := stream.read(PART_BYTES):
+                encoding = encoding or ("utf-16" if part.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig")
+                empty = empty and not part.strip()
+                text = text and "\0" not in wide.decode(part) if encoding == "utf-16" else text and b"\0" not in part
+                encoding = encoding if encoding != "utf-8-sig" or _decodes(strict, part) else "cp1252"
     except OSError as error:
-        raise BonesetterError(f"{path.name} cannot be read ({error.strerror}): choose {kind}.") from error
-    if not content.strip():
+        raise _unreadable(path, kind, error) from error
+    if empty:
         raise BonesetterError(f"{path.name} is empty: export it again.")
-    text = _decoded(content)
-    if "\0" in text:
+    if not text:
         raise BonesetterError(f"{path.name} is no text: choose {kind}.")
-    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return Lines(path, kind, encoding if encoding != "utf-8-sig" or _decodes(strict, b"", final=True) else "cp1252")
 
 
-def _decoded(content: bytes) -> str:
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return content.decode("utf-16", errors="replace")
+def _unreadable(path: Path, kind: str, error: OSError) -> BonesetterError:
+    return BonesetterError(f"{path.name} cannot be read ({error.strerror}): choose {kind}.")
+
+
+def _decodes(decoder: codecs.IncrementalDecoder, part: bytes, *, final: bool = False) -> bool:
     try:
-        return content.decode("utf-8-sig")
+        decoder.decode(part, final)
     except UnicodeDecodeError:
-        return content.decode("cp1252", errors="replace")
+        return False
+    return True
 
 
 def number(cell: str) -> float | None:
@@ -124,13 +170,13 @@ class Columns:
         return cells > max(self.lead, default=-1) and not any(column < cells < column + 3 for column in self.markers)
 
 
-def read_table(path: Path, lines: Sequence[str], first: int, delimiter: str, columns: Columns) -> tuple[FloatArray, FloatArray]:
+def read_table(path: Path, lines: Lines, first: int, delimiter: str, columns: Columns) -> tuple[FloatArray, FloatArray]:
     """The rows of numbers of a table; empty lines are passed over.
 
     Args:
         path: Of the file.
         lines: Of `read_lines`.
-        first: The first of them that may be a row.
+        first: The index of the first of them that may be a row.
         delimiter: Between cells.
         columns: Of a row.
 
@@ -144,12 +190,12 @@ def read_table(path: Path, lines: Sequence[str], first: int, delimiter: str, col
     chosen = itemgetter(*columns.wanted)
     # where frames are numbered, a row of nothing is none
     blank = f" {delimiter}" if lead else " "
-    for index in range(first, len(lines)):
-        if not lines[index].strip(blank):
+    for index, (line, following) in enumerate(pairwise(chain(islice(lines, first, None), [None])), first):
+        if not line or not line.strip(blank):
             continue
-        cells = lines[index].split(delimiter)
+        cells = line.split(delimiter)
         if len(cells) < width:
-            if index == len(lines) - 1 or not columns.may_end(len(cells)):
+            if following is None or not columns.may_end(len(cells)):
                 raise BonesetterError(f"{path.name} is cut off in line {index + 1}: copy or export it again.")
             cells += [""] * (width - len(cells))
         elif any(cell.strip() for cell in cells[width:]):
@@ -157,8 +203,9 @@ def read_table(path: Path, lines: Sequence[str], first: int, delimiter: str, col
         values.extend(_row(path, index, chosen(cells)))
     if not values:
         raise BonesetterError(f"{path.name} holds no frames: export it again.")
-    table = np.clip(np.frombuffer(values).reshape(-1, lead + 3 * len(columns.markers)), -LARGEST, LARGEST)
-    return table[:, :lead], table[:, lead:].reshape(len(table), -1, 3)
+    table = np.frombuffer(values).reshape(-1, lead + 3 * len(columns.markers))
+    np.clip(table, -LARGEST, LARGEST, out=table)
+    return table[:, :lead].copy(), table[:, lead:].reshape(len(table), -1, 3)
 
 
 def _row(path: Path, index: int, cells: Sequence[str]) -> list[float]:
@@ -189,7 +236,7 @@ def take_of(recording: Recording) -> Take:
     """
     path, findings = recording.path, list[Finding]()
     file = path.name
-    positions = recording.positions.copy()
+    positions = recording.positions.astype(number_type(len(recording.positions)))
     positions[~np.isfinite(positions).all(axis=-1) | (positions == 0).all(axis=-1)] = np.nan
     if recording.frames_said is not None and recording.frames_said > len(positions):
         said = f"The header says {recording.frames_said:.0f} frames, the file holds {len(positions)}: it may be cut off."
@@ -204,7 +251,7 @@ def take_of(recording: Recording) -> Take:
         positions = _spread(file, positions, numbers, findings)
     labels = unique_labels(recording.labels, positions.shape[1])
     positions *= metres_per_unit(file, recording.unit_setting, recording.unit, labels, positions, findings)
-    residuals = np.zeros(positions.shape[:2])
+    residuals = np.zeros(positions.shape[:2], positions.dtype)
     drop_absurd(positions, residuals, findings)
     up, decided = decide_up(labels, positions, recording.up_axis, said=False)
     return Take(
@@ -252,6 +299,6 @@ def _spread(file: str, positions: FloatArray, numbers: FloatArray, findings: lis
     if left_out > MOST_LEFT_OUT * len(places):
         raise BonesetterError(f"{file} leaves out {left_out} frames of {frames}: export it again with all of them.")
     findings.append(Finding("file", f"The file leaves out {left_out} frames of {frames}: they are missing.", numbers={"frames": left_out}))
-    spread = np.full((frames, *positions.shape[1:]), np.nan)
+    spread = np.full((frames, *positions.shape[1:]), np.nan, positions.dtype)
     spread[places] = positions
     return spread

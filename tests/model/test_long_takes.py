@@ -15,10 +15,12 @@ from model.core import parallel, take
 from model.core.memory import give_back
 from model.core.settings import Settings
 from model.engine.pipeline import solve_take
+from model.files import trc
 from model.files.bvh import write_bvh
 from model.files.c3d_writer import write_c3d
 from model.files.exchange import load_take, save_take
 from model.files.readers import read_take
+from model.files.trc import write_trc
 from model.markers.relabelling import _relabelled
 from model.solver import observations
 from model.solver.frames import joined, put_together
@@ -26,6 +28,7 @@ from model.solver.kinematics import Pose
 from model.solver.observations import observe
 from model.solver.smoothing import smoothed
 from model.synthetic.synthesis import synthesise
+from tests.soak.long_takes import write_long
 
 
 @pytest.fixture
@@ -88,6 +91,38 @@ def test_a_long_take_stays_small(long: None, monkeypatch: pytest.MonkeyPatch) ->
         tracemalloc.stop()
     # 101; in double precision and with whole takes copied on the way it was 223
     assert most < 130 * one.positions[..., 0].size
+
+
+@pytest.mark.parametrize("suffix", [".trc", ".csv"])
+def test_text_of_an_hour_is_read_line_by_line(suffix: str, tmp_path: Path, long: None) -> None:
+    frames, path = 4_000, tmp_path / f"a{suffix}"
+    write_long(str(path), frames)
+    read_take(path)
+    tracemalloc.start()
+    try:
+        positions = read_take(path).positions
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert positions.dtype == np.float32
+    # 59; with all lines at once, and copies in double precision, it was 121
+    assert most < 75 * positions[..., 0].size
+
+
+def test_a_long_take_is_written_as_trc_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    solution = solve_take(synthesise(4.0, seed=3).take, Settings())
+    write_trc(solution, tmp_path / "whole.trc")
+    monkeypatch.setattr(trc, "FRAMES_AT_ONCE", 7)
+    tracemalloc.start()
+    try:
+        write_trc(solution, tmp_path / "parts.trc")
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    whole, parts = ((tmp_path / name).read_text().splitlines()[1:] for name in ("whole.trc", "parts.trc"))
+    assert parts == whole
+    # 4; all at once it was 123
+    assert most < 20 * solution.clean.positions[..., 0].size
 
 
 def test_the_noise_of_a_long_take_is_told_by_a_part_of_its_samples(monkeypatch: pytest.MonkeyPatch) -> None:

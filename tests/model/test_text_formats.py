@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from model.core.errors import BonesetterError
+from model.files import text_takes
 from model.files.readers import READERS, read_take
 from model.markers.matching import unlabelled
 
@@ -97,6 +98,18 @@ def test_encodings_and_line_ends_change_nothing(name: str, bom: bytes, end: str,
     plain = read_take(write(name, SOUND[name]))
     take = read_take(write(name, bom + SOUND[name].replace("\n", end).encode()))
     np.testing.assert_array_equal(take.positions, plain.positions)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_lines_are_the_same_in_whatever_parts_a_file_is_looked_at(encoding, end, tmp_path, monkeypatch):
+    monkeypatch.setattr(text_takes, "PART_BYTES", 3)
+    path, lines = tmp_path / "a.txt", ["Aufnahme é", "", "ü\x0b1\u0085" if encoding.startswith("utf") else "ü", "last"]
+    for written in (lines, [*lines, ""]):
+        path.write_bytes(end.join(written).encode(encoding))
+        read = text_takes.read_lines(path, "a file")
+        assert list(read) == list(read) == written
+        assert read.some(2, 1) == written[1:3]
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "cp1252"])
