@@ -57,7 +57,7 @@ MEASURED = """## How it was measured
   markers, skin sliding where it does in the take; of the real ones, of whom there is one take each, the take itself before it was
   corrupted. Its calibration counts in no speed. Where the actor is known, it gets the true one and calibrates nothing. It tracks with
   its own robust loss (Cauchy's), joint limits, which are our prior's, and smoothing, then refines all frames together; loss, damping and
-  smoothing were chosen for it on the validation clips and cmu_01_01, since with its defaults, least squares, jumps throw it off.
+  smoothing were chosen for it on the validation clips, since with its defaults, least squares, jumps throw it off.
 - **Again.** Two runs on one machine with one seed give the same accuracy to {tolerance:.1%}, but where a filter diverges and rounding
   decides: with our actor, which peers are given, changed in its last digits only, takes under Holden's corruption moved by up to 25% for
   OpenSim and 35% for biorbd, and one of biorbd's with production gaps by 179%.
