@@ -127,6 +127,8 @@ def test_the_page_says_what_could_not_be_solved(entries: list[Entry]) -> None:
 
 def test_the_study_judges_each_finding_by_its_figure(entries: list[Entry]) -> None:
     rows = cells(study(entries, []))
+    # of two networks the better one's, in every condition
+    assert rows["Smoothness"] == ["0.0365 (Run6_2)", *[f"40.0000 ({name_of(FINDING.better)})"] * len(JUDGED_ON)]
     found = next(row for claim, row in rows.items() if claim.startswith(f"{FINDING.claim}<br>"))
     assert found == ["**holds**: better in 4, worse in 0 of 4", "Distance", *["40.0 / 50.0"] * len(JUDGED_ON)]
     assert sum(row[0] == "not judged: a run is not trained" for row in rows.values()) == len(FINDINGS) - 1
