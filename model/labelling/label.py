@@ -17,7 +17,7 @@ from ..actors.prior import Prior
 from ..core.errors import BonesetterError
 from ..core.findings import Finding
 from ..core.parallel import side_by_side, usable_cores
-from ..core.take import IntArray, Take
+from ..core.take import Axis, IntArray, Take
 from ..marker_sets.marker_set import MarkerSet, bare_name, bundled_marker_sets
 from ..markers.computed import without_computed
 from ..markers.matching import COMPUTED
@@ -25,12 +25,12 @@ from ..proposer.starts import Initialise, other_hierarchy
 from ..solver.device import one_torch_thread
 from .anywhere import Candidate, begun, look_anywhere
 from .assignment import assign_tracks
-from .choice import Choice, choose
+from .choice import TRIAL_POSES, Choice, choose
 from .key_frames import FEWEST, KeyFrames, choose_key_frames, long_tracks
 from .labelled import Labelled, columns_of, findings_of, relabelled, table
 from .layout import set_of_actor
 from .refinement import Refined, grouped, refine
-from .registration import any_way, upright, votes
+from .registration import any_way, register, upright, votes
 from .swaps import exchanged_back
 from .template import Template, template_of_actor, template_of_set
 from .tracks import OPEN, Tracks, cut_tracks
@@ -38,6 +38,10 @@ from .unknown import Known, known_of, label_unknown
 
 #: A body is looked for among at least so many points.
 FEWEST_POINTS = 10
+#: In a take there is a key frame for each so many seconds.
+APART_SECONDS = 5.0
+#: How often doubtful labels are opened.
+ATTEMPTS = 4
 #: Where each stage ends, of the whole.
 PROGRESS_AFTER = {"look": 0.4, "label": 0.85, "compare": 1.0}
 #: This set lists what labels there are anywhere: nobody wears it.
@@ -138,7 +142,7 @@ def _label(take: Take, what: Hints, progress: Progress) -> Labelled:
     if isinstance(found, Choice):
         template = found.template if found.template.given else found.template.scaled(found.registration.size)
         initialise = what.initialise
-        refined = refine(template, tracks, first_labels(found, keys, tracks), initialise, part)
+        refined = refine(template, tracks, first_labels(found, template, keys, tracks, take.up_axis), initialise, part)
         refined = compared(template, tracks, refined, initialise)
     else:
         template, refined = label_unknown(take, tracks, keys, found, what.people, part)
@@ -180,11 +184,27 @@ def _labelled(take: Take, tracks: Tracks, template: Template, refined: Refined, 
     return Labelled(found, tuple(rows), actor, marker_set, said)
 
 
-def first_labels(choice: Choice, keys: KeyFrames, tracks: Tracks) -> IntArray:
-    """(tracks,) labels of what is there in key frames."""
-    registration = choice.registration
-    scores = votes(registration, keys, registration.believed, choice.template.spread, len(tracks))
-    return assign_tracks(scores, tracks, long_tracks(tracks))
+def first_labels(choice: Choice, template: Template, keys: KeyFrames, tracks: Tracks, up_axis: Axis) -> IntArray:
+    """(tracks,) labels of what is there in key frames: those of the choice, and in a longer take more, so that one is near at any time.
+
+    Other tracks get labels where a body can be followed, which is where some have labels: each round reaches no farther than tracks last.
+
+    Args:
+        choice: Of the template.
+        template: The same, of the person's size.
+        keys: By which it was chosen.
+        tracks: Of the take.
+        up_axis: The take's.
+    """
+    first = choice.registration
+    found = votes(first, keys, first.believed, template.spread, len(tracks))
+    wanted = int(tracks.frames / tracks.rate_hz / APART_SECONDS)
+    if wanted > len(keys.frames):
+        more = choose_key_frames(tracks, up_axis, wanted)
+        second = register(replace(template, given=True), more, upright(up_axis), TRIAL_POSES)
+        believed = np.flatnonzero(second.costs <= first.costs[first.believed].max())
+        found += votes(second, more, believed, template.spread, len(tracks))
+    return assign_tracks(found, tracks, long_tracks(tracks))
 
 
 def compared(template: Template, tracks: Tracks, refined: Refined, initialise: Initialise | None) -> Refined:
@@ -195,12 +215,20 @@ def compared(template: Template, tracks: Tracks, refined: Refined, initialise: I
     """
     if template.given:
         return refined
-    exchanges = exchanged_back(template, tracks, refined.labels, refined.followed, refined.evidence)
-    if exchanges.done:
-        refined = refine(template, tracks, exchanges.labels, initialise)
-    if exchanges.doubtful:
+    cost, opened = _group_cost(template, tracks, refined), set[tuple[int, ...]]()
+    for _ in range(ATTEMPTS):
+        exchanges = exchanged_back(template, tracks, refined.labels, refined.followed, refined.evidence)
+        if exchanges.done:
+            refined = refine(template, tracks, exchanges.labels, initialise)
+            cost = _group_cost(template, tracks, refined)
+        if not exchanges.doubtful or exchanges.doubtful in opened:
+            break
+        opened.add(exchanges.doubtful)
         again = refine(template, tracks, np.where(np.isin(refined.labels, exchanges.doubtful), OPEN, refined.labels), initialise)
-        refined = min(refined, again, key=lambda one: _group_cost(template, tracks, one))
+        costs = _group_cost(template, tracks, again)
+        if not costs < cost:
+            break
+        refined, cost = again, costs
     return refined
 
 
