@@ -15,6 +15,7 @@ from itertools import pairwise
 
 import numpy as np
 import torch
+from scipy.optimize import linear_sum_assignment
 
 from ..actors import prior as priors
 from ..actors.actor import Actor
@@ -36,6 +37,8 @@ from .labelled import Labelled, columns_of, findings_of, relabelled, table
 from .template import Template, template_of_actor
 from .tracks import OPEN, Tracks, cut_tracks
 
+#: Tracks are divided within so many seconds, or up to twice as many.
+STRETCH_SECONDS = 20.0
 #: Frames in which tracks are compared, and in how many of them two must be together.
 LOOKED_AT, FEWEST_TOGETHER = 200, 5
 #: How little a distance within a body changes, and how near its points are, in m.
@@ -114,9 +117,30 @@ class Part:
 
 
 def divided(tracks: Tracks) -> list[Part]:
-    """The long tracks of each person; of one person all of them."""
+    """The long tracks of each person; of one person all of them.
+
+    They are divided stretch by stretch: broken tracks of a longer take hang together so loosely that a cut in time costs less than one
+    between people. Who is who in the next stretch tracks tell that reach into it; a body that has none is somebody who was away, or new.
+    """
     rows = long_tracks(tracks)
-    frames = np.unique(np.linspace(0, tracks.frames - 1, LOOKED_AT).astype(int))
+    bodies, beside = np.full(len(tracks), -1), np.full(len(tracks), -1)
+    count = max(1, int(tracks.frames / tracks.rate_hz / STRETCH_SECONDS))
+    edges, people = np.linspace(0, tracks.frames, count + 1).astype(int), 1
+    for start, end in pairwise(edges.tolist()):
+        here = rows[(tracks.starts[rows] < end) & (tracks.ends[rows] > start)]
+        found = _divided_in(tracks, here, start, end)
+        who = _the_same(found, bodies, np.minimum(tracks.ends, end) - np.maximum(tracks.starts, start), people)
+        people = max(people, 1 + max(who))
+        for person, part in zip(who, found, strict=True):
+            for owners, own in ((bodies, part.body), (beside, part.beside)):
+                owners[own] = np.where(owners[own] < 0, person, owners[own])
+    beside[bodies >= 0] = -1
+    return [Part(np.flatnonzero(bodies == person), np.flatnonzero(beside == person)) for person in range(people)]
+
+
+def _divided_in(tracks: Tracks, rows: IntArray, start: int, end: int) -> list[Part]:
+    """The same of some tracks within some frames."""
+    frames = np.unique(np.linspace(start, end - 1, LOOKED_AT).astype(int))
     points = np.full((len(frames), len(rows), 3), np.nan)
     for column, row in enumerate(rows.tolist()):
         here = (frames >= tracks.starts[row]) & (frames < tracks.ends[row])
@@ -127,6 +151,26 @@ def divided(tracks: Tracks) -> list[Part]:
     bonds = np.stack([affinity[np.ix_(others, body)].sum(axis=1) for body in bodies])
     nearest = np.where(bonds.max(axis=0) > 0, bonds.argmax(axis=0), -1)
     return [Part(rows[body], rows[others[nearest == person]]) for person, body in enumerate(bodies)]
+
+
+def _the_same(found: Sequence[Part], bodies: IntArray, lengths: IntArray, people: int) -> list[int]:
+    """Which person each of the bodies of a stretch is.
+
+    Args:
+        found: The bodies.
+        bodies: (tracks,) whose each track is by the stretches before; -1 where that is not known.
+        lengths: (tracks,) how many frames of the stretch each has.
+        people: How many there are so far.
+    """
+    shared = np.zeros((len(found), people))
+    for row, part in enumerate(found):
+        known = part.body[bodies[part.body] >= 0]
+        np.add.at(shared[row], bodies[known], lengths[known])
+    who = [-1] * len(found)
+    for row, person in zip(*linear_sum_assignment(shared, maximize=True), strict=True):
+        who[row] = int(person) if shared[row, person] > 0 else -1
+    free = iter([person for person in range(people + len(found)) if person not in who])
+    return [person if person >= 0 else next(free) for person in who]
 
 
 def affinities(points: FloatArray) -> FloatArray:

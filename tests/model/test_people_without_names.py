@@ -111,6 +111,42 @@ def test_a_limb_that_is_cut_off_goes_with_its_body() -> None:
     assert set(range(20, 46)) <= set(near.all.tolist())
 
 
+def crowd(people: int, seconds: float = 110.0, rate_hz: float = 20.0) -> Take:
+    """People of 20 points each who walk about, 1.2 m from each other; every point is away for half a second some 25 times."""
+    random, frames = np.random.default_rng(1), round(seconds * rate_hz)
+    time = np.arange(frames)[:, None, None] / rate_hz
+    walk = np.concatenate([np.sin(0.3 * time), np.cos(0.2 * time), np.zeros_like(time)], axis=2)
+    points = np.concatenate(
+        [random.uniform(-0.3, 0.3, (1, 20, 3)) + walk + np.array([1.2 * row, 0.0, 1.0]) for row in range(people)], axis=1
+    )
+    points += 0.02 * np.sin(time * random.uniform(1.0, 3.0, (1, points.shape[1], 3)))
+    for column in range(points.shape[1]):
+        for start in random.integers(0, frames, 25):
+            points[start : start + round(rate_hz / 2), column] = np.nan
+    return Take("crowd", tuple(f"*{row}" for row in range(points.shape[1])), points, np.zeros(points.shape[:2]), rate_hz)
+
+
+def test_one_person_s_broken_tracks_are_one_person_however_long_the_take_is() -> None:
+    """A cut in time costs next to nothing where every track lasts some seconds: it parted the first half of a take from the second."""
+    tracks = cut_tracks(crowd(1))
+    (part,) = divided(tracks)
+    assert len(part.body) > 0.9 * len(tracks)
+
+
+def test_two_people_stay_themselves_through_a_longer_take() -> None:
+    """The second one leaves for a while."""
+    whole = crowd(2)
+    positions = whole.positions.copy()
+    positions[900:1300, 20:] = np.nan
+    tracks = cut_tracks(replace(whole, positions=positions))
+    parts = divided(tracks)
+    assert len(parts) == 2
+    # what is given to the wrong one here, some tracks at the ends of stretches, people compete for later
+    share = [np.bincount(tracks.columns[part.body] // 20, minlength=2) / len(part.body) for part in parts]
+    assert sorted(int(each.argmax()) for each in share) == [0, 1]
+    assert min(each.max() for each in share) > 0.85
+
+
 def test_people_are_labelled(stripped: Stripped, found: tuple[Labelled, ...]) -> None:
     assert [person.take.name for person in found] == ["duet.1", "duet.2"]
     right, wrong = right_and_wrong(stripped, found)
