@@ -44,7 +44,7 @@ def test_probabilities_that_come_out_have_no_calibration_error():
 
 def test_the_network_is_compared_with_the_truth():
     made = synthesise(2.0, seed=3)
-    case = Case("a", "clean", made.take, made.motion, made.markers, bundled().mean_actor())
+    case = Case("a", "clean", made.take, made.motion, made.markers, bundled().mean_actor(), made.take)
     elsewhere = replace(case, truth=made.motion.on_axes(Rotation.from_euler("z", 60, degrees=True).as_matrix()))
     (told, said), (wrong, _) = (certainty.of_case(certainty.bundled_network(), one) for one in (case, elsewhere))
     for what in ("root's place", "root's rotation", "joints", "marker places"):
