@@ -17,7 +17,7 @@ from . import Solved
 from .articulation import Articulation, articulate
 from .momentum_rig import CM, ROOT_NAMES, SCALE, Rig, rig
 
-SLOW = True
+SLOW = False
 
 #: Momentum's general loss (Barron 2019): 0 is Cauchy's. Its own 2, least squares, follows markers that jump wherever they go.
 ROBUST = 0.0
