@@ -40,8 +40,8 @@ from .unknown import Known, known_of, label_unknown
 FEWEST_POINTS = 10
 #: In a take there is a key frame for each so many seconds.
 APART_SECONDS = 5.0
-#: How often doubtful labels are opened.
-ATTEMPTS = 4
+#: How often doubtful labels are opened, and again only where they are no more than this part of all: the others are to tell of them.
+ATTEMPTS, FEW_DOUBTFUL = 4, 0.2
 #: Where each stage ends, of the whole.
 PROGRESS_AFTER = {"look": 0.4, "label": 0.85, "compare": 1.0}
 #: This set lists what labels there are anywhere: nobody wears it.
@@ -221,7 +221,8 @@ def compared(template: Template, tracks: Tracks, refined: Refined, initialise: I
         if exchanges.done:
             refined = refine(template, tracks, exchanges.labels, initialise)
             cost = _group_cost(template, tracks, refined)
-        if not exchanges.doubtful or exchanges.doubtful in opened:
+        many = len(exchanges.doubtful) > FEW_DOUBTFUL * len(template.labels)
+        if not exchanges.doubtful or exchanges.doubtful in opened or (opened and many):
             break
         opened.add(exchanges.doubtful)
         again = refine(template, tracks, np.where(np.isin(refined.labels, exchanges.doubtful), OPEN, refined.labels), initialise)
