@@ -65,7 +65,7 @@ def accuracy(entries: Sequence[Entry]) -> Figure:
             [value["motion_jpe_mm"] if value else 0.0 for value in values],
             color=[COLOURS[entry.kind] for entry in rows],
         )
-        panel.set(title=condition, xlabel="motion error, mm", xscale="log", xlim=(1, 200))
+        panel.set(title=condition, xlabel="motion error, mm", xscale="log", xlim=(0.5, 200))
         panel.invert_yaxis() if panel.get_subplotspec().is_first_col() else None
     return figure
 
