@@ -215,21 +215,19 @@ def compared(template: Template, tracks: Tracks, refined: Refined, initialise: I
     """
     if template.given:
         return refined
-    cost, opened = _group_cost(template, tracks, refined), set[tuple[int, ...]]()
+    opened = set[tuple[int, ...]]()
     for _ in range(ATTEMPTS):
         exchanges = exchanged_back(template, tracks, refined.labels, refined.followed, refined.evidence)
         if exchanges.done:
             refined = refine(template, tracks, exchanges.labels, initialise)
-            cost = _group_cost(template, tracks, refined)
         many = len(exchanges.doubtful) > FEW_DOUBTFUL * len(template.labels)
         if not exchanges.doubtful or exchanges.doubtful in opened or (opened and many):
             break
         opened.add(exchanges.doubtful)
         again = refine(template, tracks, np.where(np.isin(refined.labels, exchanges.doubtful), OPEN, refined.labels), initialise)
-        costs = _group_cost(template, tracks, again)
-        if not costs < cost:
+        if not _group_cost(template, tracks, again) < _group_cost(template, tracks, refined):
             break
-        refined, cost = again, costs
+        refined = again
     return refined
 
 

@@ -141,11 +141,10 @@ def divided(tracks: Tracks) -> list[Part]:
 def _divided_in(tracks: Tracks, rows: IntArray, start: int, end: int) -> list[Part]:
     """The same of some tracks within some frames."""
     frames = np.unique(np.linspace(start, end - 1, LOOKED_AT).astype(int))
-    points = np.full((len(frames), len(rows), 3), np.nan)
-    for column, row in enumerate(rows.tolist()):
-        here = (frames >= tracks.starts[row]) & (frames < tracks.ends[row])
-        points[here, column] = tracks.positions[frames[here], tracks.columns[row]]
-    affinity, every = affinities(points), np.arange(len(rows))
+    every, places = np.arange(len(rows)), np.full(len(tracks), OPEN)
+    places[rows] = every
+    points = tracks.on_labels(places, len(rows), frames)
+    affinity = affinities(points)
     bodies = _parts(affinity, np.isfinite(points[..., 0]), every)
     others = np.setdiff1d(every, np.concatenate(bodies))
     bonds = np.stack([affinity[np.ix_(others, body)].sum(axis=1) for body in bodies])
