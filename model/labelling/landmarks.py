@@ -3,13 +3,13 @@
 
 Whoever makes up a marker set of his own still puts most markers on bony landmarks: elbow, wrist, knee, ankle, heel, ball of the foot. A
 marker that was found near one is expected on it. Without that, bones and marker offsets make up for one another's errors: the elbow
-of an arm that hardly turns may lie anywhere along it.
+of an arm that hardly turns may lie anywhere along it. The others sit along the shafts of long bones, where sets put markers as they like.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -25,9 +25,14 @@ SAME_M = 0.025
 VAGUE_MM = 30.0
 #: How far from its landmark a marker is found, as a deviation in m, and what it costs, in the units of a log-likelihood, to have none.
 FOUND_M, NONE = 0.035, 6.0
-#: What it costs more to be on a landmark of another bone than the one on which a marker was found; there it may move so many times as much,
-#: and by so much more, in m.
-OTHER_BONE, MOVES, MOVES_M = 1.0, 1.5, 0.003
+#: How far from a place that is no landmark a marker is found, as a deviation in m: to have none costs less there.
+VAGUE_M = 0.07
+#: What it costs more to be on a landmark of another bone than the one on which a marker was found, and how much more it moves there, as a
+#: deviation in m: by a joint both bones are nearly as good, and the body was fitted with the marker on the one.
+OTHER_BONE, MOVES_M = 1.0, 0.012
+#: A landmark that at least so many sets have counts as beside another, no farther away than this in m, that all of them have and at least
+#: this part of all sets; markers on both are as far apart as on the mean person, to so much in m.
+BESIDE_SETS, BESIDE_M, COMMON, BESIDE_TO_M = 3, 0.12, 0.75, 0.04
 #: How far from its landmark a marker sits, in m.
 SITS_M = 0.02
 
@@ -41,12 +46,17 @@ class Landmarks:
         offsets: (landmarks, 3) in metres, from that joint.
         places: (landmarks, 3) in metres, from the root.
         worn: (landmarks,) the part of the known sets that have a marker there.
+        beside: (landmarks,) the landmark on which there is a marker, too, where there is one on this: the outer side of an elbow beside
+            the inner; -1 for none.
+        vague: (places, 3) in metres, from the root, of places that are no landmark: along the shafts of bones.
     """
 
     joints: IntArray
     offsets: FloatArray
     places: FloatArray
     worn: FloatArray
+    beside: IntArray
+    vague: FloatArray
 
     def nearest(self, joints: IntArray, places: FloatArray, moves: FloatArray) -> IntArray:
         """(markers,) the landmark of each, -1 for none, no landmark twice.
@@ -59,14 +69,44 @@ class Landmarks:
         squared = ((places[:, None] - self.places) ** 2).sum(-1)
         other = joints[:, None] != self.joints
         own = moves[np.arange(len(joints)), joints]
-        still = moves[:, self.joints] <= MOVES * own[:, None] + MOVES_M
-        costs = np.where(still | ~other, squared / (2 * FOUND_M**2) - np.log(self.worn) + OTHER_BONE * other, 1e3)
+        more = np.maximum(moves[:, self.joints] - own[:, None], 0.0)
+        costs = squared / (2 * FOUND_M**2) - np.log(self.worn) + other * (OTHER_BONE + more**2 / (2 * MOVES_M**2))
         none = np.full((len(places), len(places)), np.inf)
-        np.fill_diagonal(none, NONE)
-        markers, chosen = linear_sum_assignment(np.concatenate([costs, none], axis=1))
-        found = np.full(len(places), -1)
-        found[markers] = np.where(chosen < len(self.joints), chosen, -1)
-        return found
+        np.fill_diagonal(none, self._without(places))
+        while True:
+            markers, chosen = linear_sum_assignment(np.concatenate([costs, none], axis=1))
+            found = np.full(len(places), -1)
+            found[markers] = np.where(chosen < len(self.joints), chosen, -1)
+            alone = self._alone(found, places)
+            if not len(alone):
+                return found
+            costs[alone, found[alone]] = 1e3
+
+    def _without(self, places: FloatArray) -> FloatArray:
+        """(markers,) what it costs each to have no landmark."""
+        if not len(self.vague):
+            return np.full(len(places), NONE)
+        squared = ((places[:, None] - self.vague) ** 2).sum(-1).min(axis=1)
+        return np.minimum(NONE, squared / (2 * VAGUE_M**2) + 3 * np.log(VAGUE_M / FOUND_M))
+
+    def _alone(self, found: IntArray, places: FloatArray) -> IntArray:
+        """The markers on a landmark beside another on which there is none, or one that is elsewhere from it than it should be."""
+        holder = np.full(len(self.joints) + 1, -1)
+        holder[found] = np.arange(len(found))
+        needed = np.where(found >= 0, self.beside[found], -1)
+        of = holder[needed]
+        true = np.linalg.norm(self.places[found] - self.places[needed], axis=1)
+        said = np.linalg.norm(places - places[of], axis=1)
+        return np.flatnonzero((needed >= 0) & ((of < 0) | (np.abs(said - true) > BESIDE_TO_M)))
+
+
+@dataclass(eq=False)
+class _Group:
+    """Places of several sets that are one."""
+
+    joint: int
+    offsets: list[FloatArray] = field(default_factory=list)
+    sets: set[str] = field(default_factory=set)
 
 
 def landmarks_of(prior: Prior, sets: Sequence[MarkerSet]) -> Landmarks:
@@ -77,18 +117,31 @@ def landmarks_of(prior: Prior, sets: Sequence[MarkerSet]) -> Landmarks:
         sets: Whose places are known, at least one.
     """
     starts = prior.mean_actor().skeleton.zero_places
-    groups: list[tuple[int, list[FloatArray], set[str]]] = []
+    groups: list[_Group] = []
+    vague: list[FloatArray] = []
     for known in sets:
         placed = prior.placement(known, known.labels)
         for label, place, joint, offset in zip(known.labels, known.places, placed.joints, placed.offset_mean, strict=True):
-            if is_technical(place.like or label) or (place.spread_mm is not None and max(place.spread_mm) > VAGUE_MM):
+            technical = is_technical(place.like or label)
+            if technical:
+                vague.append(starts[joint] + offset)
+            if technical or (place.spread_mm is not None and max(place.spread_mm) > VAGUE_MM):
                 continue
-            near = [group for group in groups if group[0] == joint and np.linalg.norm(np.mean(group[1], axis=0) - offset) < SAME_M]
-            if near:
-                near[0][1].append(offset)
-                near[0][2].add(known.name)
-            else:
-                groups.append((joint, [offset], {known.name}))
-    joints = np.array([joint for joint, _, _ in groups])
-    offsets = np.array([np.mean(each, axis=0) for _, each, _ in groups])
-    return Landmarks(joints, offsets, starts[joints] + offsets, np.array([len(names) for _, _, names in groups]) / len(sets))
+            near = [group for group in groups if group.joint == joint and np.linalg.norm(np.mean(group.offsets, axis=0) - offset) < SAME_M]
+            group = near[0] if near else _Group(joint)
+            group.offsets.append(offset)
+            group.sets.add(known.name)
+            groups += [] if near else [group]
+    joints = np.array([group.joint for group in groups])
+    offsets = np.array([np.mean(group.offsets, axis=0) for group in groups])
+    places = starts[joints] + offsets
+    worn = np.array([len(group.sets) for group in groups]) / len(sets)
+    return Landmarks(joints, offsets, places, worn, _beside(places, [group.sets for group in groups], worn), np.array(vague).reshape(-1, 3))
+
+
+def _beside(places: FloatArray, sets: Sequence[set[str]], worn: FloatArray) -> IntArray:
+    """(landmarks,) the nearest that is common, and that all sets have that have this one; -1 for none, and where few have this one."""
+    apart = np.linalg.norm(places[:, None] - places, axis=-1)
+    more = np.array([[len(own) >= BESIDE_SETS and own < other for other in sets] for own in sets])
+    apart = np.where(more & (worn >= COMMON) & (apart <= BESIDE_M), apart, np.inf)
+    return np.where(np.isfinite(apart.min(axis=1)), apart.argmin(axis=1), -1)

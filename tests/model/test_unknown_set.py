@@ -24,7 +24,7 @@ from model.labelling.evidence import Evidence
 from model.labelling.key_frames import KeyFrames, choose_key_frames
 from model.labelling.label import label_take
 from model.labelling.labelled import Labelled
-from model.labelling.landmarks import landmarks_of
+from model.labelling.landmarks import Landmarks, landmarks_of
 from model.labelling.naming import by_columns, named_columns
 from model.labelling.surface import SEGMENT_OF, SEGMENTS, surface_of
 from model.labelling.tracks import OPEN, Tracks, cut_tracks
@@ -162,6 +162,54 @@ def test_landmarks_are_what_sets_have_in_common_and_no_marker_shares_one() -> No
     assert found[1] != heel
     # far from all
     assert landmarks.nearest(on[:1], np.array([[1.0, 1.0, 1.0]]), np.zeros((1, len(joints)))).tolist() == [-1]
+
+
+@pytest.fixture(scope="module")
+def landmarks() -> Landmarks:
+    return landmarks_of(priors.bundled(), bundled_marker_sets())
+
+
+def landmark_at(landmarks: Landmarks, joint: str, offset: tuple[float, float, float]) -> int:
+    """The most worn landmark on a joint that is within 3 cm of an offset."""
+    on = np.array([priors.bundled().actor.joints[row] == joint for row in landmarks.joints])
+    near = on & (np.linalg.norm(landmarks.offsets - offset, axis=1) < 0.03)
+    return int(np.where(near, landmarks.worn, -1.0).argmax())
+
+
+def test_no_marker_is_on_the_inner_side_of_an_elbow_that_has_none_on_the_outer(landmarks: Landmarks) -> None:
+    outer, inner = landmark_at(landmarks, "LeftArm", (0.27, 0.05, -0.03)), landmark_at(landmarks, "LeftArm", (0.28, -0.04, -0.025))
+    assert landmarks.beside[inner] == outer
+    assert landmarks.beside[outer] == -1
+    joints, still = landmarks.joints[[outer, inner]], np.zeros((2, len(priors.bundled().actor.joints)))
+    between = 0.4 * landmarks.places[outer] + 0.6 * landmarks.places[inner]  # of an arm that is found turned about itself
+    assert landmarks.nearest(joints[:1], between[None], still[:1]).tolist() == [outer]
+    # two that are as far apart as on the mean person are both
+    assert landmarks.nearest(joints, landmarks.places[[outer, inner]] - [0.0, 0.02, 0.0], still).tolist() == [outer, inner]
+    # a marker of the upper arm is not the elbow's other one
+    shaft = landmarks.places[outer] - [0.11, 0.03, 0.0]
+    assert landmarks.nearest(joints, np.array([shaft, between]), still).tolist() == [-1, outer]
+
+
+def test_a_marker_along_a_bone_has_no_landmark(landmarks: Landmarks) -> None:
+    outer = landmark_at(landmarks, "LeftArm", (0.27, 0.05, -0.03))
+    still = np.zeros((1, len(priors.bundled().actor.joints)))
+    shaft = landmarks.places[outer] - [0.09, 0.0, 0.0]
+    assert landmarks.nearest(landmarks.joints[[outer]], shaft[None], still).tolist() == [-1]
+    # as far off where no set has such markers
+    aside = landmarks.places[outer] + [0.0, 0.09, 0.0]
+    assert landmarks.nearest(landmarks.joints[[outer]], aside[None], still).tolist() != [-1]
+
+
+def test_a_marker_by_a_joint_goes_to_the_landmark_of_the_other_bone(landmarks: Landmarks) -> None:
+    joints = priors.bundled().actor.joints
+    ankle = landmark_at(landmarks, "LeftLeg", (0.188, -0.384, 0.01))
+    moves = np.full((1, len(joints)), 0.05)
+    moves[0, joints.index("LeftFoot")], moves[0, joints.index("LeftLeg")] = 0.004, 0.016
+    foot = np.array([joints.index("LeftFoot")])
+    assert landmarks.nearest(foot, landmarks.places[[ankle]] + 0.01, moves).tolist() == [ankle]
+    # what swings about the shin is the foot's
+    moves[0, joints.index("LeftLeg")] = 0.05
+    assert landmarks.nearest(foot, landmarks.places[[ankle]] + 0.01, moves).tolist() != [ankle]
 
 
 def test_a_body_is_found_by_its_skin_alone(hard: Stripped, moving: SyntheticTake) -> None:
