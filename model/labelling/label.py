@@ -29,12 +29,13 @@ from .choice import TRIAL_POSES, Choice, choose
 from .key_frames import FEWEST, KeyFrames, choose_key_frames, long_tracks
 from .labelled import Labelled, columns_of, findings_of, relabelled, table
 from .layout import set_of_actor
+from .reattachment import Known
 from .refinement import Refined, grouped, refine
 from .registration import any_way, register, upright, votes
 from .swaps import exchanged_back
 from .template import Template, template_of_actor, template_of_set
 from .tracks import OPEN, Tracks, cut_tracks
-from .unknown import Known, known_of, label_unknown
+from .unknown import known_of, label_unknown
 
 #: A body is looked for among at least so many points.
 FEWEST_POINTS = 10

@@ -9,7 +9,7 @@ anew, and tracks that are still on a bone and have no label become markers, in t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -21,13 +21,14 @@ from ..marker_sets.marker_set import MarkerSet
 from .agreement import agreeing, believed
 from .anywhere import Candidate
 from .assignment import assign_tracks
-from .evidence import FARTHEST_M, Evidence, find_evidence
+from .evidence import Evidence, find_evidence
 from .following import follow
 from .key_frames import KeyFrames
-from .landmarks import SITS_M, Landmarks, landmarks_of
+from .landmarks import SITS_M, landmarks_of
 from .naming import by_columns, named, named_columns, names_of
+from .reattachment import Known, Markers, reattached, stillest
 from .refinement import FEW_CHANGES, Refined
-from .surface import Surface, surface_of
+from .surface import surface_of
 from .template import Template
 from .tracks import OPEN, Tracks
 
@@ -39,10 +40,6 @@ LINK_M, UNLINKED = 0.03, 4.5
 FULL_PART = 0.85
 #: The least part of a point that is on a joint, and how much a track may move on its joint between key frames, in m.
 LEAST_PART, MOVES_M = 0.01, 0.04
-#: A marker changes its joint where it is stiller on another by this factor, and by so much in m.
-STILLER, STILLER_M = 0.7, 0.001
-#: Beyond this distance from a joint, in m, a marker counts as moving more by this part of what is beyond.
-REACH_M, REACH_PART = 0.25, 0.04
 #: A track that has no label becomes a marker if it lasts so many seconds and moves no more on a bone than this, in m.
 NEW_SECONDS, NEW_STILL_M = 0.5, 0.03
 #: Two markers that are never seen at once are one if they are no farther apart than this, in m.
@@ -57,40 +54,6 @@ ROUNDS, UNGATED_ROUNDS = 12, 2
 NAME = "an unknown marker set"
 #: Where a point of the key frames that are believed costs more than this, nobody is there.
 NOBODY = 1.75
-
-
-@dataclass(frozen=True, eq=False)
-class Markers:
-    """Markers that were made of tracks.
-
-    Attributes:
-        joints: (markers,) index of the joint that carries each.
-        offsets: (markers, 3) in metres, from that joint.
-        labels: (tracks,) index of the marker of each, `OPEN` for none.
-        landmarks: (markers,) index of the landmark by which each sits, -1 for none.
-    """
-
-    joints: IntArray
-    offsets: FloatArray
-    labels: IntArray
-    landmarks: IntArray
-
-
-@dataclass(frozen=True, eq=False)
-class Known:
-    """What is known of people.
-
-    Attributes:
-        prior: Of poses and bones.
-        surface: Where their skin is.
-        landmarks: Where markers are usually put.
-        zero_places: (joints, 3) in metres, of the joints of the mean person in the zero pose.
-    """
-
-    prior: Prior
-    surface: Surface
-    landmarks: Landmarks
-    zero_places: FloatArray
 
 
 def known_of(prior: Prior, sets: Sequence[MarkerSet]) -> Known:
@@ -258,48 +221,6 @@ def refine_markers(
     return template, Refined(labels, followed, find_evidence(template, tracks, labels, followed, gated=False), number)
 
 
-def reattached(markers: Markers, labels: IntArray, tracks: Tracks, evidence: Evidence, body: Known, size: float) -> Markers:
-    """Every marker on the joint in whose frame its tracks are stillest, or on that of the landmark by which it is, at their middle there.
-
-    Args:
-        markers: As they were.
-        labels: (tracks,) by which the body was followed.
-        tracks: Of the take.
-        evidence: Of that body.
-        body: What is known of people.
-        size: Of that body, of a mean one.
-    """
-    count = len(markers.joints)
-    joints, middles, moves = (
-        markers.joints.copy(),
-        np.zeros((count, *evidence.places.shape[1:])),
-        np.zeros((count, evidence.scatter.shape[1])),
-    )
-    without = np.bincount(labels[labels != OPEN], minlength=count) == 0
-    for marker in np.flatnonzero(~without).tolist():
-        rows = np.flatnonzero(labels == marker)
-        part = tracks.lengths[rows] / tracks.lengths[rows].sum()
-        middles[marker] = (part[:, None, None] * evidence.places[rows]).sum(axis=0)
-        about = np.minimum(((evidence.places[rows] - middles[marker]) ** 2).sum(-1), FARTHEST_M**2)
-        still = np.sqrt((part[:, None] * (evidence.scatter[rows] + about)).sum(axis=0))
-        moves[marker] = _with_reach(still, middles[marker], body.surface.carriers)
-        best = int(moves[marker].argmin())
-        if moves[marker, best] < STILLER * moves[marker, joints[marker]] - STILLER_M:
-            joints[marker] = best
-    own = np.arange(count)
-    places = body.zero_places[joints] + middles[own, joints] / size
-    landmarks = np.where(without, -1, body.landmarks.nearest(joints, places, moves))
-    joints = np.where(landmarks >= 0, body.landmarks.joints[landmarks], joints)
-    offsets = np.where(without[:, None], markers.offsets, middles[own, joints])
-    return Markers(np.where(without, markers.joints, joints), offsets, labels, np.where(without, markers.landmarks, landmarks))
-
-
-def _with_reach(moves: FloatArray, middle: FloatArray, carriers: BoolArray) -> FloatArray:
-    """How much a marker moves on each joint (joints,), in m; more where it is far from the joint, of its places (joints, 3)."""
-    beyond = np.maximum(np.linalg.norm(middle, axis=-1) - REACH_M, 0.0)
-    return np.where(carriers, moves + REACH_PART * beyond, np.inf)
-
-
 def without_scraps(labels: IntArray, tracks: Tracks) -> IntArray:
     """The labels (tracks,), those left out that have short tracks only: markers are made of longer ones, ghosts are short."""
     longest = np.zeros(int(labels.max(initial=OPEN)) + 1)
@@ -341,7 +262,7 @@ def merged(markers: Markers, tracks: Tracks, evidence: Evidence) -> Markers:
 def with_new(markers: Markers, tracks: Tracks, evidence: Evidence, carriers: BoolArray) -> Markers:
     """The markers, and those that are made of tracks that have no label, in the frame that has most of these."""
     free = np.flatnonzero((markers.labels == OPEN) & (tracks.lengths >= NEW_SECONDS * tracks.rate_hz))
-    still = [_stillest(evidence, track, carriers) for track in free.tolist()]
+    still = [stillest(evidence, track, carriers) for track in free.tolist()]
     kept = [(track, joint) for track, (joint, moves) in zip(free.tolist(), still, strict=True) if moves <= NEW_STILL_M]
     if not kept:
         return markers
@@ -357,10 +278,3 @@ def with_new(markers: Markers, tracks: Tracks, evidence: Evidence, carriers: Boo
     offsets = evidence.places[rows, joints]
     landmarks = np.concatenate([markers.landmarks, np.full(len(rows), -1)])
     return Markers(np.concatenate([markers.joints, joints]), np.concatenate([markers.offsets, offsets]), labels, landmarks)
-
-
-def _stillest(evidence: Evidence, track: int, carriers: BoolArray) -> tuple[int, float]:
-    """The joint on which a track moves least, and how much, in m."""
-    moves = _with_reach(np.sqrt(evidence.scatter[track]), evidence.places[track], carriers)
-    joint = int(moves.argmin())
-    return joint, float(moves[joint])

@@ -26,9 +26,10 @@ from model.labelling.label import label_take
 from model.labelling.labelled import Labelled
 from model.labelling.landmarks import Landmarks, landmarks_of
 from model.labelling.naming import by_columns, named_columns
+from model.labelling.reattachment import Markers, reattached
 from model.labelling.surface import SEGMENT_OF, SEGMENTS, surface_of
 from model.labelling.tracks import OPEN, Tracks, cut_tracks
-from model.labelling.unknown import Markers, merged, without_scraps
+from model.labelling.unknown import known_of, merged, without_scraps
 from model.marker_sets.marker_set import bundled_marker_sets, load_marker_set
 from model.shell.cli import main
 from model.solver.kinematics import Pose
@@ -210,6 +211,30 @@ def test_a_marker_by_a_joint_goes_to_the_landmark_of_the_other_bone(landmarks: L
     # what swings about the shin is the foot's
     moves[0, joints.index("LeftLeg")] = 0.05
     assert landmarks.nearest(foot, landmarks.places[[ankle]] + 0.01, moves).tolist() != [ankle]
+
+
+def test_a_marker_goes_to_the_bone_whose_markers_keep_their_distance_to_it() -> None:
+    body = known_of(priors.bundled(), bundled_marker_sets())
+    shoulder, arm = (priors.bundled().actor.joints.index(name) for name in ("RightShoulder", "RightArm"))
+    angle = np.linspace(0.0, 1.5, 300)
+    swung = np.stack([np.sin(angle), np.cos(angle), np.zeros(300)], axis=-1)
+    places = [np.full((300, 3), 0.1), 0.1 * swung, 0.2 * swung + [0.0, 0.0, 0.04], 0.25 * swung]
+    tracks = cut_tracks(Take("arm", ("a", "b", "c", "d"), np.stack(places, axis=1), np.zeros((300, 4)), 60.0))
+    count, joints = len(tracks), np.array([shoulder, shoulder, arm, arm])[tracks.columns]
+    found = np.zeros((count, len(body.zero_places), 3)) + 0.1
+    scatter = np.full((count, len(body.zero_places)), 1.0)
+    # the body was fitted with the second on the shoulder, so that it is hardly stiller on the arm to which it belongs
+    scatter[:, shoulder], scatter[:, arm] = 0.023**2, 0.021**2
+    scatter[tracks.columns == 0, shoulder] = 0.01**2
+    labels = np.arange(count)
+    markers = Markers(joints, np.full((count, 3), 0.1), labels, np.full(count, -1))
+    moved = reattached(markers, labels, tracks, Evidence(found, scatter, np.ones(count), np.zeros((count, count))), body, 1.0)
+    assert moved.joints[tracks.columns == 1].tolist() == [arm]
+    assert moved.joints[tracks.columns == 0].tolist() == [shoulder]
+    # nothing to go by: all stand still
+    still = cut_tracks(Take("arm", ("a", "b", "c", "d"), np.stack(places, axis=1)[:1].repeat(300, axis=0), np.zeros((300, 4)), 60.0))
+    stays = reattached(markers, labels, still, Evidence(found, scatter, np.ones(count), np.zeros((count, count))), body, 1.0)
+    assert stays.joints[tracks.columns == 1].tolist() == [shoulder]
 
 
 def test_a_body_is_found_by_its_skin_alone(hard: Stripped, moving: SyntheticTake) -> None:
