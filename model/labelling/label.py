@@ -32,6 +32,7 @@ from .layout import set_of_actor
 from .reattachment import Known
 from .refinement import Refined, grouped, refine
 from .registration import any_way, register, upright, votes
+from .rigidity import mixed_up, unlike
 from .swaps import exchanged_back
 from .template import Template, template_of_actor, template_of_set
 from .tracks import OPEN, Tracks, cut_tracks
@@ -41,7 +42,7 @@ from .unknown import known_of, label_unknown
 FEWEST_POINTS = 10
 #: In a take there is a key frame for each so many seconds.
 APART_SECONDS = 5.0
-#: How often doubtful labels are opened, and again only where they are no more than this part of all: the others are to tell of them.
+#: How often labels are opened, and doubtful ones again only where they are no more than this part of all: the others are to tell of them.
 ATTEMPTS, FEW_DOUBTFUL = 4, 0.2
 #: Where each stage ends, of the whole.
 PROGRESS_AFTER = {"look": 0.4, "label": 0.85, "compare": 1.0}
@@ -144,7 +145,7 @@ def _label(take: Take, what: Hints, progress: Progress) -> Labelled:
         template = found.template if found.template.given else found.template.scaled(found.registration.size)
         initialise = what.initialise
         refined = refine(template, tracks, first_labels(found, template, keys, tracks, take.up_axis), initialise, part)
-        refined = compared(template, tracks, refined, initialise)
+        refined = reopened(template, tracks, compared(template, tracks, refined, initialise), initialise)
     else:
         template, refined = label_unknown(take, tracks, keys, found, what.people, part)
     progress("compare", PROGRESS_AFTER["compare"])
@@ -229,6 +230,22 @@ def compared(template: Template, tracks: Tracks, refined: Refined, initialise: I
         if not _group_cost(template, tracks, again) < _group_cost(template, tracks, refined):
             break
         refined = again
+    return refined
+
+
+def reopened(template: Template, tracks: Tracks, refined: Refined, initialise: Initialise | None) -> Refined:
+    """The labels, tracks labelled anew that are not as far from others of their joint as their labels are elsewhere, while that helps."""
+    joints = np.array(template.joints)
+    parts = unlike(joints, tracks, refined.labels)
+    for _ in range(ATTEMPTS):
+        wrong = mixed_up(parts, tracks)
+        if not wrong.any():
+            break
+        again = refine(template, tracks, np.where(wrong, OPEN, refined.labels), initialise)
+        left = unlike(joints, tracks, again.labels)
+        if left @ tracks.lengths >= parts @ tracks.lengths:
+            break
+        refined, parts = again, left
     return refined
 
 

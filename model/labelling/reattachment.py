@@ -11,6 +11,7 @@ from ..actors.prior import Prior
 from ..core.take import BoolArray, FloatArray, IntArray
 from .evidence import FARTHEST_M, Evidence
 from .landmarks import Landmarks
+from .rigidity import stretch
 from .surface import Surface
 from .tracks import OPEN, Tracks
 
@@ -73,7 +74,8 @@ def reattached(markers: Markers, labels: IntArray, tracks: Tracks, evidence: Evi
         np.zeros((count, evidence.scatter.shape[1])),
     )
     without = np.bincount(labels[labels != OPEN], minlength=count) == 0
-    stretch = _stretch(labels, tracks, count)
+    frames = np.unique(np.linspace(0, tracks.frames - 1, RIGID_FRAMES).astype(int))
+    changes = stretch(tracks, labels, count, frames)
     for marker in np.flatnonzero(~without).tolist():
         rows = np.flatnonzero(labels == marker)
         part = tracks.lengths[rows] / tracks.lengths[rows].sum()
@@ -83,7 +85,7 @@ def reattached(markers: Markers, labels: IntArray, tracks: Tracks, evidence: Evi
         moves[marker] = _with_reach(still, middles[marker], body.surface.carriers)
         best = int(moves[marker].argmin())
         own = int(markers.joints[marker])
-        if moves[marker, best] < STILLER * moves[marker, own] - STILLER_M or _rather_with(stretch[marker], markers.joints, best, own):
+        if moves[marker, best] < STILLER * moves[marker, own] - STILLER_M or _rather_with(changes[marker], markers.joints, best, own):
             joints[marker] = best
     own = np.arange(count)
     places = body.zero_places[joints] + middles[own, joints] / size
@@ -93,21 +95,9 @@ def reattached(markers: Markers, labels: IntArray, tracks: Tracks, evidence: Evi
     return Markers(np.where(without, markers.joints, joints), offsets, labels, np.where(without, markers.landmarks, landmarks))
 
 
-def _stretch(labels: IntArray, tracks: Tracks, count: int) -> FloatArray:
-    """(markers, markers) in m, the standard deviation of the distance of two; NaN where they are never seen together, and of itself."""
-    points = tracks.on_labels(labels, count, np.unique(np.linspace(0, tracks.frames - 1, RIGID_FRAMES).astype(int)))
-    apart = np.linalg.norm(points[:, :, None] - points[:, None], axis=-1)
-    seen = np.isfinite(apart)
-    both = np.maximum(seen.sum(axis=0), 1)
-    about = np.where(seen, apart - np.where(seen, apart, 0.0).sum(axis=0) / both, 0.0)
-    stretch = np.where(seen.any(axis=0), np.sqrt((about**2).sum(axis=0) / both), np.nan)
-    np.fill_diagonal(stretch, np.nan)
-    return stretch
-
-
-def _rather_with(stretch: FloatArray, joints: IntArray, best: int, own: int) -> bool:
+def _rather_with(changes: FloatArray, joints: IntArray, best: int, own: int) -> bool:
     """Whether a marker keeps its distance to those on one joint so much better than to those on its own."""
-    on_best, on_own = (stretch[(joints == joint) & np.isfinite(stretch)] for joint in (best, own))
+    on_best, on_own = (changes[(joints == joint) & np.isfinite(changes)] for joint in (best, own))
     return best != own and len(on_best) > 0 and len(on_own) > 0 and bool(np.median(on_best) < RIGID * np.median(on_own))
 
 

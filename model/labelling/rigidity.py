@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How well markers keep their distances: evidence of their labels that needs no pose.
+
+A body that is followed by wrong labels agrees with them: a head whose tracks were mixed up is found turned. What its markers are apart does
+not depend on where it is found.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..core.take import BoolArray, FloatArray, IntArray
+from .tracks import OPEN, Tracks
+
+#: So many frames a second are looked at, and so many at most.
+PER_SECOND, MOST_FRAMES = 10.0, 3000
+#: A distance is another than usual where it differs by so many usual deviations, each of at least so much in m.
+DEVIATIONS, LEAST_DEVIATION_M = 4.0, 0.0025
+#: Labels that a joint has to carry, so that each has two others by which it is judged.
+FEWEST = 3
+#: A track may have a wrong label if so much of its distances are unusual, and plainly has if it lasts so many seconds, too: shorter ones
+#: are mostly ghosts.
+UNLIKE, LEAST_SECONDS = 0.6, 0.25
+
+
+def apart(tracks: Tracks, labels: IntArray, count: int, frames: IntArray) -> FloatArray:
+    """(frames, labels, labels) in metres, how far labels are from each other in some frames; NaN where one is not seen, and to itself.
+
+    Args:
+        tracks: Of the take.
+        labels: (tracks,).
+        count: Of labels.
+        frames: Ascending.
+    """
+    points = tracks.on_labels(labels, count, frames)
+    found = np.linalg.norm(points[:, :, None] - points[:, None], axis=-1)
+    found[:, np.arange(count), np.arange(count)] = np.nan
+    return found
+
+
+def stretch(tracks: Tracks, labels: IntArray, count: int, frames: IntArray) -> FloatArray:
+    """(labels, labels) in metres, the standard deviation of the distance of two; NaN where they are never seen together, and to itself."""
+    distances = apart(tracks, labels, count, frames)
+    seen = np.isfinite(distances)
+    both = np.maximum(seen.sum(axis=0), 1)
+    about = np.where(seen, distances - np.where(seen, distances, 0.0).sum(axis=0) / both, 0.0)
+    return np.where(seen.any(axis=0), np.sqrt((about**2).sum(axis=0) / both), np.nan)
+
+
+def unlike(joints: IntArray, tracks: Tracks, labels: IntArray) -> FloatArray:
+    """(tracks,) the part of each track's distances to others of its joint that is not what it is between these labels elsewhere.
+
+    Args:
+        joints: (labels,) index of the joint that carries each.
+        tracks: Of the take.
+        labels: (tracks,).
+    """
+    count = min(MOST_FRAMES, max(2, int(tracks.frames / tracks.rate_hz * PER_SECOND)))
+    frames = np.unique(np.linspace(0, tracks.frames - 1, count).astype(int))
+    others, compared = np.zeros((2, len(frames), len(joints)))
+    for joint in np.unique(joints).tolist():
+        own = np.flatnonzero(joints == joint)
+        if len(own) >= FEWEST:
+            on = np.full(len(joints) + 1, OPEN)
+            on[own] = np.arange(len(own))
+            distances = apart(tracks, on[labels], len(own), frames)
+            others[:, own], compared[:, own] = _unusual(distances).sum(axis=-1), np.isfinite(distances).sum(axis=-1)
+    found = np.zeros(len(tracks))
+    first, last = np.searchsorted(frames, tracks.starts), np.searchsorted(frames, tracks.ends)
+    for track in np.flatnonzero(labels != OPEN).tolist():
+        here = slice(first[track], last[track]), labels[track]
+        found[track] = others[here].sum() / max(compared[here].sum(), 1.0)
+    return found
+
+
+def mixed_up(parts: FloatArray, tracks: Tracks) -> BoolArray:
+    """(tracks,) which may have a wrong label, of parts as `unlike` finds them; none where no track plainly has."""
+    wrong = parts >= UNLIKE
+    return wrong & (wrong & (tracks.lengths >= LEAST_SECONDS * tracks.rate_hz)).any()
+
+
+def _unusual(distances: FloatArray) -> BoolArray:
+    """(frames, labels, labels) where two are not as far apart as usual."""
+    usual = _median(distances)
+    off = np.abs(distances - usual)
+    deviation = np.maximum(1.4826 * _median(off), LEAST_DEVIATION_M)
+    with np.errstate(invalid="ignore"):
+        return off > DEVIATIONS * deviation
+
+
+def _median(values: FloatArray) -> FloatArray:
+    """Along the first axis, of what is there; NaN where nothing is."""
+    there = np.isfinite(values).any(axis=0)
+    return np.where(there, np.nanmedian(np.where(there, values, 0.0), axis=0), np.nan)
