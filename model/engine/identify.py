@@ -20,6 +20,7 @@ from ..core.take import Take
 from ..marker_sets.marker_set import MarkerSet
 from ..markers.computed import without_computed
 from ..markers.matching import TooFewLabelsError, choose_marker_set
+from ..markers.upright import decide_up
 from ..solver.options import SolverOptions
 from .subject import Subject, choose_subject
 from .trajectories import Matched, match_take
@@ -73,7 +74,7 @@ def identify(
 
         with stage("labels") as progress:
             found = label_take(take, given, marker_set, prior, lambda _stage, part: progress(part), settings.workers or None)
-            return _named(take, found, given, prior, marker_set, options)
+            return _named(_upright(take, found, settings), found, given, prior, marker_set, options)
 
     if not by_names:
         return by_motion()
@@ -89,6 +90,14 @@ def identify(
             raise BonesetterError(f"{too_few.why} By motion they are not found either: {error}") from error
 
 
+def _upright(take: Take, found: Labelled, settings: Settings) -> Take:
+    """A take whose up axis is what the found labels say, unless it is told: names that nobody knew could not say it."""
+    if settings.up != "auto":
+        return take
+    axis, said = decide_up(found.take.labels, found.take.positions, take.up_axis, said=False)
+    return replace(take, up_axis=axis, findings=(*take.findings, *said))
+
+
 def _named(
     take: Take, found: Labelled, given: Actor | None, prior: Prior | None, marker_set: MarkerSet | None, options: SolverOptions
 ) -> Identified:
@@ -96,7 +105,7 @@ def _named(
     # the file has these samples in other columns: no copy of it can be patched by its labels
     own_set = _set_of(found, given, prior, marker_set)
     said = (*(_in_columns(finding, found) for finding in found.findings), *_contradicted(take, found, own_set))
-    named = replace(found.take, source=None, findings=(*take.findings, *said), tracks_from=_columns(found.tracks))
+    named = replace(found.take, source=None, up_axis=take.up_axis, findings=(*take.findings, *said), tracks_from=_columns(found.tracks))
     return _identified(named, given, prior, own_set, options)
 
 

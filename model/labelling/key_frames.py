@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 from scipy.sparse.csgraph import connected_components
 
+from ..core.axes import up_index
 from ..core.take import Axis, BoolArray, FloatArray, IntArray
 from .tracks import OPEN, Tracks
 
@@ -63,7 +64,7 @@ def choose_key_frames(tracks: Tracks, up_axis: Axis, count: int | None = None) -
     """
     rows = long_tracks(tracks)
     wanted = count or int(np.clip(tracks.frames / tracks.rate_hz, FEWEST, MOST))
-    frames = _best_frames(tracks, rows, {"Y": 1, "Z": 2}[up_axis], wanted)
+    frames = _best_frames(tracks, rows, up_index(up_axis), wanted)
     chosen = np.zeros(len(tracks), dtype=bool)
     chosen[rows] = True
     of_frames = []

@@ -21,6 +21,7 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
+from ..core.axes import TO_Y_UP
 from ..core.parallel import each
 from ..core.take import Axis, FloatArray, IntArray
 from ..solver.fit import POSE_WEIGHT, Terms, normal_equations, prior_terms, separate_step, upper_triangle
@@ -92,11 +93,10 @@ class Registration:
 
 def upright(up_axis: Axis) -> FloatArray:
     """(headings, 3, 3): root rotations from the zero pose's axes (y up) to the take's, of people who stand."""
-    to_take = np.eye(3) if up_axis == "Y" else np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
     angles = 2 * np.pi * np.arange(HEADINGS) / HEADINGS
     cos, sin, zero, one = np.cos(angles), np.sin(angles), np.zeros(HEADINGS), np.ones(HEADINGS)
     about_y = np.stack([np.stack([cos, zero, sin], -1), np.stack([zero, one, zero], -1), np.stack([-sin, zero, cos], -1)], 1)
-    return to_take @ about_y
+    return TO_Y_UP[up_axis].T @ about_y
 
 
 def any_way(up_axis: Axis) -> FloatArray:

@@ -107,7 +107,10 @@ def _mean(positions: FloatArray, frames: IntArray, point: int, others: IntArray)
 
     # weights that are not negative and sum to one, by a row that outweighs all others
     scale = max(float(np.abs(away).max()), 1e-3)
-    weights, _ = nnls(np.concatenate([away, np.full((1, len(others)), 100 * scale)]), np.append(np.zeros(len(away)), 100 * scale))
+    try:
+        weights, _ = nnls(np.concatenate([away, np.full((1, len(others)), 100 * scale)]), np.append(np.zeros(len(away)), 100 * scale))
+    except RuntimeError:  # it did not settle, as of numbers of very different size; no mean of a few points needs so many steps
+        return None
     chosen = np.flatnonzero(weights > LEAST_WEIGHT)
     if not 1 <= len(chosen) <= MOST:
         return None

@@ -4,13 +4,15 @@
 Every label that a bundled marker set knows has a height in a standing person. The regression of a frame's markers on these heights is
 the direction from the feet to the head, with the length 1 for an adult of usual size: it needs neither the head nor the feet, and a few
 wrong labels hardly move it. A person stands or walks most of the time, and lies on the floor where all markers are low along the axis
-that the file declares; floors are at height 0.
+that the file declares; floors are at height 0. Where no label is known the floor alone tells: the lowest points stay on it, and a person is
+above.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -54,6 +56,8 @@ LYING_M = 0.7
 #: The lowest marker of a frame stays this near to 0, and to itself, while it is on the floor, in metres: the floor's own level, and how
 #: far it varies between the 10th and the 90th percentile while somebody lies, or stands, walks and jumps.
 FLOOR_M, LYING_RANGE_M, STANDING_RANGE_M = 0.12, 0.15, 0.25
+#: How tall the points of somebody without known labels are who stands, in metres, and how many a frame has to have.
+TALL_M, FEWEST_POINTS = (0.9, 2.4), 10
 #: A room's wall does not follow who walks: the lowest marker along an axis that is level varies by more than this, in metres.
 WALKING_M = 0.4
 
@@ -97,15 +101,41 @@ def decide_up(labels: Sequence[str], positions: FloatArray, declared: Axis, *, s
     """
     along = directions(labels, positions)
     if not len(along):
-        return declared, ()
+        axis = _by_floor(positions, declared)
+        return axis, () if axis == declared else (_said(axis, declared, "the points on the floor show", said=said),)
     lengths = np.linalg.norm(along, axis=-1)
     standing = {axis: float(((along @ up_vector(axis) > NEAR * lengths) & (lengths > STRETCHED)).mean()) for axis in AXES}
     axis = max(AXES, key=lambda one: (standing[one], one == declared))
     if axis == declared or standing[axis] <= MOSTLY or not _stands(labels, positions, axis, declared):
         return declared, ()
+    found = _said(axis, declared, "the markers show", said=said)
+    return axis, (replace(found, numbers={"standing_percent": round(100 * standing[axis], 1)}),)
+
+
+def _said(axis: Axis, declared: Axis, why: str, *, said: bool) -> Finding:
     whose = "the file says" if said else "such files usually have"
-    text = f"{axis} points up in the take, as the markers show, not {declared}, as {whose}: set the up axis if that is wrong."
-    return axis, (Finding("axes", text, numbers={"standing_percent": round(100 * standing[axis], 1)}),)
+    return Finding("axes", f"{axis} points up in the take, as {why}, not {declared}, as {whose}: set the up axis if that is wrong.")
+
+
+def _by_floor(positions: FloatArray, declared: Axis) -> Axis:
+    """The axis along which points without known labels stand on the floor: the declared one if they may, or if others do not tell."""
+    some = positions[:: max(1, len(positions) // FRAMES)]
+    some = some[all_finite(some).sum(axis=1) >= FEWEST_POINTS]
+    if not len(some) or _on_floor(some, declared, STANDING_RANGE_M):
+        return declared
+    standing: list[Axis] = [axis for axis in AXES if _on_floor(some, axis, LYING_RANGE_M) and TALL_M[0] < _tall(some, axis) < TALL_M[1]]
+    return standing[0] if len(standing) == 1 else declared
+
+
+def _on_floor(some: FloatArray, axis: Axis, most: float) -> bool:
+    """Whether the lowest point of some frames (frames, points, 3) but one, which may be nobody's, stays at the floor along an axis."""
+    low = np.sort(heights(some, axis), axis=1)[:, 1]
+    return bool(abs(np.median(low)) < FLOOR_M and np.ptp(np.percentile(low, [10, 90])) < most)
+
+
+def _tall(some: FloatArray, axis: Axis) -> float:
+    low, high = _levels(some, axis)
+    return float(np.median(high - low))
 
 
 def _stands(labels: Sequence[str], positions: FloatArray, axis: Axis, declared: Axis) -> bool:

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 from ..actors.actor import Actor
 from ..actors.actor_file import read_actor, write_actor
 from ..core.loading import uncollected
+from ..core.settings import SETTINGS
 from ..core.take import Take
 from ..files.readers import READERS, read_take
 from ..marker_sets.marker_set import MarkerSet, load_marker_set, write_marker_set
 from ..storage.atomic import replacing
 from .cli import UsageError
-from .runs import TakeJob, end_run, make_folders, run_each
+from .runs import TakeJob, add_setting_arguments, end_run, make_folders, run_each
 from .terminal import progress_bar
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--save-layout", type=Path, metavar="SET.json", help="save what was found as SET.json and SET.actor.json (one take only)"
     )
+    add_setting_arguments(parser, {"up": SETTINGS["up"]})
     parser.add_argument("--force", action="store_true", help="overwrite files that exist")
 
 
@@ -69,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
     make_folders(jobs)
     failed = run_each(
         jobs,
-        lambda job: read_take(job.take),
+        lambda job: read_take(job.take, arguments.up),
         _load_labelling,
         lambda job, take: _label(job, take, actor, marker_set, arguments.unknown_layout, force=arguments.force),
         force=arguments.force,

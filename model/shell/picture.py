@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..actors.joint_names import side_of
+from ..core.axes import AXES, TO_Y_UP
 from ..core.errors import BonesetterError
 from ..core.motion import forward
 from ..core.rotations import unitquat_to_rotmat
 from ..core.skeleton import Skeleton
-from ..core.take import FloatArray
+from ..core.take import Axis, FloatArray
 from ..files.npz import read_npz
 from ..rigs.body import bone_groups, read_body, shaped, skinned
 from ..rigs.families import recognise
@@ -43,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--frames", type=int, default=6, help="how many frames, spread evenly over the take (%(default)s)")
     parser.add_argument("--at", type=int, nargs="+", metavar="FRAME", help="these frames instead, counted from 0")
     parser.add_argument("--no-body", action="store_true", help="draw bones and markers alone")
-    parser.add_argument("--up", choices=("Y", "Z"), default="Z", help="the take's axis that points up (%(default)s)")
+    parser.add_argument("--up", choices=AXES, default="Z", help="the take's axis that points up, --up=-Z where Z points down (%(default)s)")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -60,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def draw(solved: dict[str, NDArray], frames: Sequence[int], out: Path, up: str = "Z", body: bool = True) -> None:
+def draw(solved: dict[str, NDArray], frames: Sequence[int], out: Path, up: Axis = "Z", body: bool = True) -> None:
     """Write the picture of `figure_of`.
 
     Args:
@@ -82,7 +83,7 @@ def draw(solved: dict[str, NDArray], frames: Sequence[int], out: Path, up: str =
         figure.savefig(stream, format=out.suffix[1:], dpi=110)
 
 
-def figure_of(solved: dict[str, NDArray], frames: Sequence[int], up: str = "Z", body: bool = False) -> Figure:
+def figure_of(solved: dict[str, NDArray], frames: Sequence[int], up: Axis = "Z", body: bool = False) -> Figure:
     """Frames side by side, from two sides: bones as lines, markers as dots, the solver's as circles, a body around them."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -152,7 +153,7 @@ def _key() -> list[Any]:
     return [*lines, measured, solved, count]
 
 
-def _draw_frame(axes: Any, solved: dict[str, NDArray], frame: int, up: str) -> FloatArray:
+def _draw_frame(axes: Any, solved: dict[str, NDArray], frame: int, up: Axis) -> FloatArray:
     """Draw bones and markers; returns the solver's (labels, 3), z up."""
     joints, markers, model = (_z_up(solved[key][frame], up) for key in ("positions", "markers", "markers_model"))
     for joint, parent in enumerate(solved["parents"]):
@@ -175,5 +176,5 @@ def _frame_up(axes: Any, points: FloatArray) -> None:
     axes.set_axis_off()
 
 
-def _z_up(positions: FloatArray, up: str) -> FloatArray:
-    return positions if up == "Z" else np.stack([positions[:, 0], -positions[:, 2], positions[:, 1]], axis=-1)
+def _z_up(positions: FloatArray, up: Axis) -> FloatArray:
+    return positions @ (TO_Y_UP["Z"].T @ TO_Y_UP[up]).T

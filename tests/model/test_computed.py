@@ -96,3 +96,17 @@ def test_a_solve_says_what_it_leaves_out(synthetic: SyntheticTake) -> None:
     solution = solve_take(with_points(take, middle=(at(take, "LKNE") + at(take, "RKNE")) / 2), Settings())
     assert "middle" not in solution.clean.take.labels
     assert any("means of other points" in warning for warning in solution.warnings)
+
+
+def test_points_of_which_no_mean_is_found_in_time_are_markers(synthetic: SyntheticTake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Angles and moments as points, beside markers, keep scipy's solver from its end."""
+
+    def never(*_arguments: object) -> None:
+        raise RuntimeError("Maximum number of iterations reached.")
+
+    take, middle = synthetic.take, synthetic.take.positions[:, :2].mean(axis=1, keepdims=True)
+    both = replace(take, labels=(*take.labels, "x"), positions=np.concatenate([take.positions, middle], axis=1))
+    both = replace(both, residuals=np.zeros(both.positions.shape[:2]))
+    assert without_computed(both)[1]
+    monkeypatch.setattr("scipy.optimize.nnls", never)
+    assert without_computed(both) == (both, ())

@@ -13,9 +13,10 @@ import torch
 
 from model.actors import prior as priors
 from model.actors.actor_file import read_actor
+from model.core.axes import TO_Y_UP, up_vector
 from model.core.errors import BonesetterError
 from model.core.settings import Settings
-from model.core.take import Take
+from model.core.take import Axis, Take
 from model.engine.pipeline import solve_take
 from model.files.c3d import read_c3d
 from model.files.c3d_writer import write_c3d
@@ -189,6 +190,26 @@ def test_labels_are_found_among_gaps_and_ghosts(hard: Stripped, found_hard: Labe
     assert result.right >= 0.99
     assert result.wrong <= 0.002
     assert result.ghosts <= 0.05
+
+
+@pytest.mark.parametrize("axis", ["X", "-Z"])
+def test_labels_are_found_whichever_axis_points_up(hard: Stripped, axis: Axis) -> None:
+    turned = hard.take.positions @ (TO_Y_UP[axis].T @ TO_Y_UP[hard.take.up_axis]).T
+    take = replace(hard.take, positions=turned, up_axis=axis)
+    found = label_take(take, marker_set=load_marker_set())
+    result = scored(replace(hard, take=take), found.take)
+    assert result.right > 0.99
+    assert result.wrong < 0.002
+
+
+def test_a_take_without_labels_stands_by_the_labels_that_are_found(hard: Stripped) -> None:
+    """What no floor tells, since it is not at height 0, the labels do; an axis that is told stays."""
+    turned = (hard.take.positions + 5.0 * up_vector("Z")) @ (TO_Y_UP["Y"].T @ TO_Y_UP["Z"]).T
+    take = replace(hard.take, positions=turned, up_axis="Z")
+    solution = solve_take(take, Settings(), marker_set=load_marker_set())
+    assert solution.clean.take.up_axis == "Y"
+    assert [finding.kind for finding in solution.findings].count("axes") == 1
+    assert solve_take(take, Settings(up="z"), marker_set=load_marker_set()).clean.take.up_axis == "Z"
 
 
 def test_nothing_of_the_take_is_lost_and_every_track_is_in_the_table(hard: Stripped, found_hard: Labelled) -> None:

@@ -93,6 +93,25 @@ def test_the_axis_that_is_written_is_read(standing: Take, tmp_path: Path, axis: 
     assert read_c3d(tmp_path / "a.c3d").up_axis == axis
 
 
+@pytest.mark.parametrize("axis", AXES)
+@pytest.mark.parametrize("declared", AXES)
+def test_points_without_names_stand_on_the_floor(standing: Take, axis: Axis, declared: Axis) -> None:
+    take = rotated(standing, axis)
+    nameless = [f"*{row}" for row in range(len(take.labels))]
+    found, said = decide_up(nameless, take.positions, declared, said=False)
+    assert found == axis
+    assert [each.kind for each in said] == ([] if axis == declared else ["axes"])
+
+
+def test_points_without_names_that_lie_or_hang_stay_as_they_are(standing: Take) -> None:
+    nameless = [f"*{row}" for row in range(len(standing.labels))]
+    assert decide_up(nameless, lying(standing).positions, "Z", said=False) == ("Z", ())
+    # no floor tells: the upper body of somebody, and a camera's axes anywhere
+    assert decide_up(nameless, standing.positions + 3.0, "Y", said=False) == ("Y", ())
+    assert decide_up(nameless[:5], standing.positions[:, :5], "Y", said=False) == ("Y", ())
+    assert decide_up(nameless, np.full_like(standing.positions, np.nan), "Y", said=False) == ("Y", ())
+
+
 @pytest.mark.parametrize("said", [True, False])
 def test_who_lies_on_the_floor_is_not_turned(standing: Take, said: bool) -> None:
     take = lying(standing)
@@ -102,7 +121,7 @@ def test_who_lies_on_the_floor_is_not_turned(standing: Take, said: bool) -> None
 def test_who_stands_in_a_z_up_take_is_not_turned_by_arms_or_unknown_labels(standing: Take) -> None:
     labels = tuple(label if usual_height(label) is None else f"point {row}" for row, label in enumerate(standing.labels))
     assert len(directions(labels, standing.positions)) == 0
-    assert decide_up(labels, rotated(standing, "X").positions, "Z", said=False) == ("Z", ())
+    assert decide_up(labels, standing.positions, "Z", said=False) == ("Z", ())
 
 
 def test_the_direction_has_the_length_of_the_person(standing: Take) -> None:
