@@ -18,7 +18,7 @@ from ..core.errors import BonesetterError
 from ..core.findings import Finding
 from ..core.parallel import side_by_side, usable_cores
 from ..core.take import Axis, IntArray, Take
-from ..marker_sets.marker_set import MarkerSet, bare_name, bundled_marker_sets
+from ..marker_sets.marker_set import CATALOGUE, MarkerSet, bare_name, bundled_marker_sets
 from ..markers.computed import without_computed
 from ..markers.matching import COMPUTED
 from ..proposer.starts import Initialise, other_hierarchy
@@ -46,8 +46,6 @@ APART_SECONDS = 5.0
 ATTEMPTS, FEW_DOUBTFUL = 4, 0.2
 #: Where each stage ends, of the whole.
 PROGRESS_AFTER = {"look": 0.4, "label": 0.85, "compare": 1.0}
-#: This set lists what labels there are anywhere: nobody wears it.
-CATALOGUE = "generic"
 
 Progress = Callable[[str, float], None]
 

@@ -15,14 +15,14 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from ..actors.prior import Prior
-from ..core.take import FloatArray, IntArray
-from ..marker_sets.marker_set import MarkerSet
+from ..core.take import BoolArray, FloatArray, IntArray
+from ..marker_sets.marker_set import CATALOGUE, MarkerSet
 from .template import is_technical
 
 #: Places of several sets that are nearer to each other than this are one, in m.
 SAME_M = 0.025
-#: A place that a set gives with a larger deviation than this, in mm, is no landmark.
-VAGUE_MM = 30.0
+#: A place that a set gives with a larger deviation than this, in mm, is no landmark; on the head, which has no others, than the second.
+VAGUE_MM, VAGUE_HEAD_MM = 30.0, 45.0
 #: How far from its landmark a marker is found, as a deviation in m, and what it costs, in the units of a log-likelihood, to have none.
 FOUND_M, NONE = 0.035, 6.0
 #: How far from a place that is no landmark a marker is found, as a deviation in m: to have none costs less there.
@@ -33,7 +33,9 @@ OTHER_BONE, MOVES_M = 1.0, 0.012
 #: A landmark that at least so many sets have counts as beside another, no farther away than this in m, that all of them have and at least
 #: this part of all sets; markers on both are as far apart as on the mean person, to so much in m.
 BESIDE_SETS, BESIDE_M, COMMON, BESIDE_TO_M = 3, 0.12, 0.75, 0.04
-#: How far from its landmark a marker sits, in m.
+#: What it costs to be where a marker cannot be.
+NEVER = 1e3
+#: How far from its landmark a marker sits at least, in m.
 SITS_M = 0.02
 
 
@@ -46,8 +48,11 @@ class Landmarks:
         offsets: (landmarks, 3) in metres, from that joint.
         places: (landmarks, 3) in metres, from the root.
         worn: (landmarks,) the part of the known sets that have a marker there.
+        deviation: (landmarks,) in metres, how far from it a marker sits.
         beside: (landmarks,) the landmark on which there is a marker, too, where there is one on this: the outer side of an elbow beside
             the inner; -1 for none.
+        families: (families, landmarks) which of them a person may have: on the head those of one set, since some sets have its corners, and
+            others its front, back and sides.
         vague: (places, 3) in metres, from the root, of places that are no landmark: along the shafts of bones.
     """
 
@@ -55,7 +60,9 @@ class Landmarks:
     offsets: FloatArray
     places: FloatArray
     worn: FloatArray
+    deviation: FloatArray
     beside: IntArray
+    families: BoolArray
     vague: FloatArray
 
     def nearest(self, joints: IntArray, places: FloatArray, moves: FloatArray) -> IntArray:
@@ -71,16 +78,22 @@ class Landmarks:
         own = moves[np.arange(len(joints)), joints]
         more = np.maximum(moves[:, self.joints] - own[:, None], 0.0)
         costs = squared / (2 * FOUND_M**2) - np.log(self.worn) + other * (OTHER_BONE + more**2 / (2 * MOVES_M**2))
+        found = [self._assigned(np.where(family, costs, NEVER), places) for family in self.families]
+        return min(found, key=lambda one: one[0])[1]
+
+    def _assigned(self, costs: FloatArray, places: FloatArray) -> tuple[float, IntArray]:
+        """What the landmarks of all markers cost together, and (markers,) which they are, by what each costs (markers, landmarks)."""
         none = np.full((len(places), len(places)), np.inf)
         np.fill_diagonal(none, self._without(places))
         while True:
-            markers, chosen = linear_sum_assignment(np.concatenate([costs, none], axis=1))
+            every = np.concatenate([costs, none], axis=1)
+            markers, chosen = linear_sum_assignment(every)
             found = np.full(len(places), -1)
             found[markers] = np.where(chosen < len(self.joints), chosen, -1)
             alone = self._alone(found, places)
             if not len(alone):
-                return found
-            costs[alone, found[alone]] = 1e3
+                return float(every[markers, chosen].sum()), found
+            costs[alone, found[alone]] = NEVER
 
     def _without(self, places: FloatArray) -> FloatArray:
         """(markers,) what it costs each to have no landmark."""
@@ -107,6 +120,7 @@ class _Group:
     joint: int
     offsets: list[FloatArray] = field(default_factory=list)
     sets: set[str] = field(default_factory=set)
+    spread_mm: list[float] = field(default_factory=list)
 
 
 def landmarks_of(prior: Prior, sets: Sequence[MarkerSet]) -> Landmarks:
@@ -116,32 +130,37 @@ def landmarks_of(prior: Prior, sets: Sequence[MarkerSet]) -> Landmarks:
         prior: Of the mean person.
         sets: Whose places are known, at least one.
     """
-    starts = prior.mean_actor().skeleton.zero_places
+    starts, head = prior.mean_actor().skeleton.zero_places, prior.actor.joints.index("Head")
     groups: list[_Group] = []
     vague: list[FloatArray] = []
     for known in sets:
         placed = prior.placement(known, known.labels)
         for label, place, joint, offset in zip(known.labels, known.places, placed.joints, placed.offset_mean, strict=True):
-            technical = is_technical(place.like or label)
+            technical, spread = is_technical(place.like or label), max(place.spread_mm or (0.0,))
             if technical:
                 vague.append(starts[joint] + offset)
-            if technical or (place.spread_mm is not None and max(place.spread_mm) > VAGUE_MM):
+            if technical or spread > (VAGUE_HEAD_MM if joint == head else VAGUE_MM):
                 continue
             near = [group for group in groups if group.joint == joint and np.linalg.norm(np.mean(group.offsets, axis=0) - offset) < SAME_M]
             group = near[0] if near else _Group(joint)
             group.offsets.append(offset)
             group.sets.add(known.name)
+            group.spread_mm.append(spread)
             groups += [] if near else [group]
     joints = np.array([group.joint for group in groups])
     offsets = np.array([np.mean(group.offsets, axis=0) for group in groups])
-    places = starts[joints] + offsets
     worn = np.array([len(group.sets) for group in groups]) / len(sets)
-    return Landmarks(joints, offsets, places, worn, _beside(places, [group.sets for group in groups], worn), np.array(vague).reshape(-1, 3))
+    deviation = np.maximum(SITS_M, [1e-3 * min(group.spread_mm) for group in groups])
+    beside = _beside(joints, offsets, [group.sets for group in groups], worn)
+    worn_by = [np.array([known.name in group.sets for group in groups]) for known in sets if not known.name.startswith(CATALOGUE)]
+    families = np.unique([(joints != head) | own for own in worn_by or [np.ones(len(groups), dtype=bool)]], axis=0)
+    return Landmarks(joints, offsets, starts[joints] + offsets, worn, deviation, beside, families, np.array(vague).reshape(-1, 3))
 
 
-def _beside(places: FloatArray, sets: Sequence[set[str]], worn: FloatArray) -> IntArray:
-    """(landmarks,) the nearest that is common, and that all sets have that have this one; -1 for none, and where few have this one."""
-    apart = np.linalg.norm(places[:, None] - places, axis=-1)
+def _beside(joints: IntArray, offsets: FloatArray, sets: Sequence[set[str]], worn: FloatArray) -> IntArray:
+    """(landmarks,) the nearest of the same bone that is common, and that all sets have that have this one; -1 for none, or where few do."""
+    apart = np.linalg.norm(offsets[:, None] - offsets, axis=-1)
     more = np.array([[len(own) >= BESIDE_SETS and own < other for other in sets] for own in sets])
-    apart = np.where(more & (worn >= COMMON) & (apart <= BESIDE_M), apart, np.inf)
-    return np.where(np.isfinite(apart.min(axis=1)), apart.argmin(axis=1), -1)
+    allowed = more & (worn >= COMMON) & (joints[:, None] == joints) & (apart <= BESIDE_M)
+    apart = np.where(allowed, apart, np.inf)
+    return np.where(allowed.any(axis=1), apart.argmin(axis=1), -1)

@@ -24,7 +24,7 @@ from .assignment import assign_tracks
 from .evidence import Evidence, find_evidence
 from .following import follow
 from .key_frames import KeyFrames
-from .landmarks import SITS_M, landmarks_of
+from .landmarks import landmarks_of
 from .naming import by_columns, named, named_columns, names_of
 from .reattachment import Known, Markers, reattached, stillest
 from .refinement import FEW_CHANGES, Refined
@@ -167,7 +167,7 @@ def template_of_markers(markers: Markers, body: Known, size: float) -> Template:
     on = (markers.landmarks >= 0)[:, None]
     expected = np.where(on, body.landmarks.offsets[markers.landmarks], found - off * normals)
     joints = tuple(int(joint) for joint in markers.joints)
-    place = Placement(names, joints, expected, np.where(on, SITS_M, spread), joints)
+    place = Placement(names, joints, expected, np.where(on, body.landmarks.deviation[markers.landmarks][:, None], spread), joints)
     return Template(NAME, body.prior, place, np.full_like(spread, PLACE_M), body.prior.mean_actor(place), made=True)
 
 

@@ -20,6 +20,8 @@ from ..storage.documents import check_version, checked_name, read_json
 FOLDER = Path(__file__).parent
 FORMAT = "bonesetter-marker-set"
 VERSION = 1
+#: This set lists what labels there are anywhere: nobody wears it.
+CATALOGUE = "generic"
 #: The set whose places the prior has learned; `like` names a marker of it.
 LEARNED = "cmu41"
 #: The bundled sets, the more specific first.

@@ -191,6 +191,23 @@ def test_no_marker_is_on_the_inner_side_of_an_elbow_that_has_none_on_the_outer(l
     assert landmarks.nearest(joints, np.array([shaft, between]), still).tolist() == [-1, outer]
 
 
+def test_markers_of_a_head_are_all_at_its_corners_or_all_at_its_sides(landmarks: Landmarks) -> None:
+    head = priors.bundled().actor.joints.index("Head")
+    places = {
+        "corners": [(0.09, 0.155, 0.07), (-0.06, 0.16, 0.07), (0.06, 0.08, -0.045), (-0.057, 0.08, -0.045)],
+        "sides": [(0.01, 0.163, 0.078), (0.01, 0.05, -0.075), (0.08, 0.1, 0.0), (-0.08, 0.1, 0.0)],
+    }
+    known = {name: [landmark_at(landmarks, "Head", place) for place in each] for name, each in places.items()}
+    still, on = np.zeros((4, len(priors.bundled().actor.joints))), np.full(4, head)
+    for rows in known.values():
+        at = landmarks.places[rows]
+        assert landmarks.nearest(on, at, still).tolist() == rows
+        # one of them is found half way to the other kind's place, the head being a little turned
+        turned = at.copy()
+        turned[0] += 0.5 * (landmarks.places[known["sides" if rows is known["corners"] else "corners"][0]] - turned[0])
+        assert landmarks.nearest(on, turned, still).tolist() == rows
+
+
 def test_a_marker_along_a_bone_has_no_landmark(landmarks: Landmarks) -> None:
     outer = landmark_at(landmarks, "LeftArm", (0.27, 0.05, -0.03))
     still = np.zeros((1, len(priors.bundled().actor.joints)))
