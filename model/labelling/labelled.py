@@ -18,6 +18,8 @@ from .tracks import OPEN, Tracks
 DOUBTFUL = 0.95
 #: Tracks of at least so many seconds are spoken of: shorter ones are many, and mostly ghosts.
 SPOKEN_OF_SECONDS = 0.25
+#: Where those without a label have more than this part of all samples, a limb may be among them.
+MUCH_OPEN = 0.1
 
 
 @dataclass(frozen=True)
@@ -167,6 +169,9 @@ def findings_of(name: str, rows: list[TrackLabel], rate_hz: float) -> tuple[Find
         found.append(Finding("doubtful label", f"These found labels are doubtful, check them: {shortened(named)}.", named, frames=frames))
     if left := [row for row in spoken_of if not row.label]:
         frames = tuple((row.first, row.last) for row in left)
+        part = sum(row.last - row.first + 1 for row in left) / total
         text = f"{len(left)} tracks of a quarter of a second or more got no label: they are nobody's, or too few others tell of them."
-        found.append(Finding("unlabelled", text, frames=frames, numbers={"tracks": len(left)}))
+        if part > MUCH_OPEN:
+            text += f" They have {part:.0%} of all samples, so that a limb may be missing: look at them, and give a marker set or an actor."
+        found.append(Finding("unlabelled", text, frames=frames, numbers={"tracks": len(left), "samples_percent": round(100 * part, 2)}))
     return tuple(found)

@@ -26,7 +26,7 @@ from model.labelling.evidence import find_evidence
 from model.labelling.following import follow
 from model.labelling.key_frames import FEWEST, choose_key_frames, largest_cluster
 from model.labelling.label import first_labels, label_take
-from model.labelling.labelled import Labelled, columns_of, confidences
+from model.labelling.labelled import Labelled, TrackLabel, columns_of, confidences, findings_of
 from model.labelling.layout import layout_of
 from model.labelling.naming import other_markers
 from model.labelling.registration import register, soft_assignment, upright
@@ -245,6 +245,16 @@ def test_labels_that_are_exchanged_for_a_whole_take_are_put_back(somebody: Synth
         exchanges = exchanged_back(template, tracks, wrong, followed, evidence)
     assert [set(names) for names in exchanges.done] == [{"LTOE", "LMT5"}]
     assert exchanges.labels.tolist() == true.tolist()
+
+
+def test_it_is_said_how_much_has_no_label_where_a_limb_may_be_missing() -> None:
+    named = [TrackLabel("a", 0, 99, "LFHD", 1.0, "", "Head", "LFHD") for _ in range(5)]
+    left = TrackLabel("b", 0, 99, "", 1.0, "", "", "*0")
+    (finding,) = [each for each in findings_of("CMU", [*named, left], 100.0) if each.kind == "unlabelled"]
+    assert "They have 17% of all samples, so that a limb may be missing" in finding.text
+    (finding,) = [each for each in findings_of("CMU", [*named, *named, left], 100.0) if each.kind == "unlabelled"]
+    assert "limb" not in finding.text
+    assert finding.numbers == {"tracks": 1, "samples_percent": 9.09}
 
 
 def test_ghosts_alone_are_nobody() -> None:
