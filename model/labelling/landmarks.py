@@ -75,8 +75,9 @@ class Landmarks:
         """
         squared = ((places[:, None] - self.places) ** 2).sum(-1)
         other = joints[:, None] != self.joints
-        own = moves[np.arange(len(joints)), joints]
-        more = np.maximum(moves[:, self.joints] - own[:, None], 0.0)
+        # a joint that carries no skin, such as a thumb's, is given as one on which all moves without end
+        finite = np.minimum(moves, NEVER)
+        more = np.maximum(finite[:, self.joints] - finite[np.arange(len(joints)), joints][:, None], 0.0)
         costs = squared / (2 * FOUND_M**2) - np.log(self.worn) + other * (OTHER_BONE + more**2 / (2 * MOVES_M**2))
         found = [self._assigned(np.where(family, costs, NEVER), places) for family in self.families]
         return min(found, key=lambda one: one[0])[1]

@@ -191,6 +191,14 @@ def test_no_marker_is_on_the_inner_side_of_an_elbow_that_has_none_on_the_outer(l
     assert landmarks.nearest(joints, np.array([shaft, between]), still).tolist() == [-1, outer]
 
 
+def test_a_marker_of_a_thumb_stays_there(landmarks: Landmarks) -> None:
+    thumb = priors.bundled().actor.joints.index("LThumb")
+    (row,) = np.flatnonzero(landmarks.joints == thumb)
+    moves = np.full((1, len(priors.bundled().actor.joints)), 0.01)
+    moves[0, thumb] = np.inf  # no skin is on it
+    assert landmarks.nearest(np.array([thumb]), landmarks.places[[row]], moves).tolist() == [row]
+
+
 def test_markers_of_a_head_are_all_at_its_corners_or_all_at_its_sides(landmarks: Landmarks) -> None:
     head = priors.bundled().actor.joints.index("Head")
     places = {
