@@ -172,6 +172,9 @@ def findings_of(name: str, rows: list[TrackLabel], rate_hz: float) -> tuple[Find
         part = sum(row.last - row.first + 1 for row in left) / total
         text = f"{len(left)} tracks of a quarter of a second or more got no label: they are nobody's, or too few others tell of them."
         if part > MUCH_OPEN:
-            text += f" They have {part:.0%} of all samples, so that a limb may be missing: look at them, and give a marker set or an actor."
+            text = (
+                f"{len(left)} tracks of a quarter of a second or more, {part:.0%} of all samples, got no label: they are nobody's, or a "
+                "limb is missing. Look at them, and give a marker set or an actor."
+            )
         found.append(Finding("unlabelled", text, frames=frames, numbers={"tracks": len(left), "samples_percent": round(100 * part, 2)}))
     return tuple(found)

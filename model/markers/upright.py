@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -100,21 +99,20 @@ def decide_up(labels: Sequence[str], positions: FloatArray, declared: Axis, *, s
         The axis, and a finding where it is not the declared one.
     """
     along = directions(labels, positions)
+    whose = "the file says" if said else "such files usually have"
     if not len(along):
         axis = _by_floor(positions, declared)
-        return axis, () if axis == declared else (_said(axis, declared, "the points on the floor show", said=said),)
+        if axis == declared:
+            return declared, ()
+        text = f"{axis} points up in the take, as points on the floor show, not {declared}, as {whose}: set the up axis if that is wrong."
+        return axis, (Finding("axes", text),)
     lengths = np.linalg.norm(along, axis=-1)
     standing = {axis: float(((along @ up_vector(axis) > NEAR * lengths) & (lengths > STRETCHED)).mean()) for axis in AXES}
     axis = max(AXES, key=lambda one: (standing[one], one == declared))
     if axis == declared or standing[axis] <= MOSTLY or not _stands(labels, positions, axis, declared):
         return declared, ()
-    found = _said(axis, declared, "the markers show", said=said)
-    return axis, (replace(found, numbers={"standing_percent": round(100 * standing[axis], 1)}),)
-
-
-def _said(axis: Axis, declared: Axis, why: str, *, said: bool) -> Finding:
-    whose = "the file says" if said else "such files usually have"
-    return Finding("axes", f"{axis} points up in the take, as {why}, not {declared}, as {whose}: set the up axis if that is wrong.")
+    text = f"{axis} points up in the take, as the markers show, not {declared}, as {whose}: set the up axis if that is wrong."
+    return axis, (Finding("axes", text, numbers={"standing_percent": round(100 * standing[axis], 1)}),)
 
 
 def _by_floor(positions: FloatArray, declared: Axis) -> Axis:

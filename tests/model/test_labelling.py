@@ -251,7 +251,7 @@ def test_it_is_said_how_much_has_no_label_where_a_limb_may_be_missing() -> None:
     named = [TrackLabel("a", 0, 99, "LFHD", 1.0, "", "Head", "LFHD") for _ in range(5)]
     left = TrackLabel("b", 0, 99, "", 1.0, "", "", "*0")
     (finding,) = [each for each in findings_of("CMU", [*named, left], 100.0) if each.kind == "unlabelled"]
-    assert "They have 17% of all samples, so that a limb may be missing" in finding.text
+    assert "17% of all samples, got no label: they are nobody's, or a limb is missing" in finding.text
     (finding,) = [each for each in findings_of("CMU", [*named, *named, left], 100.0) if each.kind == "unlabelled"]
     assert "limb" not in finding.text
     assert finding.numbers == {"tracks": 1, "samples_percent": 9.09}
