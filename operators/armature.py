@@ -15,6 +15,7 @@ from typing import Any
 import bpy
 import numpy as np
 
+from ..model.core.axes import Y_UP_TO_Z_UP
 from ..model.core.rigid import steady, turn_between
 from ..model.core.rotations import rotmat_to_unitquat, unitquat_product
 from ..model.core.skeleton import CMU_JOINTS, Skeleton
@@ -27,7 +28,7 @@ from .freshness import curves_digest
 from .keyframes import bind, held_before_gaps, remove_curves, write_keys
 from .layers import fit_strip, keep_values, lay_edits, solved_bag, solved_strip
 from .skeletons import as_chosen, chosen_skeleton
-from .space import Y_UP_TO_Z_UP, Space, Timing
+from .space import Space, Timing
 from .takes import JOINT, NAMED, space_of, timing_of
 
 #: Bones that the ASF's zero pose spreads and a T-pose has straight down. All that hangs from them is rotated with them. Another hierarchy

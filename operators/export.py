@@ -18,9 +18,9 @@ import numpy as np
 from bpy.props import BoolProperty, EnumProperty, StringProperty
 from bpy_extras.io_utils import ExportHelper
 
+from ..model.core.axes import Y_UP_TO_Z_UP
 from ..model.core.errors import BonesetterError
 from .polls import is_idle
-from .space import Y_UP_TO_Z_UP
 from .takes import active_take
 from .translation import translated
 

@@ -7,13 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..model.core.axes import TO_Y_UP
+from ..model.core.axes import TO_Y_UP, Y_UP_TO_Z_UP
 
 if TYPE_CHECKING:
     from ..model.core.take import Axis, FloatArray
-
-#: (x, y, z) of a y-up world becomes (x, -z, y): what Blender's own importers do.
-Y_UP_TO_Z_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 
 
 class Space(NamedTuple):

@@ -21,6 +21,8 @@ TO_Y_UP: dict[Axis, FloatArray] = {
     "-Z": np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]]),
     "-X": np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]]),
 }
+#: (x, y, z) of a y-up world becomes (x, -z, y): what Blender's own importers do.
+Y_UP_TO_Z_UP: FloatArray = TO_Y_UP["Z"].T
 AXES: tuple[Axis, ...] = tuple(TO_Y_UP)
 
 

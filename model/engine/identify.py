@@ -129,7 +129,7 @@ def _contradicted(take: Take, found: Labelled, marker_set: MarkerSet | None) -> 
     """Which columns have a label of the set and sit at the place of another one."""
     frames: dict[str, Counter[str]] = {}
     for row in found.tracks:
-        frames.setdefault(row.column, Counter())[row.label] += row.last - row.first + 1
+        frames.setdefault(row.column, Counter())[row.label] += row.samples
     known = marker_set or choose_marker_set(take)
     said = []
     for column, labels in frames.items():

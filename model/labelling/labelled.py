@@ -45,6 +45,10 @@ class TrackLabel:
     bone: str
     kept_as: str
 
+    @property
+    def samples(self) -> int:
+        return self.last - self.first + 1
+
 
 @dataclass(frozen=True, eq=False)
 class Labelled:
@@ -157,19 +161,18 @@ def findings_of(name: str, rows: list[TrackLabel], rate_hz: float) -> tuple[Find
         rows: Of all tracks.
         rate_hz: Of the take.
     """
-    samples = [row.last - row.first + 1 for row in rows]
-    count, total = sum(length for row, length in zip(rows, samples, strict=True) if row.label), max(sum(samples), 1)
+    count, total = sum(row.samples for row in rows if row.label), max(sum(row.samples for row in rows), 1)
     labels = tuple(dict.fromkeys(row.label for row in rows if row.label))
     said = f"Labels were found by motion ({name}): {len(labels)} labels for {count / total:.1%} of the samples."
     found = [Finding("labelled", said, labels, numbers={"samples_percent": round(100 * count / total, 2)})]
-    spoken_of = [row for row, length in zip(rows, samples, strict=True) if length >= SPOKEN_OF_SECONDS * rate_hz]
+    spoken_of = [row for row in rows if row.samples >= SPOKEN_OF_SECONDS * rate_hz]
     if doubtful := [row for row in spoken_of if row.label and row.confidence < DOUBTFUL]:
         named = tuple(dict.fromkeys(row.label for row in doubtful))
         frames = tuple((row.first, row.last) for row in doubtful)
         found.append(Finding("doubtful label", f"These found labels are doubtful, check them: {shortened(named)}.", named, frames=frames))
     if left := [row for row in spoken_of if not row.label]:
         frames = tuple((row.first, row.last) for row in left)
-        part = sum(row.last - row.first + 1 for row in left) / total
+        part = sum(row.samples for row in left) / total
         text = f"{len(left)} tracks of a quarter of a second or more got no label: they are nobody's, or too few others tell of them."
         if part > MUCH_OPEN:
             text = (

@@ -79,28 +79,30 @@ class Landmarks:
         finite = np.minimum(moves, NEVER)
         more = np.maximum(finite[:, self.joints] - finite[np.arange(len(joints)), joints][:, None], 0.0)
         costs = squared / (2 * FOUND_M**2) - np.log(self.worn) + other * (OTHER_BONE + more**2 / (2 * MOVES_M**2))
-        found = [self._assigned(np.where(family, costs, NEVER), places) for family in self.families]
+        none = np.full((len(places), len(places)), np.inf)
+        np.fill_diagonal(none, self._without(places))
+        found = [self._assigned(np.concatenate([np.where(family, costs, NEVER), none], axis=1), places) for family in self.families]
         return min(found, key=lambda one: one[0])[1]
 
     def _assigned(self, costs: FloatArray, places: FloatArray) -> tuple[float, IntArray]:
-        """What the landmarks of all markers cost together, and (markers,) which they are, by what each costs (markers, landmarks)."""
-        none = np.full((len(places), len(places)), np.inf)
-        np.fill_diagonal(none, self._without(places))
+        """What the landmarks of all markers cost together, and (markers,) which they are.
+
+        Args:
+            costs: (markers, landmarks + markers) of each landmark, and behind them of having none; changed.
+            places: (markers, 3) as `nearest` has them.
+        """
         while True:
-            every = np.concatenate([costs, none], axis=1)
-            markers, chosen = linear_sum_assignment(every)
+            markers, chosen = linear_sum_assignment(costs)
             found = np.full(len(places), -1)
             found[markers] = np.where(chosen < len(self.joints), chosen, -1)
             alone = self._alone(found, places)
             if not len(alone):
-                return float(every[markers, chosen].sum()), found
+                return float(costs[markers, chosen].sum()), found
             costs[alone, found[alone]] = NEVER
 
     def _without(self, places: FloatArray) -> FloatArray:
         """(markers,) what it costs each to have no landmark."""
-        if not len(self.vague):
-            return np.full(len(places), NONE)
-        squared = ((places[:, None] - self.vague) ** 2).sum(-1).min(axis=1)
+        squared = ((places[:, None] - self.vague) ** 2).sum(-1).min(axis=1, initial=np.inf)
         return np.minimum(NONE, squared / (2 * VAGUE_M**2) + 3 * np.log(VAGUE_M / FOUND_M))
 
     def _alone(self, found: IntArray, places: FloatArray) -> IntArray:

@@ -84,8 +84,8 @@ def reattached(markers: Markers, labels: IntArray, tracks: Tracks, evidence: Evi
         still = np.sqrt((part[:, None] * (evidence.scatter[rows] + about)).sum(axis=0))
         moves[marker] = _with_reach(still, middles[marker], body.surface.carriers)
         best = int(moves[marker].argmin())
-        own = int(markers.joints[marker])
-        if moves[marker, best] < STILLER * moves[marker, own] - STILLER_M or _rather_with(changes[marker], markers.joints, best, own):
+        before = int(markers.joints[marker])
+        if moves[marker, best] < STILLER * moves[marker, before] - STILLER_M or _rather_with(changes[marker], markers.joints, best, before):
             joints[marker] = best
     own = np.arange(count)
     places = body.zero_places[joints] + middles[own, joints] / size

@@ -7,6 +7,8 @@ not depend on where it is found.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ..core.take import BoolArray, FloatArray, IntArray
@@ -40,11 +42,7 @@ def apart(tracks: Tracks, labels: IntArray, count: int, frames: IntArray) -> Flo
 
 def stretch(tracks: Tracks, labels: IntArray, count: int, frames: IntArray) -> FloatArray:
     """(labels, labels) in metres, the standard deviation of the distance of two; NaN where they are never seen together, and to itself."""
-    distances = apart(tracks, labels, count, frames)
-    seen = np.isfinite(distances)
-    both = np.maximum(seen.sum(axis=0), 1)
-    about = np.where(seen, distances - np.where(seen, distances, 0.0).sum(axis=0) / both, 0.0)
-    return np.where(seen.any(axis=0), np.sqrt((about**2).sum(axis=0) / both), np.nan)
+    return _of_what_is_there(np.nanstd, apart(tracks, labels, count, frames))
 
 
 def unlike(joints: IntArray, tracks: Tracks, labels: IntArray) -> FloatArray:
@@ -81,14 +79,13 @@ def mixed_up(parts: FloatArray, tracks: Tracks) -> BoolArray:
 
 def _unusual(distances: FloatArray) -> BoolArray:
     """(frames, labels, labels) where two are not as far apart as usual."""
-    usual = _median(distances)
-    off = np.abs(distances - usual)
-    deviation = np.maximum(1.4826 * _median(off), LEAST_DEVIATION_M)
+    off = np.abs(distances - _of_what_is_there(np.nanmedian, distances))
+    deviation = np.maximum(1.4826 * _of_what_is_there(np.nanmedian, off), LEAST_DEVIATION_M)
     with np.errstate(invalid="ignore"):
         return off > DEVIATIONS * deviation
 
 
-def _median(values: FloatArray) -> FloatArray:
-    """Along the first axis, of what is there; NaN where nothing is."""
+def _of_what_is_there(statistic: Callable[..., FloatArray], values: FloatArray) -> FloatArray:
+    """One of numpy's that leave NaN out, along the first axis; NaN, and no warning, where nothing else is."""
     there = np.isfinite(values).any(axis=0)
-    return np.where(there, np.nanmedian(np.where(there, values, 0.0), axis=0), np.nan)
+    return np.where(there, statistic(np.where(there, values, 0.0), axis=0), np.nan)

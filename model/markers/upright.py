@@ -76,7 +76,7 @@ def usual_height(label: str) -> float | None:
 def directions(labels: Sequence[str], positions: FloatArray) -> FloatArray:
     """(some frames, 3): from the feet to the head, of length 1 for an adult who stands in positions (frames, labels, 3) in metres."""
     rows = [row for row, label in enumerate(labels) if usual_height(label) is not None]
-    some = positions[:: max(1, len(positions) // FRAMES)][:, rows]
+    some = _spread(positions)[:, rows]
     usual = np.array([usual_height(labels[row]) for row in rows], dtype=float)
     seen = all_finite(some)
     count = np.maximum(seen.sum(axis=1, keepdims=True), 1)
@@ -117,7 +117,7 @@ def decide_up(labels: Sequence[str], positions: FloatArray, declared: Axis, *, s
 
 def _by_floor(positions: FloatArray, declared: Axis) -> Axis:
     """The axis along which points without known labels stand on the floor: the declared one if they may, or if others do not tell."""
-    some = positions[:: max(1, len(positions) // FRAMES)]
+    some = _spread(positions)
     some = some[all_finite(some).sum(axis=1) >= FEWEST_POINTS]
     if not len(some) or _on_floor(some, declared, STANDING_RANGE_M):
         return declared
@@ -127,8 +127,7 @@ def _by_floor(positions: FloatArray, declared: Axis) -> Axis:
 
 def _on_floor(some: FloatArray, axis: Axis, most: float) -> bool:
     """Whether the lowest point of some frames (frames, points, 3) but one, which may be nobody's, stays at the floor along an axis."""
-    low = np.sort(heights(some, axis), axis=1)[:, 1]
-    return bool(abs(np.median(low)) < FLOOR_M and np.ptp(np.percentile(low, [10, 90])) < most)
+    return _stay_on_floor(np.sort(heights(some, axis), axis=1)[:, 1], most)
 
 
 def _tall(some: FloatArray, axis: Axis) -> float:
@@ -139,19 +138,32 @@ def _tall(some: FloatArray, axis: Axis) -> float:
 def _stands(labels: Sequence[str], positions: FloatArray, axis: Axis, declared: Axis) -> bool:
     """Whether a person whose head is mostly above the feet along an axis stands, rather than lies on the floor of the declared one."""
     rows = [row for row, label in enumerate(labels) if usual_height(label) is not None]
-    some = positions[:: max(1, len(positions) // FRAMES)][:, rows]
+    some = _spread(positions)[:, rows]
     some = some[all_finite(some).any(axis=1)]
     lowest, _ = _levels(some, axis)
-    on_floor = abs(np.median(lowest)) < FLOOR_M and np.ptp(np.percentile(lowest, [10, 90])) < STANDING_RANGE_M
+    on_floor = _stay_on_floor(lowest, STANDING_RANGE_M)
     low, high = _levels(some, declared)
-    wander = float(np.ptp(np.percentile(low, [10, 90])))
-    lies = abs(np.median(low)) < FLOOR_M and wander < LYING_RANGE_M and np.percentile(high, 90) < LYING_M
-    if lies:
+    if _stay_on_floor(low, LYING_RANGE_M) and np.percentile(high, 90) < LYING_M:
         # a person stands most of the time
-        return bool(on_floor)
-    walks = wander > WALKING_M and axis[-1] != declared[-1]
+        return on_floor
+    walks = _range(low) > WALKING_M and axis[-1] != declared[-1]
     # of the axes that labs use nothing more is asked
-    return axis in ("Y", "Z") or bool(on_floor) or walks
+    return axis in ("Y", "Z") or on_floor or walks
+
+
+def _spread(positions: FloatArray) -> FloatArray:
+    """Some of the frames, over the whole take."""
+    return positions[:: max(1, len(positions) // FRAMES)]
+
+
+def _range(levels: FloatArray) -> float:
+    """How far levels (frames,) vary, but for some frames."""
+    return float(np.ptp(np.percentile(levels, [10, 90])))
+
+
+def _stay_on_floor(lowest: FloatArray, most: float) -> bool:
+    """Whether the heights of the lowest point (frames,) are those of the floor, and vary less than the most that they may."""
+    return bool(abs(np.median(lowest)) < FLOOR_M) and _range(lowest) < most
 
 
 def _levels(some: FloatArray, axis: Axis) -> tuple[FloatArray, FloatArray]:

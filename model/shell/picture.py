@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..actors.joint_names import side_of
-from ..core.axes import AXES, TO_Y_UP
+from ..core.axes import AXES, TO_Y_UP, Y_UP_TO_Z_UP
 from ..core.errors import BonesetterError
 from ..core.motion import forward
 from ..core.rotations import unitquat_to_rotmat
@@ -177,4 +177,4 @@ def _frame_up(axes: Any, points: FloatArray) -> None:
 
 
 def _z_up(positions: FloatArray, up: Axis) -> FloatArray:
-    return positions @ (TO_Y_UP["Z"].T @ TO_Y_UP[up]).T
+    return positions @ (Y_UP_TO_Z_UP @ TO_Y_UP[up]).T
