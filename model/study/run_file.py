@@ -42,6 +42,7 @@ class TrainingSettings:
         window: Frames that the network sees at once.
         batch: Frames of a step.
         learning_rate: At the beginning; it falls to a hundredth along a cosine.
+        cooldown: How many of the epochs, the last ones, are trained at that hundredth, so that the curve of validation can become flat.
         weight_decay: Of AdamW.
         patience: Epochs without a better validation after which the run ends; 0: never.
         validation_clips: Windows of the validation's pool.
@@ -54,6 +55,7 @@ class TrainingSettings:
     window: int = 1
     batch: int = 256
     learning_rate: float = 1e-3
+    cooldown: int = 0
     weight_decay: float = 1e-2
     patience: int = 0
     validation_clips: int = 48
@@ -75,6 +77,8 @@ class TrainingSettings:
             raise BonesetterError(f"training.batch is {self.batch}: it must hold a window ({self.window}) and fit into a pool ({pool}).")
         if not min(self.patience, self.learning_rate, self.weight_decay) >= 0:
             raise BonesetterError("training.patience, learning_rate and weight_decay must not be negative.")
+        if not 0 <= self.cooldown < self.epochs:
+            raise BonesetterError(f"training.cooldown is {self.cooldown}: it must not be negative, and less than the {self.epochs} epochs.")
         if not self.motion:
             raise BonesetterError("training.motion names no split: leave it out, or choose train, poses or both.")
 

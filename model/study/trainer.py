@@ -117,9 +117,9 @@ class Trainer:
         steps = training.clips * (training.frames // training.window) // max(1, training.batch // training.window // self.processes)
         losses: list[Tensor] = []
         for step, batch in enumerate(batches(pool, training.window, training.batch // self.processes, random)):
-            done = (number + step / max(1, steps)) / training.epochs
+            done = number + step / max(1, steps)
             for group in self.optimiser.param_groups:
-                group["lr"] = training.learning_rate * cosine(done, LAST_RATE)
+                group["lr"] = training.learning_rate * cosine(done / (training.epochs - training.cooldown), LAST_RATE)
             batch = batch.to(self.device)
             value = self.loss(model(batch.features), self._truth(batch))
             self.optimiser.zero_grad()
@@ -128,7 +128,7 @@ class Trainer:
             self.optimiser.step()
             losses.append(value.detach())
             if progress is not None:
-                progress("train", done)
+                progress("train", done / training.epochs)
         mean = torch.stack(losses).mean()
         if self.processes > 1:
             distributed.all_reduce(mean)

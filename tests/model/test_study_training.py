@@ -147,6 +147,17 @@ def test_patience_ends_a_run_that_no_longer_gets_better(tmp_path, capsys):
 
 
 @pytest.mark.usefixtures("library")
+def test_a_cooldown_adds_epochs_at_the_lowest_learning_rate(prior, tmp_path):
+    short = trained(tmp_path / "short", read(training={"epochs": 2}))
+    run = read(training={"epochs": 4, "cooldown": 2})
+    trainer, rates = Trainer(run, tmp_path / "long", prior, CPU), list[float]()
+    trainer.train(lambda _epoch: rates.append(trainer.optimiser.param_groups[0]["lr"]))
+    assert timeless(trainer.history)[:2] == timeless(short)
+    assert rates[2:] == pytest.approx([0.01 * run.training.learning_rate] * 2)
+    assert rates[0] > rates[1] > rates[2]
+
+
+@pytest.mark.usefixtures("library")
 def test_the_best_epochs_weights_are_kept(tmp_path, monkeypatch):
     wanted = iter([0.5, 0.3, float("nan")])
     monkeypatch.setattr(Trainer, "_validate", lambda self: (1.0, 1.0, next(wanted)))
@@ -182,6 +193,8 @@ def test_a_run_that_cannot_be_is_one_sentence_before_anything_is_written(prior, 
         {"training": {"batch": 1000}},
         {"training": {"clips": 0}},
         {"training": {"epochs": 0}},
+        {"training": {"epochs": 2, "cooldown": 2}},
+        {"training": {"cooldown": -1}},
         {"training": {"motion": []}},
         {"seed": -1},
         {"output": "matrix", "loss": {"quaternion": 1.0}},
