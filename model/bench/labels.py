@@ -13,7 +13,7 @@ from scipy.optimize import linear_sum_assignment
 
 from ..actors import prior as priors
 from ..actors.actor import Actor
-from ..core.rigid import rotation_angles_deg
+from ..core.metrics import pose_error
 from ..core.rotations import unitquat_to_rotmat
 from ..core.settings import Settings
 from ..core.take import Take
@@ -36,6 +36,25 @@ NAMED = 4
 
 
 @dataclass(frozen=True)
+class Apart:
+    """How far a solve is from another one of the same samples, means over joints and frames.
+
+    Attributes:
+        mm, deg: Of joints and their global rotations, raw.
+        motion_mm, motion_deg: Without what is constant, see `pose_error`: of two marker sets, where each has the joints is a convention.
+    """
+
+    mm: float
+    deg: float
+    motion_mm: float
+    motion_deg: float
+
+    def __str__(self) -> str:
+        """As a cell of the table."""
+        return f"{self.mm:.2f} mm, {self.deg:.2f}°; motion {self.motion_mm:.2f} mm, {self.motion_deg:.2f}°"
+
+
+@dataclass(frozen=True)
 class Measured:
     """One take, labelled once.
 
@@ -49,7 +68,7 @@ class Measured:
         seconds: That labelling took, by the clock, and of all cores together, which a busy machine changes less.
         mistakes: The most frequent ones, `true>found`.
         placed: Of a set that is unknown: how many of the take's markers are on their segment, on their side, and how many there are.
-        apart: How far the solve lies from that of the labelled take, mean in mm and degrees; None where that was not asked for.
+        apart: How far the solve lies from that of the labelled take; None where that was not asked for.
     """
 
     take: str
@@ -61,13 +80,13 @@ class Measured:
     seconds: tuple[float, float]
     mistakes: str
     placed: tuple[int, int, int] | None
-    apart: tuple[float, float] | None
+    apart: Apart | None
 
     def row(self) -> str:
         """A line of a table."""
         parts = [max(0.0, 100 * part) for part in (self.result.right, self.result.wrong, self.result.left_open, self.result.ghosts)]
         figures = " | ".join(f"{part:.2f}" for part in parts)
-        apart = "" if self.apart is None else f"{self.apart[0]:.2f} mm, {self.apart[1]:.2f}°"
+        apart = "" if self.apart is None else str(self.apart)
         kind = "hard" if self.hard else "plain"
         name, clocks = f"{self.take} ({self.frames})", f"{self.seconds[0]:.1f} s, {self.seconds[1]:.1f} s"
         placed = "" if self.placed is None else f"{self.placed[0]}, {self.placed[1]} of {self.placed[2]}"
@@ -98,13 +117,19 @@ def measured(name: str, kinds: Sequence[bool], seeds: Sequence[int], *, known: s
 
 
 def labelled_take(name: str) -> tuple[Take, MarkerSet]:
-    """A take on its marker set's labels, those put right that its file has exchanged."""
+    """A take on its marker set's labels, those put right that its file has exchanged, or that are wrong in spans."""
     take = read_c3d(data_folder() / "takes" / name / (TAKES | OTHERS)[name])
     marker_set = choose_marker_set(take)
     known, _ = match_all(take, marker_set)
     swapped = {one: other for pair in EXCHANGED_IN_FILE.get(name, ()) for one, other in (pair, pair[::-1])}
     order = [known.labels.index(swapped.get(label, label)) for label in known.labels]
-    return replace(known, positions=known.positions[:, order], residuals=known.residuals[:, order], origins=(), source=None), marker_set
+    found = replace(known, positions=known.positions[:, order], residuals=known.residuals[:, order], origins=(), source=None)
+    return (corrected(found, marker_set) if name in OTHERS else found), marker_set
+
+
+def corrected(take: Take, marker_set: MarkerSet) -> Take:
+    """A take whose labels are wrong in spans, with the labels that its solve puts right."""
+    return solve_take(take, Settings(), marker_set=marker_set).clean.take
 
 
 def part_of(take: Take, frames: slice) -> Take:
@@ -179,16 +204,17 @@ def _mistakes(stripped: Stripped, found: np.ndarray, names: Sequence[str]) -> li
     return [f"{pair} {100 * count / max(int(real.sum()), 1):.2f}" for pair, count in Counter(wrong).most_common(NAMED)]
 
 
-def _apart(stripped: Stripped, found: Labelled, marker_set: MarkerSet, actor: Actor | None) -> tuple[float, float]:
-    """How far the solves of the found labels and of the true ones, of the same samples, are from each other: mean mm and degrees."""
+def _apart(stripped: Stripped, found: Labelled, marker_set: MarkerSet, actor: Actor | None) -> Apart:
+    """How far the solves of the found labels and of the true ones, of the same samples, are from each other."""
     true = np.full((stripped.take.frames, len(stripped.names), 3), np.nan)
     frames, columns = np.nonzero(stripped.truth >= 0)
     true[frames, stripped.truth[frames, columns]] = stripped.take.positions[frames, columns]
     labelled = replace(stripped.take, labels=stripped.names, positions=true, residuals=np.zeros(true.shape[:2]))
     ours = solve_take(found.take, Settings(), actor, marker_set=found.marker_set or marker_set)
     theirs = solve_take(labelled, Settings(), actor, marker_set=marker_set)
-    angles = rotation_angles_deg(_global_rotations(ours), _global_rotations(theirs))
-    return 1e3 * float(np.linalg.norm(ours.positions - theirs.positions, axis=-1).mean()), float(angles.mean())
+    error = pose_error(ours.positions, _global_rotations(ours), theirs.positions, _global_rotations(theirs))
+    each = error.position_mm, error.rotation_deg, error.motion_mm, error.motion_deg
+    return Apart(*(float(values.mean()) for values in each))
 
 
 def _global_rotations(solution: Solution) -> np.ndarray:

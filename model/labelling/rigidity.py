@@ -8,6 +8,7 @@ not depend on where it is found.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,6 +21,8 @@ PER_SECOND, MOST_FRAMES = 10.0, 3000
 DEVIATIONS, LEAST_DEVIATION_M = 4.0, 0.0025
 #: Labels that a joint has to carry, so that each has two others by which it is judged.
 FEWEST = 3
+#: Markers of one segment are as far apart as usual, to so much in m: skin moves.
+SEGMENT_M = 0.02
 #: A track may have a wrong label if so much of its distances are unusual, and plainly has if it lasts so many seconds, too: shorter ones
 #: are mostly ghosts.
 UNLIKE, LEAST_SECONDS = 0.6, 0.25
@@ -40,6 +43,12 @@ def apart(tracks: Tracks, labels: IntArray, count: int, frames: IntArray) -> Flo
     return found
 
 
+def looked_at(tracks: Tracks) -> IntArray:
+    """Some of a take's frames, evenly spread."""
+    count = min(MOST_FRAMES, max(2, int(tracks.frames / tracks.rate_hz * PER_SECOND)))
+    return np.unique(np.linspace(0, tracks.frames - 1, count).astype(int))
+
+
 def stretch(tracks: Tracks, labels: IntArray, count: int, frames: IntArray) -> FloatArray:
     """(labels, labels) in metres, the standard deviation of the distance of two; NaN where they are never seen together, and to itself."""
     return _of_what_is_there(np.nanstd, apart(tracks, labels, count, frames))
@@ -53,8 +62,7 @@ def unlike(joints: IntArray, tracks: Tracks, labels: IntArray) -> FloatArray:
         tracks: Of the take.
         labels: (tracks,).
     """
-    count = min(MOST_FRAMES, max(2, int(tracks.frames / tracks.rate_hz * PER_SECOND)))
-    frames = np.unique(np.linspace(0, tracks.frames - 1, count).astype(int))
+    frames = looked_at(tracks)
     others, compared = np.zeros((2, len(frames), len(joints)))
     for joint in np.unique(joints).tolist():
         own = np.flatnonzero(joints == joint)
@@ -69,6 +77,43 @@ def unlike(joints: IntArray, tracks: Tracks, labels: IntArray) -> FloatArray:
         here = slice(first[track], last[track]), labels[track]
         found[track] = others[here].sum() / max(compared[here].sum(), 1.0)
     return found
+
+
+@dataclass(frozen=True)
+class Astray:
+    """How many samples are not where their labels should be.
+
+    Attributes:
+        elsewhere: Part of the labelled ones whose distances to others of their segment are not the usual ones.
+        part: Of all samples, those and the ones without a label.
+    """
+
+    elsewhere: float
+    part: float
+
+
+def astray(segments: IntArray, tracks: Tracks, labels: IntArray) -> Astray:
+    """How well labels agree with what tracks are apart.
+
+    Args:
+        segments: (labels,) the segment of each.
+        tracks: Of the take.
+        labels: (tracks,).
+    """
+    frames, count = looked_at(tracks), len(segments)
+    elsewhere = 0.0
+    for segment in np.unique(segments).tolist():
+        own = np.flatnonzero(segments == segment)
+        on = np.full(count + 1, OPEN)
+        on[own] = np.arange(len(own))
+        distances = apart(tracks, on[labels], len(own), frames)
+        off = np.abs(distances - _of_what_is_there(np.nanmedian, distances))
+        with np.errstate(invalid="ignore"):
+            elsewhere += float(((off > SEGMENT_M).sum(axis=-1) / np.maximum(np.isfinite(off).sum(axis=-1), 1)).sum())
+    seen = np.searchsorted(frames, tracks.ends) - np.searchsorted(frames, tracks.starts)
+    labelled = float(seen[labels != OPEN].sum())
+    everything = max(float(seen.sum()), 1.0)
+    return Astray(elsewhere / max(labelled, 1.0), (elsewhere + everything - labelled) / everything)
 
 
 def mixed_up(parts: FloatArray, tracks: Tracks) -> BoolArray:

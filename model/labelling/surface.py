@@ -43,6 +43,23 @@ SEGMENT_OF = {joint: segment for segment, joints in SEGMENTS.items() for joint i
     "RThumb": "hand.R",
 }
 
+#: The joint of the bone that a segment hangs on; of the trunk's, of the one that it turns against.
+NEXT_BONE = {"head": "Spine1", "chest": "Hips", "belly": "Hips", "hips": "Spine1"} | {
+    f"{segment}.{letter}": (bone if bone in ("Spine1", "Hips") else side + bone)
+    for letter, side in SIDES.items()
+    for segment, bone in {
+        "shoulder": "Spine1",
+        "upper_arm": "Shoulder",
+        "forearm": "Arm",
+        "hand": "ForeArm",
+        "thigh": "Hips",
+        "shin": "UpLeg",
+        "foot": "Leg",
+    }.items()
+}
+
+NEIGHBOURS = np.array([[SEGMENT_OF[NEXT_BONE[a]] == b or SEGMENT_OF[NEXT_BONE[b]] == a for b in SEGMENTS] for a in SEGMENTS])
+
 #: Cones about the bones of a side: parts of the length, places around, and at either end the half breadths in m, first along what is up
 #: (of legs: left) in the zero pose, then along what is forward. Wrists are broad, and carry bars.
 CONES = {

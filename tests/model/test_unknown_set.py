@@ -27,9 +27,10 @@ from model.labelling.labelled import Labelled
 from model.labelling.landmarks import Landmarks, landmarks_of
 from model.labelling.naming import by_columns, named_columns
 from model.labelling.reattachment import Markers, reattached
+from model.labelling.settling import merged, without_scraps
 from model.labelling.surface import SEGMENT_OF, SEGMENTS, surface_of
 from model.labelling.tracks import OPEN, Tracks, cut_tracks
-from model.labelling.unknown import known_of, merged, without_scraps
+from model.labelling.unknown import known_of
 from model.marker_sets.marker_set import bundled_marker_sets, load_marker_set
 from model.shell.cli import main
 from model.solver.kinematics import Pose
