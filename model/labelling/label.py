@@ -32,7 +32,7 @@ from .layout import set_of_actor
 from .reattachment import Known
 from .refinement import Refined, grouped, refine
 from .registration import any_way, register, upright, votes
-from .rigid_sets import by_rigid_sets, put_right, segments_of
+from .rigid_sets import better_labels, put_right, segments_of
 from .rigidity import astray, mixed_up, unlike
 from .surface import SEGMENT_OF
 from .swaps import exchanged_back
@@ -258,8 +258,8 @@ def by_distances(template: Template, tracks: Tracks, refined: Refined, initialis
     segments = segments_of(names, joints)
 
     def again(one: Refined) -> Refined | None:
-        labels = by_rigid_sets(names, joints, one.evidence.places, tracks, one.labels)
-        return None if (labels == one.labels).all() else refine(template, tracks, labels, initialise)
+        labels = better_labels(names, joints, one.evidence.places, tracks, one.labels)
+        return None if labels is None else refine(template, tracks, labels, initialise)
 
     return put_right(refined, lambda one: astray(segments, tracks, one.labels), again)
 

@@ -21,7 +21,7 @@ from .following import follow
 from .naming import by_columns
 from .reattachment import Known, Markers, reattached, stillest
 from .refinement import FEW_CHANGES, Refined
-from .rigid_sets import by_rigid_sets, put_right, segments_of
+from .rigid_sets import better_labels, put_right, segments_of
 from .rigidity import Astray, astray
 from .template import Template
 from .tracks import OPEN, Tracks
@@ -106,8 +106,8 @@ def refine_markers(
 
     def again(one: Settled) -> Settled | None:
         _, refined = refined_by(one, tracks, body)
-        labels = by_rigid_sets(body.prior.actor.joints, one.markers.joints.tolist(), refined.evidence.places, tracks, refined.labels)
-        if (labels == refined.labels).all():
+        labels = better_labels(body.prior.actor.joints, one.markers.joints.tolist(), refined.evidence.places, tracks, refined.labels)
+        if labels is None:
             return None
         return settle(replace(one.markers, labels=labels), tracks, columns, body, one.size, ROUNDS_AGAIN)
 

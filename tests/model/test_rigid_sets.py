@@ -11,7 +11,7 @@ import pytest
 from model.actors import prior as priors
 from model.core.take import IntArray, Take
 from model.labelling.rigid_matches import Stretch, matches
-from model.labelling.rigid_sets import by_rigid_sets, put_right, segments_of
+from model.labelling.rigid_sets import better_labels, by_rigid_sets, put_right, segments_of
 from model.labelling.rigidity import Astray, astray
 from model.labelling.surface import NEIGHBOURS, NEXT_BONE, SEGMENT_OF, SEGMENTS
 from model.labelling.tracks import OPEN, Tracks, cut_tracks
@@ -145,6 +145,14 @@ def test_how_much_is_astray(tracks: Tracks) -> None:
     left = astray(segments, tracks, np.where(late(tracks, ON_HEAD), OPEN, tracks.columns))
     assert left.elsewhere == 0.0
     assert left.part == pytest.approx(1 / 9, abs=0.01)
+
+
+def test_labels_are_better_where_less_is_astray(tracks: Tracks) -> None:
+    turned = np.where(late(tracks, ON_HEAD), (tracks.columns + 1) % 4, tracks.columns)
+    better = better_labels(JOINTS, CARRIERS, places_of(tracks), tracks, turned)
+    assert better is not None
+    assert better.tolist() == tracks.columns.tolist()
+    assert better_labels(JOINTS, CARRIERS, places_of(tracks), tracks, tracks.columns) is None
 
 
 def test_labels_are_put_right_while_that_helps() -> None:
