@@ -37,8 +37,9 @@ FULL_PART = 0.85
 LEAST_PART, MOVES_M = 0.01, 0.04
 #: Markers are made of other key frames, too, so many at most, while this part of the labelled samples is not where it should be.
 STARTS, ASTRAY = 3, 0.03
-#: Where a point of the key frames that are believed costs more than this, nobody is there.
-NOBODY = 1.75
+#: Where a point of the key frames that are believed costs more than this, nobody is there; nor where more than this part of all samples are
+#: astray in the end: half of a body's markers never are, however many ghosts there are.
+NOBODY, NOBODYS_PART = 1.75, 0.45
 
 
 def known_of(prior: Prior, sets: Sequence[MarkerSet]) -> Known:
@@ -73,24 +74,31 @@ def label_unknown(
     chosen = [each[pick] for each, pick in zip(candidates, agreeing(candidates, keys, len(tracks)), strict=True)]
     good = believed(chosen, keys, len(tracks))
     if np.median([chosen[key].cost / keys.there[key].sum() for key in good.tolist()]) > NOBODY:
-        raise BonesetterError(
-            f"The points of {take.name} are not where a bundled marker set has its markers, and no body is found among them without one: "
-            "describe your markers in a marker-set file and choose it as Marker Set in the panel, or --layout in the shell; or give an "
-            "actor."
-        )
+        raise _nobody(take)
     size = float(np.median([chosen[key].size for key in good.tolist()]))
     columns = named_columns(take)
     best = None
-    for first in fullest(chosen, keys, good)[:STARTS]:
+    # columns that hold one marker throughout are the first markers of any key frame
+    for first in fullest(chosen, keys, good)[: 1 if columns else STARTS]:
         begun = first_markers(chosen, keys, good, first, tracks, body, size)
         found = refine_markers(begun, tracks, columns, body, size, None if best else progress)
         best = found if best is None or found.astray.part < best.astray.part else best
         if best.astray.elsewhere < ASTRAY:
             break
     assert best is not None
+    if best.astray.part > NOBODYS_PART:
+        raise _nobody(take)
     whole = replace(best, markers=replace(best.markers, labels=without_scraps(best.markers.labels, tracks)))
     template, refined = refined_by(whole, tracks, body)
     return named(template, refined, names_of(columns, tracks, refined.labels))
+
+
+def _nobody(take: Take) -> BonesetterError:
+    return BonesetterError(
+        f"The points of {take.name} are not where a bundled marker set has its markers, and no body is found among them without one: "
+        "describe your markers in a marker-set file and choose it as Marker Set in the panel, or --layout in the shell; or give an "
+        "actor."
+    )
 
 
 def fullest(chosen: Sequence[Candidate], keys: KeyFrames, believed: IntArray) -> list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,11 +14,13 @@ import torch
 from model.actors import prior as priors
 from model.actors.actor import Actor
 from model.bench.labels import named_as
+from model.core.errors import BonesetterError
 from model.core.settings import Settings
 from model.core.skeleton import Skeleton
 from model.core.take import Take
 from model.engine.pipeline import solve_take
 from model.files.c3d_writer import write_c3d
+from model.labelling import unknown
 from model.labelling.agreement import agreeing
 from model.labelling.anywhere import Candidate, look_anywhere, transported
 from model.labelling.evidence import Evidence
@@ -27,7 +30,8 @@ from model.labelling.labelled import Labelled
 from model.labelling.landmarks import Landmarks, landmarks_of
 from model.labelling.naming import by_columns, named_columns
 from model.labelling.reattachment import Markers, reattached
-from model.labelling.settling import merged, without_scraps
+from model.labelling.rigidity import Astray
+from model.labelling.settling import Settled, merged, without_scraps
 from model.labelling.surface import SEGMENT_OF, SEGMENTS, surface_of
 from model.labelling.tracks import OPEN, Tracks, cut_tracks
 from model.labelling.unknown import known_of
@@ -98,6 +102,22 @@ def scored(stripped: Stripped, found: Labelled) -> tuple[Labelling, dict[str, st
     positions = found.take.positions[:, : len(labels)]
     names = named_as(stripped, positions, labels)
     return score(stripped, positions, names), dict(zip(names, labels, strict=True))
+
+
+def test_whoever_has_most_samples_without_a_label_is_nobody(hard: Stripped, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And another key frame's points become the first markers before that is said."""
+    begun: list[int] = []
+    real = unknown.refine_markers
+
+    def refine_markers(*given: Any) -> Settled:
+        begun.append(len(given[0].joints))
+        found = real(*given)
+        return replace(found, astray=Astray(0.5, 0.5))
+
+    monkeypatch.setattr(unknown, "refine_markers", refine_markers)
+    with pytest.raises(BonesetterError, match="no body is found among them"):
+        label_take(hard.take, unknown_set=True)
+    assert len(begun) == unknown.STARTS
 
 
 def test_the_skin_covers_every_segment_and_is_the_same_on_both_sides() -> None:
