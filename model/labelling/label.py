@@ -32,9 +32,7 @@ from .layout import set_of_actor
 from .reattachment import Known
 from .refinement import Refined, grouped, refine
 from .registration import any_way, register, upright, votes
-from .rigid_sets import better_labels, put_right, segments_of
-from .rigidity import astray, mixed_up, unlike
-from .surface import SEGMENT_OF
+from .rigidity import mixed_up, unlike
 from .swaps import exchanged_back
 from .template import Template, template_of_actor, template_of_set
 from .tracks import OPEN, Tracks, cut_tracks
@@ -146,7 +144,6 @@ def _label(take: Take, what: Hints, progress: Progress) -> Labelled:
         initialise = what.initialise
         refined = refine(template, tracks, first_labels(found, template, keys, tracks, take.up_axis), initialise, part)
         refined = reopened(template, tracks, compared(template, tracks, refined, initialise), initialise)
-        refined = by_distances(template, tracks, refined, initialise)
     else:
         template, refined = label_unknown(take, tracks, keys, found, what.people, part)
     progress("compare", PROGRESS_AFTER["compare"])
@@ -248,20 +245,6 @@ def reopened(template: Template, tracks: Tracks, refined: Refined, initialise: I
             break
         refined, parts = again, left
     return refined
-
-
-def by_distances(template: Template, tracks: Tracks, refined: Refined, initialise: Initialise | None) -> Refined:
-    """The labels, those put right that what tracks are apart says are others'; of the bundled hierarchy, whose segments are known."""
-    names, joints = template.actor.skeleton.joints, template.joints
-    if not all(name in SEGMENT_OF for name in names):
-        return refined
-    segments = segments_of(names, joints)
-
-    def again(one: Refined) -> Refined | None:
-        labels = better_labels(names, joints, one.evidence.places, tracks, one.labels)
-        return None if labels is None else refine(template, tracks, labels, initialise)
-
-    return put_right(refined, lambda one: astray(segments, tracks, one.labels), again)
 
 
 def _group_cost(template: Template, tracks: Tracks, refined: Refined) -> float:

@@ -109,8 +109,13 @@ class Pairings:
         self.own = stretch.own[rows[left]].tolist()
         goes, self.known = goes[np.ix_(left, left)], known[np.ix_(left, left)].tolist()
         self.squared = np.square(off[np.ix_(left, left)]).tolist()
-        self.go_with = [sum(1 << other for other in np.flatnonzero(row).tolist()) for row in goes]
-        self.of_member = [sum(1 << one for one, other in enumerate(self.members) if other == member) for member in range(count)]
+        self.go_with = _as_bits(goes)
+        self.of_member = _as_bits(np.arange(count)[:, None] == members[left])
+
+
+def _as_bits(rows: BoolArray) -> list[int]:
+    """Each row as an integer whose bits are its values, the first one the lowest."""
+    return [int.from_bytes(row.tobytes(), "little") for row in np.packbits(rows, axis=1, bitorder="little")]
 
 
 def _bits(number: int) -> Iterator[int]:

@@ -9,10 +9,9 @@ those near them without a label, are matched with the members by all distances; 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
-from typing import TypeVar
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -20,15 +19,12 @@ from scipy.optimize import linear_sum_assignment
 from ..core.take import BoolArray, FloatArray, IntArray
 from .assignment import assign_tracks
 from .rigid_matches import FEWEST, FEWEST_OF_OTHERS, WITHIN_M, Stretch, matches
-from .rigidity import Astray, astray
+from .rigidity import astray
 from .surface import NEIGHBOURS, NEXT_BONE, SEGMENT_OF, SEGMENTS
 from .tracks import OPEN, Tracks
 
-Found = TypeVar("Found")
-
-#: How often labels are put right, which part of what is astray that has to mend, and from where on it is tried: where a smaller part of
-#: the labelled samples is elsewhere, that is skin.
-ATTEMPTS, MENDS, SKIN = 3, 0.02, 0.012
+#: Which part of what is astray labels have to mend to be better.
+MENDS = 0.02
 
 #: How still a track has to be beside members to become one, as a deviation in m, and for how long, in s.
 STILL_M, JOINS_SECONDS = 0.008, 0.3
@@ -107,23 +103,6 @@ class RigidSet:
     def begin_again(self) -> None:
         """Without votes."""
         self.votes, self.weighed = np.zeros_like(self.votes), np.zeros_like(self.weighed)
-
-
-def put_right(found: Found, astray_of: Callable[[Found], Astray], again: Callable[[Found], Found | None]) -> Found:
-    """What was found, or what is found again from labels that were put right, while that leaves less astray.
-
-    Args:
-        found: The labels, and whatever else.
-        astray_of: How much of it is.
-        again: What is found from its labels as `better_labels` has them; None where there are none.
-    """
-    for _ in range(ATTEMPTS):
-        before = astray_of(found)
-        other = again(found) if before.elsewhere >= SKIN else None
-        if other is None or astray_of(other).part > (1 - MENDS) * before.part:
-            break
-        found = other
-    return found
 
 
 def segments_of(names: Sequence[str], joints: Sequence[int]) -> IntArray:

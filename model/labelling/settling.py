@@ -21,7 +21,7 @@ from .following import follow
 from .naming import by_columns
 from .reattachment import Known, Markers, reattached, stillest
 from .refinement import FEW_CHANGES, Refined
-from .rigid_sets import better_labels, put_right, segments_of
+from .rigid_sets import MENDS, better_labels, segments_of
 from .rigidity import Astray, astray
 from .template import Template
 from .tracks import OPEN, Tracks
@@ -35,7 +35,14 @@ SAME_M = 0.05
 #: Markers are brought together, and others made, where fewer samples than this part changed their label.
 SETTLING = 0.15
 #: Rounds at most; the last ones judge by all frames and make no markers; and rounds for labels that were put right.
-ROUNDS, UNGATED_ROUNDS, ROUNDS_AGAIN = 12, 2, 5
+ROUNDS, UNGATED_ROUNDS, ROUNDS_AGAIN = (
+    12,
+    2,
+    5,
+)  #: How often labels are put right by what tracks are apart, and from where on that is tried: a smaller part of the labelled samples is
+#: elsewhere as skin moves.
+ATTEMPTS, SKIN = 3, 0.012
+
 #: What the findings call it.
 NAME = "an unknown marker set"
 
@@ -100,18 +107,22 @@ def refine_markers(
     """
     begun = replace(markers, labels=by_columns(markers.labels, tracks, columns))
     found = settle(begun, tracks, columns, body, size, ROUNDS, progress)
-    if columns:
-        # what is in a column with a name is one marker anyhow
-        return found
-
-    def again(one: Settled) -> Settled | None:
-        _, refined = refined_by(one, tracks, body)
-        labels = better_labels(body.prior.actor.joints, one.markers.joints.tolist(), refined.evidence.places, tracks, refined.labels)
+    # what is in a column with a name is one marker anyhow
+    for _ in range(0 if columns else ATTEMPTS):
+        labels = _better(found, tracks, body) if found.astray.elsewhere >= SKIN else None
         if labels is None:
-            return None
-        return settle(replace(one.markers, labels=labels), tracks, columns, body, one.size, ROUNDS_AGAIN)
+            break
+        other = settle(replace(found.markers, labels=labels), tracks, columns, body, found.size, ROUNDS_AGAIN)
+        if other.astray.part > (1 - MENDS) * found.astray.part:
+            break
+        found = other
+    return found
 
-    return put_right(found, lambda one: one.astray, again)
+
+def _better(found: Settled, tracks: Tracks, body: Known) -> IntArray | None:
+    """Labels (tracks,) of which less is astray by what tracks are apart."""
+    _, refined = refined_by(found, tracks, body)
+    return better_labels(body.prior.actor.joints, found.markers.joints.tolist(), refined.evidence.places, tracks, refined.labels)
 
 
 def settle(

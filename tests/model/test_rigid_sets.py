@@ -11,8 +11,8 @@ import pytest
 from model.actors import prior as priors
 from model.core.take import IntArray, Take
 from model.labelling.rigid_matches import Stretch, matches
-from model.labelling.rigid_sets import better_labels, by_rigid_sets, put_right, segments_of
-from model.labelling.rigidity import Astray, astray
+from model.labelling.rigid_sets import better_labels, by_rigid_sets, segments_of
+from model.labelling.rigidity import astray
 from model.labelling.surface import NEIGHBOURS, NEXT_BONE, SEGMENT_OF, SEGMENTS
 from model.labelling.tracks import OPEN, Tracks, cut_tracks
 
@@ -153,21 +153,6 @@ def test_labels_are_better_where_less_is_astray(tracks: Tracks) -> None:
     assert better is not None
     assert better.tolist() == tracks.columns.tolist()
     assert better_labels(JOINTS, CARRIERS, places_of(tracks), tracks, tracks.columns) is None
-
-
-def test_labels_are_put_right_while_that_helps() -> None:
-    tried: list[float] = []
-
-    def again(part: float) -> float | None:
-        tried.append(part)
-        return {0.3: 0.2, 0.2: 0.1999}.get(part)
-
-    assert put_right(0.3, lambda part: Astray(part, part), again) == 0.2
-    assert tried == [0.3, 0.2]
-    # what is elsewhere by so little is skin
-    assert put_right(0.01, lambda part: Astray(part, part), again) == 0.01
-    assert tried == [0.3, 0.2]
-    assert put_right(0.4, lambda part: Astray(part, part), again) == 0.4
 
 
 def test_every_segment_hangs_on_another() -> None:
