@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -55,8 +57,8 @@ def takes(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return paths
 
 
-def solve(takes: list[Path], out: Path, **environment: str) -> None:
-    command = [sys.executable, "-m", "model", "solve", *map(str, takes), "--out", str(out), "--format", *FORMATS]
+def solve(takes: list[Path], out: Path, *under: str, **environment: str) -> None:
+    command = [*under, sys.executable, "-m", "model", "solve", *map(str, takes), "--out", str(out), "--format", *FORMATS]
     done = subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
@@ -86,3 +88,38 @@ def test_nothing_is_written_elsewhere_and_no_network_asked(takes: list[Path], tm
     allowed = (f"{out}{os.sep}", f"{temporary}{os.sep}", os.devnull)
     assert [place for place in noted if not place.startswith(allowed) and place not in (str(out), str(temporary))] == []
     assert list(temporary.iterdir()) == [], "nothing is left among temporary files"
+
+
+#: What strace tells of: calls that change files, and that reach other machines.
+CALLS = (
+    "open,openat,creat,mkdir,mkdirat,rename,renameat,renameat2,unlink,unlinkat,rmdir,link,linkat,symlink,symlinkat,truncate,chmod,fchmodat"
+    ",connect,bind,sendto,sendmsg"
+)
+
+
+def changed(line: str) -> list[str]:
+    """The paths that a call changed, or whom it reached; none where it failed, or only read."""
+    name, _, rest = re.sub(r"^\d+\s+", "", line).partition("(")
+    if " = -1 " in rest or "resumed>" in line:
+        return []
+    if name in {"connect", "bind", "sendto", "sendmsg"}:
+        return [f"network: {line}"] if "AF_INET" in rest else []
+    if name in {"open", "openat"} and not re.search("O_WRONLY|O_RDWR|O_CREAT|O_TRUNC", rest):
+        return []
+    # a relative path follows the folder that it begins at
+    found = re.findall(r'(?:<(/[^>]*)>, )?"((?:[^"\\]|\\.)*)"', rest)
+    return [str(Path(folder) / path) for folder, path in found]
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+def test_the_system_sees_nothing_written_elsewhere_either(takes: list[Path], tmp_path: Path) -> None:
+    """Torch, ezc3d and LAPACK open files without telling Python's auditors."""
+    out, temporary, log = (tmp_path / name for name in ("out", "temporary", "log"))
+    temporary.mkdir()
+    watching = ("strace", "-f", "-qq", "-y", "-e", f"trace={CALLS}", "-o", str(log))
+    solve(takes, out, *watching, TMPDIR=str(temporary), PYTHONDONTWRITEBYTECODE="1")
+    noted = [place for line in log.read_text(errors="replace").splitlines() for place in changed(line)]
+    assert len([place for place in noted if place.startswith(f"{out}{os.sep}")]) >= 2 * len(FORMATS)
+    # the semaphores that the workers share are no files on a disk
+    allowed = (f"{out}{os.sep}", f"{temporary}{os.sep}", os.devnull, "/dev/shm/sem.")
+    assert [place for place in noted if not place.startswith(allowed) and place not in (str(out), str(temporary))] == []
