@@ -14,8 +14,10 @@ from ..core.take import BoolArray, FloatArray, IntArray
 WITHIN_M = 0.012
 #: Tracks that are matched together, at least, and where some of them have no label of the segment.
 FEWEST, FEWEST_OF_OTHERS = 3, 4
-#: Matches that are compared, and how many steps are made to find them.
-BEST, MOST_STEPS = 6, 2000
+#: Matches that are compared, and how many steps are made to find them: where these do not suffice, nothing is said.
+BEST, MOST_STEPS = 6, 4000
+#: Distances that have to be known of each that is matched.
+KNOWN = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +52,8 @@ def matches(stretch: Stretch, apart: FloatArray) -> list[tuple[IntArray, float]]
         apart: (members, members) in metres, NaN where it is not known.
 
     Returns:
-        Of each (members,) the row of the stretch that each is, -1 for none, and how far distances are off, root mean square, in m.
+        Of each (members,) the row of the stretch that each is, -1 for none, and how far distances are off, root mean square, in m. None
+        where there are too many ways to look at all of them.
     """
     pairings = Pairings(stretch, apart)
     found: list[tuple[int, float, list[int]]] = []
@@ -64,7 +67,7 @@ def matches(stretch: Stretch, apart: FloatArray) -> list[tuple[IntArray, float]]
         if steps > MOST_STEPS or most < max(FEWEST, found[0][0] if found else 0):
             return
         if not able:
-            if len(chosen) >= FEWEST_OF_OTHERS or all(pairings.own[one] for one in chosen):
+            if pairings.all_known(chosen) and (len(chosen) >= FEWEST_OF_OTHERS or all(pairings.own[one] for one in chosen)):
                 found.append((len(chosen), (squared / max(pairs, 1)) ** 0.5, chosen))
                 found.sort(key=lambda one: (-one[0], one[1]))
                 del found[BEST:]
@@ -72,11 +75,12 @@ def matches(stretch: Stretch, apart: FloatArray) -> list[tuple[IntArray, float]]
         first = next(members for members in pairings.of_member if able & members)
         for one in _bits(able & first):
             known = [pairings.squared[one][other] for other in chosen if pairings.known[one][other]]
-            if len(known) >= min(len(chosen), 2):
-                search([*chosen, one], able & pairings.go_with[one] & ~first, squared + sum(known), pairs + len(known))
+            search([*chosen, one], able & pairings.go_with[one] & ~first, squared + sum(known), pairs + len(known))
         search(chosen, able & ~first, squared, pairs)
 
     search([], (1 << len(pairings.own)) - 1, 0.0, 0)
+    if steps > MOST_STEPS:
+        return []
     best = []
     for count, off, chosen in found:
         if count == found[0][0]:
@@ -111,6 +115,10 @@ class Pairings:
         self.squared = np.square(off[np.ix_(left, left)]).tolist()
         self.go_with = _as_bits(goes)
         self.of_member = _as_bits(np.arange(count)[:, None] == members[left])
+
+    def all_known(self, chosen: list[int]) -> bool:
+        """Whether enough is known of each of some pairings that go together."""
+        return all(sum(self.known[one][other] for other in chosen if other != one) >= KNOWN for one in chosen)
 
 
 def _as_bits(rows: BoolArray) -> list[int]:

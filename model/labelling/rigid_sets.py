@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Labels of tracks by what they are apart, which needs no pose.
+"""Labels of tracks by what they are apart.
 
-Where limbs are hidden for a while, or somebody rolls on the floor, a body is followed by wrong labels and agrees with them. What markers
-of a segment are apart does not depend on it: points that are as far from each other as four markers of a thigh are that thigh, wherever it
-comes back. So a set of members is made of the tracks that a segment has in one stretch of frames; in every other stretch its tracks, and
-those near them without a label, are matched with the members by all distances; and members get the labels that most of their tracks have.
+Where limbs are hidden for a while, or somebody rolls on the floor, a body is followed by wrong labels and agrees with them. What markers of
+a segment are apart does not depend on it: points that are as far from each other as four markers of a thigh are that thigh. So a set of
+members is made of the tracks that a segment has in one stretch of frames; in the others its tracks, and those near it without a label, are
+matched with the members by all distances; and members get the labels that most of their tracks have. The pose only says which tracks are
+near enough, and which of two matches that are nearly as good is meant.
 """
 
 from __future__ import annotations
@@ -19,19 +20,21 @@ from scipy.optimize import linear_sum_assignment
 from ..core.take import BoolArray, FloatArray, IntArray
 from .assignment import assign_tracks
 from .rigid_matches import FEWEST, FEWEST_OF_OTHERS, WITHIN_M, Stretch, matches
-from .rigidity import astray
+from .rigidity import Astray, astray
 from .surface import NEIGHBOURS, NEXT_BONE, SEGMENT_OF, SEGMENTS
 from .tracks import OPEN, Tracks
 
 #: Which part of what is astray labels have to mend to be better.
 MENDS = 0.02
 
-#: How still a track has to be beside members to become one, as a deviation in m, and for how long, in s.
-STILL_M, JOINS_SECONDS = 0.008, 0.3
+#: How still a track has to be beside members to become one, as a deviation in m, in a stretch of how many s; no other tracks than those
+#: that last as long are looked at; and members at most.
+STILL_M, JOINS_SECONDS, MOST_MEMBERS = 0.008, 0.3, 24
 #: A track without a label is looked at if it is so near to one of the segment, and to the place of a member beside the next bone, in m.
 NEAR_M, BY_PLACE_M = 0.35, 0.35
-#: Frames that are looked at in a stretch; one shorter than this, in s, shows little; and no more stretches than these are looked at.
-LOOKS, SHORT_SECONDS, MOST_STRETCHES = 9, 0.05, 150
+#: Frames that are looked at in a stretch; one shorter than this, in s, shows little; so many stretches, the longest, are looked at, with so
+#: many tracks at most.
+LOOKS, SHORT_SECONDS, MOST_STRETCHES, MOST_TRACKS = 9, 0.05, 150, 24
 #: Stretches of which sets are made, the best of which counts.
 SEEDS = 4
 #: How often all stretches are matched with the best set.
@@ -97,8 +100,8 @@ class RigidSet:
         voted = np.flatnonzero(self.votes.any(axis=1))
         part = np.zeros((len(self.apart), len(voted)))
         part[self.votes[voted].argmax(axis=1), np.arange(len(voted))] = tracks.lengths[voted]
-        weight = part.sum(axis=1, keepdims=True)
-        self.middles = np.where(weight > 0, part @ places[voted] / np.maximum(weight, 1e-9), np.nan)
+        whole = part.sum(axis=1, keepdims=True)
+        self.middles = np.where(whole > 0, part @ places[voted] / np.maximum(whole, 1e-9), np.nan)
 
     def begin_again(self) -> None:
         """Without votes."""
@@ -116,11 +119,12 @@ def segments_of(names: Sequence[str], joints: Sequence[int]) -> IntArray:
     return np.array([segments.index(SEGMENT_OF[names[joint]]) for joint in joints], dtype=int)
 
 
-def better_labels(names: Sequence[str], joints: Sequence[int], places: FloatArray, tracks: Tracks, labels: IntArray) -> IntArray | None:
-    """What `by_rigid_sets` finds, if that leaves less astray: a body that is followed anew may not get there, but it takes seconds."""
-    found, segments = by_rigid_sets(names, joints, places, tracks, labels), segments_of(names, joints)
-    before, after = (astray(segments, tracks, each).part for each in (labels, found))
-    return found if after < (1 - MENDS) * before else None
+def better_labels(
+    names: Sequence[str], joints: Sequence[int], places: FloatArray, tracks: Tracks, labels: IntArray, before: Astray
+) -> IntArray | None:
+    """What `by_rigid_sets` finds; None unless less of it is astray than `before`, since following the body anew takes seconds."""
+    found = by_rigid_sets(names, joints, places, tracks, labels)
+    return found if astray(segments_of(names, joints), tracks, found).part < (1 - MENDS) * before.part else None
 
 
 def by_rigid_sets(names: Sequence[str], joints: Sequence[int], places: FloatArray, tracks: Tracks, labels: IntArray) -> IntArray:
@@ -158,7 +162,7 @@ def segment_votes(own: IntArray, others: BoolArray, places: FloatArray, tracks: 
         tracks: Of the take.
         labels: (tracks,) of all segments.
     """
-    rows = able(own, others, places, tracks, labels)
+    rows = candidates(own, others, places, tracks, labels)
     seen = sorted(islice(_stretches(np.isin(labels, own), rows, tracks), MOST_STRETCHES), key=lambda one: -one.own.sum())
     alone = [one.only(one.own) for one in seen if one.own.sum() >= FEWEST]
     if not alone:
@@ -219,7 +223,7 @@ def _joined(found: RigidSet, stretch: Stretch, rows: IntArray, members: IntArray
         free = np.setdiff1d(np.arange(len(found.apart)), members)
         off = np.abs(found.apart[np.ix_(free, members)] - stretch.apart[row, rows])
         alike = (np.nan_to_num(off).max(axis=1, initial=0.0) < 2 * WITHIN_M).any()
-        if (stretch.moves[row, rows] < STILL_M).sum() < FEWEST or alike:
+        if (stretch.moves[row, rows] < STILL_M).sum() < FEWEST or alike or len(found.apart) >= MOST_MEMBERS:
             continue
         distances = np.full(len(found.apart), np.nan)
         distances[members] = stretch.apart[row, rows]
@@ -227,7 +231,7 @@ def _joined(found: RigidSet, stretch: Stretch, rows: IntArray, members: IntArray
     return rows, members
 
 
-def able(own: IntArray, others: BoolArray, places: FloatArray, tracks: Tracks, labels: IntArray) -> IntArray:
+def candidates(own: IntArray, others: BoolArray, places: FloatArray, tracks: Tracks, labels: IntArray) -> IntArray:
     """The tracks that may be of a segment: that are labelled so, and `others` (tracks,) that last, and are near the places of these.
 
     Args:
@@ -246,16 +250,27 @@ def able(own: IntArray, others: BoolArray, places: FloatArray, tracks: Tracks, l
     return np.union1d(mine, lasting[away < BY_PLACE_M])
 
 
-def _stretches(own: BoolArray, rows: IntArray, tracks: Tracks) -> Iterator[Stretch]:
-    """Where enough of some tracks are there, near those that are a segment's `own` (tracks,), if any of these is; longest first."""
+def _stretches(mine: BoolArray, rows: IntArray, tracks: Tracks) -> Iterator[Stretch]:
+    """Runs of frames between two ends of tracks in which enough of some are there, the longest first.
+
+    Args:
+        mine: (tracks,) which have a label of the segment: where one is there, only tracks near it, or another of these, count.
+        rows: The tracks that are looked at.
+        tracks: Of the take.
+    """
     cuts = np.unique(np.concatenate([tracks.starts[rows], tracks.ends[rows]]))
     for start, end in sorted(pairwise(cuts.tolist()), key=lambda pair: pair[0] - pair[1]):
+        if end - start < max(2, SHORT_SECONDS * tracks.rate_hz):
+            break
         here = rows[(tracks.starts[rows] <= start) & (end <= tracks.ends[rows])]
-        if end - start < max(2, SHORT_SECONDS * tracks.rate_hz) or len(here) < (FEWEST if own[here].any() else FEWEST_OF_OTHERS):
+        # those of the segment, and the longest others
+        here = np.sort(here[np.lexsort((-tracks.lengths[here], ~mine[here]))][:MOST_TRACKS])
+        own = mine[here]
+        if len(here) < FEWEST or (len(here) < FEWEST_OF_OTHERS and not own.all()):
             continue
         frames = np.unique(np.linspace(start, end - 1, LOOKS).astype(int))
         points = tracks.positions[frames][:, tracks.columns[here]]
         apart = np.linalg.norm(points[:, :, None] - points[:, None], axis=-1)
-        near = (np.median(apart[:, :, own[here]], axis=0) < NEAR_M).any(axis=1) | np.full(len(here), not own[here].any())
+        near = (np.median(apart[:, :, own], axis=0) < NEAR_M).any(axis=1) | np.full(len(here), not own.any())
         if near.sum() >= FEWEST:
-            yield Stretch(here, own[here], np.median(apart, axis=0), apart.std(axis=0), end - start).only(near)
+            yield Stretch(here, own, np.median(apart, axis=0), apart.std(axis=0), end - start).only(near)

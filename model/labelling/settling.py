@@ -8,7 +8,7 @@ tracks are apart (`rigid_sets.py`), as long as that leaves fewer of them astray.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -35,13 +35,12 @@ SAME_M = 0.05
 #: Markers are brought together, and others made, where fewer samples than this part changed their label.
 SETTLING = 0.15
 #: Rounds at most; the last ones judge by all frames and make no markers; and rounds for labels that were put right.
-ROUNDS, UNGATED_ROUNDS, ROUNDS_AGAIN = (
-    12,
-    2,
-    5,
-)  #: How often labels are put right by what tracks are apart, and from where on that is tried: a smaller part of the labelled samples is
+ROUNDS, UNGATED_ROUNDS, ROUNDS_AGAIN = 12, 2, 5
+#: How often labels are put right by what tracks are apart, and from where on that is tried: a smaller part of the labelled samples is
 #: elsewhere as skin moves.
 ATTEMPTS, SKIN = 3, 0.012
+#: The part of a progress that is left which each of several attempts takes: most takes need one.
+SHARE = 0.7
 
 #: What the findings call it.
 NAME = "an unknown marker set"
@@ -105,24 +104,37 @@ def refine_markers(
         size: Of the body in the key frames, of a mean one.
         progress: Called with the part that is done.
     """
-    begun = replace(markers, labels=by_columns(markers.labels, tracks, columns))
-    found = settle(begun, tracks, columns, body, size, ROUNDS, progress)
-    # what is in a column with a name is one marker anyhow
-    for _ in range(0 if columns else ATTEMPTS):
+    parts = shares(progress)
+    found = settle(markers, tracks, columns, body, size, ROUNDS, next(parts))
+    for _ in range(0 if mostly_named(tracks, columns) else ATTEMPTS):
         labels = _better(found, tracks, body) if found.astray.elsewhere >= SKIN else None
         if labels is None:
             break
-        other = settle(replace(found.markers, labels=labels), tracks, columns, body, found.size, ROUNDS_AGAIN)
+        other = settle(replace(found.markers, labels=labels), tracks, columns, body, found.size, ROUNDS_AGAIN, next(parts))
         if other.astray.part > (1 - MENDS) * found.astray.part:
             break
-        found = other
+        found = replace(other, rounds=found.rounds + other.rounds)
     return found
+
+
+def mostly_named(tracks: Tracks, columns: Mapping[int, str]) -> bool:
+    """Whether most samples are in columns that hold one marker throughout: which of them belong together is known then."""
+    return 2 * tracks.lengths[np.isin(tracks.columns, list(columns))].sum() > tracks.lengths.sum()
+
+
+def shares(progress: Callable[[float], None] | None) -> Iterator[Callable[[float], None] | None]:
+    """A progress for each of several attempts, of which nobody knows how many there will be: each takes most of what is left."""
+    start = 0.0
+    while True:
+        yield None if progress is None else (lambda done, start=start: progress(start + (1 - start) * SHARE * done))
+        start += (1 - start) * SHARE
 
 
 def _better(found: Settled, tracks: Tracks, body: Known) -> IntArray | None:
     """Labels (tracks,) of which less is astray by what tracks are apart."""
     _, refined = refined_by(found, tracks, body)
-    return better_labels(body.prior.actor.joints, found.markers.joints.tolist(), refined.evidence.places, tracks, refined.labels)
+    names, joints = body.prior.actor.joints, found.markers.joints.tolist()
+    return better_labels(names, joints, refined.evidence.places, tracks, refined.labels, found.astray)
 
 
 def settle(
@@ -134,8 +146,15 @@ def settle(
     rounds: int,
     progress: Callable[[float], None] | None = None,
 ) -> Settled:
-    """The same in so many rounds at most, by the body alone."""
-    template, labels, before = template_of_markers(markers, body, size), markers.labels, None
+    """Follow the body by the labels, and put markers on bones and tracks under labels by that body, until nothing changes.
+
+    Args:
+        markers: With labels to begin from.
+        tracks, columns, body, size, progress: As `refine_markers` has them.
+        rounds: At most.
+    """
+    template, before = template_of_markers(markers, body, size), None
+    labels = by_columns(markers.labels, tracks, columns)
     ungated, number, seen_before = 0, 0, set[bytes]()
     while True:
         number += 1

@@ -43,7 +43,7 @@ SEGMENT_OF = {joint: segment for segment, joints in SEGMENTS.items() for joint i
     "RThumb": "hand.R",
 }
 
-#: The joint of the bone that a segment hangs on; of the trunk's, of the one that it turns against.
+#: {segment: the joint of the bone that it hangs on}; of head, chest, belly and hips a joint of the trunk against which they turn.
 NEXT_BONE = {"head": "Spine1", "chest": "Hips", "belly": "Hips", "hips": "Spine1"} | {
     f"{segment}.{letter}": (bone if bone in ("Spine1", "Hips") else side + bone)
     for letter, side in SIDES.items()
@@ -58,6 +58,7 @@ NEXT_BONE = {"head": "Spine1", "chest": "Hips", "belly": "Hips", "hips": "Spine1
     }.items()
 }
 
+#: (segments, segments) whether one hangs on the other.
 NEIGHBOURS = np.array([[SEGMENT_OF[NEXT_BONE[a]] == b or SEGMENT_OF[NEXT_BONE[b]] == a for b in SEGMENTS] for a in SEGMENTS])
 
 #: Cones about the bones of a side: parts of the length, places around, and at either end the half breadths in m, first along what is up

@@ -24,10 +24,10 @@ from .landmarks import landmarks_of
 from .naming import named, named_columns, names_of
 from .reattachment import Known, Markers
 from .refinement import Refined
-from .settling import refine_markers, refined_by, without_scraps
+from .settling import mostly_named, refine_markers, refined_by, shares, without_scraps
 from .surface import surface_of
 from .template import Template
-from .tracks import Tracks
+from .tracks import OPEN, Tracks
 
 #: Tracks of other key frames are linked to a marker by this deviation in m, and cost so much if they are not.
 LINK_M, UNLINKED = 0.03, 4.5
@@ -35,11 +35,11 @@ LINK_M, UNLINKED = 0.03, 4.5
 FULL_PART = 0.85
 #: The least part of a point that is on a joint, and how much a track may move on its joint between key frames, in m.
 LEAST_PART, MOVES_M = 0.01, 0.04
-#: Markers are made of other key frames, too, so many at most, while this part of the labelled samples is not where it should be.
-STARTS, ASTRAY = 3, 0.03
-#: Where a point of the key frames that are believed costs more than this, nobody is there; nor where more than this part of all samples are
-#: astray in the end: half of a body's markers never are, however many ghosts there are.
-NOBODY, NOBODYS_PART = 1.75, 0.45
+#: Markers are made of another key frame, too, so many at most, while this part of the labelled samples is not where it should be.
+STARTS, ASTRAY = 2, 0.03
+#: Where a point of the key frames that are believed costs more than this, nobody is there; nor where less than this part of their points
+#: has a label in the end.
+NOBODY, SOMEBODYS_PART = 1.75, 0.55
 
 
 def known_of(prior: Prior, sets: Sequence[MarkerSet]) -> Known:
@@ -77,18 +77,19 @@ def label_unknown(
         raise _nobody(take)
     size = float(np.median([chosen[key].size for key in good.tolist()]))
     columns = named_columns(take)
-    best = None
-    # columns that hold one marker throughout are the first markers of any key frame
-    for first in fullest(chosen, keys, good)[: 1 if columns else STARTS]:
+    parts, best = shares(progress), None
+    # where columns hold one marker throughout, these are the first markers of any key frame
+    for first in fullest(chosen, keys, good)[: 1 if mostly_named(tracks, columns) else STARTS]:
         begun = first_markers(chosen, keys, good, first, tracks, body, size)
-        found = refine_markers(begun, tracks, columns, body, size, None if best else progress)
+        found = refine_markers(begun, tracks, columns, body, size, next(parts))
         best = found if best is None or found.astray.part < best.astray.part else best
         if best.astray.elsewhere < ASTRAY:
             break
     assert best is not None
-    if best.astray.part > NOBODYS_PART:
-        raise _nobody(take)
     whole = replace(best, markers=replace(best.markers, labels=without_scraps(best.markers.labels, tracks)))
+    points = np.concatenate([keys.tracks[key][keys.there[key]] for key in good.tolist()])
+    if (whole.markers.labels[points] != OPEN).mean() < SOMEBODYS_PART:
+        raise _nobody(take)
     template, refined = refined_by(whole, tracks, body)
     return named(template, refined, names_of(columns, tracks, refined.labels))
 

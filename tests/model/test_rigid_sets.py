@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Labels by what tracks are apart: limbs that come back under one another's labels, or under none."""
+"""Labels by what tracks are apart: markers of a limb that come back under one another's labels, or under none."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RIGHT = LEFT * [-1.0, 1.0, 1.0] + [[0.0, 0.0, 0.0], [-0.03, 0.0, 0.0], [0.0, 0.0
 CARRIERS = [JOINTS.index(name) for name in ("Head", "LeftForeArm", "RightForeArm") for _ in range(4)]
 MIDDLES = np.repeat([[0.0, 1.6, 0.0], [0.5, 1.2, 0.0], [-0.5, 1.2, 0.0]], 4, axis=0)
 FRAMES, GAP = 900, slice(600, 606)
-ON_HEAD, ON_LEFT, ON_RIGHT = (list(range(first, first + 4)) for first in (0, 4, 8))
+ON_HEAD, ON_LEFT = ([first, first + 1, first + 2, first + 3] for first in (0, 4))
 
 
 def rigid_paths(seed: int = 0) -> np.ndarray:
@@ -122,15 +122,23 @@ def test_matches_go_by_the_distances_of_all() -> None:
     shuffled = apart[np.ix_(order, order)]
     stretch = Stretch(np.arange(4), np.ones(4, dtype=bool), shuffled, np.zeros((4, 4)), 100)
     rows, off = matches(stretch, apart)[0]
+    assert (rows >= 0).all()
     assert [order[row] for row in rows] == [0, 1, 2, 3]
     assert off == pytest.approx(0.0, abs=1e-12)
     # a distance that nobody knows speaks for nothing and against nothing
     unknown = apart.copy()
     unknown[0, 1] = unknown[1, 0] = np.nan
     rows, _ = matches(stretch, unknown)[0]
+    assert (rows >= 0).all()
     assert [order[row] for row in rows] == [0, 1, 2, 3]
     # three that are no segment's own are too few
     assert not matches(replace(stretch, own=np.zeros(4, dtype=bool)).only(np.arange(4) < 3), apart)
+
+
+def test_where_everything_fits_everything_nothing_is_said() -> None:
+    """Twenty points as far from one another as twenty others: nobody could look at all ways."""
+    apart = 0.1 * (1 - np.eye(20))
+    assert matches(Stretch(np.arange(20), np.ones(20, dtype=bool), apart, np.zeros((20, 20)), 100), apart) == []
 
 
 def test_how_much_is_astray(tracks: Tracks) -> None:
@@ -149,10 +157,12 @@ def test_how_much_is_astray(tracks: Tracks) -> None:
 
 def test_labels_are_better_where_less_is_astray(tracks: Tracks) -> None:
     turned = np.where(late(tracks, ON_HEAD), (tracks.columns + 1) % 4, tracks.columns)
-    better = better_labels(JOINTS, CARRIERS, places_of(tracks), tracks, turned)
+    segments = segments_of(JOINTS, CARRIERS)
+    better = better_labels(JOINTS, CARRIERS, places_of(tracks), tracks, turned, astray(segments, tracks, turned))
     assert better is not None
     assert better.tolist() == tracks.columns.tolist()
-    assert better_labels(JOINTS, CARRIERS, places_of(tracks), tracks, tracks.columns) is None
+    right = astray(segments, tracks, tracks.columns)
+    assert better_labels(JOINTS, CARRIERS, places_of(tracks), tracks, tracks.columns, right) is None
 
 
 def test_every_segment_hangs_on_another() -> None:

@@ -112,12 +112,26 @@ def test_whoever_has_most_samples_without_a_label_is_nobody(hard: Stripped, monk
     def refine_markers(*given: Any) -> Settled:
         begun.append(len(given[0].joints))
         found = real(*given)
-        return replace(found, astray=Astray(0.5, 0.5))
+        few = np.where(found.markers.labels < 12, found.markers.labels, OPEN)
+        return replace(found, markers=replace(found.markers, labels=few), astray=Astray(0.5, 0.5))
 
     monkeypatch.setattr(unknown, "refine_markers", refine_markers)
     with pytest.raises(BonesetterError, match="no body is found among them"):
         label_take(hard.take, unknown_set=True)
     assert len(begun) == unknown.STARTS
+
+
+def test_a_room_full_of_reflections_hides_nobody(hard: Stripped) -> None:
+    """More of them than markers: only points near the person tell whether there is one."""
+    take, random = hard.take, np.random.default_rng(3)
+    still = random.uniform([1.5, 0.0, 1.5], [6.0, 2.5, 6.0], (50, 3)) * random.choice([-1.0, 1.0], (50, 1)) * [1.0, 0.0, 1.0]
+    still += np.nanmean(take.positions, axis=(0, 1)) * [1.0, 0.0, 1.0] + random.uniform(0.0, 2.5, (50, 1)) * [0.0, 1.0, 0.0]
+    positions = np.concatenate([take.positions, np.repeat(still[None], take.frames, axis=0)], axis=1)
+    more = replace(
+        take, labels=(*take.labels, *(f"*r{row}" for row in range(50))), positions=positions, residuals=np.zeros(positions.shape[:2])
+    )
+    found = label_take(more, unknown_set=True)
+    assert sum(not label.startswith("*") for label in found.take.labels) > 30
 
 
 def test_the_skin_covers_every_segment_and_is_the_same_on_both_sides() -> None:
