@@ -100,12 +100,17 @@ class RigidSet:
         voted = np.flatnonzero(self.votes.any(axis=1))
         part = np.zeros((len(self.apart), len(voted)))
         part[self.votes[voted].argmax(axis=1), np.arange(len(voted))] = tracks.lengths[voted]
-        whole = part.sum(axis=1, keepdims=True)
-        self.middles = np.where(whole > 0, part @ places[voted] / np.maximum(whole, 1e-9), np.nan)
+        self.middles = _means(part, places[voted])
 
     def begin_again(self) -> None:
         """Without votes."""
         self.votes, self.weighed = np.zeros_like(self.votes), np.zeros_like(self.weighed)
+
+
+def _means(weights: FloatArray, places: FloatArray) -> FloatArray:
+    """(groups, 3) of places (tracks, 3) by weights (groups, tracks); NaN where a group has none."""
+    whole = weights.sum(axis=1, keepdims=True)
+    return np.where(whole > 0, weights @ places / np.maximum(whole, 1e-9), np.nan)
 
 
 def segments_of(names: Sequence[str], joints: Sequence[int]) -> IntArray:
@@ -242,9 +247,9 @@ def candidates(own: IntArray, others: BoolArray, places: FloatArray, tracks: Tra
         labels: (tracks,) of all segments.
     """
     mine = np.flatnonzero(np.isin(labels, own))
-    of_label = np.equal.outer(own, labels[mine]) * tracks.lengths[mine]
+    of_label = np.equal.outer(own, labels[mine]) * tracks.lengths[mine].astype(float)
     of_label = of_label[of_label.any(axis=1)]
-    middles = of_label @ places[mine] / of_label.sum(axis=1, keepdims=True)
+    middles = _means(of_label, places[mine])
     lasting = np.flatnonzero(others & (tracks.lengths >= JOINS_SECONDS * tracks.rate_hz))
     away = np.linalg.norm(places[lasting][:, None] - middles, axis=-1).min(axis=1, initial=np.inf)
     return np.union1d(mine, lasting[away < BY_PLACE_M])

@@ -7,7 +7,7 @@ not depend on where it is found.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,12 +64,8 @@ def unlike(joints: IntArray, tracks: Tracks, labels: IntArray) -> FloatArray:
     """
     frames = looked_at(tracks)
     others, compared = np.zeros((2, len(frames), len(joints)))
-    for joint in np.unique(joints).tolist():
-        own = np.flatnonzero(joints == joint)
+    for own, distances in _within(joints, tracks, labels, frames):
         if len(own) >= FEWEST:
-            on = np.full(len(joints) + 1, OPEN)
-            on[own] = np.arange(len(own))
-            distances = apart(tracks, on[labels], len(own), frames)
             others[:, own], compared[:, own] = _unusual(distances).sum(axis=-1), np.isfinite(distances).sum(axis=-1)
     found = np.zeros(len(tracks))
     first, last = np.searchsorted(frames, tracks.starts), np.searchsorted(frames, tracks.ends)
@@ -100,14 +96,9 @@ def astray(segments: IntArray, tracks: Tracks, labels: IntArray) -> Astray:
         tracks: Of the take.
         labels: (tracks,).
     """
-    frames, count = looked_at(tracks), len(segments)
-    elsewhere = 0.0
-    for segment in np.unique(segments).tolist():
-        own = np.flatnonzero(segments == segment)
-        on = np.full(count + 1, OPEN)
-        on[own] = np.arange(len(own))
-        distances = apart(tracks, on[labels], len(own), frames)
-        off = np.abs(distances - _of_what_is_there(np.nanmedian, distances))
+    frames, elsewhere = looked_at(tracks), 0.0
+    for _, distances in _within(segments, tracks, labels, frames):
+        off = _off_usual(distances)
         with np.errstate(invalid="ignore"):
             elsewhere += float(((off > SEGMENT_M).sum(axis=-1) / np.maximum(np.isfinite(off).sum(axis=-1), 1)).sum())
     seen = np.searchsorted(frames, tracks.ends) - np.searchsorted(frames, tracks.starts)
@@ -124,10 +115,31 @@ def mixed_up(parts: FloatArray, tracks: Tracks) -> BoolArray:
 
 def _unusual(distances: FloatArray) -> BoolArray:
     """(frames, labels, labels) where two are not as far apart as usual."""
-    off = np.abs(distances - _of_what_is_there(np.nanmedian, distances))
+    off = _off_usual(distances)
     deviation = np.maximum(1.4826 * _of_what_is_there(np.nanmedian, off), LEAST_DEVIATION_M)
     with np.errstate(invalid="ignore"):
         return off > DEVIATIONS * deviation
+
+
+def _within(groups: IntArray, tracks: Tracks, labels: IntArray, frames: IntArray) -> Iterator[tuple[IntArray, FloatArray]]:
+    """Of every group of labels, such as a joint's, which these are, and how far they are `apart`.
+
+    Args:
+        groups: (labels,) the group of each.
+        tracks: Of the take.
+        labels: (tracks,).
+        frames: Ascending.
+    """
+    for group in np.unique(groups).tolist():
+        own = np.flatnonzero(groups == group)
+        on = np.full(len(groups) + 1, OPEN)
+        on[own] = np.arange(len(own))
+        yield own, apart(tracks, on[labels], len(own), frames)
+
+
+def _off_usual(distances: FloatArray) -> FloatArray:
+    """(frames, labels, labels) in metres, by how much two are not as far apart as usual."""
+    return np.abs(distances - _of_what_is_there(np.nanmedian, distances))
 
 
 def _of_what_is_there(statistic: Callable[..., FloatArray], values: FloatArray) -> FloatArray:

@@ -63,6 +63,13 @@ def solve(takes: list[Path], out: Path, *under: str, **environment: str) -> None
     assert done.returncode == 0, done.stderr
 
 
+def elsewhere(noted: list[str], out: Path, temporary: Path, *more: str) -> list[str]:
+    """What was noted of other places than these folders and the beginnings that are allowed besides."""
+    allowed = (f"{out}{os.sep}", f"{temporary}{os.sep}", os.devnull, *more)
+    # a file without a name is opened by its folder's
+    return [place for place in noted if not place.startswith(allowed) and place not in (str(out), str(temporary))]
+
+
 def test_the_same_bytes_in_another_process(takes: list[Path], tmp_path: Path) -> None:
     """Under another hash seed, too: no order of a set decides anything."""
     solve(takes[:1], tmp_path / "a", PYTHONHASHSEED="1")
@@ -84,9 +91,7 @@ def test_nothing_is_written_elsewhere_and_no_network_asked(takes: list[Path], tm
     noted = [line.partition(" ")[2] for line in log.read_text().splitlines()]
     inside = [place for place in noted if place.startswith(f"{out}{os.sep}")]
     assert len(inside) >= 2 * len(FORMATS), "the workers are watched"
-    # a file without a name is opened by its folder's
-    allowed = (f"{out}{os.sep}", f"{temporary}{os.sep}", os.devnull)
-    assert [place for place in noted if not place.startswith(allowed) and place not in (str(out), str(temporary))] == []
+    assert elsewhere(noted, out, temporary) == []
     assert list(temporary.iterdir()) == [], "nothing is left among temporary files"
 
 
@@ -121,5 +126,4 @@ def test_the_system_sees_nothing_written_elsewhere_either(takes: list[Path], tmp
     noted = [place for line in log.read_text(errors="replace").splitlines() for place in changed(line)]
     assert len([place for place in noted if place.startswith(f"{out}{os.sep}")]) >= 2 * len(FORMATS)
     # the semaphores that the workers share are no files on a disk
-    allowed = (f"{out}{os.sep}", f"{temporary}{os.sep}", os.devnull, "/dev/shm/sem.")
-    assert [place for place in noted if not place.startswith(allowed) and place not in (str(out), str(temporary))] == []
+    assert elsewhere(noted, out, temporary, "/dev/shm/sem.") == []
