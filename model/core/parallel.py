@@ -11,7 +11,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -21,10 +21,13 @@ from .memory import release, threads_giving_back
 
 Part = TypeVar("Part")
 Result = TypeVar("Result")
+Other = TypeVar("Other")
 
 
 #: Values of columns that a thread works on at once, unless a single column has more.
 VALUES_AT_ONCE = 1_000_000
+#: Columns that a thread works on at once, of usual takes.
+COLUMNS_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,23 @@ def run_each(work: Callable[[Part], None], parts: Iterable[Part]) -> None:
         pass
 
 
-def columns(count: int, frames: int, most: int) -> list[slice]:
+def both(one: Callable[[], Result], other: Callable[[], Other]) -> tuple[Result, Other]:
+    """What two functions return: the other runs in one of the threads while the caller's runs the one.
+
+    Whichever raises an exception, it is raised here once both have ended.
+    """
+    threads = _threads.get()
+    if threads is None:
+        return one(), other()
+    future = threads.executor.submit(other)
+    try:
+        result = one()
+    finally:
+        wait((future,))
+    return result, future.result()
+
+
+def columns(count: int, frames: int, most: int = COLUMNS_AT_ONCE) -> list[slice]:
     """Columns of whole takes for `each`: some at once, fewer the more frames there are, so that the memory for it stays small.
 
     Args:

@@ -189,12 +189,15 @@ def _footings(
         asked: How the feet are to be held.
     """
     rate_hz, up_axis = cleaned.take.rate_hz, cleaned.take.up_axis
-    tracks = []
-    for sole in legs.soles:
+
+    def followed(sole: Sole) -> tuple[Track, tuple[Contact, ...]]:
         rows = list(sole.markers)
         samples, trusted = cleaned.take.positions[:, rows], cleaned.trusted[:, rows]
-        tracks.append(follow(sole, samples, trusted, solved[:, legs.markers_of(sole)], rate_hz, up_axis))
-    contacts = [find_contacts(track, rate_hz) for track in tracks]
+        track = follow(sole, samples, trusted, solved[:, legs.markers_of(sole)], rate_hz, up_axis)
+        return track, find_contacts(track, rate_hz)
+
+    found = list(each(followed, legs.soles))
+    tracks, contacts = [track for track, _ in found], [stood for _, stood in found]
     floor_m = _floor(contacts, lowest)
     if asked.floor_m is not None and floor_m is not None:
         tracks = [track.above(asked.floor_m - floor_m) for track in tracks]

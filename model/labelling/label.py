@@ -33,6 +33,7 @@ from .reattachment import Known
 from .refinement import Refined, grouped, refine
 from .registration import any_way, register, upright, votes
 from .rigidity import mixed_up, unlike
+from .strays import strays
 from .swaps import exchanged_back
 from .template import Template, template_of_actor, template_of_set
 from .tracks import OPEN, Tracks, cut_tracks
@@ -173,6 +174,8 @@ def _find(take: Take, keys: KeyFrames, what: Hints) -> Choice | list[list[Candid
 
 def _labelled(take: Take, tracks: Tracks, template: Template, refined: Refined, computed: tuple[Finding, ...]) -> Labelled:
     """What is handed on."""
+    lost = strays(template.joints, tracks, refined.labels, refined.evidence)
+    refined = replace(refined, labels=np.where(lost, OPEN, refined.labels))
     columns = columns_of(tracks, refined.labels, template.labels)
     rows = table(take, tracks, refined.labels, refined.evidence.scores, template, columns)
     said = (*computed, *findings_of(template.name, rows, take.rate_hz))

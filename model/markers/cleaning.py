@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..core.parallel import both
 from ..core.settings import Settings
 from ..core.take import CleanTake, Take
 from ..marker_sets.marker_set import MarkerSet
@@ -27,5 +28,10 @@ def clean(take: Take, marker_set: MarkerSet, settings: Settings) -> CleanTake:
     flags = noise.flags(settings)
     positions = take.positions.copy()
     positions[~flags.trusted] = np.nan
-    fill_gaps(positions, flags.trusted, take, marker_set, settings.max_gap)
-    return CleanTake(take, positions, flags.trusted, flags.counts_of(take.labels), noise.findings(settings, flags))
+
+    def fill() -> None:
+        fill_gaps(positions, flags.trusted, take, marker_set, settings.max_gap)
+
+    # what is to be said of the flags takes as long as the filling
+    _, findings = both(fill, lambda: noise.findings(settings, flags))
+    return CleanTake(take, positions, flags.trusted, flags.counts_of(take.labels), findings)

@@ -37,8 +37,6 @@ TURN_SECONDS = 1 / 60
 MOST_TURN = 3.0
 #: Speeds that tell so are taken over at least this time, in s: noise that is hardly larger than a step looks fast over less.
 SPEED_SECONDS = 0.06
-#: Markers whose jumps are looked for at once, at most.
-MARKERS_AT_ONCE = 8
 #: Fewer neighbours than this judge nothing at first: who is wrong could not be told.
 FEWEST_NEIGHBOURS = 3
 
@@ -62,7 +60,7 @@ def jumping(take: Take, present: BoolArray, max_speed: float) -> BoolArray:
         standing &= ~spikes
         flagged[:, own] = far | spikes | _excursions(centred, standing, max_speed, take.rate_hz)
 
-    run_each(work, columns(len(take.labels), take.frames, MARKERS_AT_ONCE))
+    run_each(work, columns(len(take.labels), take.frames))
     return flagged
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.distances import FARTHEST_M, distances
-from ..core.parallel import columns
+from ..core.parallel import columns, run_each
 from ..core.stretches import stretches
 from ..core.take import BoolArray, FloatArray, IntArray, Take
 from .corrections import Correction, in_order
@@ -145,11 +145,15 @@ def _evidence(take: Take, spare: Take, places: FloatArray) -> Distances:
     points = np.concatenate([own, _bounded(spare)], axis=1) if spare.labels else own
     apart = distances(own, places)
     finite = np.isfinite(apart)
-    whole, usual = finite.all(axis=0), np.zeros(len(take.labels))
-    # numpy looks for what is missing column by column: most markers miss nothing
-    for median, rows in ((np.median, np.flatnonzero(whole)), (np.nanmedian, np.flatnonzero(finite.any(axis=0) & ~whole))):
-        for some in columns(len(rows), take.frames, len(rows)):
-            usual[rows[some]] = median(apart[:, rows[some]], axis=0)
+    usual = np.zeros(len(take.labels))
+
+    def work(some: slice) -> None:
+        whole, known = finite[:, some].all(axis=0), finite[:, some].any(axis=0)
+        # numpy looks for what is missing column by column: most markers miss nothing
+        for median, rows in ((np.median, whole), (np.nanmedian, known & ~whole)):
+            usual[some][rows] = median(apart[:, some][:, rows], axis=0)
+
+    run_each(work, columns(len(take.labels), take.frames))
     limits = np.maximum(DOUBT_M, DOUBT_RATIO * usual)
     return Distances(points, places, apart, limits, take.rate_hz)
 

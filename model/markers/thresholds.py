@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from ..core.findings import Finding, shortened
 from ..core.settings import SETTINGS, Settings
-from ..core.take import BoolArray, FloatArray, Take
+from ..core.take import BoolArray, FloatArray, IntArray, Take
 
 #: A threshold that removes more than so much of a marker, or of a take, is raised or said.
 MUCH_OF_MARKER, MUCH_OF_TAKE = 0.05, 0.02
@@ -17,6 +19,23 @@ MUCH_OF_MARKER, MUCH_OF_TAKE = 0.05, 0.02
 USUAL_RESIDUAL = 3.0
 #: The largest residual of a file is where its scale ends, if more than this part of its samples has it, and more than so many.
 END_OF_SCALE, END_OF_SCALE_SAMPLES = 0.01, 10
+
+
+@dataclass(frozen=True)
+class Much:
+    """What a threshold removes of a take.
+
+    Attributes:
+        labels: Of which much is removed, those with most of it first. Where much of the take but little of each marker is, the marker
+            with most of it stands for all; none where it is not much.
+        part: Of all samples.
+    """
+
+    labels: tuple[str, ...]
+    part: float
+
+    def __str__(self) -> str:
+        return f"{self.part:.1%} of the samples, above all of {shortened(self.labels)}"
 
 
 def telling(residuals: FloatArray, present: BoolArray) -> BoolArray:
@@ -64,41 +83,43 @@ def threshold_findings(take: Take, reasons: Mapping[str, BoolArray], settings: S
         settings: The thresholds.
         limit: `residual_limit` of the take.
     """
-    threshold = settings.max_residual * 1e-3
-    over, _ = most_removed(take, take.present & (take.residuals > threshold))
-    removed, _ = most_removed(take, reasons["residual"])
-    found = [_kept(take, settings.max_residual, limit)] if over and over != removed else []
+    present = take.present
+    much_of = partial(much_removed, take.labels, np.count_nonzero(present, axis=0))
+    over = much_of(present & (take.residuals > settings.max_residual * 1e-3))
+    removed = much_of(reasons["residual"])
+    found = [_kept(over, settings.max_residual, limit)] if over.labels and over.labels != removed.labels else []
     names = {"jump": SETTINGS["max_speed"].said(settings.max_speed), "rigid": SETTINGS["rigid_tolerance"].said(settings.rigid_tolerance)}
     if not found:
         names["residual"] = SETTINGS["max_residual"].said(settings.max_residual)
     for reason, name in names.items():
-        labels, part = most_removed(take, reasons[reason])
-        if labels:
-            text = f"The {name} removed {part} of the samples, above all of {shortened(labels)}: raise it if they look right."
-            found.append(Finding("threshold", text, labels))
+        much = removed if reason == "residual" else much_of(reasons[reason])
+        if much.labels:
+            text = f"The {name} removed {much}: raise it if they look right."
+            found.append(Finding("threshold", text, much.labels))
     return tuple(found)
 
 
-def _kept(take: Take, max_residual: float, limit: FloatArray) -> Finding:
+def _kept(over: Much, max_residual: float, limit: FloatArray) -> Finding:
     """Samples that a threshold in mm would have removed."""
-    labels, part = most_removed(take, take.present & (take.residuals > max_residual * 1e-3))
     raised = limit.max() * 1000
     why = f"it was raised to {raised:.0f} mm" if raised > max_residual else "these were kept, as they tell no sample from another"
-    much = f"{part} of the samples, above all of {shortened(labels)}"
-    text = f"Camera residuals are above the {SETTINGS['max_residual'].said(max_residual)} in {much}: {why}."
-    return Finding("threshold", text, labels)
+    text = f"Camera residuals are above the {SETTINGS['max_residual'].said(max_residual)} in {over}: {why}."
+    return Finding("threshold", text, over.labels)
 
 
-def most_removed(take: Take, removed: BoolArray) -> tuple[tuple[str, ...], str]:
-    """The labels of which much is removed, those with most of it first, and which part of all samples is, as text.
+def much_removed(labels: tuple[str, ...], counts: IntArray, removed: BoolArray) -> Much:
+    """Of which labels much is removed.
 
-    Where much of the take but little of each marker is removed, the marker with most of it stands for all. No labels: not much.
+    Args:
+        labels: Of the take.
+        counts: (labels,) how many samples each has.
+        removed: (frames, labels), which of them are removed.
     """
-    present = take.present
-    parts = removed.sum(axis=0) / np.maximum(present.sum(axis=0), 1)
-    whole = float(removed.sum() / max(present.sum(), 1))
+    gone = np.count_nonzero(removed, axis=0)
+    parts = gone / np.maximum(counts, 1)
+    whole = float(gone.sum() / max(counts.sum(), 1))
     order = np.argsort(-parts, kind="stable")
     much = [marker for marker in order if parts[marker] > MUCH_OF_MARKER]
     if not much and whole > MUCH_OF_TAKE:
         much = [order[0]]
-    return tuple(take.labels[marker] for marker in much), f"{whole:.1%}"
+    return Much(tuple(labels[marker] for marker in much), whole)

@@ -27,8 +27,6 @@ MEDIAN_LENGTH = 1.538
 COARSE_HZ = 20.0
 #: Frames that are chosen here and there are posed as if so many seconds apart, so that none is held to another's pose.
 SECONDS_APART = 10.0
-#: Markers that a thread takes at once, at most.
-MARKERS_AT_ONCE = 8
 #: A filled gap says less than a sample: the first at its ends, the second deep inside, half way so many seconds from the nearest sample.
 #: How far off a curve through a gap is grows with that time's square, its variance with the fourth power, until it is as good a guess
 #: as any of where a hidden limb is.
@@ -99,7 +97,7 @@ def observe(cleaned: CleanTake, device: torch.device) -> Observations:
 
     # of an hour every fifth one tells the noise as well, in a fifth of the memory
     apart = 1 + len(points) // (DOUBLE_FRAMES + 1)
-    lengths = list(each(work, columns(points.shape[1], len(points), MARKERS_AT_ONCE)))
+    lengths = list(each(work, columns(points.shape[1], len(points))))
     return Observations(points.to(device), confidence.to(device), seconds, jitter_of(torch.cat(lengths)))
 
 

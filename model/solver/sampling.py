@@ -50,6 +50,9 @@ def as_arrays(body: Body, pose: Pose) -> tuple[FloatArray, FloatArray, FloatArra
         rotations[here] = to_array(rotmat_to_unitquat(posed.local))
 
     run_each(work, spans(frames))
-    for some in columns(joints, frames, joints):
+
+    def keep_signs(some: slice) -> None:
         steady(rotations[:, some])
+
+    run_each(keep_signs, columns(joints, frames))
     return positions, rotations, markers

@@ -11,7 +11,7 @@ import pytest
 import torch
 from scipy.linalg import LinAlgError, solveh_banded
 
-from model.core.parallel import Steps, each, run_each, side_by_side
+from model.core.parallel import Steps, both, each, run_each, side_by_side
 from model.solver.banded import scratch, solve_banded
 from model.solver.frames import LONGEST_WINDOW, OVERLAP, windows
 
@@ -52,6 +52,33 @@ def test_an_error_ends_the_work() -> None:
     with side_by_side(2), pytest.raises(ValueError, match="part 3"):
         run_each(work, range(1000))
     assert max(begun) < 10
+
+
+def test_both_of_two_run_at_once_and_may_use_the_threads_themselves() -> None:
+    meeting = threading.Barrier(2, timeout=10)
+
+    def one() -> list[int]:
+        meeting.wait()
+        return list(each(lambda part: 2 * part, range(3)))
+
+    def other() -> str:
+        meeting.wait()
+        return "said"
+
+    with side_by_side(2):
+        assert both(one, other) == ([0, 2, 4], "said")
+    assert both(lambda: 1, lambda: 2) == (1, 2)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("failing", [0, 1])
+def test_an_error_of_either_is_raised(threads: int, failing: int) -> None:
+    def fail() -> int:
+        raise ValueError("one of both")
+
+    works = (fail, int) if failing == 0 else (int, fail)
+    with side_by_side(threads), pytest.raises(ValueError, match="one of both"):
+        both(*works)
 
 
 def test_parts_of_parts_are_done_one_after_the_other() -> None:
