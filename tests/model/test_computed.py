@@ -11,7 +11,7 @@ import pytest
 from model.core.settings import Settings
 from model.core.take import FloatArray, Take
 from model.engine.pipeline import solve_take
-from model.markers.computed import exact_means, without_computed
+from model.markers.computed import exact_means, may_be_means, without_computed
 from model.markers.matching import COMPUTED, bare_name
 from model.synthetic.synthesis import SyntheticTake
 
@@ -68,6 +68,24 @@ def test_a_marker_between_rigid_ones_is_a_marker() -> None:
     still = np.tile(random.normal(size=(6, 3)), (200, 1, 1))
     points = np.concatenate([stick, still], axis=1)
     assert list(exact_means(points, np.isfinite(points[..., 0]))) == []
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e3, 1e200])
+def test_only_what_may_be_a_mean_is_looked_at_closely(synthetic: SyntheticTake, scale: float) -> None:
+    take = synthetic.take
+    middle = (at(take, "LSHO") + at(take, "RSHO")) / 2
+    more = with_points(take, middle=middle, copy=at(take, "C7"))
+    rows = {label: row for row, label in enumerate(more.labels)}
+    candidates = may_be_means(scale * more.positions, more.present)
+    assert {rows[label] for label in ("middle", "copy", "C7")} <= set(candidates)
+    if scale == 1.0:
+        # each of three can be solved for
+        assert {more.labels[row] for row in candidates} == {"middle", "copy", "C7", "LSHO", "RSHO"}
+        assert not may_be_means(take.positions, take.present)
+        # where they are never all seen, each is looked at
+        gone = more.present.copy()
+        gone[::2, 0], gone[1::2, 1] = False, False
+        assert len(may_be_means(more.positions, gone)) == len(more.labels)
 
 
 def test_gaps_hide_no_mean(synthetic: SyntheticTake) -> None:
