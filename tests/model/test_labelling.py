@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,17 +22,17 @@ from model.engine.pipeline import solve_take
 from model.files.c3d import read_c3d
 from model.files.c3d_writer import write_c3d
 from model.labelling.assignment import assign_tracks
-from model.labelling.choice import choose
+from model.labelling.choice import TRIAL_POSES, choose
 from model.labelling.evidence import find_evidence
 from model.labelling.following import follow
-from model.labelling.key_frames import FEWEST, choose_key_frames, largest_cluster
+from model.labelling.key_frames import FEWEST, KeyFrames, choose_key_frames, largest_cluster
 from model.labelling.label import first_labels, label_take
 from model.labelling.labelled import Labelled, TrackLabel, columns_of, confidences, findings_of
 from model.labelling.layout import layout_of
 from model.labelling.naming import other_markers
-from model.labelling.registration import register, soft_assignment, upright
+from model.labelling.registration import Registration, register, soft_assignment, upright
 from model.labelling.swaps import exchanged_back
-from model.labelling.template import template_of_set
+from model.labelling.template import Template, template_of_set
 from model.labelling.tracks import OPEN, Tracks, cut_tracks
 from model.marker_sets.marker_set import bundled_marker_sets, load_marker_set, write_marker_set
 from model.shell.cli import main
@@ -173,6 +174,28 @@ def test_a_body_is_found_with_its_size(somebody: SyntheticTake, marker_set) -> N
     assert found.size == pytest.approx(true, abs=0.03)
     off = np.linalg.norm(found.markers - somebody.markers[keys.frames], axis=-1)
     assert np.median(off) < 0.05
+
+
+def test_a_set_that_half_of_the_key_frames_speak_against_is_not_looked_for_in_the_others(
+    somebody: SyntheticTake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = choose_key_frames(cut_tracks(strip_labels(somebody.take, 0).take), "Z", 6)
+    sets = {known.name: template_of_set(known, priors.bundled()) for known in bundled_marker_sets()}
+    looked_at = Counter[str]()
+
+    def counted(template: Template, frames: KeyFrames, begin: np.ndarray, poses: int) -> Registration:
+        looked_at[template.name] += len(frames.frames)
+        return register(template, frames, begin, poses)
+
+    monkeypatch.setattr("model.labelling.choice.register", counted)
+    with torch.no_grad():
+        choice = choose([sets[load_marker_set().name], sets["Davis"]], keys, upright("Z"))
+    assert looked_at == {load_marker_set().name: len(keys.frames), "Davis": 2}
+    assert choice.template.name == load_marker_set().name
+    # all key frames, in their order
+    with torch.no_grad():
+        whole = register(choice.template, keys, upright("Z"), TRIAL_POSES)
+    assert np.abs(choice.registration.markers - whole.markers).max() < 1e-4
 
 
 def test_labels_of_a_stranger_are_found_and_the_set_chosen(somebody: SyntheticTake) -> None:
