@@ -47,6 +47,8 @@ KEPT_M, NEAR_M = 0.04, 0.4
 CUT = 0.06
 #: Everybody has so many points at a time.
 FEWEST_POINTS = 15
+#: Somebody is there where he has so many points; two are one who are there together for no more than this part of the time of either.
+FEW_POINTS, TOGETHER = 6, 0.02
 #: Rounds in which people compete for tracks.
 ROUNDS = 3
 #: Where the labels of each are found, of the whole.
@@ -120,7 +122,8 @@ def divided(tracks: Tracks) -> list[Part]:
     """The long tracks of each person; of one person all of them.
 
     They are divided stretch by stretch: broken tracks of a longer take hang together so loosely that a cut in time costs less than one
-    between people. Who is who in the next stretch tracks tell that reach into it; a body that has none is somebody who was away, or new.
+    between people. Who is who in the next stretch tracks tell that reach into it; a body that has none is somebody who was away, or new,
+    or goes on where all tracks end at once.
     """
     rows = long_tracks(tracks)
     bodies, beside = np.full(len(tracks), -1), np.full(len(tracks), -1)
@@ -135,7 +138,48 @@ def divided(tracks: Tracks) -> list[Part]:
             for owners, own in ((bodies, part.body), (beside, part.beside)):
                 owners[own] = np.where(owners[own] < 0, person, owners[own])
     beside[bodies >= 0] = -1
-    return [Part(np.flatnonzero(bodies == person), np.flatnonzero(beside == person)) for person in range(people)]
+    parts = [Part(np.flatnonzero(bodies == person), np.flatnonzero(beside == person)) for person in range(people)]
+    return united(parts, tracks)
+
+
+def united(parts: Sequence[Part], tracks: Tracks) -> list[Part]:
+    """The people, those as one who are never there together: between them everything was lost for a moment, or somebody was away.
+
+    Of several who may go on, those do first who are nearest to each other where the one ends and the other begins.
+    """
+    parts, paths = list(parts), [_path(part.body, tracks) for part in parts]
+    while len(parts) > 1:
+        pairs = [(_way(paths[one], paths[other]), one, other) for other in range(len(parts)) for one in range(other)]
+        way, one, other = min(pairs)
+        if not np.isfinite(way):
+            break
+        first, second = parts[one], parts[other]
+        parts[one] = Part(np.union1d(first.body, second.body), np.union1d(first.beside, second.beside))
+        paths[one] = np.where(np.isnan(paths[one]), paths[other], paths[one])
+        del parts[other], paths[other]
+    return parts
+
+
+def _path(body: IntArray, tracks: Tracks) -> FloatArray:
+    """(frames, 3) in metres, the middle of a body's tracks; NaN where hardly any is there."""
+    total, count = np.zeros((tracks.frames, 3)), np.zeros(tracks.frames)
+    for track in body.tolist():
+        here = slice(tracks.starts[track], tracks.ends[track])
+        total[here] += tracks.positions[here, tracks.columns[track]]
+        count[here] += 1
+    return np.where((count >= FEW_POINTS)[:, None], total / np.maximum(count, 1)[:, None], np.nan)
+
+
+def _way(one: FloatArray, other: FloatArray) -> float:
+    """In metres, from where one of two paths (frames, 3) ends to where the other begins; infinite where both are there together."""
+    first, second = (np.flatnonzero(np.isfinite(path[:, 0])) for path in (one, other))
+    if not len(first) or not len(second) or len(np.intersect1d(first, second)) > TOGETHER * min(len(first), len(second)):
+        return np.inf
+    place = np.searchsorted(first, second)
+    before, after = first[place.clip(1) - 1], first[place.clip(max=len(first) - 1)]
+    nearest = np.where(np.abs(before - second) <= np.abs(after - second), before, after)
+    next_to = int(np.abs(nearest - second).argmin())
+    return float(np.linalg.norm(one[nearest[next_to]] - other[second[next_to]]))
 
 
 def _divided_in(tracks: Tracks, rows: IntArray, start: int, end: int) -> list[Part]:

@@ -122,9 +122,9 @@ def _by_number(take: Take, marker_set: MarkerSet) -> People | None:
 
 
 def _at_once(present: BoolArray) -> bool:
-    """Whether two of the columns (frames, columns) are there in most frames in which any is."""
-    count = present.sum(axis=1)
-    return bool((count >= 2).sum() > 0.5 * (count >= 1).sum())
+    """Whether two of the columns (frames, columns) are there in most frames in which the one is that is seen least."""
+    at_once = (present.sum(axis=1) >= 2).sum()
+    return bool(at_once > 0.5 * present.sum(axis=0).min())
 
 
 def _unique(names: Sequence[str]) -> tuple[str, ...]:
@@ -216,22 +216,42 @@ def _exchanged_back(positions: FloatArray, columns: IntArray) -> tuple[FloatArra
 
 
 def _exchanged(positions: FloatArray, first: IntArray, second: IntArray, label: int) -> BoolArray:
-    """(frames,) where two people have exchanged a label, one of those in the columns first and second (labels,) of theirs."""
-    own, cross = np.zeros(len(positions)), np.zeros(len(positions))
+    """(frames,) where two people have exchanged a label, one of those in the columns first and second (labels,) of theirs.
+
+    A sample speaks for it that is not as far as usual from the others of the person it is called after, but of the other person. Of one who
+    is away nobody can tell, so samples of that time say nothing.
+    """
+    gain = np.zeros(len(positions))
     for mine, theirs in ((first, second), (second, first)):
-        others = np.delete(mine, label)
-        distances = np.linalg.norm(positions[:, others] - positions[:, mine[label], None], axis=-1)
-        there = np.isfinite(distances)
-        if not there.any():
+        own, other = (_off_usual(positions, person, label, mine[label]) for person in (mine, theirs))
+        if own is None or other is None:
             return np.zeros(len(positions), dtype=bool)
-        usual = _medians(distances, there, 1)
-        off = np.abs(distances - usual)
-        spread = np.nan_to_num(_medians(off, there, FEWEST_TOGETHER), nan=np.inf)
-        near = np.argsort(spread, kind="stable")[:NEIGHBOURS]
-        other = np.abs(np.linalg.norm(positions[:, others[near]] - positions[:, theirs[label], None], axis=-1) - usual[near])
-        own += np.minimum(np.nan_to_num(off[:, near]), FARTHEST_M).sum(axis=1)
-        cross += np.minimum(np.nan_to_num(other), FARTHEST_M).sum(axis=1)
-    return _two_states(own - cross)
+        gain += np.nan_to_num(own - other)
+    return _two_states(gain)
+
+
+def _off_usual(positions: FloatArray, person: IntArray, label: int, column: int) -> FloatArray | None:
+    """(frames,) in metres, by how much the samples of a column are not as far as a person's label usually is from those of his others that
+    keep their distance to it best, summed over these; NaN where he has none of them. None where the label is never beside another.
+
+    Args:
+        positions: (frames, columns, 3) in metres.
+        person: (labels,) his columns.
+        label: Which of them is meant.
+        column: Of the samples.
+    """
+    others = np.delete(person, label)
+    distances = np.linalg.norm(positions[:, others] - positions[:, person[label], None], axis=-1)
+    there = np.isfinite(distances)
+    if not there.any():
+        return None
+    usual = _medians(distances, there, 1)
+    spread = np.nan_to_num(_medians(np.abs(distances - usual), there, FEWEST_TOGETHER), nan=np.inf)
+    near = np.argsort(spread, kind="stable")[:NEIGHBOURS]
+    off = np.minimum(np.abs(np.linalg.norm(positions[:, others[near]] - positions[:, column, None], axis=-1) - usual[near]), FARTHEST_M)
+    known = np.isfinite(off)
+    count = known.sum(axis=1)
+    return np.where(count > 0, len(near) * np.where(known, off, 0.0).sum(axis=1) / np.maximum(count, 1), np.nan)
 
 
 def _medians(values: FloatArray, there: BoolArray, fewest: int) -> FloatArray:

@@ -122,6 +122,29 @@ def test_labels_that_people_exchanged_are_put_back(pair: tuple[Take, Take]) -> N
     }
 
 
+def test_a_label_that_somebody_has_while_its_own_is_hidden_is_put_back(pair: tuple[Take, Take]) -> None:
+    whole = together(pair, lambda label, row: f"{'AB'[row]}:{label}")
+    positions = whole.positions.copy()
+    a, b = whole.labels.index("A:LELB"), whole.labels.index("B:LELB")
+    positions[100:180, b], positions[100:180, a] = whole.positions[100:180, a], np.nan
+    found = {one.name: one for one in people_of(replace(whole, positions=positions))}
+    assert np.array_equal(under(found["duet.A"], "A:LELB"), under(pair[0], "LELB"), equal_nan=True)
+    assert np.isnan(under(found["duet.B"], "B:LELB")[100:180]).all()
+
+
+@pytest.mark.parametrize("away", [slice(0, 300), slice(200, 320), slice(250, FRAMES)])
+@pytest.mark.parametrize("named", [lambda label, row: f"{'AB'[row]}:{label}", lambda label, row: label + "-1" * row])
+def test_somebody_who_is_away_has_no_samples(pair: tuple[Take, Take], away: slice, named: Name) -> None:
+    second = pair[1].positions.copy()
+    second[away] = np.nan
+    there = (pair[0], replace(pair[1], positions=second))
+    first, other = people_of(together(there, named))
+    for label in pair[0].labels:
+        assert np.array_equal(under(first, named(label, 0)), under(there[0], label), equal_nan=True)
+        assert np.array_equal(under(other, named(label, 1)), under(there[1], label), equal_nan=True)
+    assert not [finding for finding in first.findings if finding.kind == "swapped back"]
+
+
 def test_points_that_keep_their_distance_are_close() -> None:
     random = np.random.default_rng(0)
     path = np.cumsum(random.normal(0.0, 0.02, (300, 1, 3)), axis=0)

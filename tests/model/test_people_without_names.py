@@ -147,6 +147,41 @@ def test_two_people_stay_themselves_through_a_longer_take() -> None:
     assert min(each.max() for each in share) > 0.85
 
 
+def without(take: Take, frames: slice) -> Take:
+    """Nobody is seen in some frames, and all tracks go on in other columns."""
+    positions = take.positions.copy()
+    positions[frames] = np.nan
+    behind = np.random.default_rng(0).permutation(len(take.labels))
+    positions[frames.stop :] = positions[frames.stop :, behind]
+    return replace(take, positions=positions)
+
+
+@pytest.mark.parametrize("away", [slice(150, 151), slice(150, 210)])
+def test_a_person_who_is_lost_for_a_moment_stays_one(pair: tuple[Take, Take], away: slice) -> None:
+    (part,) = divided(cut_tracks(without(pair[0], away)))
+    assert len(part.body) > 70
+
+
+def test_a_person_who_is_moved_at_once_stays_one(pair: tuple[Take, Take]) -> None:
+    positions = pair[0].positions.copy()
+    positions[200:] += [0.3, 0.0, 0.0]
+    assert len(divided(cut_tracks(replace(pair[0], positions=positions)))) == 1
+
+
+def test_two_people_who_are_lost_for_a_moment_stay_themselves(pair: tuple[Take, Take]) -> None:
+    whole = replace(pair[0].beside(pair[1]), origins=())
+    positions, count = whole.positions.copy(), len(pair[0].labels)
+    positions[180:190] = np.nan
+    tracks = cut_tracks(replace(whole, positions=positions))
+    parts = divided(tracks)
+    assert len(parts) == 2
+    for part in parts:
+        first = tracks.columns[part.all] < count
+        assert first.all() or not first.any()
+        assert (tracks.starts[part.all] < 180).any()
+        assert (tracks.starts[part.all] >= 180).any()
+
+
 def test_people_are_labelled(stripped: Stripped, found: tuple[Labelled, ...]) -> None:
     assert [person.take.name for person in found] == ["duet.1", "duet.2"]
     right, wrong = right_and_wrong(stripped, found)
