@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -44,6 +44,11 @@ class Placement:
             tuple(self.origins[row] for row in chosen),
             None if self.offset_basis is None else self.offset_basis[chosen],
         )
+
+    def of_size(self, size: float) -> Placement:
+        """Of people so many times as large."""
+        basis = None if self.offset_basis is None else size * self.offset_basis
+        return replace(self, offset_mean=size * self.offset_mean, offset_deviation=size * self.offset_deviation, offset_basis=basis)
 
     def __add__(self, other: Placement) -> Placement:
         """These markers, then the others, which bones do not shift."""

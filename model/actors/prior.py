@@ -84,6 +84,18 @@ class ActorPrior:
         own, mean = (float(np.linalg.norm(bones, axis=-1).sum()) for bones in (skeleton.bones, self.bone_mean))
         return own / mean
 
+    def of_size(self, size: float) -> ActorPrior:
+        """Of people so many times as large."""
+        return replace(
+            self,
+            bone_mean=size * self.bone_mean,
+            bone_basis=size * self.bone_basis,
+            offset_mean=size * self.offset_mean,
+            offset_deviation=size * self.offset_deviation,
+            places=None if self.places is None else size * self.places,
+            place_basis=None if self.place_basis is None else size * self.place_basis,
+        )
+
     def ends(self, joint: str) -> tuple[int, list[int]]:
         """Indices of the bone at whose end a joint sits, and of the joints that sit there."""
         bone = self.parents[self.joints.index(joint)]
@@ -132,10 +144,24 @@ class Prior:
             origins.append(origin)
         return Placement(labels, tuple(joints), np.reshape(means, (-1, 3)), np.reshape(deviations, (-1, 3)), tuple(origins))
 
+    def of_size(self, size: float) -> Prior:
+        """Of people so many times as large."""
+        return replace(self, actor=self.actor.of_size(size))
+
     def mean_actor(self, placement: Placement | None = None) -> Actor:
         """An actor of mean build with the given markers (default: all learned ones) where they are usually put."""
         known, placed = self.actor, placement or self.actor.placement
         return Actor(Skeleton(known.joints, known.parents, known.bone_mean, known.places), placed.labels, placed.joints, placed.offset_mean)
+
+
+#: People whose bones' lengths, summed, differ by more than this part from the mean person's are few among those whom the prior knows.
+UNUSUAL_SIZE = 0.1
+
+
+def unusual_size(prior: Prior, actor: Actor) -> float | None:
+    """How large an actor is, of the mean person; None where that is usual, or the actor has other joints."""
+    size = prior.actor.scale(actor.skeleton)
+    return None if size is None or abs(size - 1.0) <= UNUSUAL_SIZE else size
 
 
 @lru_cache(maxsize=4)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from ..actors.placement import Placement
+from ..actors.prior import unusual_size
 from ..core.errors import BonesetterError
 from ..core.findings import Finding
 from ..core.memory import give_back
@@ -87,7 +88,9 @@ def resettle(matched: Matched, subject: Subject, guess: InitialGuess, seen: Obse
     if catalogue := len(absent) > SAID_WHEN_ABSENT * known:
         absent = _missed(marker_set, matched.placement.labels) if matched.others else ()
     places = subject.prior.placement(marker_set, matched.placement.labels + absent) if absent else matched.placement
-    settled = settle(guess.actor, subject.prior, places, known, _unfiltered(matched.take, seen), guess.pose, catalogue=catalogue)
+    size = unusual_size(subject.prior, guess.actor) or 1.0
+    known_of_size, at = subject.prior.of_size(size), places.of_size(size)
+    settled = settle(guess.actor, known_of_size, at, known, _unfiltered(matched.take, seen), guess.pose, catalogue=catalogue)
     if settled is None:
         return None
     if settled.mostly:

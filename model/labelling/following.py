@@ -18,11 +18,11 @@ from ..core.parallel import each
 from ..core.take import FloatArray, IntArray, all_finite
 from ..proposer.propose import as_proposed, bundled_network, fitted_actor, propose_poses, unknown_actor
 from ..proposer.starts import Initialise
-from ..solver.calibration import fit_actor
 from ..solver.fit import prior_terms
 from ..solver.frames import Between, Window, joined, windows
 from ..solver.kinematics import Body, Pose, to_array
 from ..solver.observations import COARSE_HZ, SECONDS_APART, Observations
+from ..solver.take_actor import fit_any_size
 from .registration import independent_step
 from .template import Template
 from .tracks import Tracks
@@ -96,7 +96,7 @@ def follow(
     few = observed(tracks, labels, len(template.labels), at)
     guess, actor = _begin(template, few, initialise) if before is None else (before.pose, before.actor)
     if not template.given:
-        actor = fit_actor(_body(actor, template), template.prior, template.placement, few, guess)
+        actor, *_ = fit_any_size(actor, template.prior, template.placement, few, guess)
     body = _body(actor, template)
     terms = prior_terms(template.prior.pose, SECONDS_APART, few.points)
     alone = replace(few, seconds=SECONDS_APART)

@@ -10,7 +10,7 @@ import numpy as np
 from ..actors.actor import Actor
 from ..actors.given_sizes import prior_around
 from ..actors.placement import Placement
-from ..actors.prior import Prior
+from ..actors.prior import Prior, unusual_size
 from ..core.findings import Finding
 from .attachment import attach
 from .calibration import fit_actor
@@ -63,12 +63,48 @@ def fit_to_take(
         The actor, and what was attached and what was left out.
     """
     known = len(placement.labels)
-    body = Body(start, prior.pose, few.points.device, few.points.dtype)
-    if known == len(labels):
-        return fit_actor(body, prior, placement, few, pose, progress, options), ()
+    alone = known == len(labels)
+    seen, part = (few, progress) if alone else (few.only(range(known)), part_of(progress, 0.0, 0.5))
+    actor, prior, placement = fit_any_size(start, prior, placement, seen, pose, part, options)
+    return (actor, ()) if alone else attach(actor, placement, prior, labels, few, pose, part_of(progress, 0.5, 1.0))
 
-    actor = fit_actor(body, prior, placement, few.only(range(known)), pose, part_of(progress, 0.0, 0.5), options)
-    return attach(actor, placement, prior, labels, few, pose, part_of(progress, 0.5, 1.0))
+
+def fit_any_size(
+    start: Actor,
+    prior: Prior,
+    placement: Placement,
+    seen: Observations,
+    pose: Pose,
+    progress: Callable[[float], None] | None = None,
+    options: SolverOptions = EVERYTHING,
+) -> tuple[Actor, Prior, Placement]:
+    """Fit an actor to a take, and once more where it is found to be of a size that the prior does not know.
+
+    A child's knee marker sits by its knee. The prior has it as far from the hip as an adult's, with no more than its usual deviation: the
+    knee was found up the thigh.
+
+    Args:
+        start: To begin from, with the placement's markers.
+        prior, placement: Of bones, poses and markers.
+        seen: Of these markers, at the coarse rate.
+        pose: Of these frames, to begin from.
+        progress: Called with the part that is done.
+        options: Of the fit.
+
+    Returns:
+        The actor, and both priors for people of its size.
+    """
+
+    def fit(begun: Actor) -> Actor:
+        body = Body(begun, prior.pose, seen.points.device, seen.points.dtype)
+        return fit_actor(body, prior, placement, seen, pose, progress, options)
+
+    actor = fit(start)
+    size = unusual_size(prior, actor)
+    if size is None:
+        return actor, prior, placement
+    prior, placement = prior.of_size(size), placement.of_size(size)
+    return fit(prior.mean_actor(placement)), prior, placement
 
 
 def fit_given_to_take(
