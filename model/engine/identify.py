@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from ..actors import prior as priors
 from ..actors.actor import Actor
@@ -17,7 +19,7 @@ from ..core.errors import BonesetterError
 from ..core.findings import Finding
 from ..core.settings import Settings
 from ..core.take import Take
-from ..marker_sets.marker_set import MarkerSet
+from ..marker_sets.marker_set import CATALOGUE, MarkerSet
 from ..markers.computed import without_computed
 from ..markers.matching import TooFewLabelsError, choose_marker_set
 from ..markers.upright import decide_up
@@ -27,6 +29,10 @@ from .trajectories import Matched, match_take
 
 if TYPE_CHECKING:
     from ..labelling.labelled import Labelled, TrackLabel
+
+#: Where more than this part of a set's labels, and of the samples, have no name, and the labels that motion finds are the file's for this
+#: part of the samples that have one, they are taken.
+UNNAMED_PART, AGREE_PART = 0.25, 0.95
 
 #: Opens a stage by its name; what it gives is told the part of the stage that is done, 0 to 1.
 Stage = Callable[[str], AbstractContextManager[Callable[[float], None]]]
@@ -80,7 +86,7 @@ def identify(
         return by_motion()
     try:
         with stage("match"):
-            return _identified(take, given, prior, marker_set, options)
+            named = _identified(take, given, prior, marker_set, options)
     except TooFewLabelsError as too_few:
         if not options.relabel:
             raise
@@ -88,6 +94,42 @@ def identify(
             return by_motion()
         except BonesetterError as error:
             raise BonesetterError(f"{too_few.why} By motion they are not found either: {error}") from error
+    if options.relabel and _half_named(take, named):
+        with suppress(BonesetterError):
+            found = by_motion()
+            if _more_of_the_same(take, named, found):
+                return found
+    return named
+
+
+def _half_named(take: Take, named: Identified) -> bool:
+    """Whether many labels of the marker set are nowhere in a take, and many of its samples under none."""
+    subject = named.subject
+    wanted = subject.marker_set.labels if subject.actor is None else subject.actor.labels
+    if subject.marker_set.name.startswith(CATALOGUE) or len(named.matched.placement.labels) > (1 - UNNAMED_PART) * len(wanted):
+        return False
+    counts = np.count_nonzero(take.present, axis=0)
+    unnamed = np.array([label.startswith("*") for label in take.labels], dtype=bool)
+    return bool(counts[unnamed].sum() > UNNAMED_PART * counts.sum())
+
+
+def _more_of_the_same(take: Take, named: Identified, found: Identified) -> bool:
+    """Whether labels that were found by motion are of the same set, more, and the file's for nearly all of what it names."""
+    marker_set = named.subject.marker_set
+    more = len(found.matched.placement.labels) > len(named.matched.placement.labels)
+    if found.subject.marker_set.name != marker_set.name or not more:
+        return False
+    right = total = 0
+    for column, label in enumerate(take.labels):
+        known = None if label.startswith("*") else marker_set.find(label.rpartition(":")[2])
+        if known is None:
+            continue
+        own = take.positions[:, column]
+        there = np.isfinite(own[:, 0])
+        total += int(there.sum())
+        if known in found.take.labels:
+            right += int((own == found.take.positions[:, found.take.labels.index(known)])[there].all(axis=1).sum())
+    return right > 0 and right >= AGREE_PART * total
 
 
 def _upright(take: Take, found: Labelled, settings: Settings) -> Take:

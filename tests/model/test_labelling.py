@@ -356,6 +356,29 @@ def test_a_take_without_labels_is_solved_as_if_it_had_them(somebody: SyntheticTa
     assert np.linalg.norm(solution.positions - labelled.positions, axis=-1).mean() < 0.0005
 
 
+def half_named(take: Take) -> tuple[Take, list[int]]:
+    """Every second label is only a number, and which columns keep theirs."""
+    labels = tuple(label if row % 2 else f"*{row}" for row, label in enumerate(take.labels))
+    return replace(take, labels=labels), list(range(1, len(labels), 2))
+
+
+def test_a_take_half_of_whose_labels_are_missing_is_solved_as_if_it_had_them(somebody: SyntheticTake) -> None:
+    take, _ = half_named(somebody.take)
+    found, whole = solve_take(take, Settings()), solve_take(somebody.take, Settings())
+    assert set(found.actor.labels) == set(somebody.take.labels)
+    assert np.linalg.norm(found.positions - whole.positions, axis=-1).mean() < 0.001
+
+
+def test_points_beside_half_of_the_labels_that_are_no_markers_take_no_label_away(somebody: SyntheticTake) -> None:
+    take, named = half_named(somebody.take)
+    positions = take.positions.copy()
+    others = [row for row in range(len(take.labels)) if row not in named]
+    # reflections that stand about in the room
+    positions[:, others] = 3.0 + np.random.default_rng(0).uniform(0.0, 3.0, (len(others), 3))
+    found, alone = (solve_take(one, Settings()) for one in (replace(take, positions=positions), take.only(named)))
+    assert np.linalg.norm(found.positions - alone.positions, axis=-1).mean() < 0.001
+
+
 def test_a_take_without_labels_is_solved_with_an_actor_whose_labels_no_set_knows(somebody: SyntheticTake, found_hard: Labelled) -> None:
     own = replace(found_hard.actor, labels=tuple(f"q{row}x" for row in range(len(found_hard.actor.labels))))
     solution = solve_take(strip_labels(somebody.take, 1).take, Settings(), own)
