@@ -106,7 +106,7 @@ def run_each(work: Callable[[Part], None], parts: Iterable[Part]) -> None:
 def both(one: Callable[[], Result], other: Callable[[], Other]) -> tuple[Result, Other]:
     """What two functions return: the other runs in one of the threads while the caller's runs the one.
 
-    Whichever raises an exception, it is raised here once both have ended.
+    An exception of either is raised here, the one's if both raise, once what has begun has ended.
     """
     threads = _threads.get()
     if threads is None:

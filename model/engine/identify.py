@@ -21,7 +21,7 @@ from ..core.settings import Settings
 from ..core.take import Take
 from ..marker_sets.marker_set import CATALOGUE, MarkerSet
 from ..markers.computed import without_computed
-from ..markers.matching import TooFewLabelsError, choose_marker_set
+from ..markers.matching import TooFewLabelsError, choose_marker_set, labelled_columns, named_people
 from ..markers.upright import decide_up
 from ..solver.options import SolverOptions
 from .subject import Subject, choose_subject
@@ -103,14 +103,19 @@ def identify(
 
 
 def _half_named(take: Take, named: Identified) -> bool:
-    """Whether many labels of the marker set are nowhere in a take, and many of its samples under none."""
-    subject = named.subject
-    wanted = subject.marker_set.labels if subject.actor is None else subject.actor.labels
-    if subject.marker_set.name.startswith(CATALOGUE) or len(named.matched.placement.labels) > (1 - UNNAMED_PART) * len(wanted):
+    """Whether many labels of the marker set are nowhere in the take of one person, and many of its samples under none.
+
+    What the user pinned is pinned under the names that it has.
+    """
+    marker_set, actor = named.subject.marker_set, named.subject.actor
+    wanted = [label for label in marker_set.labels if actor is None or label in actor.labels]
+    several = any(finding.kind == "subjects" for finding in take.findings)
+    if several or take.pinned is not None or marker_set.name.startswith(CATALOGUE):
         return False
-    counts = np.count_nonzero(take.present, axis=0)
-    unnamed = np.array([label.startswith("*") for label in take.labels], dtype=bool)
-    return bool(counts[unnamed].sum() > UNNAMED_PART * counts.sum())
+    if len(named.matched.placement.labels) > (1 - UNNAMED_PART) * len(wanted):
+        return False
+    counts, labelled = np.count_nonzero(take.present, axis=0), labelled_columns(take)
+    return bool(counts.sum() - counts[labelled].sum() > UNNAMED_PART * counts.sum())
 
 
 def _more_of_the_same(take: Take, named: Identified, found: Identified) -> bool:
@@ -120,15 +125,12 @@ def _more_of_the_same(take: Take, named: Identified, found: Identified) -> bool:
     if found.subject.marker_set.name != marker_set.name or not more:
         return False
     right = total = 0
-    for column, label in enumerate(take.labels):
-        known = None if label.startswith("*") else marker_set.find(label.rpartition(":")[2])
-        if known is None:
-            continue
+    for label, column in named_people(take, marker_set)[0].columns.items():
         own = take.positions[:, column]
         there = np.isfinite(own[:, 0])
         total += int(there.sum())
-        if known in found.take.labels:
-            right += int((own == found.take.positions[:, found.take.labels.index(known)])[there].all(axis=1).sum())
+        if label in found.take.labels:
+            right += int((own == found.take.positions[:, found.take.labels.index(label)])[there].all(axis=1).sum())
     return right > 0 and right >= AGREE_PART * total
 
 

@@ -84,12 +84,15 @@ class Stopwatch:
         begin, start, others = time.perf_counter(), self._from, self._others_from
         end = start + (1 - start) * LABELS_PART if name == LABELS else others + (1 - others) * PROGRESS_AFTER[name]
         self._progress(name, start)
-        yield lambda part: self._progress(name, start + (end - start) * part)
-        self.give_back()
-        self.seconds[name] = time.perf_counter() - begin
-        self._from = end
-        if name == LABELS:
-            self._others_from = end
+        try:
+            yield lambda part: self._progress(name, start + (end - start) * part)
+        finally:
+            # also of a stage that failed and was in vain: a progress never goes back
+            self.give_back()
+            self.seconds[name] = time.perf_counter() - begin
+            self._from = end
+            if name == LABELS:
+                self._others_from = end
 
     def give_back(self) -> None:
         """Give the system back what of a long take is not needed any more."""

@@ -96,10 +96,11 @@ def choose(templates: Sequence[Template], keys: KeyFrames, begin: FloatArray | S
     # what half of the key frames speak plainly against is not looked for in the others
     tried = [found(template, trial[::2]) for template in templates]
     costs = [each.cost_of_a_point(keys) for each in tried]
-    for row in np.flatnonzero(np.array(costs) <= LIKELY * min(costs)).tolist() if len(trial) > 1 else ():
+    likely = np.flatnonzero(np.array(costs) <= LIKELY * min(costs)).tolist()
+    for row in likely if len(trial) > 1 else ():
         tried[row] = found(templates[row], trial[1::2], tried[row])
         costs[row] = tried[row].cost_of_a_point(keys)
-    best = int(np.argmin(costs))
+    best = min(likely, key=lambda row: costs[row])
     rest = np.setdiff1d(np.arange(count), tried[best].frames)
     whole = found(templates[best], rest, tried[best]) if len(rest) else tried[best]
     names = [template.name for template in templates]

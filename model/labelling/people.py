@@ -47,8 +47,9 @@ KEPT_M, NEAR_M = 0.04, 0.4
 CUT = 0.06
 #: Everybody has so many points at a time.
 FEWEST_POINTS = 15
-#: Somebody is there where he has so many points; two are one who are there together for no more than this part of the time of either.
-FEW_POINTS, TOGETHER = 6, 0.02
+#: Somebody is there where he has so many points; two are one who are there together for no more than this part of the time of either, and
+#: no farther apart then, in m; in so many frames at most that is looked at.
+FEW_POINTS, TOGETHER, SAME_BODY_M, PATH_FRAMES = 6, 0.02, 0.4, 6000
 #: Rounds in which people compete for tracks.
 ROUNDS = 3
 #: Where the labels of each are found, of the whole.
@@ -147,33 +148,43 @@ def united(parts: Sequence[Part], tracks: Tracks) -> list[Part]:
 
     Of several who may go on, those do first who are nearest to each other where the one ends and the other begins.
     """
-    parts, paths = list(parts), [_path(part.body, tracks) for part in parts]
-    while len(parts) > 1:
-        pairs = [(_way(paths[one], paths[other]), one, other) for other in range(len(parts)) for one in range(other)]
-        way, one, other = min(pairs)
-        if not np.isfinite(way):
-            break
+    frames = np.unique(np.linspace(0, tracks.frames - 1, min(tracks.frames, PATH_FRAMES)).astype(int))
+    parts, paths = list(parts), [_path(part.body, tracks, frames) for part in parts]
+    ways = {(one, other): _way(paths[one], paths[other]) for other in range(len(parts)) for one in range(other)}
+    gone = set[int]()
+    while ways and np.isfinite(min(ways.values())):
+        one, other = min(ways, key=lambda pair: ways[pair])
         first, second = parts[one], parts[other]
         parts[one] = Part(np.union1d(first.body, second.body), np.union1d(first.beside, second.beside))
         paths[one] = np.where(np.isnan(paths[one]), paths[other], paths[one])
-        del parts[other], paths[other]
-    return parts
+        gone.add(other)
+        ways = {pair: way for pair, way in ways.items() if other not in pair}
+        ways |= {pair: _way(paths[pair[0]], paths[pair[1]]) for pair in ways if one in pair}
+    return [part for row, part in enumerate(parts) if row not in gone]
 
 
-def _path(body: IntArray, tracks: Tracks) -> FloatArray:
-    """(frames, 3) in metres, the middle of a body's tracks; NaN where hardly any is there."""
-    total, count = np.zeros((tracks.frames, 3)), np.zeros(tracks.frames)
-    for track in body.tolist():
-        here = slice(tracks.starts[track], tracks.ends[track])
-        total[here] += tracks.positions[here, tracks.columns[track]]
-        count[here] += 1
+def _path(body: IntArray, tracks: Tracks, frames: IntArray) -> FloatArray:
+    """(frames, 3) in metres, the middle of a body's tracks in some frames; NaN where hardly any is there."""
+    total, count = np.zeros((len(frames), 3)), np.zeros(len(frames))
+    begins, ends = np.searchsorted(frames, tracks.starts[body]), np.searchsorted(frames, tracks.ends[body])
+    for track, begin, end in zip(body.tolist(), begins.tolist(), ends.tolist(), strict=True):
+        total[begin:end] += tracks.positions[frames[begin:end], tracks.columns[track]]
+        count[begin:end] += 1
     return np.where((count >= FEW_POINTS)[:, None], total / np.maximum(count, 1)[:, None], np.nan)
 
 
 def _way(one: FloatArray, other: FloatArray) -> float:
-    """In metres, from where one of two paths (frames, 3) ends to where the other begins; infinite where both are there together."""
+    """In metres, from where one of two paths (frames, 3) ends to where the other begins.
+
+    Infinite where both are there together: for an instant in which tracks end and begin one by one they may be, at one place.
+    """
     first, second = (np.flatnonzero(np.isfinite(path[:, 0])) for path in (one, other))
-    if not len(first) or not len(second) or len(np.intersect1d(first, second)) > TOGETHER * min(len(first), len(second)):
+    if not len(first) or not len(second):
+        return np.inf
+    both = np.intersect1d(first, second)
+    if len(both) > TOGETHER * min(len(first), len(second)):
+        return np.inf
+    if len(both) and np.linalg.norm(one[both] - other[both], axis=-1).max() > SAME_BODY_M:
         return np.inf
     place = np.searchsorted(first, second)
     before, after = first[place.clip(1) - 1], first[place.clip(max=len(first) - 1)]

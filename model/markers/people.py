@@ -30,6 +30,10 @@ STILL_M = 0.005
 NEIGHBOURS = 5
 #: No distance counts as farther off than this, in m, and an exchange costs as much as this many metres of all distances in a frame.
 FARTHEST_M, EXCHANGE_M = 0.3, 2.0
+#: A label is judged by no fewer of these.
+FEWEST_SEEN = 2
+#: A second person of the same names is there for so much of the time at least: else it is a duplicate, such as a reflection.
+AT_ONCE_PART = 0.1
 #: So many people of the same names are told apart.
 MOST_ALIKE = 4
 #: Rounds in which labels are settled, each beside all others.
@@ -122,9 +126,11 @@ def _by_number(take: Take, marker_set: MarkerSet) -> People | None:
 
 
 def _at_once(present: BoolArray) -> bool:
-    """Whether two of the columns (frames, columns) are there in most frames in which the one is that is seen least."""
-    at_once = (present.sum(axis=1) >= 2).sum()
-    return bool(at_once > 0.5 * present.sum(axis=0).min())
+    """Whether two of the columns (frames, columns) are there in a good part of the frames in which any is, and in as many as would be half
+    of those of the one that is seen least."""
+    count = present.sum(axis=1)
+    at_once = (count >= 2).sum()
+    return bool(at_once > max(AT_ONCE_PART * (count >= 1).sum(), 0.5 * present.sum(axis=0).min()))
 
 
 def _unique(names: Sequence[str]) -> tuple[str, ...]:
@@ -218,28 +224,25 @@ def _exchanged_back(positions: FloatArray, columns: IntArray) -> tuple[FloatArra
 def _exchanged(positions: FloatArray, first: IntArray, second: IntArray, label: int) -> BoolArray:
     """(frames,) where two people have exchanged a label, one of those in the columns first and second (labels,) of theirs.
 
-    A sample speaks for it that is not as far as usual from the others of the person it is called after, but of the other person. Of one who
-    is away nobody can tell, so samples of that time say nothing.
+    A sample speaks for it that is not as far as usual from the others of the person it is called after, but of the other person. Where one
+    of both is away it says nothing, and stays where it is.
     """
+    of_first, of_second = _usual(positions, first, label), _usual(positions, second, label)
+    if of_first is None or of_second is None:
+        return np.zeros(len(positions), dtype=bool)
     gain = np.zeros(len(positions))
-    for mine, theirs in ((first, second), (second, first)):
-        own, other = (_off_usual(positions, person, label, mine[label]) for person in (mine, theirs))
-        if own is None or other is None:
-            return np.zeros(len(positions), dtype=bool)
-        gain += np.nan_to_num(own - other)
-    return _two_states(gain)
+    for column, own, other in ((first[label], of_first, of_second), (second[label], of_second, of_first)):
+        gain += np.nan_to_num(_off(positions, own, column) - _off(positions, other, column))
+    there = [np.isfinite(positions[:, np.delete(person, label), 0]).any(axis=1) for person in (first, second)]
+    return _two_states(gain) & there[0] & there[1]
 
 
-def _off_usual(positions: FloatArray, person: IntArray, label: int, column: int) -> FloatArray | None:
-    """(frames,) in metres, by how much the samples of a column are not as far as a person's label usually is from those of his others that
-    keep their distance to it best, summed over these; NaN where he has none of them. None where the label is never beside another.
+#: Columns of a person's labels, and how far another label of his usually is from them, in m.
+Usual = tuple[IntArray, FloatArray]
 
-    Args:
-        positions: (frames, columns, 3) in metres.
-        person: (labels,) his columns.
-        label: Which of them is meant.
-        column: Of the samples.
-    """
+
+def _usual(positions: FloatArray, person: IntArray, label: int) -> Usual | None:
+    """The others of a person's columns (labels,) to which one label keeps its distance best; None where it is never beside another."""
     others = np.delete(person, label)
     distances = np.linalg.norm(positions[:, others] - positions[:, person[label], None], axis=-1)
     there = np.isfinite(distances)
@@ -248,10 +251,19 @@ def _off_usual(positions: FloatArray, person: IntArray, label: int, column: int)
     usual = _medians(distances, there, 1)
     spread = np.nan_to_num(_medians(np.abs(distances - usual), there, FEWEST_TOGETHER), nan=np.inf)
     near = np.argsort(spread, kind="stable")[:NEIGHBOURS]
-    off = np.minimum(np.abs(np.linalg.norm(positions[:, others[near]] - positions[:, column, None], axis=-1) - usual[near]), FARTHEST_M)
+    return others[near], usual[near]
+
+
+def _off(positions: FloatArray, usual: Usual, column: int) -> FloatArray:
+    """(frames,) in metres, by how much the samples of a column are not as far as usual from others, summed over these; NaN where hardly
+    any of them is seen."""
+    others, distances = usual
+    apart = np.linalg.norm(positions[:, others] - positions[:, column, None], axis=-1)
+    off = np.minimum(np.abs(apart - distances), FARTHEST_M)
     known = np.isfinite(off)
     count = known.sum(axis=1)
-    return np.where(count > 0, len(near) * np.where(known, off, 0.0).sum(axis=1) / np.maximum(count, 1), np.nan)
+    whole = len(others) * np.where(known, off, 0.0).sum(axis=1) / np.maximum(count, 1)
+    return np.where(count >= min(FEWEST_SEEN, len(others)), whole, np.nan)
 
 
 def _medians(values: FloatArray, there: BoolArray, fewest: int) -> FloatArray:

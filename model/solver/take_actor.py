@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -46,6 +47,8 @@ def fit_to_take(
     pose: Pose,
     progress: Callable[[float], None] | None = None,
     options: SolverOptions = EVERYTHING,
+    *,
+    any_size: bool = True,
 ) -> tuple[Actor, tuple[Finding, ...]]:
     """Fit an actor to a take, then attach the markers that no set knows.
 
@@ -58,6 +61,7 @@ def fit_to_take(
         pose: Of these frames, to begin from.
         progress: Called with the part that is done.
         options: Of the fit.
+        any_size: Where the actor is found to be of unusual size, what is known is taken at that size: see `fit_any_size`.
 
     Returns:
         The actor, and what was attached and what was left out.
@@ -65,7 +69,11 @@ def fit_to_take(
     known = len(placement.labels)
     alone = known == len(labels)
     seen, part = (few, progress) if alone else (few.only(range(known)), part_of(progress, 0.0, 0.5))
-    actor, prior, placement = fit_any_size(start, prior, placement, seen, pose, part, options)
+    if any_size:
+        actor, prior, placement = fit_any_size(start, prior, placement, seen, pose, part, options)
+    else:
+        body = Body(start, prior.pose, seen.points.device, seen.points.dtype)
+        actor = fit_actor(body, prior, placement, seen, pose, part, options)
     return (actor, ()) if alone else attach(actor, placement, prior, labels, few, pose, part_of(progress, 0.5, 1.0))
 
 
@@ -95,16 +103,17 @@ def fit_any_size(
         The actor, and both priors for people of its size.
     """
 
-    def fit(begun: Actor) -> Actor:
+    def fit(begun: Actor, progress: Callable[[float], None] | None) -> Actor:
         body = Body(begun, prior.pose, seen.points.device, seen.points.dtype)
         return fit_actor(body, prior, placement, seen, pose, progress, options)
 
-    actor = fit(start)
+    actor = fit(start, progress)
     size = unusual_size(prior, actor)
     if size is None:
         return actor, prior, placement
     prior, placement = prior.of_size(size), placement.of_size(size)
-    return fit(prior.mean_actor(placement)), prior, placement
+    usual = prior.mean_actor(placement)
+    return fit(replace(start, skeleton=usual.skeleton, marker_offsets=usual.marker_offsets), None), prior, placement
 
 
 def fit_given_to_take(
@@ -133,7 +142,8 @@ def fit_given_to_take(
     around, placement = prior_around(given, prior)
     rows = [labels.index(label) for label in given.labels]
     rows += [row for row in range(len(labels)) if row not in rows]
-    actor, attached = fit_to_take(given, placement, around, tuple(labels[row] for row in rows), few.only(rows), pose, progress, options)
+    names, seen = tuple(labels[row] for row in rows), few.only(rows)
+    actor, attached = fit_to_take(given, placement, around, names, seen, pose, progress, options, any_size=False)
     return actor, (_fitted(given, actor), *attached)
 
 

@@ -7,6 +7,7 @@ import csv
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from model.actors import prior as priors
 from model.actors.actor_file import read_actor
 from model.core.axes import TO_Y_UP, up_vector
 from model.core.errors import BonesetterError
+from model.core.findings import Finding
 from model.core.settings import Settings
 from model.core.take import Axis, Take
 from model.engine.pipeline import solve_take
@@ -369,14 +371,30 @@ def test_a_take_half_of_whose_labels_are_missing_is_solved_as_if_it_had_them(som
     assert np.linalg.norm(found.positions - whole.positions, axis=-1).mean() < 0.001
 
 
-def test_points_beside_half_of_the_labels_that_are_no_markers_take_no_label_away(somebody: SyntheticTake) -> None:
+def test_points_beside_half_of_the_labels_that_are_no_markers_take_no_label_away(
+    somebody: SyntheticTake, monkeypatch: pytest.MonkeyPatch
+) -> None:
     take, named = half_named(somebody.take)
     positions = take.positions.copy()
     others = [row for row in range(len(take.labels)) if row not in named]
     # reflections that stand about in the room
     positions[:, others] = 3.0 + np.random.default_rng(0).uniform(0.0, 3.0, (len(others), 3))
-    found, alone = (solve_take(one, Settings()) for one in (replace(take, positions=positions), take.only(named)))
+    looked: list[str] = []
+
+    def counted(take: Take, *given: Any) -> Labelled:
+        looked.append(take.name)
+        return label_take(take, *given)
+
+    monkeypatch.setattr("model.labelling.label.label_take", counted)
+    found = solve_take(replace(take, positions=positions), Settings())
+    assert looked == [take.name]
+    alone = solve_take(take.only(named), Settings())
     assert np.linalg.norm(found.positions - alone.positions, axis=-1).mean() < 0.001
+    # nor is it tried where the user has said which is which, or whose they are is not known
+    pinned = np.zeros(take.present.shape, dtype=bool)
+    solve_take(replace(take, pinned=pinned), Settings())
+    solve_take(replace(take, findings=(Finding("subjects", "Two."),)), Settings())
+    assert looked == [take.name]
 
 
 def test_a_take_without_labels_is_solved_with_an_actor_whose_labels_no_set_knows(somebody: SyntheticTake, found_hard: Labelled) -> None:

@@ -145,6 +145,28 @@ def test_somebody_who_is_away_has_no_samples(pair: tuple[Take, Take], away: slic
     assert not [finding for finding in first.findings if finding.kind == "swapped back"]
 
 
+def test_what_was_exchanged_before_and_after_somebody_was_away_is_not_meanwhile(pair: tuple[Take, Take]) -> None:
+    second = pair[1].positions.copy()
+    second[250:350] = np.nan
+    there = (pair[0], replace(pair[1], positions=second))
+    whole = together(there, lambda label, row: f"{'AB'[row]}:{label}")
+    positions = whole.positions.copy()
+    a, b = whole.labels.index("A:LELB"), whole.labels.index("B:LELB")
+    for frames in (slice(150, 250), slice(350, 450)):
+        positions[frames, a], positions[frames, b] = whole.positions[frames, b], whole.positions[frames, a]
+    found = {one.name: one for one in people_of(replace(whole, positions=positions))}
+    for row, name in enumerate(("duet.A", "duet.B")):
+        assert np.array_equal(under(found[name], f"{'AB'[row]}:LELB"), under(there[row], "LELB"), equal_nan=True)
+
+
+def test_a_few_duplicates_beside_markers_are_no_second_person(pair: tuple[Take, Take]) -> None:
+    first = pair[0]
+    positions = np.full_like(first.positions, np.nan)
+    positions[100:105] = first.positions[100:105] + 0.01
+    second = replace(first, positions=positions, labels=tuple(f"{label}-1" for label in first.labels), origins=())
+    assert len(people_of(first.beside(second))) == 1
+
+
 def test_points_that_keep_their_distance_are_close() -> None:
     random = np.random.default_rng(0)
     path = np.cumsum(random.normal(0.0, 0.02, (300, 1, 3)), axis=0)

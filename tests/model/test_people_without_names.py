@@ -17,7 +17,7 @@ from model.engine.pipeline import solve_people, solve_take
 from model.files.c3d_writer import write_c3d
 from model.files.readers import read_take
 from model.labelling.labelled import Labelled
-from model.labelling.people import affinities, best_cut, divided, label_people
+from model.labelling.people import Part, affinities, best_cut, divided, label_people, united
 from model.labelling.tracks import cut_tracks
 from model.shell.cli import main
 from model.synthetic.bodies import draw_bodies
@@ -166,6 +166,21 @@ def test_a_person_who_is_moved_at_once_stays_one(pair: tuple[Take, Take]) -> Non
     positions = pair[0].positions.copy()
     positions[200:] += [0.3, 0.0, 0.0]
     assert len(divided(cut_tracks(replace(pair[0], positions=positions)))) == 1
+
+
+def test_two_people_who_are_there_together_for_a_moment_are_two(pair: tuple[Take, Take]) -> None:
+    """Apart from each other, that is: tracks of one who was lost end and begin one by one at one place."""
+    frames = np.arange(1000)
+    one, other = (np.zeros((1000, 20, 3)) for _ in range(2))
+    for path, there in ((one, frames < 505), (other, frames >= 500)):
+        path[:] = np.random.default_rng(0).uniform(0.0, 0.5, (1, 20, 3)) + 0.001 * frames[:, None, None]
+        path[~there] = np.nan
+    for apart_m, people in ((0.05, 1), (2.0, 2)):
+        whole = np.concatenate([one, other + np.array([apart_m, 0.0, 0.0])], axis=1)
+        labels = tuple(f"*{row}" for row in range(40))
+        tracks = cut_tracks(Take("walk", labels, whole, np.zeros(whole.shape[:2]), 100.0))
+        parts = [Part(np.flatnonzero(side), np.zeros(0, dtype=int)) for side in (tracks.columns < 20, tracks.columns >= 20)]
+        assert len(united(parts, tracks)) == people
 
 
 def test_two_people_who_are_lost_for_a_moment_stay_themselves(pair: tuple[Take, Take]) -> None:

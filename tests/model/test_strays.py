@@ -36,6 +36,10 @@ def test_how_far_is_far_is_what_the_label_itself_does() -> None:
     assert not of([5.0, 0.2, 5.0], [2.0, 60.0, -2.0], scatter_mm=15.0).any()
 
 
+def test_what_lasts_may_have_been_put_on_again_elsewhere() -> None:
+    assert not of([20.0, 3.0, 20.0], [2.0, 60.0, -2.0]).any()
+
+
 @pytest.mark.parametrize("seconds", [[5.0, 3.0, 5.0], [0.8, 0.2, 0.8]])
 def test_few_others_prove_nothing(seconds: list[float]) -> None:
     assert not of(seconds, [2.0, 90.0, -2.0]).any()
