@@ -84,12 +84,15 @@ class Stopwatch:
         begin, start, others = time.perf_counter(), self._from, self._others_from
         end = start + (1 - start) * LABELS_PART if name == LABELS else others + (1 - others) * PROGRESS_AFTER[name]
         self._progress(name, start)
+        done = False
         try:
             yield lambda part: self._progress(name, start + (end - start) * part)
+            done = True
         finally:
-            # also of a stage that failed and was in vain: a progress never goes back
             self.give_back()
-            self.seconds[name] = time.perf_counter() - begin
+            if done:
+                self.seconds[name] = time.perf_counter() - begin
+            # also behind a stage that failed: a progress never goes back
             self._from = end
             if name == LABELS:
                 self._others_from = end

@@ -94,7 +94,8 @@ def threshold_findings(take: Take, reasons: Mapping[str, BoolArray], settings: S
     for reason, name in names.items():
         much = removed if reason == "residual" else much_of(reasons[reason])
         if much.labels:
-            text = f"The {name} removed {much}: raise it if they look right."
+            removed_part, of_labels = f"{much.part:.1%}", shortened(much.labels)
+            text = f"The {name} removed {removed_part} of the samples, above all of {of_labels}: raise it if they look right."
             found.append(Finding("threshold", text, much.labels))
     return tuple(found)
 
