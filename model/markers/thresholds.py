@@ -34,9 +34,6 @@ class Much:
     labels: tuple[str, ...]
     part: float
 
-    def __str__(self) -> str:
-        return f"{self.part:.1%} of the samples, above all of {shortened(self.labels)}"
-
 
 def telling(residuals: FloatArray, present: BoolArray) -> BoolArray:
     """Which residuals tell a sample from others.
@@ -94,8 +91,8 @@ def threshold_findings(take: Take, reasons: Mapping[str, BoolArray], settings: S
     for reason, name in names.items():
         much = removed if reason == "residual" else much_of(reasons[reason])
         if much.labels:
-            removed_part, of_labels = f"{much.part:.1%}", shortened(much.labels)
-            text = f"The {name} removed {removed_part} of the samples, above all of {of_labels}: raise it if they look right."
+            above_all = shortened(much.labels)
+            text = f"The {name} removed {much.part:.1%} of the samples, above all of {above_all}: raise it if they look right."
             found.append(Finding("threshold", text, much.labels))
     return tuple(found)
 
@@ -104,7 +101,8 @@ def _kept(over: Much, max_residual: float, limit: FloatArray) -> Finding:
     """Samples that a threshold in mm would have removed."""
     raised = limit.max() * 1000
     why = f"it was raised to {raised:.0f} mm" if raised > max_residual else "these were kept, as they tell no sample from another"
-    text = f"Camera residuals are above the {SETTINGS['max_residual'].said(max_residual)} in {over}: {why}."
+    much = f"{over.part:.1%} of the samples, above all of {shortened(over.labels)}"
+    text = f"Camera residuals are above the {SETTINGS['max_residual'].said(max_residual)} in {much}: {why}."
     return Finding("threshold", text, over.labels)
 
 

@@ -72,8 +72,7 @@ def fit_to_take(
     if any_size:
         actor, prior, placement = fit_any_size(start, prior, placement, seen, pose, part, options)
     else:
-        body = Body(start, prior.pose, seen.points.device, seen.points.dtype)
-        actor = fit_actor(body, prior, placement, seen, pose, part, options)
+        actor = _fit(start, prior, placement, seen, pose, part, options)
     return (actor, ()) if alone else attach(actor, placement, prior, labels, few, pose, part_of(progress, 0.5, 1.0))
 
 
@@ -102,18 +101,27 @@ def fit_any_size(
     Returns:
         The actor, and both priors for people of its size.
     """
-
-    def fit(begun: Actor, progress: Callable[[float], None] | None) -> Actor:
-        body = Body(begun, prior.pose, seen.points.device, seen.points.dtype)
-        return fit_actor(body, prior, placement, seen, pose, progress, options)
-
-    actor = fit(start, progress)
+    actor = _fit(start, prior, placement, seen, pose, progress, options)
     size = unusual_size(prior, actor)
     if size is None:
         return actor, prior, placement
     prior, placement = prior.of_size(size), placement.of_size(size)
     usual = prior.mean_actor(placement)
-    return fit(replace(start, skeleton=usual.skeleton, marker_offsets=usual.marker_offsets), None), prior, placement
+    begun = replace(start, skeleton=usual.skeleton, marker_offsets=usual.marker_offsets)
+    return _fit(begun, prior, placement, seen, pose, None, options), prior, placement
+
+
+def _fit(
+    start: Actor,
+    prior: Prior,
+    placement: Placement,
+    seen: Observations,
+    pose: Pose,
+    progress: Callable[[float], None] | None,
+    options: SolverOptions,
+) -> Actor:
+    """`fit_actor` from an actor."""
+    return fit_actor(Body(start, prior.pose, seen.points.device, seen.points.dtype), prior, placement, seen, pose, progress, options)
 
 
 def fit_given_to_take(
