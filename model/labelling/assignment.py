@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from ..core.take import FloatArray, IntArray
+from ..core.take import BoolArray, FloatArray, IntArray
 from .tracks import OPEN, Tracks
 
 #: A track takes the label that it is assigned in at least this part of its frames.
@@ -32,25 +32,28 @@ def assign_tracks(scores: FloatArray, tracks: Tracks, rows: IntArray | None = No
     allowed = np.arange(len(tracks)) if rows is None else rows
     begins, ends = tracks.starts[allowed], tracks.ends[allowed]
     gains = np.maximum(scores[allowed], 0.0)
-    labels = np.full(len(allowed), OPEN)
+    stretches = _stretches(gains.max(axis=1, initial=0.0) > 0, begins, ends)
+    given, labels = [_assigned(gains, there) for _, there in stretches], np.full(len(allowed), OPEN)
     for _ in range(ROUNDS):
-        labels = _by_majority(gains, begins, ends)
+        labels = _by_majority(stretches, given, gains.shape, ends - begins)
         lost = _lost(labels, gains, begins, ends)
         if not len(lost):
             break
         gains[lost, labels[lost]] = 0.0
         labels[lost] = OPEN
+        concerned = np.isin(np.arange(len(allowed)), lost)
+        # elsewhere nothing has changed
+        given = [_assigned(gains, there) if concerned[there].any() else before for (_, there), before in zip(stretches, given, strict=True)]
     found = np.full(len(tracks), OPEN)
     found[allowed] = labels
     return found
 
 
-def _by_majority(gains: FloatArray, begins: IntArray, ends: IntArray) -> IntArray:
-    """The label that each track is assigned for most of its time."""
-    frames = np.zeros(gains.shape)
-    worth = gains.max(axis=1, initial=0.0) > 0
+def _stretches(worth: BoolArray, begins: IntArray, ends: IntArray) -> list[tuple[int, IntArray]]:
+    """The stretches in which the same tracks are there: how many frames each has, and which of the tracks that are worth it."""
     cuts = np.unique(np.concatenate([begins[worth], ends[worth]]))
     by_start = np.flatnonzero(worth)[np.argsort(begins[worth], kind="stable")]
+    found: list[tuple[int, IntArray]] = []
     here: list[int] = []
     following = 0
     for start, end in pairwise(cuts.tolist()):
@@ -59,12 +62,33 @@ def _by_majority(gains: FloatArray, begins: IntArray, ends: IntArray) -> IntArra
             here.append(int(by_start[following]))
             following += 1
         if here:
-            there = np.array(here)
-            at, labels = linear_sum_assignment(gains[there], maximize=True)
-            won = gains[there[at], labels] > 0
-            frames[there[at[won]], labels[won]] += end - start
+            found.append((end - start, np.array(here)))
+    return found
+
+
+def _assigned(gains: FloatArray, there: IntArray) -> tuple[IntArray, IntArray]:
+    """Those of the tracks `there` that get a label in a stretch, and which."""
+    at, labels = linear_sum_assignment(gains[there], maximize=True)
+    won = gains[there[at], labels] > 0
+    return there[at[won]], labels[won]
+
+
+def _by_majority(
+    stretches: list[tuple[int, IntArray]], given: list[tuple[IntArray, IntArray]], shape: tuple[int, ...], lengths: IntArray
+) -> IntArray:
+    """The label that each track is assigned for most of its time.
+
+    Args:
+        stretches: How many frames each has, and its tracks.
+        given: In each of them tracks that get a label, and which.
+        shape: How many tracks and labels there are.
+        lengths: (tracks,) in frames.
+    """
+    frames = np.zeros(shape)
+    for (count, _), (at, labels) in zip(stretches, given, strict=True):
+        frames[at, labels] += count
     best = frames.argmax(axis=1)
-    enough = frames[np.arange(len(best)), best] > MAJORITY * (ends - begins)
+    enough = frames[np.arange(len(best)), best] > MAJORITY * lengths
     return np.where(enough, best, OPEN)
 
 
