@@ -86,6 +86,16 @@ class Actor:
         by_joint = np.einsum("fjab,ljb->flja", global_rotations, reach) + positions[:, None]
         return np.einsum("lj,flja->fla", self.marker_weights, by_joint)
 
+    def of_size(self, size: float) -> Actor:
+        """The same, so many times as large."""
+        return replace(
+            self,
+            skeleton=self.skeleton.of_size(size),
+            marker_offsets=size * self.marker_offsets,
+            bone_sigma=None if self.bone_sigma is None else size * self.bone_sigma,
+            offset_sigma=None if self.offset_sigma is None else size * self.offset_sigma,
+        )
+
     def only(self, rows: Sequence[int]) -> Actor:
         """With some of its markers, in that order."""
         chosen = list(rows)

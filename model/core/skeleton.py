@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -29,6 +29,10 @@ class Skeleton:
     parents: tuple[int, ...]
     bones: FloatArray
     places: FloatArray | None = None
+
+    def of_size(self, size: float) -> Skeleton:
+        """The same, so many times as large."""
+        return replace(self, bones=size * self.bones, places=None if self.places is None else size * self.places)
 
     @cached_property
     def offsets(self) -> FloatArray:

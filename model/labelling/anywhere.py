@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import torch
@@ -23,21 +24,9 @@ from ..solver.fit import Terms, prior_terms
 from ..solver.frames import joined
 from ..solver.kinematics import Body, Pose, to_array
 from ..solver.observations import SECONDS_APART
+from .annealing import Assign, Tried, annealed, at_once, begun_everywhere, pose_cost, usual_poses
 from .key_frames import KeyFrames
-from .registration import (
-    SLACK,
-    Assign,
-    Begun,
-    Tried,
-    annealed,
-    any_way,
-    distinct,
-    pose_cost,
-    squared_distances,
-    starts,
-    upright,
-    usual_poses,
-)
+from .registration import SLACK, Begun, any_way, upright
 from .surface import Surface
 
 #: Scales of the assignment in metres, a step each: of all starts, and of those that go on.
@@ -91,26 +80,25 @@ def to_surface(surface: Surface) -> Assign:
     on[torch.arange(len(surface.segments)), torch.as_tensor(surface.segments)] = 1.0
     shares = torch.as_tensor(surface.shares, dtype=torch.float32)
 
-    def assign(squared: Tensor, scale_m: float) -> tuple[Tensor, Tensor]:
+    def assign(squared: Tensor, there: Tensor, scale_m: float) -> tuple[Tensor, Tensor]:
         variance = torch.full((squared.shape[1],), scale_m**2)
-        return transported(squared, variance, on, shares), variance
+        return transported(squared, variance, on, shares * there.sum(1, keepdim=True)), variance
 
     return assign
 
 
-def transported(squared: Tensor, variance: Tensor, on: Tensor, shares: Tensor) -> Tensor:
+def transported(squared: Tensor, variance: Tensor, on: Tensor, wanted: Tensor) -> Tensor:
     """(frames, places, points): how much of each point is at each place; what is missing to 1 is nobody's.
 
     Args:
         squared: (frames, places, points) distances in m^2.
         variance: (places,) in m^2.
         on: (places, segments) 1 where a place is on a segment.
-        shares: (segments,) the usual part of the points on each segment.
+        wanted: (frames, segments) how many of the points each segment usually has.
     """
     density = torch.exp(squared * (-0.5 / variance[:, None]))
     slack = float(np.exp(-SLACK * SLACK / 2))
-    wanted = shares * squared.shape[2]
-    weights = (wanted / on.sum(0)).expand(len(squared), -1) @ on.T
+    weights = (wanted / on.sum(0)) @ on.T
     points = 1 / ((weights[:, None] @ density)[:, 0] + slack)
     for _ in range(TRANSPORT_STEPS):
         mass = (weights * (density @ points[..., None])[..., 0]) @ on
@@ -152,38 +140,39 @@ def find_anywhere(surface: Surface, prior: Prior, keys: KeyFrames, turns: FloatA
     body = Body(surface.actor, prior.pose, torch.device("cpu"), torch.float32)
     terms = prior_terms(prior.pose, SECONDS_APART, torch.zeros(1))
     shapes, assign = usual_poses(body, terms, poses), to_surface(surface)
+    bodies = len(turns) * len(shapes)
 
-    def work(key: int) -> list[Candidate]:
-        points = torch.as_tensor(keys.points[key][keys.there[key]], dtype=torch.float32)
-        pose = starts(body, turns, shapes, points.mean(0))
-        tried = Tried(pose, torch.ones(pose.frames), points, points.mean(0))
-        tried = annealed(body, terms, tried, WIDE_M, assign)
-        costs, _ = _costs(surface, body, terms, tried, assign, CHOICE_SCALE_M)
-        kept = distinct(body.posed(tried.pose).markers, costs, max(KEPT_LEAST, int(KEPT * pose.frames)), DISTINCT_M)
-        tried = annealed(body, terms, tried.only(kept), NARROW_M, assign, fit_size=True)
-        costs, part = _costs(surface, body, terms, tried, assign, COST_SCALE_M)
-        best = distinct(body.posed(tried.pose).markers, costs, CANDIDATES, DISTINCT_M)
-        return [_candidate(surface, body, tried, row, float(costs[row]), to_array(part[row])) for row in best]
+    def work(part: slice) -> list[list[Candidate]]:
+        own = keys.only(part)
+        tried = annealed(body, terms, begun_everywhere(body, own, turns, shapes), WIDE_M, assign)
+        markers = body.posed(tried.pose).markers
+        costs, _ = _costs(surface, terms, tried, markers, assign, CHOICE_SCALE_M)
+        kept = tried.best(markers, costs, max(KEPT_LEAST, int(KEPT * bodies)), DISTINCT_M)
+        tried = annealed(body, terms, tried.only(chain.from_iterable(kept)), NARROW_M, assign, fit_size=True)
+        markers = body.posed(tried.pose).markers
+        costs, shares = _costs(surface, terms, tried, markers, assign, COST_SCALE_M)
+        best = tried.best(markers, costs, CANDIDATES, DISTINCT_M)
+        return [[_candidate(surface, body, tried, row, float(costs[row]), shares[row]) for row in rows] for rows in best]
 
-    return list(each(work, range(len(keys.frames))))
+    return [candidates for part in each(work, at_once(keys, bodies, len(surface.joints))) for candidates in part]
 
 
-def _costs(surface: Surface, body: Body, terms: Terms, tried: Tried, assign: Assign, scale_m: float) -> tuple[Tensor, Tensor]:
-    """(F,) of bodies, and the assignment (F, places, points) by which they were told."""
-    squared = squared_distances(body.posed(tried.pose).markers, tried.shrunk)
-    part, variance = assign(squared, scale_m)
-    away = (part * squared / (2 * variance[:, None])).sum((1, 2)) + NOBODYS * (1 - part.sum(1)).sum(1)
+def _costs(surface: Surface, terms: Terms, tried: Tried, markers: Tensor, assign: Assign, scale_m: float) -> tuple[Tensor, Tensor]:
+    """(F,) of bodies, and the assignment (F, places, points) by which they were told, of their places (F, places, 3)."""
+    squared = tried.squared_distances(markers, tried.shrunk)
+    part, variance = assign(squared, tried.there, scale_m)
+    away = (part * squared / (2 * variance[:, None])).sum((1, 2)) + NOBODYS * ((1 - part.sum(1)) * tried.there).sum(1)
     mass = torch.zeros(len(squared), len(surface.shares)).index_add_(1, torch.as_tensor(surface.segments), part.sum(2))
-    wanted = torch.as_tensor(surface.shares, dtype=torch.float32) * squared.shape[2]
+    wanted = torch.as_tensor(surface.shares, dtype=torch.float32) * tried.there.sum(1, keepdim=True)
     lacking = (wanted * ((wanted + LACKING) / (mass + LACKING)).log().clamp_min(0)).sum(1)
     return away + lacking + pose_cost(terms, tried.pose), part
 
 
-def _candidate(surface: Surface, body: Body, tried: Tried, row: int, cost: float, part: FloatArray) -> Candidate:
+def _candidate(surface: Surface, body: Body, tried: Tried, row: int, cost: float, shares: Tensor) -> Candidate:
     """A body of those that were tried; of the assignment (places, points)."""
-    pose, size = tried.pose[row : row + 1], float(tried.size[row])
+    pose, size, part = tried.pose[row : row + 1], float(tried.size[row]), to_array(shares[:, tried.there[row]])
     posed = body.posed(pose)
-    centre = to_array(tried.centre)
+    centre = to_array(tried.centre[row])
     positions = centre + size * (to_array(posed.positions)[0] - centre)
     segments, joints = np.zeros((part.shape[1], len(surface.shares))), np.zeros((part.shape[1], len(body.joints)))
     np.add.at(segments.T, surface.segments, part)

@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from ..core.take import FloatArray, IntArray
-from ..solver.frames import joined
 from .key_frames import KeyFrames
 from .registration import Begun, Registration, register
 from .template import Template
@@ -40,9 +38,14 @@ class Choice:
     costs: dict[str, float]
 
     @property
+    def cost(self) -> float:
+        """Of a point, by the chosen template."""
+        return self.costs[self.template.name]
+
+    @property
     def explains(self) -> bool:
         """Whether the take's points are where the template's labels are."""
-        return self.costs[self.template.name] <= UNKNOWN_COST
+        return self.cost <= UNKNOWN_COST
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,11 +72,8 @@ class Registered:
         frames = np.concatenate([self.frames, other.frames])
         order = np.argsort(frames)
         one, two = self.registration, other.registration
-        costs, sizes, markers = (
-            np.concatenate(both)[order] for both in ((one.costs, two.costs), (one.sizes, two.sizes), (one.markers, two.markers))
-        )
-        pose = joined([one.pose, two.pose])[torch.as_tensor(order)]
-        return Registered(Registration(one.body, pose, costs, sizes, markers), frames[order])
+        both = (one.costs, two.costs), (one.sizes, two.sizes), (one.markers, two.markers)
+        return Registered(Registration(*(np.concatenate(values)[order] for values in both)), frames[order])
 
 
 def choose(templates: Sequence[Template], keys: KeyFrames, begin: FloatArray | Sequence[Begun]) -> Choice:

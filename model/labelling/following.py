@@ -23,7 +23,7 @@ from ..solver.frames import Between, Window, joined, windows
 from ..solver.kinematics import Body, Pose, to_array
 from ..solver.observations import COARSE_HZ, SECONDS_APART, Observations
 from ..solver.take_actor import fit_any_size
-from .registration import independent_step
+from .annealing import independent_step
 from .template import Template
 from .tracks import Tracks
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -44,9 +44,13 @@ class KeyFrames:
         """(K, points): which points there are."""
         return self.tracks != OPEN
 
-    def only(self, keys: IntArray) -> KeyFrames:
+    def only(self, keys: IntArray | slice) -> KeyFrames:
         """Some of the key frames."""
         return KeyFrames(self.frames[keys], self.points[keys], self.tracks[keys])
+
+    def shrunk(self, size: float) -> KeyFrames:
+        """The same points, of somebody so many times as large, as those of somebody of size 1."""
+        return self if size == 1.0 else replace(self, points=self.points / size)
 
 
 def long_tracks(tracks: Tracks) -> IntArray:

@@ -4,40 +4,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 
 import numpy as np
 import torch
 
 from ..actors import prior as priors
 from ..actors.actor import Actor
-from ..actors.hierarchy import same_hierarchy
 from ..actors.prior import Prior
 from ..core.errors import BonesetterError
 from ..core.findings import Finding
 from ..core.parallel import side_by_side, usable_cores
 from ..core.take import Axis, IntArray, Take
-from ..marker_sets.marker_set import CATALOGUE, MarkerSet, bare_name, bundled_marker_sets
+from ..marker_sets.marker_set import MarkerSet, bare_name, bundled_marker_sets
 from ..markers.computed import without_computed
 from ..markers.matching import COMPUTED
-from ..proposer.starts import Initialise, other_hierarchy
+from ..proposer.starts import Initialise
 from ..solver.device import one_torch_thread
-from .anywhere import Candidate, begun, look_anywhere
 from .assignment import assign_tracks
-from .choice import TRIAL_POSES, Choice, choose
+from .choice import TRIAL_POSES, Choice
 from .key_frames import FEWEST, KeyFrames, choose_key_frames, long_tracks
 from .labelled import Labelled, columns_of, findings_of, relabelled, table
 from .layout import set_of_actor
-from .reattachment import Known
+from .looking import Hints, find_somebody
 from .refinement import Refined, grouped, refine
-from .registration import any_way, register, upright, votes
+from .registration import register, upright, votes
 from .rigidity import mixed_up, unlike
 from .strays import strays
 from .swaps import exchanged_back
-from .template import Template, template_of_actor, template_of_set
+from .template import Template
 from .tracks import OPEN, Tracks, cut_tracks
-from .unknown import known_of, label_unknown
+from .unknown import label_unknown
 
 #: A body is looked for among at least so many points.
 FEWEST_POINTS = 10
@@ -83,48 +80,6 @@ def label_take(
         return _label(take, what, progress or (lambda _stage, _part: None))
 
 
-@dataclass(frozen=True, eq=False)
-class Hints:
-    """What is known of whom a take shows, see `label_take`."""
-
-    actor: Actor | None
-    marker_set: MarkerSet | None
-    prior: Prior
-    sets: tuple[MarkerSet, ...]
-    unknown_set: bool
-
-    @property
-    def told(self) -> bool:
-        """Whether it is told what to look for."""
-        return self.actor is not None or self.marker_set is not None
-
-    @cached_property
-    def people(self) -> Known:
-        """What is known of anybody."""
-        return known_of(self.prior, self.sets)
-
-    @property
-    def templates(self) -> list[Template]:
-        """What may be looked for."""
-        return self._looked_for[0]
-
-    @property
-    def initialise(self) -> Initialise | None:
-        """Where poses begin if the network does not know the actor's joints."""
-        return self._looked_for[1]
-
-    @cached_property
-    def _looked_for(self) -> tuple[list[Template], Initialise | None]:
-        actor, prior = self.actor, self.prior
-        if actor is None:
-            sets = [self.marker_set] if self.marker_set else [known for known in self.sets if not known.name.startswith(CATALOGUE)]
-            return [template_of_set(known, prior) for known in sets], None
-        if same_hierarchy(actor, prior):
-            return [template_of_actor(actor, prior)], None
-        own, _, initialise = other_hierarchy(actor, prior, self.marker_set or self.sets[0])
-        return [template_of_actor(actor, own)], initialise
-
-
 def _label(take: Take, what: Hints, progress: Progress) -> Labelled:
     """See `label_take`."""
     progress("look", 0.0)
@@ -138,48 +93,29 @@ def _label(take: Take, what: Hints, progress: Progress) -> Labelled:
     def part(done: float) -> None:
         progress("label", PROGRESS_AFTER["look"] + done * (PROGRESS_AFTER["label"] - PROGRESS_AFTER["look"]))
 
-    found = _find(take, keys, what)
+    found = find_somebody(take, keys, what)
     progress("look", PROGRESS_AFTER["look"])
-    if isinstance(found, Choice):
-        template = found.template if found.template.given else found.template.scaled(found.registration.size)
-        initialise = what.initialise
-        refined = refine(template, tracks, first_labels(found, template, keys, tracks, take.up_axis), initialise, part)
-        refined = reopened(template, tracks, compared(template, tracks, refined, initialise), initialise)
-    else:
-        template, refined = label_unknown(take, tracks, keys, found, what.people, part)
-    progress("compare", PROGRESS_AFTER["compare"])
-    return _labelled(take, tracks, template, refined, computed)
-
-
-def _find(take: Take, keys: KeyFrames, what: Hints) -> Choice | list[list[Candidate]]:
-    """The template that the key frames show, or, if none explains them, the likeliest poses of each by the skin alone."""
-    choice = None
-    if not what.unknown_set:
-        choice = choose(what.templates, keys, upright(take.up_axis))
-        if choice.explains and len(choice.registration.believed) >= len(keys.frames) / 2:
-            return choice
-    # nobody stands, or nobody wears a set that is known: poses that are found by the skin
-    candidates = look_anywhere(what.people.surface, what.prior, keys, take.up_axis)
+    # who is of unusual size is labelled as somebody of usual size
+    own, choice = tracks.shrunk(found.size), found.choice
     if choice is not None:
-        lying = choose(what.templates, keys, any_way(take.up_axis) if what.initialise else [begun(each) for each in candidates])
-        choice = min(choice, lying, key=lambda one: one.costs[one.template.name])
-        if choice.explains:
-            return choice
-        if what.told:
-            raise BonesetterError(
-                f"The points of {take.name} are not where {choice.template.name} has its markers: choose another actor or marker set."
-            )
-    return candidates
-
-
-def _labelled(take: Take, tracks: Tracks, template: Template, refined: Refined, computed: tuple[Finding, ...]) -> Labelled:
-    """What is handed on."""
-    lost = strays(template.joints, tracks, refined.labels, refined.evidence)
+        template = choice.template if choice.template.given else choice.template.scaled(choice.registration.size)
+        initialise = what.initialise
+        refined = refine(template, own, first_labels(choice, template, found.keys, own, take.up_axis), initialise, part)
+        refined = reopened(template, own, compared(template, own, refined, initialise), initialise)
+    else:
+        template, refined = label_unknown(take, own, found.keys, found.candidates, what.people, part)
+    progress("compare", PROGRESS_AFTER["compare"])
+    lost = strays(template.joints, own, refined.labels, refined.evidence)
     refined = replace(refined, labels=np.where(lost, OPEN, refined.labels))
+    return _labelled(take, tracks, template, refined, computed, found.size)
+
+
+def _labelled(take: Take, tracks: Tracks, template: Template, refined: Refined, computed: tuple[Finding, ...], size: float) -> Labelled:
+    """What is handed on, of somebody so many times as large as the actor that was refined."""
     columns = columns_of(tracks, refined.labels, template.labels)
     rows = table(take, tracks, refined.labels, refined.evidence.scores, template, columns)
     said = (*computed, *findings_of(template.name, rows, take.rate_hz))
-    actor, marker_set = refined.followed.actor, template.marker_set
+    actor, marker_set = refined.followed.actor if size == 1.0 else refined.followed.actor.of_size(size), template.marker_set
     if template.made:
         actor = actor.only([row for row in range(len(actor.labels)) if (refined.labels == row).any()])
         marker_set = set_of_actor(actor, take.name)

@@ -13,8 +13,9 @@ offsets together, that brings the labels nearest to what they are assigned. The 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 import torch
@@ -24,11 +25,11 @@ from torch import Tensor
 from ..core.axes import TO_Y_UP
 from ..core.parallel import each
 from ..core.take import Axis, FloatArray, IntArray
-from ..solver.fit import POSE_WEIGHT, Terms, normal_equations, prior_terms, separate_step, upper_triangle
+from ..solver.fit import Terms, prior_terms
 from ..solver.frames import joined
-from ..solver.kinematics import Body, Pose, marker_jacobian, to_array
-from ..solver.observations import SECONDS_APART, Observations
-from ..solver.topology import ROOT_DOF
+from ..solver.kinematics import Body, Pose, to_array
+from ..solver.observations import SECONDS_APART
+from .annealing import Assign, Tried, annealed, at_once, begun_everywhere, pose_cost, tried_on, usual_poses
 from .key_frames import KeyFrames
 from .template import Template
 from .tracks import OPEN
@@ -40,26 +41,16 @@ NARROW_M = (0.13,) * 3 + (0.1,) * 3 + (0.08,) * 3 + (0.06,) * 3 + (0.05,) * 2 + 
 SLACK = 3.5
 #: Sinkhorn's iterations a step: poses move on before they would have converged.
 SINKHORN_STEPS = 8
-#: The part of the starts that go on, and the least that do; they differ by at least this root mean square distance, in m.
-KEPT, KEPT_LEAST, DISTINCT_M = 0.25, 6, 0.04
-#: No joint turns farther than this in a step, in radians.
-LARGEST_STEP = 0.7
-#: Headings, evenly spread; poses in each of them, and how far those beside the mean one are from it, in deviations.
-HEADINGS, POSES, POSE_DEVIATIONS = 8, 7, 1.5
+#: The part of the starts that go on, and the least that do.
+KEPT, KEPT_LEAST = 0.25, 6
+#: Headings, evenly spread, and poses in each of them.
+HEADINGS, POSES = 8, 7
 #: What a point or a label costs that is assigned to nothing, in the units of a log-likelihood, and the scale of that cost in m.
 UNASSIGNED, COST_SCALE_M = 9.0, 0.03
-#: How much people differ in size, as a part of it.
-SIZE_DEVIATION = 0.08
 #: While the starts are chosen: cost of what nothing is near to, and scale in m.
 FAR, CHOICE_SCALE_M = 6.0, 0.1
 #: Key frames whose cost is more than this many times the lower quartile are not believed.
 BELIEVED = 1.6
-#: How far past its limit a joint may be in a cost, in radians.
-LIMIT_RAD = np.radians(5.0)
-#: Added to the diagonal of the normal matrix, relative and absolute.
-DAMPING = (1e-4, 1e-2)
-#: The kernel is as wide as this, in m: the assignment itself is robust.
-WITHOUT_KERNEL_M = 1e3
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,15 +58,11 @@ class Registration:
     """A body in K key frames.
 
     Attributes:
-        body: Whose poses they are.
-        pose: Of K frames.
         costs: (K,) of each pose with the best assignment, in the units of a log-likelihood.
         sizes: (K,) how large it is in each, of the template.
         markers: (K, labels, 3) in metres, at that size.
     """
 
-    body: Body
-    pose: Pose
     costs: FloatArray
     sizes: FloatArray
     markers: FloatArray
@@ -89,6 +76,10 @@ class Registration:
     def size(self) -> float:
         """In the key frames that are believed."""
         return float(np.median(self.sizes[self.believed]))
+
+    def shrunk(self, size: float) -> Registration:
+        """The same of key frames whose points are shrunk by a size."""
+        return replace(self, sizes=self.sizes / size, markers=self.markers / size)
 
 
 def upright(up_axis: Axis) -> FloatArray:
@@ -117,19 +108,6 @@ def _about_z(angle: float) -> FloatArray:
     return np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])
 
 
-def usual_poses(body: Body, terms: Terms, count: int) -> Tensor:
-    """(count, coordinates): the mean pose, and pairs along the directions in which poses move the markers most."""
-    rest = body.rest(1)
-    jacobian = marker_jacobian(body.topology, rest, body.posed(rest))[0, :, :, ROOT_DOF:].flatten(0, 1)
-    covariance = torch.linalg.inv(terms.precision[ROOT_DOF:, ROOT_DOF:] / POSE_WEIGHT)
-    root = torch.linalg.cholesky(covariance)
-    directions = torch.linalg.svd(jacobian @ root, full_matrices=False).Vh
-    poses = [rest.q[0]]
-    for direction in directions[: count // 2]:
-        poses += [POSE_DEVIATIONS * root @ direction, -POSE_DEVIATIONS * root @ direction]
-    return torch.stack(poses[:count])
-
-
 def soft_assignment(squared: Tensor, variance: Tensor) -> Tensor:
     """(frames, labels, points): how much of each label is at each point; what is missing to 1 is hidden, or nobody's.
 
@@ -147,98 +125,14 @@ def soft_assignment(squared: Tensor, variance: Tensor) -> Tensor:
     return density * labels[..., None] * points[:, None]
 
 
-def independent_step(body: Body, terms: Terms, pose: Pose, seen: Observations, scale_m: float = WITHOUT_KERNEL_M) -> Pose:
-    """One damped Gauss-Newton step of frames that know nothing of one another."""
-    band, gradient = normal_equations(body, pose, seen, terms, scale_m)
-    matrix = upper_triangle(band)
-    matrix.diagonal(dim1=1, dim2=2).mul_(1 + DAMPING[0]).add_(DAMPING[1])
-    step = separate_step(matrix, gradient)
-    farthest = step[:, 3:].abs().amax(1, keepdim=True).clamp_min(LARGEST_STEP)
-    return pose.stepped(step * (LARGEST_STEP / farthest))
-
-
-def squared_distances(markers: Tensor, points: Tensor) -> Tensor:
-    """(frames, labels, points) in m^2, of markers (frames, labels, 3) and points (frames, points, 3)."""
-    return torch.cdist(markers, points, compute_mode="donot_use_mm_for_euclid_dist") ** 2
-
-
-@dataclass(frozen=True, eq=False)
-class Tried:
-    """Bodies that are tried on the same points.
-
-    Attributes:
-        pose: Of F bodies of the template's size.
-        size: (F,) how large each is, of that.
-        points: (points, 3) in metres.
-        centre: (3,) about which the points are shrunk by the size.
-    """
-
-    pose: Pose
-    size: Tensor
-    points: Tensor
-    centre: Tensor
-
-    @property
-    def shrunk(self) -> Tensor:
-        """(F, points, 3): the points as bodies of the template's size see them."""
-        return self.centre + (self.points - self.centre) / self.size[:, None, None]
-
-    def grown(self, markers: Tensor) -> Tensor:
-        """(F, labels, 3) in metres: markers (F, labels, 3) of the template's size at the bodies' own."""
-        return self.centre + (markers - self.centre) * self.size[:, None, None]
-
-    def by(self, growth: Tensor) -> Tried:
-        """The same bodies, grown (F,)."""
-        root = self.centre + (self.pose.root - self.centre) / growth[:, None]
-        return replace(self, pose=Pose(root, self.pose.turn, self.pose.q), size=self.size * growth)
-
-    def only(self, rows: list[int]) -> Tried:
-        return replace(self, pose=self.pose[torch.tensor(rows)], size=self.size[rows])
-
-
-#: Says, of squared distances (frames, labels, points) in m^2 and a scale in m, how much of each label is at each point, and the variances
-#: (labels,) in m^2 by which that was told.
-Assign = Callable[[Tensor, float], tuple[Tensor, Tensor]]
-
-
 def to_labels(spread: Tensor) -> Assign:
     """The assignment of labels that are put on as freely as the spread (labels,) says, in m: each at one point at most."""
 
-    def assign(squared: Tensor, scale_m: float) -> tuple[Tensor, Tensor]:
+    def assign(squared: Tensor, _there: Tensor, scale_m: float) -> tuple[Tensor, Tensor]:
         variance = scale_m**2 + spread**2
         return soft_assignment(squared, variance), variance
 
     return assign
-
-
-def annealed(body: Body, terms: Terms, tried: Tried, scales_m: tuple[float, ...], assign: Assign, *, fit_size: bool = False) -> Tried:
-    """Bodies drawn to the points, one assignment and one step for each scale."""
-    for scale in scales_m:
-        markers, points = body.posed(tried.pose).markers, tried.shrunk
-        part, variance = assign(squared_distances(markers, points), scale)
-        mass = part.sum(2)
-        targets, weights = (part @ points) / mass.clamp_min(1e-6)[..., None], mass / variance
-        if fit_size:
-            growth = _growth(markers, targets, weights, tried.size)
-            tried, targets = tried.by(growth), tried.centre + (targets - tried.centre) / growth[:, None, None]
-        seen = Observations(targets, weights * scale**2, SECONDS_APART, sigma_m=scale)
-        tried = replace(tried, pose=independent_step(body, terms, tried.pose, seen))
-    return tried
-
-
-def _growth(markers: Tensor, targets: Tensor, weights: Tensor, size: Tensor) -> Tensor:
-    """(F,): by how much markers (F, labels, 3) must grow to be nearest to their targets, with weights (F, labels) in 1/m^2."""
-    total = weights.sum(1, keepdim=True).clamp_min(1e-6)
-    here, there = (each - (weights[..., None] * each).sum(1, keepdim=True) / total[..., None] for each in (markers, targets))
-    usual = size / SIZE_DEVIATION**2
-    return ((weights * (here * there).sum(-1)).sum(1) + usual) / ((weights * here.square().sum(-1)).sum(1) + size * usual)
-
-
-def pose_cost(terms: Terms, pose: Pose) -> Tensor:
-    """(frames,): how unusual poses are, in the units of a log-likelihood."""
-    usual = torch.einsum("fc,cd,fd->f", pose.q, terms.precision[ROOT_DOF:, ROOT_DOF:], pose.q) / 2
-    beyond = pose.q - pose.q.clamp(terms.limits[0], terms.limits[1])
-    return usual + beyond.square().sum(1) / (2 * LIMIT_RAD**2)
 
 
 def assignment_costs(squared: FloatArray, spread: FloatArray) -> FloatArray:
@@ -254,32 +148,6 @@ def hard_cost(markers: FloatArray, points: FloatArray, spread: FloatArray) -> fl
     costs = assignment_costs(squared, spread)
     labels, at = linear_sum_assignment(costs)
     return float(costs[labels, at].sum()) + UNASSIGNED * max(0, len(points) - len(labels))
-
-
-def _choice_cost(body: Body, terms: Terms, tried: Tried, spread: Tensor) -> Tensor:
-    """(F,): how far labels and points are from what is nearest to them."""
-    variance = CHOICE_SCALE_M**2 + spread**2
-    near = (squared_distances(body.posed(tried.pose).markers, tried.shrunk) / (2 * variance[:, None])).clamp_max(FAR)
-    return near.amin(2).sum(1) + near.amin(1).sum(1) + pose_cost(terms, tried.pose)
-
-
-def distinct(markers: Tensor, costs: Tensor, most: int, apart_m: float = DISTINCT_M) -> list[int]:
-    """The poses with the lowest costs, of markers (frames, labels, 3), that are not the same as a better one."""
-    kept: list[int] = []
-    for row in torch.argsort(costs).tolist():
-        if len(kept) >= most:
-            break
-        if not kept or float(((markers[row] - markers[kept]) ** 2).sum(-1).mean(-1).min()) > apart_m**2:
-            kept.append(row)
-    return kept
-
-
-def starts(body: Body, turns: FloatArray, poses: Tensor, centre: Tensor) -> Pose:
-    """Every pose (poses, coordinates) in every root rotation (turns, 3, 3), the markers' mean at the centre (3,)."""
-    count = len(turns) * len(poses)
-    turn = torch.as_tensor(turns).to(poses).repeat_interleave(len(poses), 0)
-    pose = Pose(poses.new_zeros(count, 3), turn, poses.repeat(len(turns), 1))
-    return Pose(centre - body.posed(pose).markers.mean(1), pose.turn, pose.q)
 
 
 @dataclass(frozen=True, eq=False)
@@ -300,44 +168,62 @@ def register(template: Template, keys: KeyFrames, begin: FloatArray | Sequence[B
 
     Args:
         template: The body.
-        keys: At least one frame, with at least one point.
+        keys: At least one frame, each with at least one point.
         begin: (turns, 3, 3) root rotations to start from, or bodies of the template's joints that were found in each key frame.
         poses: How many poses to start from in each rotation.
     """
     body = Body(template.actor, template.prior.pose, torch.device("cpu"), torch.float32)
     terms = prior_terms(template.prior.pose, SECONDS_APART, torch.zeros(1))
-    shapes = usual_poses(body, terms, poses)
-    spread, fit_size = torch.as_tensor(template.spread, dtype=torch.float32), not template.given
+    shapes, spread = usual_poses(body, terms, poses), torch.as_tensor(template.spread, dtype=torch.float32)
 
-    def work(key: int) -> tuple[Pose, float, float, FloatArray]:
-        own = keys.points[key][keys.there[key]]
-        points = torch.as_tensor(own, dtype=torch.float32)
+    def work(part: slice) -> list[tuple[float, float, FloatArray]]:
+        own = keys.only(part)
         if isinstance(begin, np.ndarray):
-            tried = _begun_in(body, terms, points, starts(body, begin, shapes, points.mean(0)), spread)
+            tried = _begun_in(body, terms, own, begin, shapes, spread)
         else:
-            tried = _of_size(begin[key], points, free=fit_size)
-        tried = annealed(body, terms, tried, NARROW_M, to_labels(spread), fit_size=fit_size)
-        markers = to_array(tried.grown(body.posed(tried.pose).markers))
-        ends = to_array(pose_cost(terms, tried.pose)) + [hard_cost(each_body, own, template.spread) for each_body in markers]
-        best = int(np.argmin(ends))
-        return tried.pose[best : best + 1], float(ends[best]), float(tried.size[best]), markers[best]
+            tried = _of_size(own, begin[part], free=not template.given)
+        tried = annealed(body, terms, tried, NARROW_M, to_labels(spread), fit_size=not template.given)
+        return _best_of(body, terms, tried, own, template.spread)
 
-    pose, costs, sizes, markers = zip(*each(work, range(len(keys.frames))), strict=True)
-    return Registration(body, joined(list(pose)), np.array(costs), np.array(sizes), np.array(markers))
+    bodies = len(begin) * len(shapes) if isinstance(begin, np.ndarray) else max(len(each.size) for each in begin)
+    found = [best for part in each(work, at_once(keys, bodies, len(template.labels))) for best in part]
+    return Registration(*(np.array(values) for values in zip(*found, strict=True)))
 
 
-def _begun_in(body: Body, terms: Terms, points: Tensor, pose: Pose, spread: Tensor) -> Tried:
-    """The most promising of bodies that start in many poses."""
-    tried = Tried(pose, torch.ones(pose.frames), points, points.mean(0))
-    tried = annealed(body, terms, tried, WIDE_M, to_labels(spread))
-    costs = _choice_cost(body, terms, tried, spread)
-    return tried.only(distinct(body.posed(tried.pose).markers, costs, max(KEPT_LEAST, int(KEPT * pose.frames))))
+def _begun_in(body: Body, terms: Terms, keys: KeyFrames, turns: FloatArray, shapes: Tensor, spread: Tensor) -> Tried:
+    """The most promising of bodies that start in every shape and root rotation (turns, 3, 3)."""
+    tried = annealed(body, terms, begun_everywhere(body, keys, turns, shapes), WIDE_M, to_labels(spread))
+    markers = body.posed(tried.pose).markers
+    most = max(KEPT_LEAST, int(KEPT * len(turns) * len(shapes)))
+    return tried.only(chain.from_iterable(tried.best(markers, _choice_cost(terms, tried, markers, spread), most)))
 
 
-def _of_size(begun: Begun, points: Tensor, *, free: bool) -> Tried:
-    """Bodies that were found, at their sizes or, where these are not free, at the template's."""
-    tried = Tried(begun.pose, begun.size, points, points.mean(0))
-    return tried if free else tried.by(1 / begun.size)
+def _of_size(keys: KeyFrames, begun: Sequence[Begun], *, free: bool) -> Tried:
+    """Bodies that were found in each key frame, at their sizes or, where these are not free, at the template's."""
+    of = torch.arange(len(begun)).repeat_interleave(torch.tensor([len(each.size) for each in begun]))
+    tried = tried_on(keys, joined([each.pose for each in begun]), of, torch.cat([each.size for each in begun]))
+    return tried if free else tried.by(1 / tried.size)
+
+
+def _choice_cost(terms: Terms, tried: Tried, markers: Tensor, spread: Tensor) -> Tensor:
+    """(F,): how far labels and points are from what is nearest to them, of markers (F, labels, 3)."""
+    variance = CHOICE_SCALE_M**2 + spread**2
+    near = (tried.squared_distances(markers, tried.shrunk) / (2 * variance[:, None])).clamp_max(FAR)
+    return near.amin(2).sum(1) + (near.amin(1) * tried.there).sum(1) + pose_cost(terms, tried.pose)
+
+
+def _best_of(body: Body, terms: Terms, tried: Tried, keys: KeyFrames, spread: FloatArray) -> list[tuple[float, float, FloatArray]]:
+    """The body that ends lowest in each key frame: its cost and size, and its markers (labels, 3) in metres."""
+    own, usual = body.posed(tried.pose).markers, to_array(pose_cost(terms, tried.pose))
+    markers, shrunk, grown = to_array(own), to_array(tried.shrunk), to_array(tried.grown(own))
+    found = []
+    for key, rows in enumerate(tried.of_keys()):
+        there = keys.there[key]
+        # at the template's size: else small bodies cost less
+        ends = [float(usual[row]) + hard_cost(markers[row], shrunk[row][there], spread) for row in rows]
+        best = rows[int(np.argmin(ends))]
+        found.append((min(ends), float(tried.size[best]), grown[best]))
+    return found
 
 
 def votes(registration: Registration, keys: KeyFrames, believed: IntArray, spread: FloatArray, tracks: int) -> FloatArray:

@@ -72,8 +72,7 @@ class Template:
 
     def scaled(self, size: float) -> Template:
         """The same of another size."""
-        skeleton = replace(self.actor.skeleton, bones=self.actor.skeleton.bones * size)
-        return replace(self, actor=replace(self.actor, skeleton=skeleton, marker_offsets=self.actor.marker_offsets * size))
+        return replace(self, actor=self.actor.of_size(size))
 
 
 def is_technical(label: str) -> bool:

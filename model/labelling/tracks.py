@@ -7,7 +7,7 @@ column is cut where samples are missing, and where a point jumps.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -51,6 +51,10 @@ class Tracks:
     def lengths(self) -> IntArray:
         """(tracks,) in frames."""
         return self.ends - self.starts
+
+    def shrunk(self, size: float) -> Tracks:
+        """The same tracks, of somebody so many times as large, as those of somebody of size 1."""
+        return self if size == 1.0 else replace(self, positions=self.positions / size)
 
     def at(self, frame: int) -> IntArray:
         """The tracks that are there in a frame."""

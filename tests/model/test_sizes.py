@@ -14,10 +14,17 @@ from model.actors.prior import unusual_size
 from model.core.settings import Settings
 from model.core.take import Take
 from model.engine.pipeline import solve_take
+from model.labelling.key_frames import choose_key_frames
+from model.labelling.label import label_take
+from model.labelling.labelled import Labelled
+from model.labelling.stature import likely_sizes, standing_m
+from model.labelling.template import template_of_set
+from model.labelling.tracks import cut_tracks
 from model.marker_sets.marker_set import load_marker_set
 from model.result.solution import Solution
 from model.solver.calibration import fit_actor
 from model.synthetic.synthesis import SyntheticTake
+from model.synthetic.unlabelled import Labelling, Stripped, score, strip_labels
 
 
 def of_size(take: Take, size: float) -> Take:
@@ -65,3 +72,55 @@ def test_priors_of_a_size_are_scaled_whole() -> None:
     assert unusual_size(prior, small.mean_actor()) == pytest.approx(0.8)
     assert unusual_size(prior, prior.mean_actor()) is None
     assert unusual_size(small, small.mean_actor()) is None
+
+
+@pytest.fixture(scope="module")
+def stripped(synthetic: SyntheticTake) -> Stripped:
+    return strip_labels(synthetic.take, 2, hard=True)
+
+
+def labelled(stripped: Stripped) -> tuple[Labelled, Labelling]:
+    found = label_take(stripped.take)
+    names = [label for label in found.take.labels if not label.startswith("*")]
+    return found, score(stripped, found.take.positions[:, : len(names)], names)
+
+
+@pytest.fixture(scope="module")
+def usually_labelled(stripped: Stripped) -> tuple[Labelled, Labelling]:
+    return labelled(stripped)
+
+
+@pytest.mark.parametrize("size", [0.6, 0.8, 1.3])
+def test_somebody_of_unusual_size_is_labelled_as_well(
+    stripped: Stripped, usually_labelled: tuple[Labelled, Labelling], size: float
+) -> None:
+    usual, of_usual = usually_labelled
+    assert of_usual.right > 0.99
+    found, result = labelled(replace(stripped, take=of_size(stripped.take, size)))
+    assert result.right >= of_usual.right - 0.001
+    assert result.wrong <= of_usual.wrong + 0.001
+    # what is handed on is of the person's own size
+    assert np.nanmax(found.take.positions) == pytest.approx(size * np.nanmax(stripped.take.positions))
+    tall, usually_tall = (np.linalg.norm(one.actor.skeleton.bones, axis=-1).sum() for one in (found, usual))
+    assert tall == pytest.approx(size * usually_tall, rel=0.01)
+
+
+def test_a_size_is_tried_that_the_points_stand_in(synthetic: SyntheticTake) -> None:
+    keys = choose_key_frames(cut_tracks(strip_labels(synthetic.take, 2).take), "Z", 4)
+    usual = standing_m(template_of_set(load_marker_set(), priors.bundled()).actor)
+    assert 1.4 < usual < 2.0
+    assert likely_sizes(keys, "Z", usual) == (1.0,)
+    assert likely_sizes(keys.shrunk(2.0), "Z", usual) == (1.0, pytest.approx(0.5, abs=0.08))
+    # who lies, and nobody of whom there are only the feet, is not as small
+    assert likely_sizes(keys.shrunk(5.0), "Z", usual) == (1.0,)
+    assert likely_sizes(keys.shrunk(0.4), "Z", usual) == (1.0,)
+
+
+def test_an_actor_of_a_size_is_scaled_whole(usual: Solution) -> None:
+    actor = usual.actor
+    small = actor.of_size(0.5)
+    assert np.allclose(small.skeleton.offsets, 0.5 * actor.skeleton.offsets)
+    assert np.allclose(small.marker_offsets, 0.5 * actor.marker_offsets)
+    assert actor.bone_sigma is not None
+    assert small.bone_sigma is not None
+    assert np.allclose(small.bone_sigma, 0.5 * actor.bone_sigma, equal_nan=True)
