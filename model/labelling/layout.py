@@ -7,8 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..actors import prior as priors
 from ..actors.actor import Actor
 from ..actors.actor_set import marker_set_of
+from ..actors.prior import unusual_size
 from ..marker_sets.marker_set import MarkerSet, Place, bundled_marker_sets
 from .labelled import Labelled
 
@@ -36,9 +38,9 @@ def set_of_actor(actor: Actor, take_name: str, others: MarkerSet | None = None) 
 
 
 def _places(actor: Actor) -> tuple[Place, ...]:
-    """Where the actor's markers are, in mm from their joints."""
-    joints = actor.skeleton.joints
-    offsets = np.round(1000.0 * actor.marker_offsets, 1).tolist()
+    """Where the actor's markers are, in mm from their joints: on a person of usual size where the actor's is unusual."""
+    joints, size = actor.skeleton.joints, unusual_size(priors.bundled(), actor) or 1.0
+    offsets = np.round(1000.0 * actor.marker_offsets / size, 1).tolist()
     return tuple(
         Place(joints[joint], None, (offset[0], offset[1], offset[2]), (SPREAD_MM, SPREAD_MM, SPREAD_MM))
         for joint, offset in zip(actor.marker_joints, offsets, strict=True)

@@ -15,6 +15,8 @@ from .key_frames import KeyFrames
 
 #: Points stand unusually tall, or not as tall as usual, where that differs by more than this part; and how small and how large people are.
 UNUSUAL, SMALLEST, LARGEST = 0.15, 0.45, 1.4
+#: Who stands is at least so many times as tall as the points reach along the floor, also with stretched arms.
+UPRIGHT = 0.8
 
 
 def likely_sizes(keys: KeyFrames, up_axis: Axis, usual_m: float) -> tuple[float, ...]:
@@ -25,10 +27,11 @@ def likely_sizes(keys: KeyFrames, up_axis: Axis, usual_m: float) -> tuple[float,
         up_axis: The take's.
         usual_m: How tall the markers of a usual person stand, in metres.
     """
-    index = up_index(up_axis)
-    tall = [np.ptp(points[there, index]) for points, there in zip(keys.points, keys.there, strict=True)]
+    reach = np.array([np.ptp(points[there], axis=0) for points, there in zip(keys.points, keys.there, strict=True)])
+    tall = reach[:, up_index(up_axis)]
+    stands = np.median(tall / np.delete(reach, up_index(up_axis), axis=1).max(axis=1).clip(1e-6)) >= UPRIGHT
     size = float(np.median(tall)) / usual_m
-    return (1.0, size) if SMALLEST <= size <= LARGEST and abs(size - 1.0) > UNUSUAL else (1.0,)
+    return (1.0, size) if stands and SMALLEST <= size <= LARGEST and abs(size - 1.0) > UNUSUAL else (1.0,)
 
 
 def standing_m(actor: Actor) -> float:

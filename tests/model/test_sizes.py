@@ -10,21 +10,24 @@ import pytest
 
 import model.solver.take_actor as take_actor
 from model.actors import prior as priors
-from model.actors.prior import unusual_size
+from model.actors.prior import Prior, unusual_size
 from model.core.settings import Settings
 from model.core.take import Take
 from model.engine.pipeline import solve_take
 from model.labelling.key_frames import choose_key_frames
 from model.labelling.label import label_take
 from model.labelling.labelled import Labelled
+from model.labelling.layout import layout_of
 from model.labelling.stature import likely_sizes, standing_m
 from model.labelling.template import template_of_set
 from model.labelling.tracks import cut_tracks
 from model.marker_sets.marker_set import load_marker_set
 from model.result.solution import Solution
 from model.solver.calibration import fit_actor
-from model.synthetic.synthesis import SyntheticTake
+from model.synthetic.synthesis import Noise, SyntheticTake, synthesise
 from model.synthetic.unlabelled import Labelling, Stripped, score, strip_labels
+
+QUIET = Noise(jitter=5e-4, gaps=0.02, long_gaps=2, spikes=0.0, swaps=0)
 
 
 def of_size(take: Take, size: float) -> Take:
@@ -114,6 +117,24 @@ def test_a_size_is_tried_that_the_points_stand_in(synthetic: SyntheticTake) -> N
     # who lies, and nobody of whom there are only the feet, is not as small
     assert likely_sizes(keys.shrunk(5.0), "Z", usual) == (1.0,)
     assert likely_sizes(keys.shrunk(0.4), "Z", usual) == (1.0,)
+
+
+def test_who_lies_is_no_child(synthetic: SyntheticTake) -> None:
+    keys = choose_key_frames(cut_tracks(strip_labels(synthetic.take, 2).take), "Z", 4)
+    usual = standing_m(template_of_set(load_marker_set(), priors.bundled()).actor)
+    # a child who stands is told by another axis than the one that lies along the body
+    assert len(likely_sizes(keys.shrunk(1.6), "Z", usual)) == 2
+    assert likely_sizes(replace(keys, points=keys.points[..., [2, 1, 0]]), "Z", usual) == (1.0,)
+
+
+def test_the_set_of_a_child_finds_its_labels_in_another_take(prior: Prior) -> None:
+    """Places of a set are those of a person of usual size, who is fitted to a child with all of them shrunk."""
+    first, second = (synthesise(6.0, 60.0, seed=seed, noise=QUIET, prior=prior.of_size(0.6)).take for seed in (3, 4))
+    layout = layout_of(label_take(strip_labels(first, 9).take))
+    stripped = strip_labels(second, 5, hard=True)
+    found = label_take(stripped.take, marker_set=layout)
+    names = [label for label in found.take.labels if not label.startswith("*")]
+    assert score(stripped, found.take.positions[:, : len(names)], names).right > 0.98
 
 
 def test_an_actor_of_a_size_is_scaled_whole(usual: Solution) -> None:
