@@ -17,12 +17,16 @@ from ..marker_sets.marker_set import MarkerSet
 from ..markers.matching import choose_marker_set
 from ..proposer.propose import InitialGuess, as_proposed, bundled_network, fitted_actor, propose_poses, unknown_actor
 from ..proposer.starts import Initialise, other_hierarchy
+from ..solver.advice import Advice
 from ..solver.attachment import attach
 from ..solver.fit import place_root, prior_terms
-from ..solver.kinematics import Body
+from ..solver.kinematics import Body, Pose
 from ..solver.observations import Observations
 from ..solver.options import EVERYTHING, SolverOptions
 from ..solver.take_actor import fit_given_to_take, fit_to_take, on_labels_of_take
+
+#: Whom the network takes to differ in size from the mean person by more than this part is shown to it again.
+SHOWN_AGAIN = 0.08
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,11 +67,26 @@ class Subject:
             return InitialGuess(self.initialise(body, seen), None, actor)
         if not self.options.network:
             return self._mean_pose(actor or self.prior.mean_actor(placement), seen)
-        network = bundled_network()
-        what = unknown_actor(self.prior, placement) if actor is None else fitted_actor(actor)
-        pose, advice, proposal = propose_poses(network, what, seen)
-        whose = as_proposed(network, self.prior.mean_actor(placement), proposal) if actor is None else actor
+        if actor is None:
+            pose, advice, whose = self._proposed(placement, seen)
+        else:
+            pose, advice, _ = propose_poses(bundled_network(), fitted_actor(actor), seen)
+            whose = actor
         return InitialGuess(pose, advice.on(known, labels), whose)
+
+    def _proposed(self, placement: Placement, seen: Observations, size: float = 1.0) -> tuple[Pose, Advice, Actor]:
+        """What the network says of an unknown actor who is about so many times as large as the people whom it knows.
+
+        It has met no child: one of 1.1 m it takes for one of 1.3 m. Shown once more, enlarged by what it has said, it is told right.
+        """
+        network, mean = bundled_network(), self.prior.mean_actor(placement)
+        shrunk = seen if size == 1.0 else replace(seen, points=seen.points / size)
+        pose, advice, said = propose_poses(network, unknown_actor(self.prior, placement), shrunk)
+        actor = as_proposed(network, mean, said)
+        found = self.prior.actor.scale(actor.skeleton)
+        if size == 1.0 and found is not None and abs(found - 1.0) > SHOWN_AGAIN:
+            return self._proposed(placement, seen, found)
+        return replace(pose, root=size * pose.root), advice, actor if size == 1.0 else actor.of_size(size)
 
     def _mean_pose(self, actor: Actor, seen: Observations) -> InitialGuess:
         """The mean pose, laid on the trunk."""

@@ -8,8 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import model.engine.subject as subject
 import model.solver.take_actor as take_actor
 from model.actors import prior as priors
+from model.actors.actor import Actor
 from model.actors.prior import Prior, unusual_size
 from model.core.settings import Settings
 from model.core.take import Take
@@ -22,8 +24,10 @@ from model.labelling.stature import likely_sizes, standing_m
 from model.labelling.template import template_of_set
 from model.labelling.tracks import cut_tracks
 from model.marker_sets.marker_set import load_marker_set
+from model.proposer.propose import propose_poses
 from model.result.solution import Solution
 from model.solver.calibration import fit_actor
+from model.solver.take_actor import fit_to_take
 from model.synthetic.synthesis import Noise, SyntheticTake, synthesise
 from model.synthetic.unlabelled import Labelling, Stripped, score, strip_labels
 
@@ -63,6 +67,29 @@ def test_only_unusual_sizes_are_fitted_twice(synthetic: SyntheticTake, monkeypat
     assert count == 1
     solve_take(of_size(synthetic.take, 0.8), Settings())
     assert count == 3
+
+
+@pytest.mark.parametrize(("size", "shown"), [(1.0, 1), (0.6, 2), (1.3, 2)])
+def test_the_network_is_shown_people_of_unusual_size_again(
+    synthetic: SyntheticTake, monkeypatch: pytest.MonkeyPatch, size: float, shown: int
+) -> None:
+    count, begun = 0, list[Actor]()
+
+    def counted(*given: object) -> object:
+        nonlocal count
+        count += 1
+        return propose_poses(*given)  # pyright: ignore[reportArgumentType]
+
+    def noted(start: Actor, *given: object, **named: object) -> object:
+        begun.append(start)
+        return fit_to_take(start, *given, **named)  # pyright: ignore[reportArgumentType]
+
+    monkeypatch.setattr(subject, "propose_poses", counted)
+    monkeypatch.setattr(subject, "fit_to_take", noted)
+    solve_take(of_size(synthetic.take, size), Settings())
+    assert count == shown
+    # after the first look it is 0.78 and 1.17 of the mean person
+    assert priors.bundled().actor.scale(begun[0].skeleton) == pytest.approx(size, rel=0.04)
 
 
 def test_priors_of_a_size_are_scaled_whole() -> None:
