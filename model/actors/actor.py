@@ -87,7 +87,9 @@ class Actor:
         return np.einsum("lj,flja->fla", self.marker_weights, by_joint)
 
     def of_size(self, size: float) -> Actor:
-        """The same, so many times as large."""
+        """The same, so many times as large; of size 1 the very same."""
+        if size == 1.0:
+            return self
         return replace(
             self,
             skeleton=self.skeleton.of_size(size),

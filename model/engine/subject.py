@@ -79,14 +79,13 @@ class Subject:
 
         It has met no child: one of 1.1 m it takes for one of 1.3 m. Shown once more, enlarged by what it has said, it is told right.
         """
-        network, mean = bundled_network(), self.prior.mean_actor(placement)
-        shrunk = seen if size == 1.0 else replace(seen, points=seen.points / size)
+        network, shrunk = bundled_network(), replace(seen, points=seen.points / size)
         pose, advice, said = propose_poses(network, unknown_actor(self.prior, placement), shrunk)
-        actor = as_proposed(network, mean, said)
+        actor = as_proposed(network, self.prior.mean_actor(placement), said)
         found = self.prior.actor.scale(actor.skeleton)
         if size == 1.0 and found is not None and abs(found - 1.0) > SHOWN_AGAIN:
             return self._proposed(placement, seen, found)
-        return replace(pose, root=size * pose.root), advice, actor if size == 1.0 else actor.of_size(size)
+        return replace(pose, root=size * pose.root), advice, actor.of_size(size)
 
     def _mean_pose(self, actor: Actor, seen: Observations) -> InitialGuess:
         """The mean pose, laid on the trunk."""

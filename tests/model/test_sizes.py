@@ -23,7 +23,7 @@ from model.labelling.layout import layout_of
 from model.labelling.stature import likely_sizes, standing_m
 from model.labelling.template import template_of_set
 from model.labelling.tracks import cut_tracks
-from model.marker_sets.marker_set import load_marker_set
+from model.marker_sets.marker_set import MarkerSet, load_marker_set
 from model.proposer.propose import propose_poses
 from model.result.solution import Solution
 from model.solver.calibration import fit_actor
@@ -109,8 +109,8 @@ def stripped(synthetic: SyntheticTake) -> Stripped:
     return strip_labels(synthetic.take, 2, hard=True)
 
 
-def labelled(stripped: Stripped) -> tuple[Labelled, Labelling]:
-    found = label_take(stripped.take)
+def labelled(stripped: Stripped, marker_set: MarkerSet | None = None) -> tuple[Labelled, Labelling]:
+    found = label_take(stripped.take, marker_set=marker_set)
     names = [label for label in found.take.labels if not label.startswith("*")]
     return found, score(stripped, found.take.positions[:, : len(names)], names)
 
@@ -158,10 +158,8 @@ def test_the_set_of_a_child_finds_its_labels_in_another_take(prior: Prior) -> No
     """Places of a set are those of a person of usual size, who is fitted to a child with all of them shrunk."""
     first, second = (synthesise(6.0, 60.0, seed=seed, noise=QUIET, prior=prior.of_size(0.6)).take for seed in (3, 4))
     layout = layout_of(label_take(strip_labels(first, 9).take))
-    stripped = strip_labels(second, 5, hard=True)
-    found = label_take(stripped.take, marker_set=layout)
-    names = [label for label in found.take.labels if not label.startswith("*")]
-    assert score(stripped, found.take.positions[:, : len(names)], names).right > 0.98
+    _, result = labelled(strip_labels(second, 5, hard=True), layout)
+    assert result.right > 0.98
 
 
 def test_an_actor_of_a_size_is_scaled_whole(usual: Solution) -> None:
