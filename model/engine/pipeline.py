@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -17,10 +15,10 @@ from ..actors.prior import Prior
 from ..core.axes import pointing_up
 from ..core.errors import BonesetterError
 from ..core.findings import Finding
-from ..core.memory import give_back, within_memory
+from ..core.memory import within_memory
 from ..core.parallel import side_by_side, usable_cores
 from ..core.settings import Settings
-from ..core.take import CleanTake, Take, is_long
+from ..core.take import CleanTake, Take
 from ..feet.legs import Held, hold_feet
 from ..marker_sets.marker_set import MarkerSet
 from ..markers.corrections import Correction, in_order
@@ -33,7 +31,7 @@ from ..result.report import far_off
 from ..result.solution import Solution
 from ..solver.device import find_device, one_torch_thread
 from ..solver.ends import refine_ends
-from ..solver.fit import Found, find_poses, fit_poses
+from ..solver.fit import Found, find_poses, fit_poses, part_of
 from ..solver.kinematics import Body, Pose
 from ..solver.observations import Observations, coarse
 from ..solver.options import EVERYTHING, SolverOptions
@@ -41,66 +39,18 @@ from ..solver.reinstating import put_back
 from ..solver.sampling import as_arrays, marker_places
 from ..solver.smoothing import smoothed
 from ..solver.sticking import follow_restuck
+from ..solver.take_actor import KnownFit
 from .holding import Stands, asked_of_feet, unheld_of
 from .identify import Identified, identify
 from .people import everybody
+from .stages import LABELS, PROGRESS_AFTER, Progress, Stopwatch
+from .subject import Subject
 from .trajectories import Matched, MisleadingLabelsError, Trajectories, clean_markers, resettle
 
-Progress = Callable[[str, float], None]
 Result = TypeVar("Result")
 
-#: Where the work of each stage ends, of the whole: measured on takes of 1,000 to 4,000 frames. Where labels are found by motion, of what
-#: is left behind that.
-PROGRESS_AFTER = {
-    "match": 0.02,
-    "clean": 0.07,
-    "propose": 0.19,
-    "calibrate": 0.37,
-    "find": 0.65,
-    "relabel": 0.67,
-    "pose": 0.88,
-    "smooth": 0.89,
-    "feet": 0.94,
-    "results": 1.0,
-}
-#: And the stage that only takes without known labels have, with its part of what is left to do.
-LABELS, LABELS_PART = "labels", 0.65
 #: Where looking for several people without names ends, of the whole.
 LOOKING = 0.5
-
-
-class Stopwatch:
-    """Seconds per stage, and progress over all of them; after each the memory of a long take's is given back."""
-
-    def __init__(self, progress: Progress | None, frames: int) -> None:
-        self.seconds: dict[str, float] = {}
-        self._progress = progress or (lambda _stage, _part: None)
-        self._from = self._others_from = 0.0
-        self._long = is_long(frames)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[Callable[[float], None]]:
-        """Times a stage; yields a function that takes the part of the stage that is done."""
-        begin, start, others = time.perf_counter(), self._from, self._others_from
-        end = start + (1 - start) * LABELS_PART if name == LABELS else others + (1 - others) * PROGRESS_AFTER[name]
-        self._progress(name, start)
-        done = False
-        try:
-            yield lambda part: self._progress(name, start + (end - start) * part)
-            done = True
-        finally:
-            self.give_back()
-            if done:
-                self.seconds[name] = time.perf_counter() - begin
-            # also behind a stage that failed: a progress never goes back
-            self._from = end
-            if name == LABELS:
-                self._others_from = end
-
-    def give_back(self) -> None:
-        """Give the system back what of a long take is not needed any more."""
-        if self._long:
-            give_back()
 
 
 def solve_take(
@@ -279,14 +229,30 @@ def _fit(
         on_labels, lacking = subject.on_labels_of(matched.placement, matched.others)
         guess = subject.initial_guess(on_labels, matched.placement, labels, few)
         watch.give_back()
+    with watch.stage("calibrate") as part:
+        known, others = (part_of(part, 0.0, 0.5), part_of(part, 0.5, 1.0)) if matched.others else (part, None)
         judged_labels = judge and options.relabel and given is None
-        if judged_labels and (settled := resettle(matched, subject, guess, cleaned.observations)) is not None:
-            matched, cleaned = settled, clean_markers(settled.take, subject, settings, device)
+        fitted = _by_names(subject, guess, matched, few, known, judged=judged_labels)
+        if judged_labels and (settled := resettle(matched, subject, guess, cleaned.observations, fitted)) is not None:
+            matched, cleaned, fitted = settled, clean_markers(settled.take, subject, settings, device), None
             labels, (_, few) = matched.take.labels, coarse(cleaned.observations)
             guess = subject.initial_guess(None, matched.placement, labels, few)
-    with watch.stage("calibrate") as part:
-        actor, attached = subject.calibrated(guess, matched.placement, labels, few, part, fit_given=settings.fit_actor)
+        fitted = fitted or subject.fit_known(guess, matched.placement, few, None)
+        rest = part if fitted is None else others
+        actor, attached = subject.calibrated(fitted, guess, matched.placement, labels, few, rest, fit_given=settings.fit_actor)
     return _Fitted(matched, cleaned, few, guess, actor, lacking, attached)
+
+
+def _by_names(
+    subject: Subject, guess: InitialGuess, matched: Matched, few: Observations, progress: Callable[[float], None] | None, *, judged: bool
+) -> KnownFit | None:
+    """The actor by the labels that the names say; None where none is to be fitted, or, while they are to be judged, none can be."""
+    try:
+        return subject.fit_known(guess, matched.placement, few, progress)
+    except torch.linalg.LinAlgError:  # pyright: ignore[reportPrivateImportUsage]
+        if judged:
+            return None
+        raise
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,7 +23,7 @@ from ..solver.fit import place_root, prior_terms
 from ..solver.kinematics import Body, Pose
 from ..solver.observations import Observations
 from ..solver.options import EVERYTHING, SolverOptions
-from ..solver.take_actor import fit_given_to_take, fit_to_take, on_labels_of_take
+from ..solver.take_actor import KnownFit, fit_any_size, fit_given_to_take, on_labels_of_take, with_others
 
 #: Whom the network takes to differ in size from the mean person by more than this part is shown to it again.
 SHOWN_AGAIN = 0.08
@@ -93,8 +93,24 @@ class Subject:
         terms = prior_terms(self.prior.pose, seen.seconds, seen.points)
         return InitialGuess(place_root(body, terms, seen), None, actor)
 
+    def fit_known(
+        self, guess: InitialGuess, placement: Placement, few: Observations, progress: Callable[[float], None] | None
+    ) -> KnownFit | None:
+        """An actor that is fitted to those of a take's markers that the set knows; None where one is given, or none is to be fitted.
+
+        Args:
+            guess: Poses to begin from, and whose.
+            placement: Of these markers.
+            few: Of all markers, these first, at the coarse rate.
+            progress: Called with the part that is done.
+        """
+        if self.actor is not None or not self.options.calibrate:
+            return None
+        return fit_any_size(guess.actor, self.prior, placement, few, guess.pose, progress, self.options)
+
     def calibrated(
         self,
+        fitted: KnownFit | None,
         guess: InitialGuess,
         placement: Placement,
         labels: tuple[str, ...],
@@ -103,14 +119,14 @@ class Subject:
         *,
         fit_given: bool = False,
     ) -> tuple[Actor, tuple[Finding, ...]]:
-        """The actor with all of the take's markers that belong to a bone: the given one, or one that is fitted to the take.
+        """The actor with all of the take's markers that belong to a bone: the given one, or the one that was fitted to the take.
 
         With `fit_given` the given one is fitted to the take, too, beginning from what its file says.
         """
-        if self.actor is None and not self.options.calibrate:
-            return self.prior.mean_actor(placement), ()
+        if fitted is not None:
+            return with_others(fitted, labels, few, guess.pose, progress)
         if self.actor is None:
-            return fit_to_take(guess.actor, placement, self.prior, labels, few, guess.pose, progress, self.options)
+            return self.prior.mean_actor(placement), ()
         if fit_given:
             return fit_given_to_take(guess.actor, self.prior, labels, few, guess.pose, progress, self.options)
         if len(guess.actor.labels) == len(labels):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ..actors.placement import Placement
 from ..actors.prior import unusual_size
@@ -15,7 +16,7 @@ from ..core.errors import BonesetterError
 from ..core.findings import Finding
 from ..core.memory import give_back
 from ..core.settings import Settings
-from ..core.take import CleanTake, Take, is_long
+from ..core.take import CleanTake, Take, all_finite, is_long
 from ..marker_sets.marker_set import MarkerSet
 from ..markers.cleaning import clean
 from ..markers.corrections import Correction, without_pinned
@@ -23,8 +24,9 @@ from ..markers.matching import SAID_WHEN_ABSENT, match_all
 from ..markers.sides import look_mirrored, put_sides_right
 from ..proposer.propose import InitialGuess
 from ..solver.attachment import enough_samples
-from ..solver.misplaced import Settled, settle
+from ..solver.misplaced import Settled, all_settled, settle
 from ..solver.observations import Observations, coarse, observe
+from ..solver.take_actor import KnownFit
 from .subject import Subject
 
 
@@ -70,7 +72,7 @@ def match_take(take: Take, subject: Subject) -> Matched:
     return Matched(whole, placement, others.labels, sides, (*take.findings, *said))
 
 
-def resettle(matched: Matched, subject: Subject, guess: InitialGuess, seen: Observations) -> Matched | None:
+def resettle(matched: Matched, subject: Subject, guess: InitialGuess, seen: Observations, fitted: KnownFit | None) -> Matched | None:
     """The take with its labels where its markers sit; None where that is where they are.
 
     Args:
@@ -78,6 +80,7 @@ def resettle(matched: Matched, subject: Subject, guess: InitialGuess, seen: Obse
         subject: Whose marker offsets are not known.
         guess: Poses at the coarse rate to begin from.
         seen: All frames.
+        fitted: The actor by these labels; None where none could be fitted.
 
     Raises:
         MisleadingLabelsError: Many labels are wrong.
@@ -88,9 +91,12 @@ def resettle(matched: Matched, subject: Subject, guess: InitialGuess, seen: Obse
     if catalogue := len(absent) > SAID_WHEN_ABSENT * known:
         absent = _missed(marker_set, matched.placement.labels) if matched.others else ()
     places = subject.prior.placement(marker_set, matched.placement.labels + absent) if absent else matched.placement
+    if fitted is not None and _all_settled(matched, places, subject, seen, fitted, catalogue=bool(catalogue)):
+        return None
     size = unusual_size(subject.prior, guess.actor) or 1.0
     known_of_size, at = subject.prior.of_size(size), places.of_size(size)
-    settled = settle(guess.actor, known_of_size, at, known, _unfiltered(matched.take, seen), guess.pose, catalogue=catalogue)
+    unfiltered = _unfiltered(matched.take, *coarse(seen))
+    settled = settle(guess.actor, known_of_size, at, known, unfiltered, guess.pose, catalogue=catalogue)
     if settled is None:
         return None
     if settled.mostly:
@@ -121,12 +127,21 @@ def _missed(marker_set: MarkerSet, labels: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(label for label in marker_set.labels if label in expected and label not in labels)
 
 
-def _unfiltered(take: Take, seen: Observations) -> Observations:
-    """All samples at the coarse rate: a marker under a wrong label breaks its rigid group, so the filter flags all of it."""
+def _all_settled(matched: Matched, places: Placement, subject: Subject, seen: Observations, fitted: KnownFit, *, catalogue: bool) -> bool:
+    """Whether every marker is seen to sit at its own label in the poses to which an actor was fitted."""
     at, few = coarse(seen)
+    calibrated, size = fitted.calibrated, unusual_size(subject.prior, fitted.actor) or 1.0
+    frames = _unfiltered(matched.take, at[calibrated.at], few[calibrated.at].apart())
+    known = len(matched.placement.labels)
+    return all_settled(fitted.actor, fitted.prior.pose, places.of_size(size), known, frames, calibrated.pose, catalogue=catalogue)
+
+
+def _unfiltered(take: Take, at: Tensor, few: Observations) -> Observations:
+    """All samples of the frames `at`: a marker under a wrong label breaks its rigid group, so the filter flags all of it."""
     frames = at.cpu().numpy()
-    points = torch.as_tensor(np.nan_to_num(take.positions[frames])).to(few.points)
-    return replace(few, points=points, confidence=torch.as_tensor(take.present[frames]).to(few.points))
+    positions = take.positions[frames]
+    points, present = (torch.as_tensor(values).to(few.points) for values in (np.nan_to_num(positions), all_finite(positions)))
+    return replace(few, points=points, confidence=present)
 
 
 def _free_names(take: Take, rows: Sequence[int], taken: tuple[str, ...]) -> tuple[str, ...]:

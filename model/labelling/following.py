@@ -96,7 +96,7 @@ def follow(
     few = observed(tracks, labels, len(template.labels), at)
     guess, actor = _begin(template, few, initialise) if before is None else (before.pose, before.actor)
     if not template.given:
-        actor, *_ = fit_any_size(actor, template.prior, template.placement, few, guess)
+        actor = fit_any_size(actor, template.prior, template.placement, few, guess).actor
     body = _body(actor, template)
     terms = prior_terms(template.prior.pose, SECONDS_APART, few.points)
     alone = replace(few, seconds=SECONDS_APART)

@@ -71,11 +71,12 @@ class NoiseFilter:
 
     def flags(self, settings: Settings) -> Flags:
         """What is flagged by the thresholds of these settings."""
-        limit = residual_limit(self._take, settings.max_residual * 1e-3)
+        tell = telling(self._take.residuals, self._present)
+        limit = residual_limit(self._take, self._present, tell, settings.max_residual * 1e-3)
         trusted = self._present.copy()
         pinned = self._take.pinned
         free = np.ones_like(trusted) if pinned is None else ~pinned
-        reasons: dict[Reason, BoolArray] = {"residual": telling(self._take.residuals, trusted) & (self._take.residuals > limit) & free}
+        reasons: dict[Reason, BoolArray] = {"residual": tell & (self._take.residuals > limit) & free}
         trusted &= ~reasons["residual"]
         reasons["jump"] = self._jumping(trusted, settings.max_speed) & free
         trusted &= ~reasons["jump"]

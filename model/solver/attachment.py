@@ -120,7 +120,7 @@ def attach(
     if placement is not None:
         rows = [labels.index(label) for label in longer.labels]
         body = Body(longer, prior.pose, seen.points.device, seen.points.dtype)
-        refined = fit_actor(body, prior, placement + attached, seen.only(rows), begun, progress)
+        refined = fit_actor(body, prior, placement + attached, seen.only(rows), begun, progress).actor
         without = _cost(body, pose, few.only(rows))
         if _cost(*_posed(refined, prior, few.only(rows), start), few.only(rows)) >= without:
             return actor, (*findings, _left_out("the others fit better without", attached.labels))

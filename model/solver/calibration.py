@@ -58,6 +58,21 @@ class SizeParameters:
     factor: Tensor | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Calibrated:
+    """An actor that was fitted to some frames of a take.
+
+    Attributes:
+        actor: As it was found.
+        at: (F,) indices of the frames.
+        pose: Of these frames.
+    """
+
+    actor: Actor
+    at: Tensor
+    pose: Pose
+
+
 def spread_frames(points: Tensor, confidence: Tensor, count: int) -> Tensor:
     """Indices of `count` frames that differ most in shape, the most telling first: farthest-point sampling on the markers about
     their centre.
@@ -293,7 +308,7 @@ def fit_actor(
     begun: Pose,
     progress: Progress | None = None,
     options: SolverOptions = EVERYTHING,
-) -> Actor:
+) -> Calibrated:
     """Fit bones and marker offsets to a take.
 
     Args:
@@ -320,4 +335,6 @@ def fit_actor(
         fit.seen = fit.seen.judged_by(fit.sized(sizes).posed(pose).markers - fit.seen.points, LEAST_SIGMA_M)
         pose, sizes = fit.step(pose, sizes, scale, fit_sizes=True)
         steps.done()
-    return fit.actor(fit.with_own_offsets(pose, sizes, scales.actor_settling[-1]) if options.own_offsets else sizes)
+    if options.own_offsets:
+        sizes = fit.with_own_offsets(pose, sizes, scales.actor_settling[-1])
+    return Calibrated(fit.actor(sizes), chosen, pose)

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from ..actors.prior import PosePrior
+from ..core.parallel import run_each
 from .advice import Advice
 from .banded import solve_banded
 from .fit import DAMPING, ROOT_DAMPING, Found, Terms, changes, normal_equations, prior_terms, visible_part
@@ -57,17 +58,31 @@ def refine_ends(body: Body, prior: PosePrior, seen: Observations, found: Found, 
     end, fade = (math.ceil(seconds / seen.seconds) for seconds in (END_SECONDS, FADE_SECONDS))
     length = min(end + fade, frames)
     inward = torch.arange(length, device=pose.q.device)
-    kept = pose
-    for part, depth in ((slice(0, length), inward), (slice(frames - length, frames), inward.flip(0))):
+    lacking = [
+        (part, depth)
+        for part, depth in ((slice(0, length), inward), (slice(frames - length, frames), inward.flip(0)))
+        if bool((seen.confidence[part][depth < end] < 1).any())
+    ]
+    if not lacking:
+        return pose
+    kept = Pose(pose.root.clone(), pose.turn.clone(), pose.q.clone())
+
+    @torch.no_grad()
+    def work(one: tuple[slice, Tensor]) -> None:
+        part, depth = one
         there = replace(seen[part], sigma_m=found.sigma_m)
-        if bool((there.confidence[depth < end] >= 1).all()):
-            continue
-        kept = Pose(kept.root.clone(), kept.turn.clone(), kept.q.clone()) if kept is pose else kept
         advice = found.advice.of_all(Between(found.at, part)) if found.advice else None
         refined = refined_end(body, prior, there, kept[part], options.scales.ends, advice)
         share = ((length - depth) / (fade + 1)).clamp_max(1.0).to(pose.q)
         faded = kept[part].stepped(share[:, None] * way_to(kept[part], refined))
         kept.root[part], kept.turn[part], kept.q[part] = faded.root, faded.turn, faded.q
+
+    if 2 * length <= frames:
+        run_each(work, lacking)
+    else:
+        # in a short take the second end begins from what was refined of the first
+        for one in lacking:
+            work(one)
     return kept
 
 

@@ -69,6 +69,34 @@ class Settled:
     mostly: bool
 
 
+def all_settled(
+    fitted: Actor, prior: PosePrior, places: Placement, markers: int, seen: Observations, pose: Pose, *, catalogue: bool
+) -> bool:
+    """Whether every marker is seen to sit at its own label, and none of an unknown name at a vacant one, in poses that are at hand.
+
+    Where a label is wrong these show it as well as poses that are made to tell, and they doubt fewer that are right, as the bones are the
+    person's.
+
+    Args:
+        fitted: The person.
+        prior: Of poses.
+        places: Of labels, as for `settle`.
+        markers: How many have a label of the set.
+        seen: Of these and then of the markers of unknown names, in frames that are apart.
+        pose: Of the same frames.
+        catalogue: As for `settle`.
+
+    Returns:
+        False also where some marker is in too few of the frames to be judged.
+    """
+    own, barred = _hypotheses(markers, places, seen, catalogue=catalogue)
+    if bool(((seen.confidence >= 1).sum(0) < FEWEST_SAMPLES).any()):
+        return False
+    body = Body(_placed(fitted, places), prior, seen.points.device, seen.points.dtype)
+    # an actor that was fitted to two neighbours' exchanged labels makes up for some of it
+    return not _doubtful(_costs(body, pose, seen, places, barred)[0], own, gain=0.0)
+
+
 def settle(
     start: Actor, known: Prior, places: Placement, markers: int, seen: Observations, begun: Pose, *, catalogue: bool
 ) -> Settled | None:
@@ -85,10 +113,7 @@ def settle(
     """
     chosen = _telling(seen)
     few, pose, prior = seen[chosen].apart(), begun[chosen], known.pose
-    own = np.full(few.points.shape[1], -1)
-    own[:markers] = np.arange(markers)
-    barred = np.zeros((len(own), len(places.labels)), bool)
-    barred[:markers, markers:] = catalogue
+    own, barred = _hypotheses(markers, places, few, catalogue=catalogue)
     looked = _first_look(start, known, places, own, few, pose, barred)
     if looked is None:
         return None
@@ -119,6 +144,15 @@ def settle(
         body, pose = _posed(start, prior, places, held, few, pose, SCALES_M)
         _, away = _costs(body, pose, few, places, barred)
     return Settled(held, _at_own(away, own), bool(mostly))
+
+
+def _hypotheses(markers: int, places: Placement, seen: Observations, *, catalogue: bool) -> tuple[IntArray, BoolArray]:
+    """(markers,): the index of the label that each has by its name, -1 where it is unknown; and (markers, labels): where none may go."""
+    own = np.full(seen.points.shape[1], -1)
+    own[:markers] = np.arange(markers)
+    barred = np.zeros((len(own), len(places.labels)), bool)
+    barred[:markers, markers:] = catalogue
+    return own, barred
 
 
 def _first_look(
@@ -265,16 +299,16 @@ def _suspected(costs: FloatArray, own: IntArray) -> BoolArray:
     return _at_own(costs, own) > SUSPECT
 
 
-def _doubtful(costs: FloatArray, own: IntArray) -> bool:
-    """Whether a look, the first of which most takes end with, shows a marker that is far off, two that fit better exchanged, or one without
-    a label where a label has none."""
+def _doubtful(costs: FloatArray, own: IntArray, gain: float = GAIN) -> bool:
+    """Whether a look shows a marker that is far off, two that fit better exchanged, or one without a label where a label has none; a
+    marker fits another label better that costs less there by the gain."""
     at_own = _at_own(costs, own)
     named = np.flatnonzero(own >= 0)
     pairs = costs[np.ix_(named, own[named])]
-    exchanged = pairs + pairs.T < at_own[named] + at_own[named][:, None] - 2 * GAIN
+    exchanged = pairs + pairs.T < at_own[named] + at_own[named][:, None] - 2 * gain
     vacant = np.ones(costs.shape[1], bool)
     vacant[own[named]] = False
-    fits = costs[:, vacant] < np.where(own >= 0, at_own - GAIN, FITS)[:, None]
+    fits = costs[:, vacant] < np.where(own >= 0, at_own - gain, FITS)[:, None]
     return bool(_suspected(costs, own).any() or exchanged.any() or fits.any())
 
 

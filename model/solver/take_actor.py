@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from ..actors.placement import Placement
 from ..actors.prior import Prior, unusual_size
 from ..core.findings import Finding
 from .attachment import attach
-from .calibration import fit_actor
+from .calibration import Calibrated, fit_actor
 from .fit import part_of
 from .kinematics import Body, Pose
 from .observations import Observations
@@ -38,42 +38,22 @@ def on_labels_of_take(actor: Actor, placement: Placement, others: tuple[str, ...
     return actor.only([actor.labels.index(label) for label in labels]), findings
 
 
-def fit_to_take(
-    start: Actor,
-    placement: Placement,
-    prior: Prior,
-    labels: tuple[str, ...],
-    few: Observations,
-    pose: Pose,
-    progress: Callable[[float], None] | None = None,
-    options: SolverOptions = EVERYTHING,
-    *,
-    any_size: bool = True,
-) -> tuple[Actor, tuple[Finding, ...]]:
-    """Fit an actor to a take, then attach the markers that no set knows.
+@dataclass(frozen=True, eq=False)
+class KnownFit:
+    """An actor that was fitted to those of a take's markers that the set knows.
 
-    Args:
-        start: To begin from, with the markers that the set knows.
-        placement: Of these markers.
-        prior: Of poses and bones.
-        labels: Of all markers, those of the placement first.
-        few: Of all markers, at the coarse rate.
-        pose: Of these frames, to begin from.
-        progress: Called with the part that is done.
-        options: Of the fit.
-        any_size: Where the actor is found to be of unusual size, what is known is taken at that size: see `fit_any_size`.
-
-    Returns:
-        The actor, and what was attached and what was left out.
+    Attributes:
+        calibrated: The actor, and the poses of the frames that it was fitted to.
+        prior, placement: Of bones, poses and markers, both for people of its size.
     """
-    known = len(placement.labels)
-    alone = known == len(labels)
-    seen, part = (few, progress) if alone else (few.only(range(known)), part_of(progress, 0.0, 0.5))
-    if any_size:
-        actor, prior, placement = fit_any_size(start, prior, placement, seen, pose, part, options)
-    else:
-        actor = _fit(start, prior, placement, seen, pose, part, options)
-    return (actor, ()) if alone else attach(actor, placement, prior, labels, few, pose, part_of(progress, 0.5, 1.0))
+
+    calibrated: Calibrated
+    prior: Prior
+    placement: Placement
+
+    @property
+    def actor(self) -> Actor:
+        return self.calibrated.actor
 
 
 def fit_any_size(
@@ -84,7 +64,7 @@ def fit_any_size(
     pose: Pose,
     progress: Callable[[float], None] | None = None,
     options: SolverOptions = EVERYTHING,
-) -> tuple[Actor, Prior, Placement]:
+) -> KnownFit:
     """Fit an actor to a take, and once more where it is found to be of a size that the prior does not know.
 
     A child's knee marker sits by its knee. The prior has it as far from the hip as an adult's, with no more than its usual deviation: the
@@ -93,22 +73,39 @@ def fit_any_size(
     Args:
         start: To begin from, with the placement's markers.
         prior, placement: Of bones, poses and markers.
-        seen: Of these markers, at the coarse rate.
+        seen: At the coarse rate, of these markers, or of these before others.
         pose: Of these frames, to begin from.
         progress: Called with the part that is done.
         options: Of the fit.
-
-    Returns:
-        The actor, and both priors for people of its size.
     """
-    actor = _fit(start, prior, placement, seen, pose, progress, options)
-    size = unusual_size(prior, actor)
+    found = _fit(start, prior, placement, seen, pose, progress, options)
+    size = unusual_size(prior, found.actor)
     if size is None:
-        return actor, prior, placement
+        return KnownFit(found, prior, placement)
     prior, placement = prior.of_size(size), placement.of_size(size)
     usual = prior.mean_actor(placement)
     begun = replace(start, skeleton=usual.skeleton, marker_offsets=usual.marker_offsets)
-    return _fit(begun, prior, placement, seen, pose, None, options), prior, placement
+    return KnownFit(_fit(begun, prior, placement, seen, pose, None, options), prior, placement)
+
+
+def with_others(
+    fitted: KnownFit, labels: tuple[str, ...], few: Observations, pose: Pose, progress: Callable[[float], None] | None = None
+) -> tuple[Actor, tuple[Finding, ...]]:
+    """A fitted actor with the markers attached that no set knows.
+
+    Args:
+        fitted: To the known ones.
+        labels: Of all markers, those of the placement first.
+        few: Of all markers, at the coarse rate.
+        pose: Of these frames, to begin from.
+        progress: Called with the part that is done.
+
+    Returns:
+        The actor, and what was attached and what was left out.
+    """
+    if len(fitted.placement.labels) == len(labels):
+        return fitted.actor, ()
+    return attach(fitted.actor, fitted.placement, fitted.prior, labels, few, pose, progress)
 
 
 def _fit(
@@ -119,8 +116,10 @@ def _fit(
     pose: Pose,
     progress: Callable[[float], None] | None,
     options: SolverOptions,
-) -> Actor:
-    """`fit_actor` from an actor."""
+) -> Calibrated:
+    """`fit_actor` from an actor, to the markers of the placement, which may stand before others."""
+    known = len(placement.labels)
+    seen = seen.only(range(known)) if seen.points.shape[1] > known else seen
     return fit_actor(Body(start, prior.pose, seen.points.device, seen.points.dtype), prior, placement, seen, pose, progress, options)
 
 
@@ -151,7 +150,8 @@ def fit_given_to_take(
     rows = [labels.index(label) for label in given.labels]
     rows += [row for row in range(len(labels)) if row not in rows]
     names, seen = tuple(labels[row] for row in rows), few.only(rows)
-    actor, attached = fit_to_take(given, placement, around, names, seen, pose, progress, options, any_size=False)
+    fitted = KnownFit(_fit(given, around, placement, seen, pose, part_of(progress, 0.0, 0.5), options), around, placement)
+    actor, attached = with_others(fitted, names, seen, pose, part_of(progress, 0.5, 1.0))
     return actor, (_fitted(given, actor), *attached)
 
 

@@ -126,7 +126,9 @@ def test_the_actor_is_as_far_off_as_it_says():
         pose = drawn_poses(prior, 200, random)
         markers = Body(person, prior.pose, CPU, torch.float32).posed(pose).markers
         seen = observed(markers.numpy() + random.normal(0.0, 0.002, markers.shape))
-        fitted = fit_actor(mean, prior, placement, replace(seen, points=seen.points.float(), confidence=seen.confidence.float()), pose)
+        fitted = fit_actor(
+            mean, prior, placement, replace(seen, points=seen.points.float(), confidence=seen.confidence.float()), pose
+        ).actor
         assert fitted.bone_sigma is not None
         assert fitted.offset_sigma is not None
         errors += [fitted.skeleton.bones - person.skeleton.bones, fitted.marker_offsets - person.marker_offsets]

@@ -15,7 +15,7 @@ import pytest
 
 from model.core.errors import BonesetterError
 from model.core.memory import within_memory
-from model.engine.pipeline import PROGRESS_AFTER
+from model.engine.stages import PROGRESS_AFTER
 from model.files.c3d_writer import write_c3d
 from model.storage.atomic import STAGING
 from model.synthetic.synthesis import synthesise

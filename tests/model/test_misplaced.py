@@ -10,16 +10,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from model.actors.prior import bundled
 from model.core.settings import Settings
 from model.core.take import FloatArray, IntArray, Take
+from model.engine import subject
 from model.engine.pipeline import solve_take
 from model.files.readers import read_take
 from model.marker_sets.marker_set import bundled_marker_sets
 from model.result.solution import Solution
 from model.solver import misplaced
 from model.solver.misplaced import FITS, GAIN, LOST, LOST_M, NOWHERE, SUSPECT, _doubtful, assigned  # pyright: ignore[reportPrivateUsage]
+from model.solver.take_actor import fit_any_size
 from model.synthetic.synthesis import Noise, synthesise
 
 
@@ -188,19 +191,42 @@ def test_a_marker_without_samples_stays_what_it_is() -> None:
     np.testing.assert_array_equal(assigned(costs, costs, np.array([0, -1])), [0, -1])
 
 
-def test_a_doubted_label_that_fits_no_other_is_left_in_two_looks(takes_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A marker of this take is doubted at first: poses from wide scales, which take long, are not needed to believe its label."""
+@pytest.mark.parametrize(("name", "looks"), [("hdm05_dg", [False]), ("hdm05_mm", [True, True, True])])
+def test_labels_that_are_right_are_believed_in_few_looks(
+    takes_folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, looks: list[bool]
+) -> None:
+    """Most in the poses to which the actor was fitted; a marker that is doubted there, in both parts of the first look: in poses from wide
+    scales, which take long, it would be once more."""
     doubts = list[bool]()
 
-    def doubtful(costs: FloatArray, own: IntArray) -> bool:
-        doubts.append(_doubtful(costs, own))
+    def doubtful(costs: FloatArray, own: IntArray, gain: float = GAIN) -> bool:
+        doubts.append(_doubtful(costs, own, gain))
         return doubts[-1]
 
     monkeypatch.setattr(misplaced, "_doubtful", doubtful)
-    solution = solve_take(read_take(next((takes_folder / "hdm05_dg").glob("*.c3d"))), Settings(workers=1))
+    solution = solve_take(read_take(next((takes_folder / name).glob("*.c3d"))), Settings(workers=1))
     assert [each for each in solution.findings if each.kind == "misplaced"] == []
-    # in both parts of the first look; in poses from wide scales it would be once more
-    assert doubts == [True, True]
+    assert doubts == looks
+
+
+def test_labels_that_no_actor_can_be_fitted_to_are_judged_all_the_same(
+    take: Take, right: Solution, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fits = 0
+
+    def fit(*given: object) -> object:
+        nonlocal fits
+        fits += 1
+        if fits == 1:
+            raise torch.linalg.LinAlgError  # pyright: ignore[reportPrivateImportUsage]
+        return fit_any_size(*given)  # pyright: ignore[reportArgumentType]
+
+    monkeypatch.setattr(subject, "fit_any_size", fit)
+    cycle = ("LFWT", "RWRB", "LTOE")
+    solution = solve_take(renamed(take, dict(zip(cycle, (*cycle[1:], cycle[0]), strict=True))), Settings(workers=1))
+    assert fits == 2
+    assert off_mm(solution, right) < 0.5
+    assert {label for each in solution.findings if each.kind == "misplaced" for label in each.labels} == set(cycle)
 
 
 def test_real_labels_exchanged_in_a_take(takes_folder: Path) -> None:

@@ -27,7 +27,7 @@ from model.marker_sets.marker_set import MarkerSet, load_marker_set
 from model.proposer.propose import propose_poses
 from model.result.solution import Solution
 from model.solver.calibration import fit_actor
-from model.solver.take_actor import fit_to_take
+from model.solver.take_actor import fit_any_size
 from model.synthetic.synthesis import Noise, SyntheticTake, synthesise
 from model.synthetic.unlabelled import Labelling, Stripped, score, strip_labels
 
@@ -82,10 +82,10 @@ def test_the_network_is_shown_people_of_unusual_size_again(
 
     def noted(start: Actor, *given: object, **named: object) -> object:
         begun.append(start)
-        return fit_to_take(start, *given, **named)  # pyright: ignore[reportArgumentType]
+        return fit_any_size(start, *given, **named)  # pyright: ignore[reportArgumentType]
 
     monkeypatch.setattr(subject, "propose_poses", counted)
-    monkeypatch.setattr(subject, "fit_to_take", noted)
+    monkeypatch.setattr(subject, "fit_any_size", noted)
     solve_take(of_size(synthetic.take, size), Settings())
     assert count == shown
     # after the first look it is 0.71 and 1.22 of the mean person

@@ -16,7 +16,8 @@ import pytest
 
 from model.core.settings import Settings
 from model.engine import pipeline, rehearsal
-from model.engine.pipeline import PROGRESS_AFTER, solve_take
+from model.engine.pipeline import solve_take
+from model.engine.stages import PROGRESS_AFTER
 from model.files.c3d_writer import write_c3d
 from model.shell.cli import main
 from model.synthetic.synthesis import Noise, synthesise
