@@ -11,6 +11,7 @@ from scipy.sparse.csgraph import connected_components
 
 from ..core.axes import up_index
 from ..core.take import Axis, BoolArray, FloatArray, IntArray
+from .standing import standing
 from .tracks import OPEN, Tracks
 
 #: Tracks of at least this many seconds are looked at: ghosts are shorter.
@@ -54,8 +55,8 @@ class KeyFrames:
 
 
 def long_tracks(tracks: Tracks) -> IntArray:
-    """The tracks that key frames are made of."""
-    return np.flatnonzero(tracks.lengths >= LONG_SECONDS * tracks.rate_hz)
+    """The tracks that key frames are made of: those that are no ghost, and no reflection that stands."""
+    return np.flatnonzero((tracks.lengths >= LONG_SECONDS * tracks.rate_hz) & ~standing(tracks))
 
 
 def choose_key_frames(tracks: Tracks, up_axis: Axis, count: int | None = None) -> KeyFrames:

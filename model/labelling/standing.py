@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Points that stand still while a person moves: reflections of lamps, rails and other cameras, which a room always has.
+
+Twenty of them around somebody who works on one spot are as many points as half a body. No marker on a person keeps its place as they do,
+except on a foot that is planted, which has an ankle beside it all the time.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import KDTree
+
+from ..core.take import BoolArray, FloatArray, IntArray
+from .tracks import Tracks
+
+#: Within so many metres a point stands: cameras' jitter is less, and who stands still sways by 15 mm.
+STILL_M = 0.003
+#: Tracks that stand so near to one another are of one point, which the cameras lose now and then.
+SAME_PLACE_M = 0.005
+#: It stands for at least so many seconds, in which the middle of all that moves goes so far, in metres: a foot stands for less in a step.
+STANDING_SECONDS, MOVED_M = 3.0, 0.15
+#: A foot's marker has another that moves so near, in metres, in so many of the frames.
+BESIDE_M, BESIDE = 0.25, 0.6
+#: Frames of a track by which it is looked at, and of a take by which those that move are.
+LOOKED_AT, MOST_FRAMES = 24, 1000
+
+
+def standing(tracks: Tracks) -> BoolArray:
+    """(tracks,): which of them stand while others move."""
+    stands = np.zeros(len(tracks), dtype=bool)
+    places, still = _places(tracks)
+    groups = [group for group in _together(places, np.flatnonzero(still)) if _seconds(tracks, group) >= STANDING_SECONDS]
+    if not groups:
+        return stands
+    for group in groups:
+        stands[group] = True
+    moving, frames = _samples(tracks, ~stands)
+    if not len(frames):
+        return np.zeros(len(tracks), dtype=bool)
+    middle = np.nanmedian(moving, axis=1)
+    for group in groups:
+        here = (frames >= tracks.starts[group].min()) & (frames < tracks.ends[group].max())
+        nearest = np.nanmin(np.linalg.norm(moving[here] - np.median(places[group], axis=0), axis=-1), axis=1, initial=np.inf)
+        moved = np.linalg.norm(np.ptp(middle[here], axis=0)) > MOVED_M if here.any() else False
+        stands[group] = moved and (nearest < BESIDE_M).mean() < BESIDE
+    return stands
+
+
+def _seconds(tracks: Tracks, group: IntArray) -> float:
+    """From where the first of some tracks begins to where the last ends."""
+    return float(tracks.ends[group].max() - tracks.starts[group].min()) / tracks.rate_hz
+
+
+def _places(tracks: Tracks) -> tuple[FloatArray, BoolArray]:
+    """(tracks, 3) in metres, where each is in the middle, and (tracks,) whether it stays there."""
+    part = np.linspace(0.0, 1.0, LOOKED_AT)
+    frames = np.rint(tracks.starts[:, None] + part * (tracks.lengths - 1)[:, None]).astype(int)
+    points = tracks.positions[frames, tracks.columns[:, None]]
+    places = np.median(points, axis=1)
+    away = np.linalg.norm(points - places[:, None], axis=-1)
+    # one sample in twenty may be noise
+    return places, np.percentile(away, 95, axis=1) < STILL_M
+
+
+def _samples(tracks: Tracks, rows: BoolArray) -> tuple[FloatArray, IntArray]:
+    """(frames, columns, 3) in metres: some tracks, NaN where none is, in some of those frames in which any is; and these frames."""
+    frames = np.unique(np.linspace(0, tracks.frames - 1, min(tracks.frames, MOST_FRAMES)).astype(int))
+    there = np.zeros((len(frames), tracks.positions.shape[1]), dtype=bool)
+    begins, ends = np.searchsorted(frames, tracks.starts), np.searchsorted(frames, tracks.ends)
+    for track in np.flatnonzero(rows).tolist():
+        there[begins[track] : ends[track], tracks.columns[track]] = True
+    some = there.any(axis=1)
+    return np.where(there[some][..., None], tracks.positions[frames[some]], np.nan), frames[some]
+
+
+def _together(places: FloatArray, rows: IntArray) -> list[IntArray]:
+    """Of some rows of places (tracks, 3) those that are of one point each."""
+    if not len(rows):
+        return []
+    pairs = KDTree(places[rows]).query_pairs(SAME_PLACE_M, output_type="ndarray")
+    links = coo_matrix((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(len(rows), len(rows)))
+    count, group = connected_components(links, directed=False)
+    order = np.argsort(group, kind="stable")
+    return [rows[own] for own in np.split(order, np.searchsorted(group[order], np.arange(1, count)))]
