@@ -153,18 +153,26 @@ def relabelled(take: Take, tracks: Tracks, columns: Columns) -> Take:
     return replace(take, labels=columns.names, positions=positions, residuals=residuals, origins=())
 
 
-def findings_of(name: str, rows: list[TrackLabel], rate_hz: float) -> tuple[Finding, ...]:
+def findings_of(name: str, every: list[TrackLabel], rate_hz: float, reflections: BoolArray | None = None) -> tuple[Finding, ...]:
     """What is said of the labels.
 
     Args:
         name: Of the marker set or the actor.
-        rows: Of all tracks.
+        every: Of all tracks.
         rate_hz: Of the take.
+        reflections: (tracks,) which stand while others move; None if none does.
     """
+    stands = [False] * len(every) if reflections is None else reflections.tolist()
+    still = [row for row, stood in zip(every, stands, strict=True) if stood and not row.label]
+    rows = [row for row, stood in zip(every, stands, strict=True) if row.label or not stood]
     count, total = sum(row.samples for row in rows if row.label), max(sum(row.samples for row in rows), 1)
     labels = tuple(dict.fromkeys(row.label for row in rows if row.label))
     said = f"Labels were found by motion ({name}): {len(labels)} labels for {count / total:.1%} of the samples."
     found = [Finding("labelled", said, labels, numbers={"samples_percent": round(100 * count / total, 2)})]
+    if still:
+        frames = tuple((row.first, row.last) for row in still)
+        text = f"{len(still)} tracks got no label, as they stand still while others move: reflections."
+        found.append(Finding("left out", text, frames=frames, numbers={"tracks": len(still)}))
     spoken_of = [row for row in rows if row.samples >= SPOKEN_OF_SECONDS * rate_hz]
     if doubtful := [row for row in spoken_of if row.label and row.confidence < DOUBTFUL]:
         named = tuple(dict.fromkeys(row.label for row in doubtful))

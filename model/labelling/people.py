@@ -34,6 +34,7 @@ from .following import Followed, follow
 from .key_frames import long_tracks
 from .label import label_take
 from .labelled import Labelled, columns_of, findings_of, relabelled, table
+from .standing import standing
 from .template import Template, template_of_actor
 from .tracks import OPEN, Tracks, cut_tracks
 
@@ -334,6 +335,7 @@ def _person(
     own = Tracks(tracks.positions, tracks.columns[mine], tracks.starts[mine], tracks.ends[mine], tracks.rate_hz)
     columns = columns_of(own, labels, template.labels)
     rows = table(take, own, labels, scores, template, columns)
-    said = findings_of(person.marker_set.name if person.marker_set else template.name, rows, take.rate_hz)
+    name_of_set = person.marker_set.name if person.marker_set else template.name
+    said = findings_of(name_of_set, rows, take.rate_hz, standing(tracks)[mine])
     named = replace(relabelled(take, own, columns), name=name, findings=(*take.findings, *said))
     return Labelled(named, tuple(rows), person.actor, person.marker_set, said)

@@ -282,6 +282,16 @@ def test_it_is_said_how_much_has_no_label_where_a_limb_may_be_missing() -> None:
     assert finding.numbers == {"tracks": 1, "samples_percent": 9.09}
 
 
+def test_reflections_are_said_to_be_what_they_are() -> None:
+    """They are no samples of which a part has a label, and no limb that is missing."""
+    named = [TrackLabel("a", 0, 99, "LFHD", 1.0, "", "Head", "LFHD") for _ in range(5)]
+    left = [TrackLabel("b", 0, 99, "", 1.0, "", "", f"*{row}") for row in range(4)]
+    labelled, said = findings_of("CMU", [*named, *left], 100.0, np.array([True, *[False] * 4, *[True] * 4]))
+    assert labelled.numbers == {"samples_percent": 100.0}, "also a foot's marker that stands"
+    assert said.text == "4 tracks got no label, as they stand still while others move: reflections."
+    assert said.frames == ((0, 99),) * 4
+
+
 def test_ghosts_alone_are_nobody() -> None:
     ghosts = np.random.default_rng(0).uniform(-3.0, 3.0, size=(1, 6, 3)).repeat(100, axis=0)
     with pytest.raises(BonesetterError, match="nobody can be found"):
