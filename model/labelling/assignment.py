@@ -27,9 +27,9 @@ def assign_tracks(scores: FloatArray, tracks: Tracks, rows: IntArray | None = No
     Args:
         scores: (tracks, labels): how much likelier each label is than none, as a logarithm.
         tracks: All of a take.
-        rows: Those that may have a label; None for all.
+        rows: Those that may have a label; None for all that are no images.
     """
-    allowed = np.arange(len(tracks)) if rows is None else rows
+    allowed = np.flatnonzero(~tracks.images) if rows is None else rows
     begins, ends = tracks.starts[allowed], tracks.ends[allowed]
     gains = np.maximum(scores[allowed], 0.0)
     stretches = _stretches(gains.max(axis=1, initial=0.0) > 0, begins, ends)

@@ -55,8 +55,8 @@ class KeyFrames:
 
 
 def long_tracks(tracks: Tracks) -> IntArray:
-    """The tracks that key frames are made of: those that are no ghost, and no reflection that stands."""
-    return np.flatnonzero((tracks.lengths >= LONG_SECONDS * tracks.rate_hz) & ~standing(tracks))
+    """The tracks that key frames are made of: those that are no ghosts, and no reflections, standing or in the floor."""
+    return np.flatnonzero((tracks.lengths >= LONG_SECONDS * tracks.rate_hz) & ~standing(tracks) & ~tracks.images)
 
 
 def choose_key_frames(tracks: Tracks, up_axis: Axis, count: int | None = None) -> KeyFrames:

@@ -115,7 +115,7 @@ def _labelled(take: Take, tracks: Tracks, template: Template, refined: Refined, 
     """What is handed on, of somebody so many times as large as the actor that was refined."""
     columns = columns_of(tracks, refined.labels, template.labels)
     rows = table(take, tracks, refined.labels, refined.evidence.scores, template, columns)
-    said = (*computed, *findings_of(template.name, rows, take.rate_hz, standing(tracks)))
+    said = (*computed, *findings_of(template.name, rows, take.rate_hz, standing(tracks), tracks.images))
     actor, marker_set = refined.followed.actor.of_size(size), template.marker_set
     if template.made:
         actor = actor.only([row for row in range(len(actor.labels)) if (refined.labels == row).any()])

@@ -153,26 +153,32 @@ def relabelled(take: Take, tracks: Tracks, columns: Columns) -> Take:
     return replace(take, labels=columns.names, positions=positions, residuals=residuals, origins=())
 
 
-def findings_of(name: str, every: list[TrackLabel], rate_hz: float, reflections: BoolArray | None = None) -> tuple[Finding, ...]:
+def findings_of(
+    name: str, every: list[TrackLabel], rate_hz: float, still: BoolArray | None = None, images: BoolArray | None = None
+) -> tuple[Finding, ...]:
     """What is said of the labels.
 
     Args:
         name: Of the marker set or the actor.
         every: Of all tracks.
         rate_hz: Of the take.
-        reflections: (tracks,) which stand while others move; None if none does.
+        still: (tracks,) which stand while others move; None if none does.
+        images: (tracks,) which are images of others in the floor; None if none is.
     """
-    stands = [False] * len(every) if reflections is None else reflections.tolist()
-    still = [row for row, stood in zip(every, stands, strict=True) if stood and not row.label]
-    rows = [row for row, stood in zip(every, stands, strict=True) if row.label or not stood]
+    nobodys = np.array([not row.label for row in every], dtype=bool)
+    image = nobodys & (False if images is None else images)
+    stands = nobodys & ~image & (False if still is None else still)
+    rows = _those(every, ~image & ~stands)
     count, total = sum(row.samples for row in rows if row.label), max(sum(row.samples for row in rows), 1)
     labels = tuple(dict.fromkeys(row.label for row in rows if row.label))
     said = f"Labels were found by motion ({name}): {len(labels)} labels for {count / total:.1%} of the samples."
     found = [Finding("labelled", said, labels, numbers={"samples_percent": round(100 * count / total, 2)})]
-    if still:
-        frames = tuple((row.first, row.last) for row in still)
-        text = f"{len(still)} tracks got no label, as they stand still while others move: reflections."
-        found.append(Finding("left out", text, frames=frames, numbers={"tracks": len(still)}))
+    if stands.any():
+        text = f"{stands.sum()} tracks got no label, as they stand still while others move: reflections."
+        found.append(_reflections(text, _those(every, stands)))
+    if image.any():
+        text = f"{image.sum()} tracks got no label, as they are images of others in the floor: reflections."
+        found.append(_reflections(text, _those(every, image)))
     spoken_of = [row for row in rows if row.samples >= SPOKEN_OF_SECONDS * rate_hz]
     if doubtful := [row for row in spoken_of if row.label and row.confidence < DOUBTFUL]:
         named = tuple(dict.fromkeys(row.label for row in doubtful))
@@ -189,3 +195,13 @@ def findings_of(name: str, every: list[TrackLabel], rate_hz: float, reflections:
             )
         found.append(Finding("unlabelled", text, frames=frames, numbers={"tracks": len(left), "samples_percent": round(100 * part, 2)}))
     return tuple(found)
+
+
+def _those(every: list[TrackLabel], which: BoolArray) -> list[TrackLabel]:
+    """Some of the rows."""
+    return [row for row, taken in zip(every, which.tolist(), strict=True) if taken]
+
+
+def _reflections(text: str, rows: list[TrackLabel]) -> Finding:
+    """What is said of tracks that are none of a marker."""
+    return Finding("left out", text, frames=tuple((row.first, row.last) for row in rows), numbers={"tracks": len(rows)})

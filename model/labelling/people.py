@@ -332,10 +332,10 @@ def _person(
     take: Take, tracks: Tracks, person: Labelled, mine: IntArray, labels: IntArray, scores: FloatArray, template: Template, name: str
 ) -> Labelled:
     """A person with those of the tracks that are nobody else's, and their labels and scores."""
-    own = Tracks(tracks.positions, tracks.columns[mine], tracks.starts[mine], tracks.ends[mine], tracks.rate_hz)
+    own = replace(tracks, columns=tracks.columns[mine], starts=tracks.starts[mine], ends=tracks.ends[mine])
     columns = columns_of(own, labels, template.labels)
     rows = table(take, own, labels, scores, template, columns)
     name_of_set = person.marker_set.name if person.marker_set else template.name
-    said = findings_of(name_of_set, rows, take.rate_hz, standing(tracks)[mine])
+    said = findings_of(name_of_set, rows, take.rate_hz, standing(tracks)[mine], tracks.images[mine])
     named = replace(relabelled(take, own, columns), name=name, findings=(*take.findings, *said))
     return Labelled(named, tuple(rows), person.actor, person.marker_set, said)

@@ -12,13 +12,17 @@ from functools import cached_property
 
 import numpy as np
 
+from ..core.axes import heights
 from ..core.stretches import stretches
-from ..core.take import BoolArray, FloatArray, IntArray, Take
+from ..core.take import Axis, BoolArray, FloatArray, IntArray, Take
+from .mirrored import mirror_height
 
 #: A point jumps where it moves by more than this from frame to frame, in m, ...
 JUMP_M = 0.04
 #: ... and faster than this, in m/s: no marker on a person does.
 JUMP_SPEED = 8.0
+#: An image in the floor lies below it in so large a part of its frames.
+IMAGES_BELOW = 0.9
 #: The label of a track that is nobody's, or not known yet.
 OPEN = -1
 
@@ -32,6 +36,7 @@ class Tracks:
         columns: (tracks,) where each is.
         starts, ends: (tracks,) its first frame and the one behind its last.
         rate_hz: Frames per second.
+        up_axis: The axis that points up.
     """
 
     positions: FloatArray
@@ -39,6 +44,7 @@ class Tracks:
     starts: IntArray
     ends: IntArray
     rate_hz: float
+    up_axis: Axis = "Z"
 
     def __len__(self) -> int:
         return len(self.columns)
@@ -51,6 +57,16 @@ class Tracks:
     def lengths(self) -> IntArray:
         """(tracks,) in frames."""
         return self.ends - self.starts
+
+    @cached_property
+    def images(self) -> BoolArray:
+        """(tracks,): which are images of others that a glossy floor shows: nobody's."""
+        images, floor_m = np.zeros(len(self), dtype=bool), mirror_height(self.positions, self.up_axis)
+        if floor_m is not None:
+            for track, (start, end) in enumerate(zip(self.starts.tolist(), self.ends.tolist(), strict=True)):
+                below = heights(self.positions[start:end, self.columns[track]], self.up_axis) < floor_m
+                images[track] = below.mean() > IMAGES_BELOW
+        return images
 
     def shrunk(self, size: float) -> Tracks:
         """The same tracks, of somebody so many times as large, as those of somebody of size 1."""
@@ -89,7 +105,7 @@ def cut_tracks(take: Take) -> Tracks:
             bounds.append(np.stack([edges[:-1], edges[1:]], axis=-1))
             columns += [column] * (len(edges) - 1)
     whole = np.concatenate(bounds) if bounds else np.zeros((0, 2), dtype=int)
-    return Tracks(positions, np.array(columns, dtype=int), whole[:, 0], whole[:, 1], take.rate_hz)
+    return Tracks(positions, np.array(columns, dtype=int), whole[:, 0], whole[:, 1], take.rate_hz, take.up_axis)
 
 
 def _jumps(path: FloatArray, jump: float) -> BoolArray:

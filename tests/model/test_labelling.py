@@ -290,6 +290,8 @@ def test_reflections_are_said_to_be_what_they_are() -> None:
     assert labelled.numbers == {"samples_percent": 100.0}, "also a foot's marker that stands"
     assert said.text == "4 tracks got no label, as they stand still while others move: reflections."
     assert said.frames == ((0, 99),) * 4
+    *_, said = findings_of("CMU", [*named, *left], 100.0, images=np.array([False] * 5 + [True] * 4))
+    assert said.text == "4 tracks got no label, as they are images of others in the floor: reflections."
 
 
 def test_ghosts_alone_are_nobody() -> None:

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Points that a glossy floor shows once more: the image of each lies as far below the floor as the marker is above it.
+
+Images of feet and shins are points that move as a person does, so that neither their length nor their motion gives them away, and with
+them a body has no length that anybody has. But nothing else lies below the floor: where what does lies under other points as their
+images would, it is theirs.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..core.axes import heights, up_index
+from ..core.take import Axis, FloatArray, IntArray
+
+#: An image lies so nearly under its point, in metres, and at least so far below it.
+UNDER_M, LEAST_M = 0.02, 0.02
+#: Floors are looked for in steps of this height, in m: so well cameras measure an image.
+STEP_M = 0.01
+#: At a floor so many pairs of a point and its image a frame are seen, and so large a part of what lies below it are images: the rest are
+#: those whose point is hidden, and ghosts.
+PAIRS, IMAGES = 1.0, 0.6
+#: Frames that are looked at, and candidates for the floor, those with most pairs.
+FRAMES, FLOORS = 200, 8
+
+
+def mirror_height(positions: FloatArray, up_axis: Axis) -> float | None:
+    """The height in metres of a floor below which lie images alone, of points above it; None if there is none.
+
+    Args:
+        positions: (frames, columns, 3) in metres, NaN where missing.
+        up_axis: The axis that points up.
+    """
+    frames = np.unique(np.linspace(0, len(positions) - 1, min(len(positions), FRAMES)).astype(int))
+    flat = [axis for axis in range(3) if axis != up_index(up_axis)]
+    points = positions[frames]
+    height = heights(points, up_axis)
+    with np.errstate(invalid="ignore"):
+        under = np.linalg.norm(points[:, :, None, flat] - points[:, None, :, flat], axis=-1) < UNDER_M
+        frame, above, below = np.nonzero(under & (height[:, :, None] - height[:, None] > LEAST_M))
+    middle = (height[frame, above] + height[frame, below]) / 2
+    steps, count = np.unique(np.floor(middle / STEP_M).astype(int), return_counts=True)
+    for step in steps[np.argsort(-count, kind="stable")][:FLOORS].tolist():
+        floor_m = (step + 0.5) * STEP_M
+        pairs = np.abs(middle - floor_m) < STEP_M
+        if pairs.sum() < PAIRS * len(frames):
+            break
+        if _part_of_images(height, floor_m, frame[pairs], below[pairs]) >= IMAGES:
+            return floor_m
+    return None
+
+
+def _part_of_images(height: FloatArray, floor_m: float, frame: IntArray, column: IntArray) -> float:
+    """How much of what lies below a floor are images.
+
+    Args:
+        height: (frames, columns) in metres.
+        floor_m: In metres.
+        frame, column: (pairs,) of the images.
+    """
+    with np.errstate(invalid="ignore"):
+        below = height < floor_m - STEP_M
+    images = np.zeros_like(below)
+    images[frame, column] = True
+    return float((below & images).sum() / max(int(below.sum()), 1))
