@@ -9,6 +9,7 @@ images would, it is theirs.
 from __future__ import annotations
 
 import numpy as np
+from scipy.spatial import KDTree
 
 from ..core.axes import heights, up_index
 from ..core.take import Axis, FloatArray, IntArray
@@ -32,12 +33,10 @@ def mirror_height(positions: FloatArray, up_axis: Axis) -> float | None:
         up_axis: The axis that points up.
     """
     frames = np.unique(np.linspace(0, len(positions) - 1, min(len(positions), FRAMES)).astype(int))
-    flat = [axis for axis in range(3) if axis != up_index(up_axis)]
     points = positions[frames]
     height = heights(points, up_axis)
-    with np.errstate(invalid="ignore"):
-        under = np.linalg.norm(points[:, :, None, flat] - points[:, None, :, flat], axis=-1) < UNDER_M
-        frame, above, below = np.nonzero(under & (height[:, :, None] - height[:, None] > LEAST_M))
+    flat = np.delete(points, up_index(up_axis), axis=-1)
+    frame, above, below = np.concatenate([_one_under_another(*each) for each in zip(range(len(frames)), flat, height, strict=True)], axis=1)
     middle = (height[frame, above] + height[frame, below]) / 2
     steps, count = np.unique(np.floor(middle / STEP_M).astype(int), return_counts=True)
     for step in steps[np.argsort(-count, kind="stable")][:FLOORS].tolist():
@@ -48,6 +47,23 @@ def mirror_height(positions: FloatArray, up_axis: Axis) -> float | None:
         if _part_of_images(height, floor_m, frame[pairs], below[pairs]) >= IMAGES:
             return floor_m
     return None
+
+
+def _one_under_another(frame: int, flat: FloatArray, height: FloatArray) -> IntArray:
+    """(3, pairs): a frame, and the columns of each two points of which the second is under the first.
+
+    Args:
+        frame: Which.
+        flat: (columns, 2) in metres, where the points are on the floor, NaN where missing.
+        height: (columns,) in metres.
+    """
+    there = np.flatnonzero(np.isfinite(height))
+    if len(there) < 2:
+        return np.zeros((3, 0), dtype=int)
+    pairs = there[KDTree(flat[there]).query_pairs(UNDER_M, output_type="ndarray")]
+    low_first = np.take_along_axis(pairs, np.argsort(height[pairs], axis=1), axis=1)
+    below, above = low_first[height[low_first[:, 1]] - height[low_first[:, 0]] > LEAST_M].T
+    return np.stack([np.full(len(above), frame), above, below])
 
 
 def _part_of_images(height: FloatArray, floor_m: float, frame: IntArray, column: IntArray) -> float:
