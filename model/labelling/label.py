@@ -39,8 +39,8 @@ from .unknown import label_unknown
 
 #: A body is looked for among at least so many points.
 FEWEST_POINTS = 10
-#: In a take there is a key frame for each so many seconds.
-APART_SECONDS = 5.0
+#: In a take there is a key frame for each so many seconds, or for this part of how long tracks last where that is less.
+APART_SECONDS, APART_PART = 5.0, 0.5
 #: How often labels are opened, and doubtful ones again only where they are no more than this part of all: the others are to tell of them.
 ATTEMPTS, FEW_DOUBTFUL = 4, 0.2
 #: Where each stage ends, of the whole.
@@ -138,13 +138,16 @@ def first_labels(choice: Choice, template: Template, keys: KeyFrames, tracks: Tr
     """
     first = choice.registration
     found = votes(first, keys, first.believed, template.spread, len(tracks))
-    wanted = int(tracks.frames / tracks.rate_hz / APART_SECONDS)
+    long = long_tracks(tracks)
+    # as a sample has it: most samples are in the longest tracks
+    lasting = np.average(tracks.lengths[long], weights=tracks.lengths[long]) / tracks.rate_hz
+    wanted = int(tracks.frames / tracks.rate_hz / min(APART_SECONDS, APART_PART * lasting))
     if wanted > len(keys.frames):
         more = choose_key_frames(tracks, up_axis, wanted)
         second = register(replace(template, given=True), more, upright(up_axis), TRIAL_POSES)
         believed = np.flatnonzero(second.costs <= first.costs[first.believed].max())
         found += votes(second, more, believed, template.spread, len(tracks))
-    return assign_tracks(found, tracks, long_tracks(tracks))
+    return assign_tracks(found, tracks, long)
 
 
 def compared(template: Template, tracks: Tracks, refined: Refined, initialise: Initialise | None) -> Refined:

@@ -32,6 +32,8 @@ def standing(tracks: Tracks) -> BoolArray:
     stands = np.zeros(len(tracks), dtype=bool)
     places, still = _places(tracks)
     groups = [group for group in _together(places, np.flatnonzero(still)) if _seconds(tracks, group) >= STANDING_SECONDS]
+    # somebody who stands still for a while, and then elsewhere, makes a chain of places
+    groups = [group for group in groups if _away(places[group]) < STILL_M]
     if not groups:
         return stands
     for group in groups:
@@ -59,9 +61,12 @@ def _places(tracks: Tracks) -> tuple[FloatArray, BoolArray]:
     frames = np.rint(tracks.starts[:, None] + part * (tracks.lengths - 1)[:, None]).astype(int)
     points = tracks.positions[frames, tracks.columns[:, None]]
     places = np.median(points, axis=1)
-    away = np.linalg.norm(points - places[:, None], axis=-1)
-    # one sample in twenty may be noise
-    return places, np.percentile(away, 95, axis=1) < STILL_M
+    return places, _away(points.swapaxes(0, 1)) < STILL_M
+
+
+def _away(points: FloatArray) -> FloatArray:
+    """(...) in metres: how far points (points, ..., 3) are from their median, but for one in twenty, which may be noise."""
+    return np.percentile(np.linalg.norm(points - np.median(points, axis=0), axis=-1), 95, axis=0)
 
 
 def _samples(tracks: Tracks, rows: BoolArray) -> tuple[FloatArray, IntArray]:
