@@ -9,7 +9,6 @@ images would, it is theirs.
 from __future__ import annotations
 
 import numpy as np
-from scipy.spatial import KDTree
 
 from ..core.axes import heights, up_index
 from ..core.take import Axis, FloatArray, IntArray
@@ -57,6 +56,9 @@ def _one_under_another(frame: int, flat: FloatArray, height: FloatArray) -> IntA
         flat: (columns, 2) in metres, where the points are on the floor, NaN where missing.
         height: (columns,) in metres.
     """
+    # not above: a solve of a take with labels loads this module, and is not to wait for scipy.spatial
+    from scipy.spatial import KDTree
+
     there = np.flatnonzero(np.isfinite(height))
     if len(there) < 2:
         return np.zeros((3, 0), dtype=int)

@@ -9,12 +9,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..core.axes import heights
 from ..core.findings import Finding
 from ..core.motion import forward
 from ..core.rigid import quaternions, rotation_angles_deg
 from ..core.rotations import unitquat_to_rotmat
 from ..core.stretches import stretches
 from ..core.take import FloatArray, Take, all_finite
+from ..labelling.mirrored import mirror_height
 from ..marker_sets.marker_set import bare_name
 from ..markers.computed import without_computed
 from ..markers.matching import COMPUTED, SEPARATORS, labelled_columns, listed
@@ -81,7 +83,7 @@ def find_props(take: Take, solutions: Sequence[Solution], smooth: float) -> tupl
 
 
 def on_nobody(take: Take, solutions: Sequence[Solution]) -> Take:
-    """The columns of a take with those of its samples that no solution has; without computed points."""
+    """The columns of a take with those of its samples that no solution has; without computed points, and what a glossy floor shows."""
     columns = {column for solution in solutions for label in solution.clean.take.file_columns.values() for column in label}
     rows = [row for row, label in enumerate(take.labels) if label not in columns and not COMPUTED.search(bare_name(label))]
     unnamed = [row for row in range(len(take.labels)) if row not in set(labelled_columns(take))]
@@ -93,6 +95,11 @@ def on_nobody(take: Take, solutions: Sequence[Solution]) -> Take:
     positions = left.positions.copy()
     for solution in solutions:
         positions[same_samples(positions, solution.clean.take.positions)] = np.nan
+    # the image of a shin is as rigid as the shin
+    floor_m = mirror_height(take.positions, take.up_axis)
+    if floor_m is not None:
+        nameless = ~np.isin(np.arange(len(left.labels)), labelled_columns(left))
+        positions[(heights(positions, take.up_axis) < floor_m) & nameless] = np.nan
     seen = np.flatnonzero(all_finite(positions).any(axis=0)).tolist()
     return replace(left, positions=positions).only(seen)
 

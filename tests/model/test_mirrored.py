@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from model.core.axes import heights, up_index
+from model.core.settings import Settings
 from model.core.take import Axis, FloatArray, Take
+from model.engine.pipeline import solve_people
 from model.labelling.label import label_take
 from model.labelling.mirrored import mirror_height
 from model.labelling.tracks import cut_tracks
@@ -76,3 +78,10 @@ def test_a_body_is_found_above_its_image(take: Take, below_m: float, seen: float
     assert result.right > 0.99
     assert result.ghosts < 0.01
     assert any("images of others in the floor" in finding.text for finding in found.findings)
+
+
+def test_the_image_of_a_shin_is_no_object(take: Take) -> None:
+    """Its markers are rigid to each other, and on nobody."""
+    room = beside(strip_labels(take, 2).take, images(take, 0.6, 1.0))
+    (solved,) = solve_people(room, Settings())
+    assert [prop.name for prop in solved.props] == []
