@@ -230,7 +230,7 @@ def _fit(
         guess = subject.initial_guess(on_labels, matched.placement, labels, few)
         watch.give_back()
     with watch.stage("calibrate") as part:
-        known, others = (part_of(part, 0.0, 0.5), part_of(part, 0.5, 1.0)) if matched.others else (part, None)
+        known, others = part_of(part, 0.0, 0.5), part_of(part, 0.5, 1.0)
         judged_labels = judge and options.relabel and given is None
         fitted = _by_names(subject, guess, matched, few, known, judged=judged_labels)
         if judged_labels and (settled := resettle(matched, subject, guess, cleaned.observations, fitted)) is not None:

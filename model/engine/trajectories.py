@@ -91,7 +91,7 @@ def resettle(matched: Matched, subject: Subject, guess: InitialGuess, seen: Obse
     if catalogue := len(absent) > SAID_WHEN_ABSENT * known:
         absent = _missed(marker_set, matched.placement.labels) if matched.others else ()
     places = subject.prior.placement(marker_set, matched.placement.labels + absent) if absent else matched.placement
-    if fitted is not None and _all_settled(matched, places, subject, seen, fitted, catalogue=bool(catalogue)):
+    if fitted is not None and _all_settled(matched, places, seen, fitted, catalogue=bool(catalogue)):
         return None
     size = unusual_size(subject.prior, guess.actor) or 1.0
     known_of_size, at = subject.prior.of_size(size), places.of_size(size)
@@ -127,13 +127,13 @@ def _missed(marker_set: MarkerSet, labels: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(label for label in marker_set.labels if label in expected and label not in labels)
 
 
-def _all_settled(matched: Matched, places: Placement, subject: Subject, seen: Observations, fitted: KnownFit, *, catalogue: bool) -> bool:
+def _all_settled(matched: Matched, places: Placement, seen: Observations, fitted: KnownFit, *, catalogue: bool) -> bool:
     """Whether every marker is seen to sit at its own label in the poses to which an actor was fitted."""
     at, few = coarse(seen)
-    calibrated, size = fitted.calibrated, unusual_size(subject.prior, fitted.actor) or 1.0
+    calibrated = fitted.calibrated
     frames = _unfiltered(matched.take, at[calibrated.at], few[calibrated.at].apart())
     known = len(matched.placement.labels)
-    return all_settled(fitted.actor, fitted.prior.pose, places.of_size(size), known, frames, calibrated.pose, catalogue=catalogue)
+    return all_settled(fitted.actor, fitted.prior.pose, places.of_size(fitted.size), known, frames, calibrated.pose, catalogue=catalogue)
 
 
 def _unfiltered(take: Take, at: Tensor, few: Observations) -> Observations:

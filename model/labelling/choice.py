@@ -64,8 +64,8 @@ class Registered:
         """In the units of a log-likelihood, of the key frames that are believed, labels that have no point included."""
         believed = self.registration.believed
         points = keys.there[self.frames[believed]].sum(axis=1)
-        # what any key frame has a point for is there, though it is hidden in others
-        absent = max(0, self.registration.markers.shape[1] - int(keys.there.sum(axis=1).max()))
+        # what any of them has a point for is there, though it is hidden in others
+        absent = max(0, self.registration.markers.shape[1] - int(points.max(initial=0)))
         return float((self.registration.costs[believed].sum() + ABSENT * absent * len(points)) / points.sum())
 
     def beside(self, other: Registered) -> Registered:

@@ -11,7 +11,6 @@ from scipy.sparse.csgraph import connected_components
 
 from ..core.axes import up_index
 from ..core.take import Axis, BoolArray, FloatArray, IntArray
-from .standing import standing
 from .tracks import OPEN, Tracks
 
 #: Tracks of at least this many seconds are looked at: ghosts are shorter.
@@ -56,7 +55,8 @@ class KeyFrames:
 
 def long_tracks(tracks: Tracks) -> IntArray:
     """The tracks that key frames are made of: those that are no ghosts, and no reflections, standing or in the floor."""
-    return np.flatnonzero((tracks.lengths >= LONG_SECONDS * tracks.rate_hz) & ~standing(tracks) & ~tracks.images)
+    long = (tracks.lengths >= LONG_SECONDS * tracks.rate_hz) & ~tracks.images
+    return np.flatnonzero(long if tracks.still is None else long & ~tracks.still)
 
 
 def choose_key_frames(tracks: Tracks, up_axis: Axis, count: int | None = None) -> KeyFrames:

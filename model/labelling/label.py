@@ -26,11 +26,11 @@ from .choice import TRIAL_POSES, Choice
 from .key_frames import FEWEST, KeyFrames, choose_key_frames, long_tracks
 from .labelled import Labelled, columns_of, findings_of, relabelled, table
 from .layout import set_of_actor
-from .looking import Hints, find_somebody
+from .looking import Hints, Somebody, find_somebody
 from .refinement import Refined, grouped, refine
 from .registration import register, upright, votes
 from .rigidity import mixed_up, unlike
-from .standing import standing
+from .standing import without_reflections
 from .strays import strays
 from .swaps import exchanged_back
 from .template import Template
@@ -41,6 +41,8 @@ from .unknown import label_unknown
 FEWEST_POINTS = 10
 #: In a take there is a key frame for each so many seconds, or for this part of how long tracks last where that is less.
 APART_SECONDS, APART_PART = 5.0, 0.5
+#: But no more than this.
+MOST_KEYS = 300
 #: How often labels are opened, and doubtful ones again only where they are no more than this part of all: the others are to tell of them.
 ATTEMPTS, FEW_DOUBTFUL = 4, 0.2
 #: Where each stage ends, of the whole.
@@ -86,7 +88,7 @@ def _label(take: Take, what: Hints, progress: Progress) -> Labelled:
     progress("look", 0.0)
     take, computed = without_computed(take)
     take = take.only([row for row, label in enumerate(take.labels) if not COMPUTED.search(bare_name(label.rpartition(":")[2]))])
-    tracks = cut_tracks(take)
+    tracks = without_reflections(cut_tracks(take))
     keys = choose_key_frames(tracks, take.up_axis, FEWEST)
     if not len(keys.frames) or keys.there.sum(axis=1).max() < FEWEST_POINTS:
         raise BonesetterError(f"{take.name} has fewer than {FEWEST_POINTS} points near each other in any frame: nobody can be found in it.")
@@ -94,7 +96,7 @@ def _label(take: Take, what: Hints, progress: Progress) -> Labelled:
     def part(done: float) -> None:
         progress("label", PROGRESS_AFTER["look"] + done * (PROGRESS_AFTER["label"] - PROGRESS_AFTER["look"]))
 
-    found = find_somebody(take, keys, what)
+    tracks, found = _looked_for(take, tracks, keys, what)
     progress("look", PROGRESS_AFTER["look"])
     # who is of unusual size is labelled as somebody of usual size
     own, choice = tracks.shrunk(found.size), found.choice
@@ -111,11 +113,27 @@ def _label(take: Take, what: Hints, progress: Progress) -> Labelled:
     return _labelled(take, tracks, template, refined, computed, found.size)
 
 
+def _looked_for(take: Take, tracks: Tracks, keys: KeyFrames, what: Hints) -> tuple[Tracks, Somebody]:
+    """Who is found in key frames; with what stands while others move, where a set explains the take only so: somebody sits."""
+    found: Somebody | None = None
+    try:
+        found = find_somebody(take, keys, what)
+    except BonesetterError:
+        if tracks.still is None or not tracks.still.any():
+            raise
+    if tracks.still is None or not tracks.still.any() or (found is not None and (found.choice is not None or what.unknown_set)):
+        assert found is not None
+        return tracks, found
+    every = replace(tracks, still=None)
+    again = find_somebody(take, choose_key_frames(every, take.up_axis, FEWEST), what)
+    return (tracks, found) if found is not None and again.choice is None else (every, again)
+
+
 def _labelled(take: Take, tracks: Tracks, template: Template, refined: Refined, computed: tuple[Finding, ...], size: float) -> Labelled:
     """What is handed on, of somebody so many times as large as the actor that was refined."""
     columns = columns_of(tracks, refined.labels, template.labels)
     rows = table(take, tracks, refined.labels, refined.evidence.scores, template, columns)
-    said = (*computed, *findings_of(template.name, rows, take.rate_hz, standing(tracks), tracks.images))
+    said = (*computed, *findings_of(template.name, rows, take.rate_hz, tracks.still, tracks.images))
     actor, marker_set = refined.followed.actor.of_size(size), template.marker_set
     if template.made:
         actor = actor.only([row for row in range(len(actor.labels)) if (refined.labels == row).any()])
@@ -141,7 +159,7 @@ def first_labels(choice: Choice, template: Template, keys: KeyFrames, tracks: Tr
     long = long_tracks(tracks)
     # as a sample has it: most samples are in the longest tracks
     lasting = np.average(tracks.lengths[long], weights=tracks.lengths[long]) / tracks.rate_hz
-    wanted = int(tracks.frames / tracks.rate_hz / min(APART_SECONDS, APART_PART * lasting))
+    wanted = min(MOST_KEYS, int(tracks.frames / tracks.rate_hz / min(APART_SECONDS, APART_PART * lasting)))
     if wanted > len(keys.frames):
         more = choose_key_frames(tracks, up_axis, wanted)
         second = register(replace(template, given=True), more, upright(up_axis), TRIAL_POSES)

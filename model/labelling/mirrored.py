@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..core.axes import heights, up_index
-from ..core.take import Axis, FloatArray, IntArray
+from ..core.take import Axis, FloatArray, IntArray, all_finite
 
 #: An image lies so nearly under its point, in metres, and at least so far below it.
 UNDER_M, LEAST_M = 0.02, 0.02
@@ -20,6 +20,8 @@ STEP_M = 0.01
 #: At a floor so many pairs of a point and its image a frame are seen, and so large a part of what lies below it are images: the rest are
 #: those whose point is hidden, and ghosts.
 PAIRS, IMAGES = 1.0, 0.6
+#: An image moves by more than this, in m, and so large a part of all do: planted feet stand.
+MOVED_M, MOVING = 0.03, 0.2
 #: Frames that are looked at, and candidates for the floor, those with most pairs.
 FRAMES, FLOORS = 200, 8
 
@@ -31,8 +33,12 @@ def mirror_height(positions: FloatArray, up_axis: Axis) -> float | None:
         positions: (frames, columns, 3) in metres, NaN where missing.
         up_axis: The axis that points up.
     """
+    if not len(positions):
+        return None
     frames = np.unique(np.linspace(0, len(positions) - 1, min(len(positions), FRAMES)).astype(int))
     points = positions[frames]
+    # a point that lacks one coordinate is none
+    points = np.where(all_finite(points)[..., None], points, np.nan)
     height = heights(points, up_axis)
     flat = np.delete(points, up_index(up_axis), axis=-1)
     frame, above, below = np.concatenate([_one_under_another(*each) for each in zip(range(len(frames)), flat, height, strict=True)], axis=1)
@@ -42,10 +48,23 @@ def mirror_height(positions: FloatArray, up_axis: Axis) -> float | None:
         floor_m = (step + 0.5) * STEP_M
         pairs = np.abs(middle - floor_m) < STEP_M
         if pairs.sum() < PAIRS * len(frames):
-            break
+            continue
+        if not _any_moves(points[frame[pairs], below[pairs]], below[pairs]):
+            continue
         if _part_of_images(height, floor_m, frame[pairs], below[pairs]) >= IMAGES:
             return floor_m
     return None
+
+
+def _any_moves(images: FloatArray, columns: IntArray) -> bool:
+    """Whether images (pairs, 3) move enough, as their points do: the legs of a table stand under its corners.
+
+    Args:
+        images: In metres.
+        columns: (pairs,) of each.
+    """
+    moving = sum((columns == column).sum() for column in np.unique(columns) if np.ptp(images[columns == column], axis=0).max() > MOVED_M)
+    return moving >= MOVING * len(images)
 
 
 def _one_under_another(frame: int, flat: FloatArray, height: FloatArray) -> IntArray:

@@ -34,7 +34,7 @@ from .following import Followed, follow
 from .key_frames import long_tracks
 from .label import label_take
 from .labelled import Labelled, columns_of, findings_of, relabelled, table
-from .standing import standing
+from .standing import without_reflections
 from .template import Template, template_of_actor
 from .tracks import OPEN, Tracks, cut_tracks
 
@@ -75,7 +75,7 @@ def label_people(
     if actor is not None and not same_hierarchy(actor, known):
         return ()
     take, computed = without_computed(take)
-    tracks = cut_tracks(take)
+    tracks = without_reflections(cut_tracks(take))
     parts = divided(tracks)
     if len(parts) < 2:
         return ()
@@ -332,10 +332,11 @@ def _person(
     take: Take, tracks: Tracks, person: Labelled, mine: IntArray, labels: IntArray, scores: FloatArray, template: Template, name: str
 ) -> Labelled:
     """A person with those of the tracks that are nobody else's, and their labels and scores."""
-    own = replace(tracks, columns=tracks.columns[mine], starts=tracks.starts[mine], ends=tracks.ends[mine])
+    still = None if tracks.still is None else tracks.still[mine]
+    own = replace(tracks, columns=tracks.columns[mine], starts=tracks.starts[mine], ends=tracks.ends[mine], still=still)
     columns = columns_of(own, labels, template.labels)
     rows = table(take, own, labels, scores, template, columns)
     name_of_set = person.marker_set.name if person.marker_set else template.name
-    said = findings_of(name_of_set, rows, take.rate_hz, standing(tracks)[mine], tracks.images[mine])
+    said = findings_of(name_of_set, rows, take.rate_hz, own.still, tracks.images[mine])
     named = replace(relabelled(take, own, columns), name=name, findings=(*take.findings, *said))
     return Labelled(named, tuple(rows), person.actor, person.marker_set, said)

@@ -2,10 +2,13 @@
 """Points that stand still while a person moves: reflections of lamps, rails and other cameras, which a room always has.
 
 Twenty of them around somebody who works on one spot are as many points as half a body. No marker on a person keeps its place as they do,
-except on a foot that is planted, which has an ankle beside it all the time.
+except on a foot that is planted, beside which others move, and on legs of somebody who sits: so where no set explains a take without what
+stands, all is looked at.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 from scipy.sparse import coo_matrix
@@ -23,7 +26,7 @@ SAME_PLACE_M = 0.005
 STANDING_SECONDS, MOVED_M = 3.0, 0.15
 #: A foot's marker has another that moves so near, in metres, in so many of the frames.
 BESIDE_M, BESIDE = 0.25, 0.6
-#: Frames of a track by which it is looked at, and of a take by which those that move are.
+#: Frames in which a track is looked at, and those beside it, and frames of a take by which those that move are.
 LOOKED_AT, MOST_FRAMES = 24, 1000
 
 
@@ -43,11 +46,21 @@ def standing(tracks: Tracks) -> BoolArray:
         return np.zeros(len(tracks), dtype=bool)
     middle = np.nanmedian(moving, axis=1)
     for group in groups:
-        here = (frames >= tracks.starts[group].min()) & (frames < tracks.ends[group].max())
-        nearest = np.nanmin(np.linalg.norm(moving[here] - np.median(places[group], axis=0), axis=-1), axis=1, initial=np.inf)
-        moved = np.linalg.norm(np.ptp(middle[here], axis=0)) > MOVED_M if here.any() else False
-        stands[group] = moved and (nearest < BESIDE_M).mean() < BESIDE
+        here = np.flatnonzero((frames >= tracks.starts[group].min()) & (frames < tracks.ends[group].max()))
+        moved = len(here) and np.linalg.norm(np.ptp(middle[here], axis=0)) > MOVED_M
+        stands[group] = moved and _beside(moving[here[:: -(-len(here) // LOOKED_AT)]], np.median(places[group], axis=0)) < BESIDE
     return stands
+
+
+def without_reflections(tracks: Tracks) -> Tracks:
+    """The tracks, those marked that stand while others move."""
+    return replace(tracks, still=standing(tracks))
+
+
+def _beside(moving: FloatArray, place: FloatArray) -> float:
+    """In how large a part of the frames any of the points that move (frames, columns, 3) is near a place."""
+    nearest = np.nanmin(np.linalg.norm(moving - place, axis=-1), axis=1, initial=np.inf)
+    return float((nearest < BESIDE_M).mean())
 
 
 def _seconds(tracks: Tracks, group: IntArray) -> float:
@@ -70,14 +83,15 @@ def _away(points: FloatArray) -> FloatArray:
 
 
 def _samples(tracks: Tracks, rows: BoolArray) -> tuple[FloatArray, IntArray]:
-    """(frames, columns, 3) in metres: some tracks, NaN where none is, in some of those frames in which any is; and these frames."""
+    """(frames, columns, 3) in metres: tracks in the columns and in some of the frames that have any, NaN elsewhere; and which."""
     frames = np.unique(np.linspace(0, tracks.frames - 1, min(tracks.frames, MOST_FRAMES)).astype(int))
     there = np.zeros((len(frames), tracks.positions.shape[1]), dtype=bool)
     begins, ends = np.searchsorted(frames, tracks.starts), np.searchsorted(frames, tracks.ends)
     for track in np.flatnonzero(rows).tolist():
         there[begins[track] : ends[track], tracks.columns[track]] = True
-    some = there.any(axis=1)
-    return np.where(there[some][..., None], tracks.positions[frames[some]], np.nan), frames[some]
+    some, any_there = there.any(axis=1), there.any(axis=0)
+    positions = tracks.positions[frames[some]][:, any_there]
+    return np.where(there[some][:, any_there, None], positions, np.nan), frames[some]
 
 
 def _together(places: FloatArray, rows: IntArray) -> list[IntArray]:

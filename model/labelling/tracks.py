@@ -37,6 +37,7 @@ class Tracks:
         starts, ends: (tracks,) its first frame and the one behind its last.
         rate_hz: Frames per second.
         up_axis: The axis that points up.
+        still: (tracks,) which stand while others move, see `standing.py`; None where that is not looked at.
     """
 
     positions: FloatArray
@@ -45,6 +46,7 @@ class Tracks:
     ends: IntArray
     rate_hz: float
     up_axis: Axis = "Z"
+    still: BoolArray | None = None
 
     def __len__(self) -> int:
         return len(self.columns)

@@ -45,11 +45,13 @@ class KnownFit:
     Attributes:
         calibrated: The actor, and the poses of the frames that it was fitted to.
         prior, placement: Of bones, poses and markers, both for people of its size.
+        size: Which that is, of the mean person; 1 where it is usual.
     """
 
     calibrated: Calibrated
     prior: Prior
     placement: Placement
+    size: float = 1.0
 
     @property
     def actor(self) -> Actor:
@@ -85,7 +87,7 @@ def fit_any_size(
     prior, placement = prior.of_size(size), placement.of_size(size)
     usual = prior.mean_actor(placement)
     begun = replace(start, skeleton=usual.skeleton, marker_offsets=usual.marker_offsets)
-    return KnownFit(_fit(begun, prior, placement, seen, pose, None, options), prior, placement)
+    return KnownFit(_fit(begun, prior, placement, seen, pose, None, options), prior, placement, size)
 
 
 def with_others(

@@ -85,3 +85,19 @@ def test_the_image_of_a_shin_is_no_object(take: Take) -> None:
     room = beside(strip_labels(take, 2).take, images(take, 0.6, 1.0))
     (solved,) = solve_people(room, Settings())
     assert [prop.name for prop in solved.props] == []
+
+
+def test_a_table_beside_somebody_on_a_stage_is_no_image(take: Take) -> None:
+    """Its feet stand under its corners, and nothing else is as low."""
+    random = np.random.default_rng(2)
+    corners = np.array([[0.8, 0.0, 0.77], [0.8, 0.8, 0.77], [1.4, 0.0, 0.77], [1.4, 0.8, 0.77]])
+    table = np.concatenate([corners, corners * [1.0, 1.0, 0.0]]) + random.normal(0.0, 3e-4, (take.frames, 8, 3))
+    whole = np.concatenate([take.positions + np.array([0.0, 0.0, 0.6]), table], axis=1)
+    assert mirror_height(whole, "Z") is None
+
+
+def test_what_lacks_a_coordinate_is_no_point(take: Take) -> None:
+    positions = beside(take, images(take, 0.6, 1.0)).positions.copy()
+    positions[5:, 3, 0] = np.nan
+    assert mirror_height(positions, "Z") == pytest.approx(FLOOR_M, abs=0.011)
+    assert mirror_height(positions[:0], "Z") is None

@@ -3,16 +3,20 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from model.actors import prior as priors
+from model.core.motion import Motion
+from model.core.rotations import rotvec_to_rotmat
 from model.core.take import FloatArray, Take
 from model.labelling.label import label_take
 from model.labelling.standing import MOVED_M, STANDING_SECONDS, standing
 from model.labelling.tracks import cut_tracks
-from model.synthetic.synthesis import Noise, synthesise
+from model.synthetic.synthesis import ASF_TO_C3D, Noise, synthesise
 from model.synthetic.unlabelled import GHOST, Stripped, score, strip_labels
 
 RATE_HZ = 60.0
@@ -81,3 +85,40 @@ def test_a_body_is_found_among_reflections_that_stand_around_it(seen: float) -> 
     result = score(Stripped(room, stripped.names, truth), found.take.positions[:, : len(labels)], labels)
     assert result.right > 0.995
     assert result.ghosts < 0.01
+
+
+def test_somebody_who_sits_is_no_reflection() -> None:
+    """Legs and pelvis rest for eight seconds while trunk and arms move: no set explains the upper half alone."""
+    prior, frames = priors.bundled(), 480
+    actor, seconds = prior.mean_actor(), np.arange(frames) / RATE_HZ
+    rotations = np.repeat(prior.pose.mean_rotations[None], frames, axis=0)
+
+    def turn(joint: str, axis: int, degrees: FloatArray | float) -> None:
+        vectors = np.zeros((frames, 3))
+        vectors[:, axis] = np.radians(degrees)
+        row = actor.skeleton.joints.index(joint)
+        rotations[:, row] = rotvec_to_rotmat(vectors) @ rotations[:, row]
+
+    for side, sign in (("Left", 1.0), ("Right", -1.0)):
+        turn(f"{side}UpLeg", 0, -80.0)
+        turn(f"{side}Leg", 0, 80.0)
+        turn(f"{side}Arm", 2, 40.0 * sign * (1 - np.cos(1.1 * seconds + sign)))
+    for joint in ("LowerBack", "Spine", "Spine1"):
+        turn(joint, 0, 14.0 * (1 - np.cos(1.3 * seconds)))
+    rotations[:, 0] = ASF_TO_C3D
+    root = np.tile([0.0, 0.0, 0.55], (frames, 1))
+    markers = actor.markers(Motion(actor.skeleton, rotations, root, RATE_HZ))
+    jitter = np.random.default_rng(0).normal(0.0, 5e-4, markers.shape)
+    stripped = strip_labels(Take("seat", actor.labels, markers + jitter, np.zeros(markers.shape[:2]), RATE_HZ), 2)
+    assert standing(cut_tracks(stripped.take)).sum() > 8, "else the test tests nothing"
+    found = label_take(stripped.take)
+    labels = [label for label in found.take.labels if not label.startswith("*")]
+    assert score(stripped, found.take.positions[:, : len(labels)], labels).right > 0.99
+    assert not any("stand still" in finding.text for finding in found.findings)
+
+
+def test_many_reflections_take_no_longer_than_a_body() -> None:
+    paths = np.concatenate([swaying(3000, 0.5), *(reflection(3000, (2.0 + 0.01 * row, 0.0, 1.0)) for row in range(300))], axis=1)
+    tracks, begin = cut_tracks(take_of(paths)), time.perf_counter()
+    assert standing(tracks).sum() == 300
+    assert time.perf_counter() - begin < 3.0
