@@ -20,8 +20,8 @@ STEP_M = 0.01
 #: At a floor so many pairs of a point and its image a frame are seen, and so large a part of what lies below it are images: the rest are
 #: those whose point is hidden, and ghosts.
 PAIRS, IMAGES = 1.0, 0.6
-#: An image moves by more than this, in m, and so large a part of all do: planted feet stand.
-MOVED_M, MOVING = 0.03, 0.2
+#: Of the points that have an image the lowest are no higher above a floor than this, in m: those of feet.
+STOOD_ON_M = 0.15
 #: Frames that are looked at, and candidates for the floor, those with most pairs.
 FRAMES, FLOORS = 200, 8
 
@@ -49,22 +49,12 @@ def mirror_height(positions: FloatArray, up_axis: Axis) -> float | None:
         pairs = np.abs(middle - floor_m) < STEP_M
         if pairs.sum() < PAIRS * len(frames):
             continue
-        if not _any_moves(points[frame[pairs], below[pairs]], below[pairs]):
+        # the legs of a table stand under its corners, but nothing stands where their middles are
+        if np.percentile(height[frame[pairs], above[pairs]], 10) - floor_m > STOOD_ON_M:
             continue
         if _part_of_images(height, floor_m, frame[pairs], below[pairs]) >= IMAGES:
             return floor_m
     return None
-
-
-def _any_moves(images: FloatArray, columns: IntArray) -> bool:
-    """Whether images (pairs, 3) move enough, as their points do: the legs of a table stand under its corners.
-
-    Args:
-        images: In metres.
-        columns: (pairs,) of each.
-    """
-    moving = sum((columns == column).sum() for column in np.unique(columns) if np.ptp(images[columns == column], axis=0).max() > MOVED_M)
-    return moving >= MOVING * len(images)
 
 
 def _one_under_another(frame: int, flat: FloatArray, height: FloatArray) -> IntArray:
