@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Labels that sit elsewhere than their names say, all the take long: each label's place on the body is a hypothesis, the motion judges it.
 
-Most takes are right, which the poses show to which the actor was fitted (`all_settled`). Where they doubt a label, poses of some well-
-spread frames are fitted by a robust kernel, so that the many markers that sit where they should outvote the few that do not; where much
-seems wrong, the poses begin again from the whole body's rotation, which a few labels cannot turn over. In the frame of every bone each
-marker then has a place and a scatter; with where the marker set has each label that makes a cost of every marker at every label. All
+Most takes are right, which the poses show to which the actor was fitted (`all_settled`). Where they doubt a label, poses of some
+well-spread frames are fitted by a robust kernel, so that the many markers that sit where they should outvote the few that do not; where
+much seems wrong, the poses begin again from the whole body's rotation, which a few labels cannot turn over. In the frame of every bone
+each marker then has a place and a scatter; with where the marker set has each label that makes a cost of every marker at every label. All
 markers are assigned to labels at the least cost in all; what fits nowhere is no longer believed, and is attached by its motion later.
 Poses are fitted again without what was wrong, until nothing changes, and who sits near what was wrong is tried once more by fitting the
 actor (`retrying.py`).
