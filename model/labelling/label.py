@@ -43,6 +43,8 @@ FEWEST_POINTS = 10
 APART_SECONDS, APART_PART = 5.0, 0.5
 #: But no more than this.
 MOST_KEYS = 300
+#: The legs of somebody who sits have more than this part of all samples; planted feet do not.
+MUCH_STANDS = 0.15
 #: How often labels are opened, and doubtful ones again only where they are no more than this part of all: the others are to tell of them.
 ATTEMPTS, FEW_DOUBTFUL = 4, 0.2
 #: Where each stage ends, of the whole.
@@ -115,15 +117,15 @@ def _label(take: Take, what: Hints, progress: Progress) -> Labelled:
 
 def _looked_for(take: Take, tracks: Tracks, keys: KeyFrames, what: Hints) -> tuple[Tracks, Somebody]:
     """Who is found in key frames; with what stands while others move, where a set explains the take only so: somebody sits."""
-    found: Somebody | None = None
+    much = tracks.still is not None and tracks.lengths[tracks.still].sum() > MUCH_STANDS * tracks.lengths.sum()
     try:
         found = find_somebody(take, keys, what)
+        if not much or found.choice is not None or what.unknown_set:
+            return tracks, found
     except BonesetterError:
-        if tracks.still is None or not tracks.still.any():
+        if not much:
             raise
-    if tracks.still is None or not tracks.still.any() or (found is not None and (found.choice is not None or what.unknown_set)):
-        assert found is not None
-        return tracks, found
+        found = None
     every = replace(tracks, still=None)
     again = find_somebody(take, choose_key_frames(every, take.up_axis, FEWEST), what)
     return (tracks, found) if found is not None and again.choice is None else (every, again)
