@@ -16,7 +16,7 @@ from ..core.errors import BonesetterError
 from ..core.findings import Finding
 from ..core.memory import give_back
 from ..core.settings import Settings
-from ..core.take import CleanTake, Take, all_finite, is_long
+from ..core.take import CleanTake, Take, is_long
 from ..marker_sets.marker_set import MarkerSet
 from ..markers.cleaning import clean
 from ..markers.corrections import Correction, without_pinned
@@ -28,6 +28,9 @@ from ..solver.misplaced import Settled, all_settled, settle
 from ..solver.observations import Observations, coarse, observe
 from ..solver.take_actor import KnownFit
 from .subject import Subject
+
+#: A sample farther than this from the origin, in m, is none: single precision would not hold it.
+FARTHEST_M = 1e5
 
 
 class MisleadingLabelsError(Exception):
@@ -140,8 +143,10 @@ def _unfiltered(take: Take, at: Tensor, few: Observations) -> Observations:
     """All samples of the frames `at`: a marker under a wrong label breaks its rigid group, so the filter flags all of it."""
     frames = at.cpu().numpy()
     positions = take.positions[frames]
-    points, present = (torch.as_tensor(values).to(few.points) for values in (np.nan_to_num(positions), all_finite(positions)))
-    return replace(few, points=points, confidence=present)
+    with np.errstate(invalid="ignore"):
+        there = (np.abs(positions) < FARTHEST_M).all(axis=-1)
+    points = torch.as_tensor(np.where(there[..., None], positions, 0.0)).to(few.points)
+    return replace(few, points=points, confidence=torch.as_tensor(there).to(few.points))
 
 
 def _free_names(take: Take, rows: Sequence[int], taken: tuple[str, ...]) -> tuple[str, ...]:
