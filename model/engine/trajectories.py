@@ -16,7 +16,7 @@ from ..core.errors import BonesetterError
 from ..core.findings import Finding
 from ..core.memory import give_back
 from ..core.settings import Settings
-from ..core.take import CleanTake, Take, is_long
+from ..core.take import BoolArray, CleanTake, Take, is_long
 from ..marker_sets.marker_set import MarkerSet
 from ..markers.cleaning import clean
 from ..markers.corrections import Correction, without_pinned
@@ -144,7 +144,7 @@ def _unfiltered(take: Take, at: Tensor, few: Observations) -> Observations:
     frames = at.cpu().numpy()
     positions = take.positions[frames]
     with np.errstate(invalid="ignore"):
-        there = (np.abs(positions) < FARTHEST_M).all(axis=-1)
+        there: BoolArray = np.all(np.abs(positions) < FARTHEST_M, axis=-1)
     points = torch.as_tensor(np.where(there[..., None], positions, 0.0)).to(few.points)
     return replace(few, points=points, confidence=torch.as_tensor(there).to(few.points))
 
