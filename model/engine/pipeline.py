@@ -225,7 +225,7 @@ def _fit(
     with watch.stage("clean"):
         cleaned = clean_markers(matched.take, subject, settings, device)
     with watch.stage("propose"):
-        labels, (_, few) = matched.take.labels, coarse(cleaned.observations)
+        labels, (at, few) = matched.take.labels, coarse(cleaned.observations)
         on_labels, lacking = subject.on_labels_of(matched.placement, matched.others)
         guess = subject.initial_guess(on_labels, matched.placement, labels, few)
         watch.give_back()
@@ -233,7 +233,7 @@ def _fit(
         known, others = part_of(part, 0.0, 0.5), part_of(part, 0.5, 1.0)
         judged_labels = judge and options.relabel and given is None
         fitted = _by_names(subject, guess, matched, few, known, judged=judged_labels)
-        if judged_labels and (settled := resettle(matched, subject, guess, cleaned.observations, fitted)) is not None:
+        if judged_labels and (settled := resettle(matched, subject, guess, at, few, fitted)) is not None:
             matched, cleaned, fitted = settled, clean_markers(settled.take, subject, settings, device), None
             labels, (_, few) = matched.take.labels, coarse(cleaned.observations)
             guess = subject.initial_guess(None, matched.placement, labels, few)

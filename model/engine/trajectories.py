@@ -25,7 +25,7 @@ from ..markers.sides import look_mirrored, put_sides_right
 from ..proposer.propose import InitialGuess
 from ..solver.attachment import enough_samples
 from ..solver.misplaced import Settled, all_settled, settle
-from ..solver.observations import Observations, coarse, observe
+from ..solver.observations import Observations, observe
 from ..solver.take_actor import KnownFit
 from .subject import Subject
 
@@ -75,14 +75,16 @@ def match_take(take: Take, subject: Subject) -> Matched:
     return Matched(whole, placement, others.labels, sides, (*take.findings, *said))
 
 
-def resettle(matched: Matched, subject: Subject, guess: InitialGuess, seen: Observations, fitted: KnownFit | None) -> Matched | None:
+def resettle(
+    matched: Matched, subject: Subject, guess: InitialGuess, at: Tensor, few: Observations, fitted: KnownFit | None
+) -> Matched | None:
     """The take with its labels where its markers sit; None where that is where they are.
 
     Args:
         matched: As the names say.
         subject: Whose marker offsets are not known.
         guess: Poses at the coarse rate to begin from.
-        seen: All frames.
+        at, few: The frames at that rate, and what is seen in them.
         fitted: The actor by these labels; None where none could be fitted.
 
     Raises:
@@ -94,12 +96,12 @@ def resettle(matched: Matched, subject: Subject, guess: InitialGuess, seen: Obse
     if catalogue := len(absent) > SAID_WHEN_ABSENT * known:
         absent = _missed(marker_set, matched.placement.labels) if matched.others else ()
     places = subject.prior.placement(marker_set, matched.placement.labels + absent) if absent else matched.placement
-    if fitted is not None and _all_settled(matched, places, seen, fitted, catalogue=bool(catalogue)):
+    if fitted is not None and _all_settled(matched, places, at, few, fitted, catalogue=bool(catalogue)):
         return None
     size = unusual_size(subject.prior, guess.actor) or 1.0
-    known_of_size, at = subject.prior.of_size(size), places.of_size(size)
-    unfiltered = _unfiltered(matched.take, *coarse(seen))
-    settled = settle(guess.actor, known_of_size, at, known, unfiltered, guess.pose, catalogue=catalogue)
+    known_of_size, placed = subject.prior.of_size(size), places.of_size(size)
+    unfiltered = _unfiltered(matched.take, at, few)
+    settled = settle(guess.actor, known_of_size, placed, known, unfiltered, guess.pose, catalogue=catalogue)
     if settled is None:
         return None
     if settled.mostly:
@@ -130,9 +132,8 @@ def _missed(marker_set: MarkerSet, labels: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(label for label in marker_set.labels if label in expected and label not in labels)
 
 
-def _all_settled(matched: Matched, places: Placement, seen: Observations, fitted: KnownFit, *, catalogue: bool) -> bool:
+def _all_settled(matched: Matched, places: Placement, at: Tensor, few: Observations, fitted: KnownFit, *, catalogue: bool) -> bool:
     """Whether every marker is seen to sit at its own label in the poses to which an actor was fitted."""
-    at, few = coarse(seen)
     calibrated = fitted.calibrated
     frames = _unfiltered(matched.take, at[calibrated.at], few[calibrated.at].apart())
     known = len(matched.placement.labels)

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.sparse.csgraph import connected_components
 
 from ..core.axes import up_index
-from ..core.take import Axis, BoolArray, FloatArray, IntArray
+from ..core.take import BoolArray, FloatArray, IntArray
 from .tracks import OPEN, Tracks
 
 #: Tracks of at least this many seconds are looked at: ghosts are shorter.
@@ -59,17 +59,16 @@ def long_tracks(tracks: Tracks) -> IntArray:
     return np.flatnonzero(long if tracks.still is None else long & ~tracks.still)
 
 
-def choose_key_frames(tracks: Tracks, up_axis: Axis, count: int | None = None) -> KeyFrames:
+def choose_key_frames(tracks: Tracks, count: int | None = None) -> KeyFrames:
     """Key frames spread over the take, each with many points and tall among those around it.
 
     Args:
         tracks: Of a take.
-        up_axis: The take's.
         count: How many; None for one a second.
     """
     rows = long_tracks(tracks)
     wanted = count or int(np.clip(tracks.frames / tracks.rate_hz, FEWEST, MOST))
-    frames = _best_frames(tracks, rows, up_index(up_axis), wanted)
+    frames = _best_frames(tracks, rows, up_index(tracks.up_axis), wanted)
     chosen = np.zeros(len(tracks), dtype=bool)
     chosen[rows] = True
     of_frames = []

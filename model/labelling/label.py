@@ -15,7 +15,7 @@ from ..actors.prior import Prior
 from ..core.errors import BonesetterError
 from ..core.findings import Finding
 from ..core.parallel import side_by_side, usable_cores
-from ..core.take import Axis, IntArray, Take
+from ..core.take import IntArray, Take
 from ..marker_sets.marker_set import MarkerSet, bare_name, bundled_marker_sets
 from ..markers.computed import without_computed
 from ..markers.matching import COMPUTED
@@ -30,7 +30,7 @@ from .looking import Hints, Somebody, find_somebody
 from .refinement import Refined, grouped, refine
 from .registration import register, upright, votes
 from .rigidity import mixed_up, unlike
-from .standing import without_reflections
+from .standing import with_standing_marked
 from .strays import strays
 from .swaps import exchanged_back
 from .template import Template
@@ -90,8 +90,8 @@ def _label(take: Take, what: Hints, progress: Progress) -> Labelled:
     progress("look", 0.0)
     take, computed = without_computed(take)
     take = take.only([row for row, label in enumerate(take.labels) if not COMPUTED.search(bare_name(label.rpartition(":")[2]))])
-    tracks = without_reflections(cut_tracks(take))
-    keys = choose_key_frames(tracks, take.up_axis, FEWEST)
+    tracks = with_standing_marked(cut_tracks(take))
+    keys = choose_key_frames(tracks, FEWEST)
     if not len(keys.frames) or keys.there.sum(axis=1).max() < FEWEST_POINTS:
         raise BonesetterError(f"{take.name} has fewer than {FEWEST_POINTS} points near each other in any frame: nobody can be found in it.")
 
@@ -105,7 +105,7 @@ def _label(take: Take, what: Hints, progress: Progress) -> Labelled:
     if choice is not None:
         template = choice.template if choice.template.given else choice.template.scaled(choice.registration.size)
         initialise = what.initialise
-        refined = refine(template, own, first_labels(choice, template, found.keys, own, take.up_axis), initialise, part)
+        refined = refine(template, own, first_labels(choice, template, found.keys, own), initialise, part)
         refined = reopened(template, own, compared(template, own, refined, initialise), initialise)
     else:
         template, refined = label_unknown(take, own, found.keys, found.candidates, what.people, part)
@@ -127,7 +127,7 @@ def _looked_for(take: Take, tracks: Tracks, keys: KeyFrames, what: Hints) -> tup
             raise
         found = None
     every = replace(tracks, still=None)
-    again = find_somebody(take, choose_key_frames(every, take.up_axis, FEWEST), what)
+    again = find_somebody(take, choose_key_frames(every, FEWEST), what)
     return (tracks, found) if found is not None and again.choice is None else (every, again)
 
 
@@ -144,7 +144,7 @@ def _labelled(take: Take, tracks: Tracks, template: Template, refined: Refined, 
     return Labelled(found, tuple(rows), actor, marker_set, said)
 
 
-def first_labels(choice: Choice, template: Template, keys: KeyFrames, tracks: Tracks, up_axis: Axis) -> IntArray:
+def first_labels(choice: Choice, template: Template, keys: KeyFrames, tracks: Tracks) -> IntArray:
     """(tracks,) labels of what is there in key frames: those of the choice, and in a longer take more, so that one is near at any time.
 
     Other tracks get labels where a body can be followed, which is where some have labels: each round reaches no farther than tracks last.
@@ -154,7 +154,6 @@ def first_labels(choice: Choice, template: Template, keys: KeyFrames, tracks: Tr
         template: The same, of the person's size.
         keys: By which it was chosen.
         tracks: Of the take.
-        up_axis: The take's.
     """
     first = choice.registration
     found = votes(first, keys, first.believed, template.spread, len(tracks))
@@ -163,8 +162,8 @@ def first_labels(choice: Choice, template: Template, keys: KeyFrames, tracks: Tr
     lasting = np.average(tracks.lengths[long], weights=tracks.lengths[long]) / tracks.rate_hz
     wanted = min(MOST_KEYS, int(tracks.frames / tracks.rate_hz / min(APART_SECONDS, APART_PART * lasting)))
     if wanted > len(keys.frames):
-        more = choose_key_frames(tracks, up_axis, wanted)
-        second = register(replace(template, given=True), more, upright(up_axis), TRIAL_POSES)
+        more = choose_key_frames(tracks, wanted)
+        second = register(replace(template, given=True), more, upright(tracks.up_axis), TRIAL_POSES)
         believed = np.flatnonzero(second.costs <= first.costs[first.believed].max())
         found += votes(second, more, believed, template.spread, len(tracks))
     return assign_tracks(found, tracks, long)

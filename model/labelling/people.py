@@ -34,7 +34,7 @@ from .following import Followed, follow
 from .key_frames import long_tracks
 from .label import label_take
 from .labelled import Labelled, columns_of, findings_of, relabelled, table
-from .standing import without_reflections
+from .standing import with_standing_marked
 from .template import Template, template_of_actor
 from .tracks import OPEN, Tracks, cut_tracks
 
@@ -75,7 +75,7 @@ def label_people(
     if actor is not None and not same_hierarchy(actor, known):
         return ()
     take, computed = without_computed(take)
-    tracks = without_reflections(cut_tracks(take))
+    tracks = with_standing_marked(cut_tracks(take))
     parts = divided(tracks)
     if len(parts) < 2:
         return ()

@@ -15,8 +15,8 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
-from ..core.take import BoolArray, FloatArray, IntArray
-from .tracks import Tracks
+from ..core.take import BoolArray, FloatArray, IntArray, all_finite
+from .tracks import OPEN, Tracks
 
 #: Within so many metres a point stands: cameras' jitter is less, and who stands still sways by 15 mm.
 STILL_M = 0.003
@@ -52,7 +52,7 @@ def standing(tracks: Tracks) -> BoolArray:
     return stands
 
 
-def without_reflections(tracks: Tracks) -> Tracks:
+def with_standing_marked(tracks: Tracks) -> Tracks:
     """The tracks, those marked that stand while others move."""
     return replace(tracks, still=standing(tracks))
 
@@ -85,13 +85,10 @@ def _away(points: FloatArray) -> FloatArray:
 def _samples(tracks: Tracks, rows: BoolArray) -> tuple[FloatArray, IntArray]:
     """(frames, columns, 3) in metres: tracks in the columns and in some of the frames that have any, NaN elsewhere; and which."""
     frames = np.unique(np.linspace(0, tracks.frames - 1, min(tracks.frames, MOST_FRAMES)).astype(int))
-    there = np.zeros((len(frames), tracks.positions.shape[1]), dtype=bool)
-    begins, ends = np.searchsorted(frames, tracks.starts), np.searchsorted(frames, tracks.ends)
-    for track in np.flatnonzero(rows).tolist():
-        there[begins[track] : ends[track], tracks.columns[track]] = True
-    some, any_there = there.any(axis=1), there.any(axis=0)
-    positions = tracks.positions[frames[some]][:, any_there]
-    return np.where(there[some][:, any_there, None], positions, np.nan), frames[some]
+    points = tracks.on_labels(np.where(rows, tracks.columns, OPEN), tracks.positions.shape[1], frames)
+    there = all_finite(points)
+    some = there.any(axis=1)
+    return points[some][:, there.any(axis=0)], frames[some]
 
 
 def _together(places: FloatArray, rows: IntArray) -> list[IntArray]:

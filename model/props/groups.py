@@ -64,9 +64,7 @@ def tracks_of(take: Take) -> Tracks:
         columns.append(column)
         starts.append(int(seen[0]))
         ends.append(int(seen[-1]) + 1)
-    return Tracks(
-        take.positions, np.array(columns, dtype=int), np.array(starts, dtype=int), np.array(ends, dtype=int), take.rate_hz, take.up_axis
-    )
+    return Tracks(take.positions, np.array(columns, dtype=int), np.array(starts, dtype=int), np.array(ends, dtype=int), take.rate_hz)
 
 
 def rigid_groups(take: Take, families: list[str]) -> list[Group]:

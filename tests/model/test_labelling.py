@@ -98,7 +98,7 @@ def test_key_frames_hold_the_body_and_no_ghost_beside_it() -> None:
     body = np.random.default_rng(0).uniform(0.0, 0.8, size=(30, 3))
     points = np.concatenate([body, [[5.0, 0.0, 0.0], [5.1, 0.0, 0.0]]])
     assert largest_cluster(points).tolist() == [True] * 30 + [False] * 2
-    keys = choose_key_frames(cut_tracks(take_of(np.repeat(points[None], 200, axis=0))), "Z", 5)
+    keys = choose_key_frames(cut_tracks(take_of(np.repeat(points[None], 200, axis=0))), 5)
     assert keys.there.sum(axis=1).tolist() == [30] * 5
     assert (np.diff(keys.frames) > 0).all()
 
@@ -169,7 +169,7 @@ def test_open_tracks_share_columns_where_they_do_not_overlap() -> None:
 def test_a_body_is_found_with_its_size(somebody: SyntheticTake, marker_set) -> None:
     prior = priors.bundled()
     stripped = strip_labels(somebody.take, 0)
-    keys = choose_key_frames(cut_tracks(stripped.take), "Z", 4)
+    keys = choose_key_frames(cut_tracks(stripped.take), 4)
     with torch.no_grad():
         found = register(template_of_set(marker_set, prior), keys, upright("Z"), 3)
     true = np.linalg.norm(somebody.motion.skeleton.bones, axis=-1).sum() / np.linalg.norm(prior.actor.bone_mean, axis=-1).sum()
@@ -181,7 +181,7 @@ def test_a_body_is_found_with_its_size(somebody: SyntheticTake, marker_set) -> N
 def test_a_set_that_half_of_the_key_frames_speak_against_is_not_looked_for_in_the_others(
     somebody: SyntheticTake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keys = choose_key_frames(cut_tracks(strip_labels(somebody.take, 0).take), "Z", 6)
+    keys = choose_key_frames(cut_tracks(strip_labels(somebody.take, 0).take), 6)
     sets = {known.name: template_of_set(known, priors.bundled()) for known in bundled_marker_sets()}
     looked_at = Counter[str]()
 
@@ -423,9 +423,9 @@ def test_some_labels_are_near_at_any_time_of_a_longer_take() -> None:
     """Eight key frames for a minute leave times in which a body cannot be followed: there labels were guessed, a whole arm's exchanged."""
     tracks = cut_tracks(strip_labels(synthesise(64.0, 30.0, seed=2, noise=QUIET).take, 1, hard=True).take)
     with torch.no_grad():
-        keys = choose_key_frames(tracks, "Z", FEWEST)
+        keys = choose_key_frames(tracks, FEWEST)
         choice = choose([template_of_set(load_marker_set(), priors.bundled())], keys, upright("Z"))
-        labels = first_labels(choice, choice.template.scaled(choice.registration.size), keys, tracks, "Z")
+        labels = first_labels(choice, choice.template.scaled(choice.registration.size), keys, tracks)
     having = np.zeros(tracks.frames)
     for track in np.flatnonzero(labels != OPEN).tolist():
         having[tracks.starts[track] : tracks.ends[track]] += 1

@@ -136,7 +136,7 @@ def test_somebody_of_unusual_size_is_labelled_as_well(
 
 
 def test_a_size_is_tried_that_the_points_stand_in(synthetic: SyntheticTake) -> None:
-    keys = choose_key_frames(cut_tracks(strip_labels(synthetic.take, 2).take), "Z", 4)
+    keys = choose_key_frames(cut_tracks(strip_labels(synthetic.take, 2).take), 4)
     usual = standing_m(template_of_set(load_marker_set(), priors.bundled()).actor)
     assert 1.4 < usual < 2.0
     assert likely_sizes(keys, "Z", usual) == (1.0,)
@@ -147,7 +147,7 @@ def test_a_size_is_tried_that_the_points_stand_in(synthetic: SyntheticTake) -> N
 
 
 def test_who_lies_is_no_child(synthetic: SyntheticTake) -> None:
-    keys = choose_key_frames(cut_tracks(strip_labels(synthetic.take, 2).take), "Z", 4)
+    keys = choose_key_frames(cut_tracks(strip_labels(synthetic.take, 2).take), 4)
     usual = standing_m(template_of_set(load_marker_set(), priors.bundled()).actor)
     # a child who stands is told by another axis than the one that lies along the body
     assert len(likely_sizes(keys.shrunk(1.6), "Z", usual)) == 2

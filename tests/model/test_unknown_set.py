@@ -299,7 +299,7 @@ def test_a_marker_goes_to_the_bone_whose_markers_keep_their_distance_to_it() -> 
 
 def test_a_body_is_found_by_its_skin_alone(hard: Stripped, moving: SyntheticTake) -> None:
     prior = priors.bundled()
-    keys = choose_key_frames(cut_tracks(hard.take), "Z", 3)
+    keys = choose_key_frames(cut_tracks(hard.take), 3)
     with torch.no_grad():
         candidates = look_anywhere(surface_of(prior, bundled_marker_sets()), prior, keys, "Z")
     true = moving.motion.forward()[0][keys.frames]
