@@ -13,6 +13,8 @@ from .tracks import OPEN, Tracks
 
 #: A track takes the label that it is assigned in at least this part of its frames.
 MAJORITY = 0.3
+#: The score of a label that stays, more than any other's.
+HELD = 1e6
 #: Rounds in which tracks that lost their label to another look for a second one.
 ROUNDS = 6
 
@@ -47,6 +49,13 @@ def assign_tracks(scores: FloatArray, tracks: Tracks, rows: IntArray | None = No
     found = np.full(len(tracks), OPEN)
     found[allowed] = labels
     return found
+
+
+def with_more(scores: FloatArray, tracks: Tracks, labels: IntArray) -> IntArray:
+    """Labels (tracks,), all of which stay, and of open tracks those that fit beside them; see `assign_tracks`."""
+    having, held = np.flatnonzero(labels != OPEN), scores.copy()
+    held[having, labels[having]] = HELD
+    return assign_tracks(held, tracks)
 
 
 def _stretches(worth: BoolArray, begins: IntArray, ends: IntArray) -> list[tuple[int, IntArray]]:

@@ -15,18 +15,21 @@ from ..actors.prior import Prior
 from ..core.errors import BonesetterError
 from ..core.findings import Finding
 from ..core.parallel import side_by_side, usable_cores
-from ..core.take import IntArray, Take
+from ..core.take import FloatArray, IntArray, Take
 from ..marker_sets.marker_set import MarkerSet, bare_name, bundled_marker_sets
 from ..markers.computed import without_computed
 from ..markers.matching import COMPUTED
 from ..proposer.starts import Initialise
 from ..solver.device import one_torch_thread
-from .assignment import assign_tracks
+from .assignment import assign_tracks, with_more
 from .choice import TRIAL_POSES, Choice
+from .evidence import find_evidence
+from .following import follow
 from .key_frames import FEWEST, KeyFrames, choose_key_frames, long_tracks
 from .labelled import Labelled, columns_of, findings_of, relabelled, table
 from .layout import set_of_actor
 from .looking import Hints, Somebody, find_somebody
+from .other_distances import near_each_other, with_own_distances
 from .refinement import Refined, grouped, refine
 from .registration import register, upright, votes
 from .rigidity import mixed_up, unlike
@@ -106,6 +109,7 @@ def _label(take: Take, what: Hints, progress: Progress) -> Labelled:
         template = choice.template if choice.template.given else choice.template.scaled(choice.registration.size)
         initialise = what.initialise
         refined = refine(template, own, first_labels(choice, template, found.keys, own), initialise, part)
+        refined, _ = _by_distances(template, own, refined, initialise)
         refined = reopened(template, own, compared(template, own, refined, initialise), initialise)
     else:
         template, refined = label_unknown(take, own, found.keys, found.candidates, what.people, part)
@@ -195,18 +199,30 @@ def compared(template: Template, tracks: Tracks, refined: Refined, initialise: I
 
 def reopened(template: Template, tracks: Tracks, refined: Refined, initialise: Initialise | None) -> Refined:
     """The labels, tracks labelled anew that are not as far from others of their joint as their labels are elsewhere, while that helps."""
-    joints = np.array(template.joints)
-    parts = unlike(joints, tracks, refined.labels)
+    refined, parts = _by_distances(template, tracks, refined, initialise)
     for _ in range(ATTEMPTS):
         wrong = mixed_up(parts, tracks)
         if not wrong.any():
             break
         again = refine(template, tracks, np.where(wrong, OPEN, refined.labels), initialise)
-        left = unlike(joints, tracks, again.labels)
+        again, left = _by_distances(template, tracks, again, initialise)
         if left @ tracks.lengths >= parts @ tracks.lengths:
             break
         refined, parts = again, left
     return refined
+
+
+def _by_distances(template: Template, tracks: Tracks, refined: Refined, initialise: Initialise | None) -> tuple[Refined, FloatArray]:
+    """The labels, tracks given the label whose distances they keep where the body agrees; and (tracks,) how unlike its label each is."""
+    near = near_each_other(template.joints, template.actor.skeleton.parents)
+    labels, others = with_own_distances(near, tracks, refined.labels, refined.evidence.scores)
+    if (labels != refined.labels).any():
+        followed = follow(template, tracks, labels, refined.followed, initialise)
+        evidence = find_evidence(template, tracks, labels, followed, gated=False)
+        refined = replace(refined, labels=with_more(evidence.scores, tracks, labels), followed=followed, evidence=evidence)
+    parts = unlike(np.array(template.joints), tracks, refined.labels)
+    parts[[each.track for each in others]] = 1.0
+    return refined, parts
 
 
 def _group_cost(template: Template, tracks: Tracks, refined: Refined) -> float:

@@ -51,7 +51,7 @@ def looked_at(tracks: Tracks) -> IntArray:
 
 def stretch(tracks: Tracks, labels: IntArray, count: int, frames: IntArray) -> FloatArray:
     """(labels, labels) in metres, the standard deviation of the distance of two; NaN where they are never seen together, and to itself."""
-    return _of_what_is_there(np.nanstd, apart(tracks, labels, count, frames))
+    return of_what_is_there(np.nanstd, apart(tracks, labels, count, frames))
 
 
 def unlike(joints: IntArray, tracks: Tracks, labels: IntArray) -> FloatArray:
@@ -116,7 +116,7 @@ def mixed_up(parts: FloatArray, tracks: Tracks) -> BoolArray:
 def _unusual(distances: FloatArray) -> BoolArray:
     """(frames, labels, labels) where two are not as far apart as usual."""
     off = _off_usual(distances)
-    deviation = np.maximum(1.4826 * _of_what_is_there(np.nanmedian, off), LEAST_DEVIATION_M)
+    deviation = np.maximum(1.4826 * of_what_is_there(np.nanmedian, off), LEAST_DEVIATION_M)
     with np.errstate(invalid="ignore"):
         return off > DEVIATIONS * deviation
 
@@ -139,10 +139,10 @@ def _within(groups: IntArray, tracks: Tracks, labels: IntArray, frames: IntArray
 
 def _off_usual(distances: FloatArray) -> FloatArray:
     """(frames, labels, labels) in metres, by how much two are not as far apart as usual."""
-    return np.abs(distances - _of_what_is_there(np.nanmedian, distances))
+    return np.abs(distances - of_what_is_there(np.nanmedian, distances))
 
 
-def _of_what_is_there(statistic: Callable[..., FloatArray], values: FloatArray) -> FloatArray:
+def of_what_is_there(statistic: Callable[..., FloatArray], values: FloatArray) -> FloatArray:
     """One of numpy's that leave NaN out, along the first axis; NaN, and no warning, where nothing else is."""
     there = np.isfinite(values).any(axis=0)
     return np.where(there, statistic(np.where(there, values, 0.0), axis=0), np.nan)
