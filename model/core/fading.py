@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from .take import FloatArray
@@ -29,7 +31,24 @@ def spread(values: FloatArray, reach: int) -> FloatArray:
 
 def smoothed(values: FloatArray, sigma: float) -> FloatArray:
     """Values (frames, columns) under a Gaussian of that many frames."""
+    return smoothed_within(values, [(0, len(values))], sigma)
+
+
+def smoothed_within(values: FloatArray, stretches: Sequence[tuple[int, int]], sigma: float) -> FloatArray:
+    """The same of each stretch by itself, its first frame and the one behind its last; all else stays as it is.
+
+    A take has hundreds of stretches in which a foot stands: they are smoothed in one go.
+    """
     reach = max(1, int(np.ceil(3 * sigma)))
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / max(sigma, 1e-3)) ** 2)
-    padded = np.pad(values, ((reach, reach), (0, 0)), mode="edge")
-    return np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis=0) @ (kernel / kernel.sum())
+    found = values.copy()
+    if not stretches:
+        return found
+    # each goes on as it begins and ends
+    rows = [np.arange(start - reach, end + reach).clip(start, end - 1) for start, end in stretches]
+    windows = np.lib.stride_tricks.sliding_window_view(values[np.concatenate(rows)], 2 * reach + 1, axis=0)
+    smooth, at = windows @ (kernel / kernel.sum()), 0
+    for start, end in stretches:
+        found[start:end] = smooth[at : at + end - start]
+        at += end - start + 2 * reach
+    return found

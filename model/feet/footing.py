@@ -14,7 +14,7 @@ import numpy as np
 
 from ..core.axes import heights, up_vector
 from ..core.curves import hermite
-from ..core.fading import ease, smoothed, spread
+from ..core.fading import ease, smoothed, smoothed_within, spread
 from ..core.stretches import frames_from
 from ..core.take import Axis, BoolArray, FloatArray
 from .contacts import Contact, Track, percentile
@@ -64,11 +64,15 @@ def calm_footing(tracks: Sequence[Track], contacts: Sequence[Sequence[Contact]],
     still, drift = np.zeros((len(tracks), frames, 3)), np.zeros((frames, 3))
     for track, stood, part, own in zip(tracks, contacts, parts, still, strict=True):
         solved = track.solved.mean(axis=1)
+        off = np.zeros_like(solved)
         for contact in stood:
-            here, weight = contact.frames, part[contact.frames, None]
-            own[here] = weight * (calm(solved[here], rate_hz) - solved[here])
-            apart = calm(track.places(here) - solved[here], rate_hz)
-            drift[here] += weight**2 * (apart - apart.mean(axis=0))
+            off[contact.frames] = track.places(contact.frames) - solved[contact.frames]
+        stretches = [(contact.first, contact.last + 1) for contact in stood]
+        calm = smoothed_within(np.concatenate([solved, off], axis=1), stretches, SWAY_SECONDS * rate_hz)
+        own[:] = part[:, None] * (calm[:, :3] - solved)
+        for contact in stood:
+            apart = calm[contact.frames, 3:]
+            drift[contact.frames] += part[contact.frames, None] ** 2 * (apart - apart.mean(axis=0))
     drift /= np.maximum(np.sum(parts, axis=0), 1e-9)[:, None]
     give = np.full(frames, CALM_M)
     return [Footing(lifted(track, own + drift, rate_hz, up_axis), give) for track, own in zip(tracks, still, strict=True)]
@@ -135,11 +139,6 @@ def lifted(track: Track, moved: FloatArray, rate_hz: float, up_axis: Axis) -> Fl
     reach = round(LIFT_SECONDS * rate_hz)
     lift = smoothed(spread(sunk[:, None], reach), 0.5 * max(reach, 1))
     return moved + lift * up_vector(up_axis)
-
-
-def calm(places: FloatArray, rate_hz: float) -> FloatArray:
-    """Places (frames, 3) of a sole that stands, without jitter."""
-    return smoothed(places, SWAY_SECONDS * rate_hz)
 
 
 def faded(moved: FloatArray, contacts: Sequence[Contact], reach: int) -> FloatArray:

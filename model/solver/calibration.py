@@ -22,9 +22,10 @@ from torch import Tensor
 from ..actors.actor import Actor
 from ..actors.placement import Placement
 from ..actors.prior import Prior
-from ..core.parallel import Steps
+from ..core.parallel import Steps, each
 from ..core.take import FloatArray
 from .fit import Progress, prior_terms, sample_weights
+from .frames import Window, windows
 from .kinematics import Body, Pose, marker_jacobian
 from .observations import Observations
 from .options import EVERYTHING, SolverOptions
@@ -32,6 +33,8 @@ from .topology import ROOT_DOF
 
 #: Frames that are fitted together: enough to see every joint bend, few enough to be quick.
 SUBSET = 48
+#: They are fitted in so many parts, side by side.
+PARTS = 2
 #: They are chosen among no more than this, evenly spread: choosing takes longer than fitting otherwise.
 CANDIDATES = 2000
 #: Sizes never follow the markers more closely than this standard deviation: no person's joints turn about just the prior's axes, and
@@ -223,9 +226,27 @@ class ActorFit:
     def step(self, pose: Pose, sizes: SizeParameters, scale_m: float, *, fit_sizes: bool) -> tuple[Pose, SizeParameters]:
         """One Gauss-Newton step."""
         body = self.sized(sizes)
+
+        def work(window: Window) -> _Part:
+            frames = window.frames
+            return self._part(body, pose[frames], self.seen[frames], scale_m, fit_sizes=fit_sizes)
+
+        parts = list(each(work, windows(pose.frames, -(-pose.frames // PARTS), 0)))
+        if not fit_sizes:
+            return pose.stepped(torch.cat([part.step() for part in parts])), sizes
+        matrix, gradient = (torch.stack(of).sum(0) for of in zip(*(part.of_sizes for part in parts), strict=True))
+        away = torch.cat([sizes.components, (sizes.offsets - self.offset_mean).flatten()])
+        factor = torch.linalg.cholesky(self.precision + matrix)
+        change = -torch.cholesky_solve((self.precision @ away + gradient)[:, None], factor)[:, 0]
+        split = len(sizes.components)
+        moved = SizeParameters(sizes.components + change[:split], sizes.offsets + change[split:].view_as(sizes.offsets), factor)
+        return pose.stepped(torch.cat([part.step(change) for part in parts])), moved
+
+    def _part(self, body: Body, pose: Pose, seen: Observations, scale_m: float, *, fit_sizes: bool) -> _Part:
+        """The equations of some frames, their poses eliminated."""
         posed = body.posed(pose)
-        residuals = posed.markers - self.seen.points
-        weights = INDEPENDENCE * sample_weights(residuals, self.seen, scale_m)[..., None]
+        residuals = posed.markers - seen.points
+        weights = INDEPENDENCE * sample_weights(residuals, seen, scale_m)[..., None]
         # a frame's rows one behind the other in memory, as the products want them
         by_pose = marker_jacobian(body.topology, pose, posed).flatten(1, 2).contiguous()
         weighted = by_pose * weights.repeat_interleave(3, dim=1)
@@ -236,52 +257,19 @@ class ActorFit:
         self.terms.add_limits(pose.q, hessian, pull[..., 0], INDEPENDENCE)
         hessian.diagonal(dim1=1, dim2=2).mul_(1 + 1e-4).add_(1e-6)
         factor = torch.linalg.cholesky(hessian)
+        # with H = L L', C' H^-1 C is Z' Z of Z = L^-1 C: one product over the rows of all frames; X L = 1 takes half as long as L X = 1
+        inverse = torch.linalg.solve_triangular(factor, torch.eye(factor.shape[-1]).to(factor), upper=False, left=False)
         if not fit_sizes:
-            return pose.stepped(-torch.cholesky_solve(pull, factor)[..., 0]), sizes
+            return _Part(inverse, inverse @ pull)
         by_bones, by_offset = self.bone_jacobian(posed.global_rotations), self.offset_jacobian(posed.global_rotations)
         # a marker's own offset moves no other marker, so that most of the product with all offsets need not be made
         with_offsets = (by_offset.mT @ weighted.unflatten(1, (-1, 3))).flatten(1, 2)
         coupling = torch.cat([by_bones.flatten(1, 2).mT @ weighted, with_offsets, pull.mT], dim=1).mT
-        # with H = L L', C' H^-1 C is Z' Z of Z = L^-1 C: one product over the rows of all frames; X L = 1 takes half as long as L X = 1
-        inverse = torch.linalg.solve_triangular(factor, torch.eye(factor.shape[-1]).to(factor), upper=False, left=False)
         halved = inverse @ coupling
         rows = halved.flatten(0, 1)
         removed = rows[:, :-1].T @ rows
-        schur, gradient = self.size_equations(by_bones, by_offset, weights, residuals, sizes)
-        sizes_factor = torch.linalg.cholesky(schur - removed[:, :-1])
-        change = -torch.cholesky_solve((gradient - removed[:, -1])[:, None], sizes_factor)[:, 0]
-        move = inverse.mT @ (halved[..., -1:] + halved[..., :-1] @ change[:, None])
-        split = len(sizes.components)
-        moved = SizeParameters(sizes.components + change[:split], sizes.offsets + change[split:].view_as(sizes.offsets), sizes_factor)
-        return pose.stepped(-move[..., 0]), moved
-
-    def size_equations(
-        self, by_bones: Tensor, by_offset: Tensor, weights: Tensor, residuals: Tensor, sizes: SizeParameters
-    ) -> tuple[Tensor, Tensor]:
-        """Gauss-Newton's matrix and gradient of the sizes alone, the components before the offsets.
-
-        Args:
-            by_bones: (frames, labels, 3, components).
-            by_offset: (frames, labels, 3, 3), of each marker by its own offset.
-            weights: (frames, labels, 1).
-            residuals: (frames, labels, 3).
-            sizes: Where the derivative is taken.
-        """
-        split = len(sizes.components)
-        pull = (weights * residuals)[..., None]
-        weighted = by_offset.transpose(2, 3) * weights[..., None]
-        cross = (weighted @ by_bones).sum(0).flatten(0, 1)
-        matrix = self.precision.clone()
-        matrix[:split, :split] += (by_bones * weights[..., None]).flatten(0, 2).T @ by_bones.flatten(0, 2)
-        matrix[split:, :split] += cross
-        matrix[:split, split:] += cross.T
-        own = matrix[split:, split:].unflatten(0, (-1, 3)).unflatten(2, (-1, 3)).diagonal(dim1=0, dim2=2)
-        own += (weighted @ by_offset).sum(0).permute(1, 2, 0)
-        away = torch.cat([sizes.components, (sizes.offsets - self.offset_mean).flatten()])
-        gradient = self.precision @ away
-        gradient[:split] += by_bones.flatten(0, 2).T @ pull.flatten()
-        gradient[split:] += (by_offset.transpose(2, 3) @ pull).sum(0).flatten()
-        return matrix, gradient
+        matrix, gradient = size_equations(by_bones, by_offset, weights, residuals)
+        return _Part(inverse, halved, (matrix - removed[:, :-1], gradient - removed[:, -1]))
 
     def with_own_offsets(self, pose: Pose, sizes: SizeParameters, scale_m: float) -> SizeParameters:
         """The sizes with the marker offsets that the poses ask for, every frame with its whole say.
@@ -298,6 +286,50 @@ class ActorFit:
         matrix = (weighted @ by_offset).sum(0) + torch.diag_embed(self.offset_precision)
         pull = (weighted @ residuals[..., None]).sum(0)[..., 0] - self.offset_precision * (sizes.offsets - expected)
         return replace(sizes, offsets=sizes.offsets + torch.linalg.solve(matrix, pull))
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """Some frames whose poses are eliminated from the equations of the sizes; H = L L' are the normal matrices of their poses.
+
+    Attributes:
+        inverse: (frames, coordinates, coordinates), L^-1.
+        halved: (frames, coordinates, sizes + 1), L^-1 (C a), of the coupling and the gradient; (frames, coordinates, 1) without sizes.
+        of_sizes: Matrix and gradient of the sizes, without their prior; None while they are not fitted.
+    """
+
+    inverse: Tensor
+    halved: Tensor
+    of_sizes: tuple[Tensor, Tensor] | None = None
+
+    def step(self, change: Tensor | None = None) -> Tensor:
+        """(frames, coordinates): by how much the poses change where the sizes do."""
+        pull = self.halved[..., -1:]
+        if change is not None:
+            pull = pull + self.halved[..., :-1] @ change[:, None]
+        return -(self.inverse.mT @ pull)[..., 0]
+
+
+def size_equations(by_bones: Tensor, by_offset: Tensor, weights: Tensor, residuals: Tensor) -> tuple[Tensor, Tensor]:
+    """Gauss-Newton's matrix and gradient of the sizes alone, the components before the offsets, without their prior.
+
+    Args:
+        by_bones: (frames, labels, 3, components).
+        by_offset: (frames, labels, 3, 3), of each marker by its own offset.
+        weights: (frames, labels, 1).
+        residuals: (frames, labels, 3).
+    """
+    split, offsets = by_bones.shape[-1], residuals[0].numel()
+    pull = (weights * residuals)[..., None]
+    weighted = by_offset.transpose(2, 3) * weights[..., None]
+    cross = (weighted @ by_bones).sum(0).flatten(0, 1)
+    matrix = by_bones.new_zeros(split + offsets, split + offsets)
+    matrix[:split, :split] = (by_bones * weights[..., None]).flatten(0, 2).T @ by_bones.flatten(0, 2)
+    matrix[split:, :split], matrix[:split, split:] = cross, cross.T
+    own = matrix[split:, split:].unflatten(0, (-1, 3)).unflatten(2, (-1, 3)).diagonal(dim1=0, dim2=2)
+    own += (weighted @ by_offset).sum(0).permute(1, 2, 0)
+    of_offsets = (by_offset.transpose(2, 3) @ pull).sum(0).flatten()
+    return matrix, torch.cat([by_bones.flatten(0, 2).T @ pull.flatten(), of_offsets])
 
 
 def fit_actor(
