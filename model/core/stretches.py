@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Stretches of frames that go without a break, and how far it is to the nearest."""
+"""Stretches of frames: those that go without a break, how far it is to the nearest, and some frames of one."""
 
 from __future__ import annotations
 
@@ -19,3 +19,8 @@ def frames_from(flags: BoolArray) -> FloatArray:
     before = np.maximum.accumulate(np.where(flags, frames, -np.inf), axis=0)
     after = np.minimum.accumulate(np.where(flags, frames, np.inf)[::-1], axis=0)[::-1]
     return np.minimum(frames - before, after - frames)
+
+
+def evenly(start: int, end: int, most: int) -> IntArray:
+    """So many of the frames from the first to the one before `end`, or all if there are no more: evenly spread, the outermost included."""
+    return np.unique(np.linspace(start, end - 1, min(most, end - start)).astype(int))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..core.stretches import evenly
 from ..core.take import FloatArray, IntArray
 from .key_frames import KeyFrames
 from .registration import Begun, Registration, register
@@ -87,7 +88,7 @@ def choose(templates: Sequence[Template], keys: KeyFrames, begin: FloatArray | S
     """
 
     count = len(keys.frames)
-    trial = np.unique(np.linspace(0, count - 1, min(TRIAL_KEYS, count)).round().astype(int))
+    trial = evenly(0, count, TRIAL_KEYS)
 
     def found(template: Template, frames: IntArray, before: Registered | None = None) -> Registered:
         starts = begin if isinstance(begin, np.ndarray) else [begin[frame] for frame in frames.tolist()]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..core.axes import heights, up_index
+from ..core.stretches import evenly
 from ..core.take import Axis, FloatArray, IntArray, all_finite
 
 #: An image lies so nearly under its point, in metres, and at least so far below it.
@@ -35,7 +36,7 @@ def mirror_height(positions: FloatArray, up_axis: Axis) -> float | None:
     """
     if not len(positions):
         return None
-    frames = np.unique(np.linspace(0, len(positions) - 1, min(len(positions), FRAMES)).astype(int))
+    frames = evenly(0, len(positions), FRAMES)
     points = positions[frames]
     # a point that lacks one coordinate is none
     points = np.where(all_finite(points)[..., None], points, np.nan)

@@ -24,6 +24,7 @@ from ..actors.prior import Prior
 from ..core.errors import BonesetterError
 from ..core.findings import Finding
 from ..core.parallel import side_by_side, usable_cores
+from ..core.stretches import evenly
 from ..core.take import BoolArray, FloatArray, IntArray, Take
 from ..marker_sets.marker_set import MarkerSet
 from ..markers.computed import without_computed
@@ -149,7 +150,7 @@ def united(parts: Sequence[Part], tracks: Tracks) -> list[Part]:
 
     Of several who may go on, those do first who are nearest to each other where the one ends and the other begins.
     """
-    frames = np.unique(np.linspace(0, tracks.frames - 1, min(tracks.frames, PATH_FRAMES)).astype(int))
+    frames = evenly(0, tracks.frames, PATH_FRAMES)
     parts, paths = list(parts), [_path(part.body, tracks, frames) for part in parts]
     ways = {(one, other): _way(paths[one], paths[other]) for other in range(len(parts)) for one in range(other)}
     gone = set[int]()
@@ -196,7 +197,7 @@ def _way(one: FloatArray, other: FloatArray) -> float:
 
 def _divided_in(tracks: Tracks, rows: IntArray, start: int, end: int) -> list[Part]:
     """The same of some tracks within some frames."""
-    frames = np.unique(np.linspace(start, end - 1, LOOKED_AT).astype(int))
+    frames = evenly(start, end, LOOKED_AT)
     every, places = np.arange(len(rows)), np.full(len(tracks), OPEN)
     places[rows] = every
     points = tracks.on_labels(places, len(rows), frames)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..actors.prior import Prior
+from ..core.stretches import evenly
 from ..core.take import BoolArray, FloatArray, IntArray
 from .evidence import FARTHEST_M, Evidence
 from .landmarks import Landmarks
@@ -74,7 +75,7 @@ def reattached(markers: Markers, labels: IntArray, tracks: Tracks, evidence: Evi
         np.zeros((count, evidence.scatter.shape[1])),
     )
     without = np.bincount(labels[labels != OPEN], minlength=count) == 0
-    frames = np.unique(np.linspace(0, tracks.frames - 1, RIGID_FRAMES).astype(int))
+    frames = evenly(0, tracks.frames, RIGID_FRAMES)
     changes = stretch(tracks, labels, count, frames)
     for marker in np.flatnonzero(~without).tolist():
         rows = np.flatnonzero(labels == marker)

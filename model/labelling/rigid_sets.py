@@ -17,6 +17,7 @@ from itertools import islice, pairwise
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from ..core.stretches import evenly
 from ..core.take import BoolArray, FloatArray, IntArray
 from .assignment import assign_tracks
 from .rigid_matches import FEWEST, FEWEST_OF_OTHERS, WITHIN_M, Stretch, matches
@@ -273,7 +274,7 @@ def _stretches(mine: BoolArray, rows: IntArray, tracks: Tracks) -> Iterator[Stre
         own = mine[here]
         if len(here) < FEWEST or (len(here) < FEWEST_OF_OTHERS and not own.all()):
             continue
-        frames = np.unique(np.linspace(start, end - 1, LOOKS).astype(int))
+        frames = evenly(start, end, LOOKS)
         points = tracks.positions[frames][:, tracks.columns[here]]
         apart = np.linalg.norm(points[:, :, None] - points[:, None], axis=-1)
         near = (np.median(apart[:, :, own], axis=0) < NEAR_M).any(axis=1) | np.full(len(here), not own.any())

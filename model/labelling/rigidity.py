@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..core.stretches import evenly
 from ..core.take import BoolArray, FloatArray, IntArray
 from .tracks import OPEN, Tracks
 
@@ -46,7 +47,7 @@ def apart(tracks: Tracks, labels: IntArray, count: int, frames: IntArray) -> Flo
 def looked_at(tracks: Tracks) -> IntArray:
     """Some of a take's frames, evenly spread."""
     count = min(MOST_FRAMES, max(2, int(tracks.frames / tracks.rate_hz * PER_SECOND)))
-    return np.unique(np.linspace(0, tracks.frames - 1, count).astype(int))
+    return evenly(0, tracks.frames, count)
 
 
 def stretch(tracks: Tracks, labels: IntArray, count: int, frames: IntArray) -> FloatArray:

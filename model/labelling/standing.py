@@ -15,6 +15,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
+from ..core.stretches import evenly
 from ..core.take import BoolArray, FloatArray, IntArray, all_finite
 from .tracks import OPEN, Tracks
 
@@ -84,7 +85,7 @@ def _away(points: FloatArray) -> FloatArray:
 
 def _samples(tracks: Tracks, rows: BoolArray) -> tuple[FloatArray, IntArray]:
     """(frames, columns, 3) in metres: tracks in the columns and in some of the frames that have any, NaN elsewhere; and which."""
-    frames = np.unique(np.linspace(0, tracks.frames - 1, min(tracks.frames, MOST_FRAMES)).astype(int))
+    frames = evenly(0, tracks.frames, MOST_FRAMES)
     points = tracks.on_labels(np.where(rows, tracks.columns, OPEN), tracks.positions.shape[1], frames)
     there = all_finite(points)
     some = there.any(axis=1)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.findings import Finding
+from ..core.stretches import evenly
 from ..core.take import BoolArray, FloatArray, IntArray, Take
 from ..marker_sets.marker_set import bundled_marker_sets
 from .matching import bare_name, listed
@@ -91,7 +92,7 @@ def may_be_means(positions: FloatArray, present: BoolArray) -> list[int]:
     count, whole = present.shape[1], np.flatnonzero(present.all(axis=1))
     if count < 2 or len(whole) < max(LOOKED_AT, count):
         return list(range(count))
-    points = positions[whole[np.linspace(0, len(whole) - 1, max(LOOKED_AT, count)).astype(int)]].astype(float)
+    points = positions[whole[evenly(0, len(whole), max(LOOKED_AT, count))]].astype(float)
     with np.errstate(over="ignore", invalid="ignore"):
         points -= points.mean(axis=1, keepdims=True)
         away = points.swapaxes(1, 2).reshape(-1, count)
@@ -100,7 +101,8 @@ def may_be_means(positions: FloatArray, present: BoolArray) -> list[int]:
     if not np.isfinite(products).all():
         return list(range(count))
     sizes, axes = np.linalg.eigh(products)
-    unsure = 1e-15 * sizes.max()
+    # of points that are all at one place everything is 0
+    unsure = max(1e-15 * sizes.max(), np.finfo(float).tiny)
     nearest = 1 / (axes**2 / np.maximum(sizes, unsure)).sum(axis=1)
     return np.flatnonzero(nearest <= max(len(away) * (2 * EXACT_M) ** 2, 4 * unsure)).tolist()
 
@@ -108,7 +110,7 @@ def may_be_means(positions: FloatArray, present: BoolArray) -> list[int]:
 def _seen_together(present: BoolArray, point: int) -> tuple[IntArray, IntArray]:
     """Frames that have a point, spread over the take, and the other points that are in all of them: as many as leave enough frames."""
     having = np.flatnonzero(present[:, point])
-    having = having[np.unique(np.linspace(0, len(having) - 1, TRIED).astype(int))] if len(having) > TRIED else having
+    having = having[evenly(0, len(having), TRIED)]
     share = present[having].sum(axis=0)
     share[point] = -1
     order = np.argsort(-share, kind="stable")[:-1]
@@ -119,7 +121,7 @@ def _seen_together(present: BoolArray, point: int) -> tuple[IntArray, IntArray]:
     full = having[together[:, many - 1]]
     # more numbers than weights, or anything were a mean
     wanted = max(LOOKED_AT, many)
-    return full[np.unique(np.linspace(0, len(full) - 1, wanted).astype(int))], order[:many]
+    return full[evenly(0, len(full), wanted)], order[:many]
 
 
 def _mean(positions: FloatArray, frames: IntArray, point: int, others: IntArray) -> Mean | None:

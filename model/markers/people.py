@@ -15,7 +15,7 @@ from itertools import permutations
 import numpy as np
 
 from ..core.findings import Finding
-from ..core.stretches import stretches
+from ..core.stretches import evenly, stretches
 from ..core.take import BoolArray, FloatArray, IntArray, Take
 from ..marker_sets.marker_set import MarkerSet
 from .matching import choose_marker_set, listed, named_people
@@ -146,7 +146,7 @@ def _unique(names: Sequence[str]) -> tuple[str, ...]:
 
 def closeness(positions: FloatArray) -> FloatArray:
     """(points, points): how well each two of the points (frames, points, 3) keep their distance, higher for better; 0 where unknown."""
-    frames = np.unique(np.linspace(0, len(positions) - 1, LOOKED_AT).astype(int))
+    frames = evenly(0, len(positions), LOOKED_AT)
     points = positions[frames]
     close = np.zeros((points.shape[1], points.shape[1]))
     for row in range(points.shape[1]):

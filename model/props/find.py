@@ -14,7 +14,7 @@ from ..core.findings import Finding
 from ..core.motion import forward
 from ..core.rigid import quaternions, rotation_angles_deg
 from ..core.rotations import unitquat_to_rotmat
-from ..core.stretches import stretches
+from ..core.stretches import evenly, stretches
 from ..core.take import FloatArray, Take, all_finite
 from ..labelling.mirrored import mirror_height
 from ..marker_sets.marker_set import bare_name
@@ -119,7 +119,7 @@ def _held_by(poses: RigidPoses, places: FloatArray, solution: Solution) -> bool:
     if not known.any():
         known = poses.known
     seen = np.flatnonzero(known)
-    frames = seen[np.unique(np.linspace(0, len(seen) - 1, LOOKED_AT).astype(int))]
+    frames = seen[evenly(0, len(seen), LOOKED_AT)]
     skeleton = solution.actor.skeleton
     root = skeleton.parents.index(-1)
     joints, bones = forward(skeleton, unitquat_to_rotmat(solution.rotations[frames]), solution.positions[frames, root])

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..core.stretches import evenly
 from ..core.take import BoolArray, FloatArray, IntArray, Take, all_finite
 from ..labelling.tracks import Tracks, cut_tracks
 from ..markers.matching import labelled_columns
@@ -118,7 +119,7 @@ def _kept(tracks: Tracks, one: int, other: int) -> int:
     start, end = max(tracks.starts[one], tracks.starts[other]), min(tracks.ends[one], tracks.ends[other])
     if end - start < TOGETHER_SECONDS * tracks.rate_hz:
         return 0
-    frames = np.unique(np.linspace(start, end - 1, LOOKED_AT).astype(int))
+    frames = evenly(start, end, LOOKED_AT)
     away = np.linalg.norm(tracks.positions[frames, tracks.columns[one]] - tracks.positions[frames, tracks.columns[other]], axis=-1)
     away = away[np.isfinite(away)]
     if len(away) < FEWEST:

@@ -128,3 +128,9 @@ def test_points_of_which_no_mean_is_found_in_time_are_markers(synthetic: Synthet
     assert without_computed(both)[1]
     monkeypatch.setattr("scipy.optimize.nnls", never)
     assert without_computed(both) == (both, ())
+
+
+@pytest.mark.filterwarnings("error")
+def test_points_that_are_all_at_one_place_may_all_be_means() -> None:
+    positions = np.full((200, 4, 3), 0.3)
+    assert may_be_means(positions, np.ones((200, 4), dtype=bool)) == [0, 1, 2, 3]
