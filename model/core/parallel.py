@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 
 from .memory import release, threads_giving_back
@@ -129,21 +129,3 @@ def columns(count: int, frames: int, most: int = COLUMNS_AT_ONCE) -> list[slice]
     """
     step = max(1, min(most, VALUES_AT_ONCE // max(1, frames)))
     return [slice(first, min(first + step, count)) for first in range(0, count, step)]
-
-
-@dataclass
-class Steps:
-    """Tells a progress, which takes a part from 0 to 1, of steps that several threads do; of one at a time."""
-
-    progress: Callable[[float], None] | None
-    count: int
-    _done: int = 0
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def done(self) -> None:
-        """One step more is done."""
-        if self.progress is None:
-            return
-        with self._lock:
-            self._done += 1
-            self.progress(self._done / self.count)

@@ -17,6 +17,7 @@ from ..actors.hierarchy import same_hierarchy
 from ..actors.prior import Prior
 from ..core.errors import BonesetterError
 from ..core.findings import Finding
+from ..core.progress import Progress
 from ..core.settings import Settings
 from ..core.take import Take
 from ..marker_sets.marker_set import CATALOGUE, MarkerSet
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 UNNAMED_PART, AGREE_PART = 0.25, 0.95
 
 #: Opens a stage by its name; what it gives is told the part of the stage that is done, 0 to 1.
-Stage = Callable[[str], AbstractContextManager[Callable[[float], None]]]
+Stage = Callable[[str], AbstractContextManager[Progress]]
 
 
 @dataclass(frozen=True, eq=False)

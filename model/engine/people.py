@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from ..actors.actor import Actor
 from ..core.axes import pointing_up
+from ..core.progress import Progress
 from ..core.settings import Settings
 from ..core.take import Take
 from ..marker_sets.marker_set import MarkerSet
@@ -16,7 +16,7 @@ from ..markers.people import people_of
 
 
 def everybody(
-    take: Take, settings: Settings, actor: Actor | None, marker_set: MarkerSet | None, progress: Callable[[float], None]
+    take: Take, settings: Settings, actor: Actor | None, marker_set: MarkerSet | None, progress: Progress
 ) -> list[tuple[Take, MarkerSet | None]]:
     """A take for each person, and the marker set of its labels where that is known.
 

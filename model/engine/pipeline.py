@@ -17,6 +17,7 @@ from ..core.errors import BonesetterError
 from ..core.findings import Finding
 from ..core.memory import within_memory
 from ..core.parallel import side_by_side, usable_cores
+from ..core.progress import Progress, StageProgress, part_of
 from ..core.settings import Settings
 from ..core.take import CleanTake, Take
 from ..feet.legs import Held, hold_feet
@@ -31,7 +32,7 @@ from ..result.report import far_off
 from ..result.solution import Solution
 from ..solver.device import find_device, one_torch_thread
 from ..solver.ends import refine_ends
-from ..solver.fit import Found, find_poses, fit_poses, part_of
+from ..solver.fit import Found, find_poses, fit_poses
 from ..solver.kinematics import Body, Pose
 from ..solver.observations import Observations, coarse
 from ..solver.options import EVERYTHING, SolverOptions
@@ -43,7 +44,7 @@ from ..solver.take_actor import KnownFit
 from .holding import Stands, asked_of_feet, unheld_of
 from .identify import Identified, identify
 from .people import everybody
-from .stages import LABELS, PROGRESS_AFTER, Progress, Stopwatch
+from .stages import LABELS, PROGRESS_AFTER, Stopwatch
 from .subject import Subject
 from .trajectories import Matched, MisleadingLabelsError, Trajectories, clean_markers, resettle
 
@@ -57,7 +58,7 @@ def solve_take(
     take: Take,
     settings: Settings,
     actor: Actor | None = None,
-    progress: Progress | None = None,
+    progress: StageProgress | None = None,
     prior: Prior | None = None,
     marker_set: MarkerSet | None = None,
     options: SolverOptions = EVERYTHING,
@@ -86,7 +87,7 @@ def solve_take(
     return _of_subject(take, settings, actor, watch, prior, marker_set, options, solve)
 
 
-def fit_actor(take: Take, settings: Settings, progress: Progress | None = None, marker_set: MarkerSet | None = None) -> Actor:
+def fit_actor(take: Take, settings: Settings, progress: StageProgress | None = None, marker_set: MarkerSet | None = None) -> Actor:
     """Fit an actor to a take, and solve no more of it than that takes: the same one that `solve_take` fits.
 
     Args:
@@ -116,7 +117,7 @@ def solve_people(
     take: Take,
     settings: Settings,
     actor: Actor | None = None,
-    progress: Progress | None = None,
+    progress: StageProgress | None = None,
     marker_set: MarkerSet | None = None,
     stands: Stands | None = None,
 ) -> tuple[Solution, ...]:
@@ -244,7 +245,7 @@ def _fit(
 
 
 def _by_names(
-    subject: Subject, guess: InitialGuess, matched: Matched, few: Observations, progress: Callable[[float], None] | None, *, judged: bool
+    subject: Subject, guess: InitialGuess, matched: Matched, few: Observations, progress: Progress | None, *, judged: bool
 ) -> KnownFit | None:
     """The actor by the labels that the names say; None where none is to be fitted, or, while they are to be judged, none can be."""
     try:

@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ..core.memory import give_back
+from ..core.progress import Progress, StageProgress
 from ..core.take import is_long
-
-Progress = Callable[[str, float], None]
 
 #: Where the work of each stage ends, of the whole: measured on takes of 1,000 to 4,000 frames. Where labels are found by motion, of what
 #: is left behind that.
@@ -33,14 +32,14 @@ LABELS, LABELS_PART = "labels", 0.65
 class Stopwatch:
     """Seconds per stage, and progress over all of them; after each the memory of a long take's is given back."""
 
-    def __init__(self, progress: Progress | None, frames: int) -> None:
+    def __init__(self, progress: StageProgress | None, frames: int) -> None:
         self.seconds: dict[str, float] = {}
         self._progress = progress or (lambda _stage, _part: None)
         self._from = self._others_from = 0.0
         self._long = is_long(frames)
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[Callable[[float], None]]:
+    def stage(self, name: str) -> Iterator[Progress]:
         """Times a stage; yields a function that takes the part of the stage that is done."""
         begin, start, others = time.perf_counter(), self._from, self._others_from
         end = start + (1 - start) * LABELS_PART if name == LABELS else others + (1 - others) * PROGRESS_AFTER[name]

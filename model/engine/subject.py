@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from ..actors import prior as priors
@@ -12,6 +11,7 @@ from ..actors.hierarchy import same_hierarchy
 from ..actors.placement import Placement
 from ..actors.prior import Prior
 from ..core.findings import Finding
+from ..core.progress import Progress
 from ..core.take import Take
 from ..marker_sets.marker_set import MarkerSet
 from ..markers.matching import choose_marker_set
@@ -93,9 +93,7 @@ class Subject:
         terms = prior_terms(self.prior.pose, seen.seconds, seen.points)
         return InitialGuess(place_root(body, terms, seen), None, actor)
 
-    def fit_known(
-        self, guess: InitialGuess, placement: Placement, few: Observations, progress: Callable[[float], None] | None
-    ) -> KnownFit | None:
+    def fit_known(self, guess: InitialGuess, placement: Placement, few: Observations, progress: Progress | None) -> KnownFit | None:
         """An actor that is fitted to those of a take's markers that the set knows; None where one is given, or none is to be fitted.
 
         Args:
@@ -115,7 +113,7 @@ class Subject:
         placement: Placement,
         labels: tuple[str, ...],
         few: Observations,
-        progress: Callable[[float], None] | None,
+        progress: Progress | None,
         *,
         fit_given: bool = False,
     ) -> tuple[Actor, tuple[Finding, ...]]:

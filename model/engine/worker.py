@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from ..core.loading import uncollected
+from ..core.progress import StageProgress
 from ..core.threads import share_the_machine
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def warm_up(wanted: Callable[[], bool]) -> None:
         sys.stderr.flush()
 
 
-def _telling(answer: Answer, cancelled: Callable[[], bool]) -> Callable[[str, float], None]:
+def _telling(answer: Answer, cancelled: Callable[[], bool]) -> StageProgress:
     """What the stages tell their progress to."""
     told = ("", -1.0)
 
@@ -134,7 +135,7 @@ def _telling(answer: Answer, cancelled: Callable[[], bool]) -> Callable[[str, fl
     return progress
 
 
-def _fit(request: dict[str, Any], progress: Callable[[str, float], None]) -> dict[str, Any]:
+def _fit(request: dict[str, Any], progress: StageProgress) -> dict[str, Any]:
     """Fit an actor to a take and write it."""
     from ..actors.actor_file import write_actor
     from ..core.settings import Settings
@@ -148,7 +149,7 @@ def _fit(request: dict[str, Any], progress: Callable[[str, float], None]) -> dic
     return {"result": request["out"]}
 
 
-def _hold(request: dict[str, Any], progress: Callable[[str, float], None]) -> dict[str, Any]:
+def _hold(request: dict[str, Any], progress: StageProgress) -> dict[str, Any]:
     """Hold the feet of a solved take once more."""
     from ..actors.actor_file import read_actor
     from ..core.settings import Settings
@@ -161,7 +162,7 @@ def _hold(request: dict[str, Any], progress: Callable[[str, float], None]) -> di
     return {"result": request["out"]}
 
 
-def _solve(request: dict[str, Any], progress: Callable[[str, float], None]) -> dict[str, Any]:
+def _solve(request: dict[str, Any], progress: StageProgress) -> dict[str, Any]:
     from ..actors.actor_file import read_actor
     from ..core.settings import Settings
     from ..files.exchange import load_take

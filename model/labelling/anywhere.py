@@ -19,6 +19,7 @@ from torch import Tensor
 
 from ..actors.prior import Prior
 from ..core.parallel import each
+from ..core.progress import Progress, Steps, shares
 from ..core.take import Axis, FloatArray
 from ..solver.fit import Terms, prior_terms
 from ..solver.frames import joined
@@ -108,7 +109,9 @@ def transported(squared: Tensor, variance: Tensor, on: Tensor, wanted: Tensor) -
     return density * weights[..., None] * points[:, None]
 
 
-def look_anywhere(surface: Surface, prior: Prior, keys: KeyFrames, up_axis: Axis) -> list[list[Candidate]]:
+def look_anywhere(
+    surface: Surface, prior: Prior, keys: KeyFrames, up_axis: Axis, progress: Progress | None = None
+) -> list[list[Candidate]]:
     """The likeliest poses of each key frame, the likeliest first: of people who stand, and of any others where nobody does.
 
     Args:
@@ -116,18 +119,22 @@ def look_anywhere(surface: Surface, prior: Prior, keys: KeyFrames, up_axis: Axis
         prior: Of its poses.
         keys: At least one frame, with at least one point.
         up_axis: The take's.
+        progress: Called with the part that is done.
     """
-    found = find_anywhere(surface, prior, keys, upright(up_axis), STANDING_POSES)
+    parts = shares(progress)
+    found = find_anywhere(surface, prior, keys, upright(up_axis), STANDING_POSES, next(parts))
     points = keys.there.sum(axis=1)
     poor = [key for key, candidates in enumerate(found) if candidates[0].cost > POOR * points[key]]
     if poor:
-        others = find_anywhere(surface, prior, keys.only(np.array(poor)), any_way(up_axis), OTHER_POSES)
+        others = find_anywhere(surface, prior, keys.only(np.array(poor)), any_way(up_axis), OTHER_POSES, next(parts))
         for key, candidates in zip(poor, others, strict=True):
             found[key] = sorted(found[key] + candidates, key=lambda each: each.cost)[: 2 * CANDIDATES]
     return found
 
 
-def find_anywhere(surface: Surface, prior: Prior, keys: KeyFrames, turns: FloatArray, poses: int) -> list[list[Candidate]]:
+def find_anywhere(
+    surface: Surface, prior: Prior, keys: KeyFrames, turns: FloatArray, poses: int, progress: Progress | None = None
+) -> list[list[Candidate]]:
     """The likeliest poses of each key frame, by itself, the likeliest first.
 
     Args:
@@ -136,6 +143,7 @@ def find_anywhere(surface: Surface, prior: Prior, keys: KeyFrames, turns: FloatA
         keys: At least one frame, with at least one point.
         turns: (turns, 3, 3) root rotations to start from.
         poses: How many poses to start from in each of them.
+        progress: Called with the part that is done.
     """
     body = Body(surface.actor, prior.pose, torch.device("cpu"), torch.float32)
     terms = prior_terms(prior.pose, SECONDS_APART, torch.zeros(1))
@@ -150,11 +158,14 @@ def find_anywhere(surface: Surface, prior: Prior, keys: KeyFrames, turns: FloatA
         kept = tried.best(markers, costs, max(KEPT_LEAST, int(KEPT * bodies)), DISTINCT_M)
         tried = annealed(body, terms, tried.only(chain.from_iterable(kept)), NARROW_M, assign, fit_size=True)
         markers = body.posed(tried.pose).markers
-        costs, shares = _costs(surface, terms, tried, markers, assign, COST_SCALE_M)
+        costs, told = _costs(surface, terms, tried, markers, assign, COST_SCALE_M)
         best = tried.best(markers, costs, CANDIDATES, DISTINCT_M)
-        return [[_candidate(surface, body, tried, row, float(costs[row]), shares[row]) for row in rows] for rows in best]
+        steps.done()
+        return [[_candidate(surface, body, tried, row, float(costs[row]), told[row]) for row in rows] for rows in best]
 
-    return [candidates for part in each(work, at_once(keys, bodies, len(surface.joints))) for candidates in part]
+    cuts = at_once(keys, bodies, len(surface.joints))
+    steps = Steps(progress, len(cuts))
+    return [candidates for part in each(work, cuts) for candidates in part]
 
 
 def _costs(surface: Surface, terms: Terms, tried: Tried, markers: Tensor, assign: Assign, scale_m: float) -> tuple[Tensor, Tensor]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..core.progress import Progress, Steps
 from ..core.stretches import evenly
 from ..core.take import FloatArray, IntArray
 from .key_frames import KeyFrames
@@ -78,21 +79,25 @@ class Registered:
         return Registered(Registration(*(np.concatenate(values)[order] for values in both)), frames[order])
 
 
-def choose(templates: Sequence[Template], keys: KeyFrames, begin: FloatArray | Sequence[Begun]) -> Choice:
+def choose(templates: Sequence[Template], keys: KeyFrames, begin: FloatArray | Sequence[Begun], progress: Progress | None = None) -> Choice:
     """Find the template that fits.
 
     Args:
         templates: At least one.
         keys: Of the take.
         begin: Root rotations to start from, or bodies that were found in each key frame, see `register`.
+        progress: Called with the part that is done.
     """
 
     count = len(keys.frames)
     trial = evenly(0, count, TRIAL_KEYS)
+    # each template is looked for once or twice, and the best in the rest
+    steps = Steps(progress, 2 * len(templates) + 1)
 
     def found(template: Template, frames: IntArray, before: Registered | None = None) -> Registered:
         starts = begin if isinstance(begin, np.ndarray) else [begin[frame] for frame in frames.tolist()]
         here = Registered(register(template, keys.only(frames), starts, TRIAL_POSES), frames)
+        steps.done()
         return here if before is None else before.beside(here)
 
     # what half of the key frames speak plainly against is not looked for in the others

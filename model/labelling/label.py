@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +15,7 @@ from ..actors.prior import Prior
 from ..core.errors import BonesetterError
 from ..core.findings import Finding
 from ..core.parallel import side_by_side, usable_cores
+from ..core.progress import Progress, StageProgress, part_of, shares
 from ..core.take import FloatArray, IntArray, Take
 from ..marker_sets.marker_set import MarkerSet, bare_name, bundled_marker_sets
 from ..markers.computed import without_computed
@@ -50,10 +51,8 @@ MOST_KEYS = 300
 MUCH_STANDS = 0.15
 #: How often labels are opened, and doubtful ones again only where they are no more than this part of all: the others are to tell of them.
 ATTEMPTS, FEW_DOUBTFUL = 4, 0.2
-#: Where each stage ends, of the whole.
-PROGRESS_AFTER = {"look": 0.4, "label": 0.85, "compare": 1.0}
-
-Progress = Callable[[str, float], None]
+#: Where each stage begins and ends, of the whole; of the first, which part it takes to find somebody in a few key frames.
+STAGES, FOUND = {"look": (0.0, 0.4), "label": (0.4, 0.75), "compare": (0.75, 1.0)}, 0.8
 
 
 def label_take(
@@ -61,7 +60,7 @@ def label_take(
     actor: Actor | None = None,
     marker_set: MarkerSet | None = None,
     prior: Prior | None = None,
-    progress: Progress | None = None,
+    progress: StageProgress | None = None,
     workers: int | None = None,
     *,
     unknown_set: bool = False,
@@ -88,7 +87,7 @@ def label_take(
         return _label(take, what, progress or (lambda _stage, _part: None))
 
 
-def _label(take: Take, what: Hints, progress: Progress) -> Labelled:
+def _label(take: Take, what: Hints, progress: StageProgress) -> Labelled:
     """See `label_take`."""
     progress("look", 0.0)
     take, computed = without_computed(take)
@@ -98,32 +97,31 @@ def _label(take: Take, what: Hints, progress: Progress) -> Labelled:
     if not len(keys.frames) or keys.there.sum(axis=1).max() < FEWEST_POINTS:
         raise BonesetterError(f"{take.name} has fewer than {FEWEST_POINTS} points near each other in any frame: nobody can be found in it.")
 
-    def part(done: float) -> None:
-        progress("label", PROGRESS_AFTER["look"] + done * (PROGRESS_AFTER["label"] - PROGRESS_AFTER["look"]))
-
-    tracks, found = _looked_for(take, tracks, keys, what)
-    progress("look", PROGRESS_AFTER["look"])
+    look, label, compare = (part_of(lambda part, stage=stage: progress(stage, part), *ends) for stage, ends in STAGES.items())
+    tracks, found = _looked_for(take, tracks, keys, what, part_of(look, 0.0, FOUND))
     # who is of unusual size is labelled as somebody of usual size
     own, choice = tracks.shrunk(found.size), found.choice
     if choice is not None:
         template = choice.template if choice.template.given else choice.template.scaled(choice.registration.size)
-        initialise = what.initialise
-        refined = refine(template, own, first_labels(choice, template, found.keys, own), initialise, part)
+        initialise, parts = what.initialise, shares(compare)
+        first = first_labels(choice, template, found.keys, own, part_of(look, FOUND, 1.0))
+        refined = refine(template, own, first, initialise, label)
         refined, _ = _by_distances(template, own, refined, initialise)
-        refined = reopened(template, own, compared(template, own, refined, initialise), initialise)
+        refined = reopened(template, own, compared(template, own, refined, initialise, next(parts)), initialise, next(parts))
     else:
-        template, refined = label_unknown(take, own, found.keys, found.candidates, what.people, part)
-    progress("compare", PROGRESS_AFTER["compare"])
+        template, refined = label_unknown(take, own, found.keys, found.candidates, what.people, label)
+    progress("compare", 1.0)
     lost = strays(template.joints, own, refined.labels, refined.evidence)
     refined = replace(refined, labels=np.where(lost, OPEN, refined.labels))
     return _labelled(take, tracks, template, refined, computed, found.size)
 
 
-def _looked_for(take: Take, tracks: Tracks, keys: KeyFrames, what: Hints) -> tuple[Tracks, Somebody]:
+def _looked_for(take: Take, tracks: Tracks, keys: KeyFrames, what: Hints, progress: Progress | None) -> tuple[Tracks, Somebody]:
     """Who is found in key frames; with what stands while others move, where a set explains the take only so: somebody sits."""
     much = tracks.still is not None and tracks.lengths[tracks.still].sum() > MUCH_STANDS * tracks.lengths.sum()
+    parts = shares(progress)
     try:
-        found = find_somebody(take, keys, what)
+        found = find_somebody(take, keys, what, next(parts))
         if not much or found.choice is not None or what.unknown_set:
             return tracks, found
     except BonesetterError:
@@ -131,7 +129,7 @@ def _looked_for(take: Take, tracks: Tracks, keys: KeyFrames, what: Hints) -> tup
             raise
         found = None
     every = replace(tracks, still=None)
-    again = find_somebody(take, choose_key_frames(every, FEWEST), what)
+    again = find_somebody(take, choose_key_frames(every, FEWEST), what, next(parts))
     return (tracks, found) if found is not None and again.choice is None else (every, again)
 
 
@@ -148,7 +146,7 @@ def _labelled(take: Take, tracks: Tracks, template: Template, refined: Refined, 
     return Labelled(found, tuple(rows), actor, marker_set, said)
 
 
-def first_labels(choice: Choice, template: Template, keys: KeyFrames, tracks: Tracks) -> IntArray:
+def first_labels(choice: Choice, template: Template, keys: KeyFrames, tracks: Tracks, progress: Progress | None = None) -> IntArray:
     """(tracks,) labels of what is there in key frames: those of the choice, and in a longer take more, so that one is near at any time.
 
     Other tracks get labels where a body can be followed, which is where some have labels: each round reaches no farther than tracks last.
@@ -158,6 +156,7 @@ def first_labels(choice: Choice, template: Template, keys: KeyFrames, tracks: Tr
         template: The same, of the person's size.
         keys: By which it was chosen.
         tracks: Of the take.
+        progress: Called with the part that is done.
     """
     first = choice.registration
     found = votes(first, keys, first.believed, template.spread, len(tracks))
@@ -167,13 +166,15 @@ def first_labels(choice: Choice, template: Template, keys: KeyFrames, tracks: Tr
     wanted = min(MOST_KEYS, int(tracks.frames / tracks.rate_hz / min(APART_SECONDS, APART_PART * lasting)))
     if wanted > len(keys.frames):
         more = choose_key_frames(tracks, wanted)
-        second = register(replace(template, given=True), more, upright(tracks.up_axis), TRIAL_POSES)
+        second = register(replace(template, given=True), more, upright(tracks.up_axis), TRIAL_POSES, progress)
         believed = np.flatnonzero(second.costs <= first.costs[first.believed].max())
         found += votes(second, more, believed, template.spread, len(tracks))
     return assign_tracks(found, tracks, long)
 
 
-def compared(template: Template, tracks: Tracks, refined: Refined, initialise: Initialise | None) -> Refined:
+def compared(
+    template: Template, tracks: Tracks, refined: Refined, initialise: Initialise | None, progress: Progress | None = None
+) -> Refined:
     """The labels, those exchanged that fit better so; a given actor says which is which.
 
     Poses that were followed by wrong labels fit these, and tracks that were mixed stay so. So tracks of doubtful labels are opened, and the
@@ -181,30 +182,34 @@ def compared(template: Template, tracks: Tracks, refined: Refined, initialise: I
     """
     if template.given:
         return refined
-    opened = set[tuple[int, ...]]()
+    opened, parts = set[tuple[int, ...]](), shares(progress)
     for _ in range(ATTEMPTS):
         exchanges = exchanged_back(template, tracks, refined.labels, refined.followed, refined.evidence)
         if exchanges.done:
-            refined = refine(template, tracks, exchanges.labels, initialise)
+            refined = refine(template, tracks, exchanges.labels, initialise, next(parts))
         many = len(exchanges.doubtful) > FEW_DOUBTFUL * len(template.labels)
         if not exchanges.doubtful or exchanges.doubtful in opened or (opened and many):
             break
         opened.add(exchanges.doubtful)
-        again = refine(template, tracks, np.where(np.isin(refined.labels, exchanges.doubtful), OPEN, refined.labels), initialise)
+        first = np.where(np.isin(refined.labels, exchanges.doubtful), OPEN, refined.labels)
+        again = refine(template, tracks, first, initialise, next(parts))
         if not _group_cost(template, tracks, again) < _group_cost(template, tracks, refined):
             break
         refined = again
     return refined
 
 
-def reopened(template: Template, tracks: Tracks, refined: Refined, initialise: Initialise | None) -> Refined:
+def reopened(
+    template: Template, tracks: Tracks, refined: Refined, initialise: Initialise | None, progress: Progress | None = None
+) -> Refined:
     """The labels, tracks labelled anew that are not as far from others of their joint as their labels are elsewhere, while that helps."""
+    told = shares(progress)
     refined, parts = _by_distances(template, tracks, refined, initialise)
     for _ in range(ATTEMPTS):
         wrong = mixed_up(parts, tracks)
         if not wrong.any():
             break
-        again = refine(template, tracks, np.where(wrong, OPEN, refined.labels), initialise)
+        again = refine(template, tracks, np.where(wrong, OPEN, refined.labels), initialise, next(told))
         again, left = _by_distances(template, tracks, again, initialise)
         if left @ tracks.lengths >= parts @ tracks.lengths:
             break

@@ -12,6 +12,7 @@ from ..actors.actor import Actor
 from ..actors.hierarchy import same_hierarchy
 from ..actors.prior import UNUSUAL_SIZE, Prior
 from ..core.errors import BonesetterError
+from ..core.progress import Progress, each_of, shares
 from ..core.take import Take
 from ..marker_sets.marker_set import CATALOGUE, MarkerSet
 from ..proposer.starts import Initialise, other_hierarchy
@@ -98,13 +99,14 @@ class Somebody:
         return replace(self, size=size * self.size, keys=self.keys.shrunk(size), choice=choice)
 
 
-def find_somebody(take: Take, keys: KeyFrames, what: Hints) -> Somebody:
+def find_somebody(take: Take, keys: KeyFrames, what: Hints, progress: Progress | None = None) -> Somebody:
     """The person whom key frames show.
 
     Args:
         take: The keys'.
         keys: At least one frame, each with at least one point.
         what: Is known.
+        progress: Called with the part that is done.
 
     Raises:
         BonesetterError: Nobody is found who is as was told.
@@ -112,19 +114,21 @@ def find_somebody(take: Take, keys: KeyFrames, what: Hints) -> Somebody:
     sizes = (1.0,) if what.actor is not None else likely_sizes(keys, take.up_axis, what.standing_m)
     own = {size: keys.shrunk(size) for size in sizes}
     found: list[Somebody] = []
+    # who stands and wears a set that is known is found in the first part of it
+    parts, turns = shares(progress), upright(take.up_axis)
     if not what.unknown_set:
-        found = [Somebody(size, shrunk, choose(what.templates, shrunk, upright(take.up_axis)), []) for size, shrunk in own.items()]
+        told = each_of(next(parts), len(own))
+        found = [Somebody(size, keys, choose(what.templates, keys, turns, next(told)), []) for size, keys in own.items()]
         best = min(found, key=_cost)
         if best.choice is not None and best.choice.explains and len(best.choice.registration.believed) >= len(keys.frames) / 2:
             return best.as_usual()
     # nobody stands, or nobody wears a set that is known: poses that are found by the skin
-    bare = [
-        Somebody(size, shrunk, None, look_anywhere(what.people.surface, what.prior, shrunk, take.up_axis)) for size, shrunk in own.items()
-    ]
+    told, surface = each_of(next(parts), len(own)), what.people.surface
+    bare = [Somebody(size, keys, None, look_anywhere(surface, what.prior, keys, take.up_axis, next(told))) for size, keys in own.items()]
     anybody = min(bare, key=lambda one: sum(candidates[0].cost for candidates in one.candidates))
     if found:
         begin = any_way(take.up_axis) if what.initialise else [begun(each) for each in anybody.candidates]
-        lying = replace(anybody, choice=choose(what.templates, anybody.keys, begin))
+        lying = replace(anybody, choice=choose(what.templates, anybody.keys, begin, next(parts)))
         best = min((*found, lying), key=_cost)
         if best.choice is not None and best.choice.explains:
             return best.as_usual()

@@ -9,7 +9,7 @@ bone it is stillest: so what the cut gave to the wrong one, or somebody else's t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -24,6 +24,7 @@ from ..actors.prior import Prior
 from ..core.errors import BonesetterError
 from ..core.findings import Finding
 from ..core.parallel import side_by_side, usable_cores
+from ..core.progress import StageProgress
 from ..core.stretches import evenly
 from ..core.take import BoolArray, FloatArray, IntArray, Take
 from ..marker_sets.marker_set import MarkerSet
@@ -57,15 +58,13 @@ ROUNDS = 3
 #: Where the labels of each are found, of the whole.
 LABELLED = 0.8
 
-Progress = Callable[[str, float], None]
-
 
 def label_people(
     take: Take,
     actor: Actor | None = None,
     marker_set: MarkerSet | None = None,
     prior: Prior | None = None,
-    progress: Progress | None = None,
+    progress: StageProgress | None = None,
     workers: int | None = None,
 ) -> tuple[Labelled, ...]:
     """Find the labels of several people, see `label_take`; nothing where the tracks do not fall apart into people that can be labelled.

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from ..core.progress import Progress
 from ..core.take import FloatArray, IntArray
 from ..proposer.starts import Initialise
 from .assignment import assign_tracks
@@ -49,7 +49,7 @@ def refine(
     tracks: Tracks,
     labels: IntArray,
     initialise: Initialise | None = None,
-    progress: Callable[[float], None] | None = None,
+    progress: Progress | None = None,
 ) -> Refined:
     """Label all tracks.
 

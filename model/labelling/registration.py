@@ -24,6 +24,7 @@ from torch import Tensor
 
 from ..core.axes import TO_Y_UP
 from ..core.parallel import each
+from ..core.progress import Progress, Steps
 from ..core.take import Axis, FloatArray, IntArray
 from ..solver.fit import Terms, prior_terms
 from ..solver.frames import joined
@@ -163,7 +164,9 @@ class Begun:
     size: Tensor
 
 
-def register(template: Template, keys: KeyFrames, begin: FloatArray | Sequence[Begun], poses: int = POSES) -> Registration:
+def register(
+    template: Template, keys: KeyFrames, begin: FloatArray | Sequence[Begun], poses: int = POSES, progress: Progress | None = None
+) -> Registration:
     """Find a body in each key frame by itself.
 
     Args:
@@ -171,6 +174,7 @@ def register(template: Template, keys: KeyFrames, begin: FloatArray | Sequence[B
         keys: At least one frame, each with at least one point.
         begin: (turns, 3, 3) root rotations to start from, or bodies of the template's joints that were found in each key frame.
         poses: How many poses to start from in each rotation.
+        progress: Called with the part that is done.
     """
     body = Body(template.actor, template.prior.pose, torch.device("cpu"), torch.float32)
     terms = prior_terms(template.prior.pose, SECONDS_APART, torch.zeros(1))
@@ -183,10 +187,14 @@ def register(template: Template, keys: KeyFrames, begin: FloatArray | Sequence[B
         else:
             tried = _of_size(own, begin[part], free=not template.given)
         tried = annealed(body, terms, tried, NARROW_M, to_labels(spread), fit_size=not template.given)
-        return _best_of(body, terms, tried, own, template.spread)
+        best = _best_of(body, terms, tried, own, template.spread)
+        steps.done()
+        return best
 
     bodies = len(begin) * len(shapes) if isinstance(begin, np.ndarray) else max(len(each.size) for each in begin)
-    found = [best for part in each(work, at_once(keys, bodies, len(template.labels))) for best in part]
+    parts = at_once(keys, bodies, len(template.labels))
+    steps = Steps(progress, len(parts))
+    found = [best for part in each(work, parts) for best in part]
     return Registration(*(np.array(values) for values in zip(*found, strict=True)))
 
 

@@ -8,12 +8,13 @@ tracks are apart (`rigid_sets.py`), as long as that leaves fewer of them astray.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..actors.placement import Placement
+from ..core.progress import Progress, shares
 from ..core.take import BoolArray, IntArray
 from .assignment import assign_tracks
 from .evidence import Evidence, find_evidence
@@ -39,8 +40,6 @@ ROUNDS, UNGATED_ROUNDS, ROUNDS_AGAIN = 12, 2, 5
 #: How often labels are put right by what tracks are apart, and from where on that is tried: a smaller part of the labelled samples is
 #: elsewhere as skin moves.
 ATTEMPTS, SKIN = 3, 0.012
-#: The part of a progress that is left which each of several attempts takes: most takes need one.
-SHARE = 0.7
 
 #: What the findings call it.
 NAME = "an unknown marker set"
@@ -92,7 +91,7 @@ def refine_markers(
     columns: Mapping[int, str],
     body: Known,
     size: float,
-    progress: Callable[[float], None] | None = None,
+    progress: Progress | None = None,
 ) -> Settled:
     """Label all tracks, and put every marker on its bone.
 
@@ -122,14 +121,6 @@ def mostly_named(tracks: Tracks, columns: Mapping[int, str]) -> bool:
     return 2 * tracks.lengths[np.isin(tracks.columns, list(columns))].sum() > tracks.lengths.sum()
 
 
-def shares(progress: Callable[[float], None] | None) -> Iterator[Callable[[float], None] | None]:
-    """A progress for each of several attempts, of which nobody knows how many there will be: each takes most of what is left."""
-    start = 0.0
-    while True:
-        yield None if progress is None else (lambda done, start=start: progress(start + (1 - start) * SHARE * done))
-        start += (1 - start) * SHARE
-
-
 def _better(found: Settled, tracks: Tracks, body: Known) -> IntArray | None:
     """Labels (tracks,) of which less is astray by what tracks are apart."""
     _, refined = refined_by(found, tracks, body)
@@ -144,7 +135,7 @@ def settle(
     body: Known,
     size: float,
     rounds: int,
-    progress: Callable[[float], None] | None = None,
+    progress: Progress | None = None,
 ) -> Settled:
     """Follow the body by the labels, and put markers on bones and tracks under labels by that body, until nothing changes.
 

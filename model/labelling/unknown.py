@@ -7,13 +7,14 @@ markers and labels are settled (`settling.py`), and where many labels are astray
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from ..actors.prior import Prior
 from ..core.errors import BonesetterError
+from ..core.progress import Progress, shares
 from ..core.take import BoolArray, FloatArray, IntArray, Take
 from ..marker_sets.marker_set import MarkerSet
 from .agreement import agreeing, believed
@@ -24,7 +25,7 @@ from .landmarks import landmarks_of
 from .naming import named, named_columns, names_of
 from .reattachment import Known, Markers
 from .refinement import Refined
-from .settling import mostly_named, refine_markers, refined_by, shares, without_scraps
+from .settling import mostly_named, refine_markers, refined_by, without_scraps
 from .surface import surface_of
 from .template import Template
 from .tracks import OPEN, Tracks
@@ -53,7 +54,7 @@ def label_unknown(
     keys: KeyFrames,
     candidates: Sequence[Sequence[Candidate]],
     body: Known,
-    progress: Callable[[float], None] | None = None,
+    progress: Progress | None = None,
 ) -> tuple[Template, Refined]:
     """Label all tracks by markers that are made of them.
 

@@ -16,10 +16,11 @@ from ..actors.actor import Actor
 from ..actors.placement import Placement
 from ..actors.prior import Prior
 from ..core.findings import Finding
+from ..core.progress import Progress
 from ..core.take import BoolArray, FloatArray, Take
 from ..markers.matching import FEWEST_SAMPLES, listed, sampled_enough
 from .calibration import fit_actor, spread_subset
-from .fit import Progress, find_poses, fit_poses
+from .fit import find_poses, fit_poses
 from .kinematics import Body, Pose, to_array
 from .observations import Observations
 from .robust import kernel_cost, settled_place

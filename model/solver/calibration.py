@@ -22,9 +22,10 @@ from torch import Tensor
 from ..actors.actor import Actor
 from ..actors.placement import Placement
 from ..actors.prior import Prior
-from ..core.parallel import Steps, each
+from ..core.parallel import each
+from ..core.progress import Progress, Steps
 from ..core.take import FloatArray
-from .fit import Progress, prior_terms, sample_weights
+from .fit import prior_terms, sample_weights
 from .frames import Window, windows
 from .kinematics import Body, Pose, marker_jacobian
 from .observations import Observations

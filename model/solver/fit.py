@@ -18,7 +18,6 @@ matrix is banded with the width of one frame, and LAPACK factors it in time line
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,7 +25,8 @@ import torch
 from torch import Tensor
 
 from ..actors.prior import PosePrior
-from ..core.parallel import Steps, each
+from ..core.parallel import each
+from ..core.progress import Progress, Steps, part_of
 from ..core.stretches import frames_from, stretches
 from .advice import WIDE_SCALE_M, Advice
 from .banded import scratch, solve_banded
@@ -57,9 +57,6 @@ LIMIT_SIGMA_RAD = np.radians(1.0)
 TAIL = 1.0
 #: Of the normal matrix's diagonal, added to it; and for the root, in 1/m^2 and 1/rad^2, which no prior holds where no marker is seen.
 DAMPING, ROOT_DAMPING = 1e-4, 1.0
-
-
-Progress = Callable[[float], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -389,8 +386,3 @@ def fit_poses(
         return part[window.own]
 
     return put_together(each(work, cuts), len(seen.points))
-
-
-def part_of(progress: Progress | None, start: float, end: float) -> Progress | None:
-    """A progress for a part of the work."""
-    return None if progress is None else lambda part: progress(start + (end - start) * part)

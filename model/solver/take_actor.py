@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,9 +12,9 @@ from ..actors.given_sizes import prior_around
 from ..actors.placement import Placement
 from ..actors.prior import Prior, unusual_size
 from ..core.findings import Finding
+from ..core.progress import Progress, part_of
 from .attachment import attach
 from .calibration import Calibrated, fit_actor
-from .fit import part_of
 from .kinematics import Body, Pose
 from .observations import Observations
 from .options import EVERYTHING, SolverOptions
@@ -64,7 +63,7 @@ def fit_any_size(
     placement: Placement,
     seen: Observations,
     pose: Pose,
-    progress: Callable[[float], None] | None = None,
+    progress: Progress | None = None,
     options: SolverOptions = EVERYTHING,
 ) -> KnownFit:
     """Fit an actor to a take, and once more where it is found to be of a size that the prior does not know.
@@ -91,7 +90,7 @@ def fit_any_size(
 
 
 def with_others(
-    fitted: KnownFit, labels: tuple[str, ...], few: Observations, pose: Pose, progress: Callable[[float], None] | None = None
+    fitted: KnownFit, labels: tuple[str, ...], few: Observations, pose: Pose, progress: Progress | None = None
 ) -> tuple[Actor, tuple[Finding, ...]]:
     """A fitted actor with the markers attached that no set knows.
 
@@ -116,7 +115,7 @@ def _fit(
     placement: Placement,
     seen: Observations,
     pose: Pose,
-    progress: Callable[[float], None] | None,
+    progress: Progress | None,
     options: SolverOptions,
 ) -> Calibrated:
     """`fit_actor` from an actor, to the markers of the placement, which may stand before others."""
@@ -131,7 +130,7 @@ def fit_given_to_take(
     labels: tuple[str, ...],
     few: Observations,
     pose: Pose,
-    progress: Callable[[float], None] | None = None,
+    progress: Progress | None = None,
     options: SolverOptions = EVERYTHING,
 ) -> tuple[Actor, tuple[Finding, ...]]:
     """Fit a given actor of any hierarchy to a take: its bones and marker places, which stay near what its file says.

@@ -11,7 +11,8 @@ import pytest
 import torch
 from scipy.linalg import LinAlgError, solveh_banded
 
-from model.core.parallel import Steps, both, each, run_each, side_by_side
+from model.core.parallel import both, each, run_each, side_by_side
+from model.core.progress import Steps
 from model.solver.banded import scratch, solve_banded
 from model.solver.frames import LONGEST_WINDOW, OVERLAP, windows
 
