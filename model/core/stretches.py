@@ -23,4 +23,4 @@ def frames_from(flags: BoolArray) -> FloatArray:
 
 def evenly(start: int, end: int, most: int) -> IntArray:
     """So many of the frames from the first to the one before `end`, or all if there are no more: evenly spread, the outermost included."""
-    return np.unique(np.linspace(start, end - 1, min(most, end - start)).astype(int))
+    return np.unique(np.linspace(start, end - 1, min(most, max(0, end - start))).astype(int))

@@ -52,7 +52,7 @@ def assign_tracks(scores: FloatArray, tracks: Tracks, rows: IntArray | None = No
 
 
 def with_more(scores: FloatArray, tracks: Tracks, labels: IntArray) -> IntArray:
-    """Labels (tracks,), all of which stay, and of open tracks those that fit beside them; see `assign_tracks`."""
+    """Labels (tracks,), all of which stay but those of images, and of open tracks those that fit beside them; see `assign_tracks`."""
     having, held = np.flatnonzero(labels != OPEN), scores.copy()
     held[having, labels[having]] = HELD
     return assign_tracks(held, tracks)

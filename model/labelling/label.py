@@ -16,7 +16,7 @@ from ..core.errors import BonesetterError
 from ..core.findings import Finding
 from ..core.parallel import side_by_side, usable_cores
 from ..core.progress import Progress, StageProgress, part_of, shares
-from ..core.take import FloatArray, IntArray, Take
+from ..core.take import BoolArray, FloatArray, IntArray, Take
 from ..marker_sets.marker_set import MarkerSet, bare_name, bundled_marker_sets
 from ..markers.computed import without_computed
 from ..markers.matching import COMPUTED
@@ -30,7 +30,7 @@ from .key_frames import FEWEST, KeyFrames, choose_key_frames, long_tracks
 from .labelled import Labelled, columns_of, findings_of, relabelled, table
 from .layout import set_of_actor
 from .looking import Hints, Somebody, find_somebody
-from .other_distances import near_each_other, with_own_distances
+from .other_distances import near_each_other, other_distances, with_own_distances
 from .refinement import Refined, grouped, refine
 from .registration import register, upright, votes
 from .rigidity import mixed_up, unlike
@@ -106,7 +106,7 @@ def _label(take: Take, what: Hints, progress: StageProgress) -> Labelled:
         initialise, parts = what.initialise, shares(compare)
         first = first_labels(choice, template, found.keys, own, part_of(look, FOUND, 1.0))
         refined = refine(template, own, first, initialise, label)
-        refined, _ = _by_distances(template, own, refined, initialise)
+        refined = _by_distances(template, own, refined, initialise)
         refined = reopened(template, own, compared(template, own, refined, initialise, next(parts)), initialise, next(parts))
     else:
         template, refined = label_unknown(take, own, found.keys, found.candidates, what.people, label)
@@ -204,30 +204,42 @@ def reopened(
 ) -> Refined:
     """The labels, tracks labelled anew that are not as far from others of their joint as their labels are elsewhere, while that helps."""
     told = shares(progress)
-    refined, parts = _by_distances(template, tracks, refined, initialise)
+    refined = _by_distances(template, tracks, refined, initialise)
+    parts, other = _unlike(template, tracks, refined.labels)
     for _ in range(ATTEMPTS):
         wrong = mixed_up(parts, tracks)
         if not wrong.any():
             break
         again = refine(template, tracks, np.where(wrong, OPEN, refined.labels), initialise, next(told))
-        again, left = _by_distances(template, tracks, again, initialise)
+        again = _by_distances(template, tracks, again, initialise)
+        left, still = _unlike(template, tracks, again.labels)
+        # a track that keeps some label's distances is not put right by having none
+        left[other & (again.labels == OPEN)] = 1.0
         if left @ tracks.lengths >= parts @ tracks.lengths:
             break
-        refined, parts = again, left
+        refined, parts, other = again, left, still
     return refined
 
 
-def _by_distances(template: Template, tracks: Tracks, refined: Refined, initialise: Initialise | None) -> tuple[Refined, FloatArray]:
-    """The labels, tracks given the label whose distances they keep where the body agrees; and (tracks,) how unlike its label each is."""
-    near = near_each_other(template.joints, template.actor.skeleton.parents)
-    labels, others = with_own_distances(near, tracks, refined.labels, refined.evidence.scores)
-    if (labels != refined.labels).any():
-        followed = follow(template, tracks, labels, refined.followed, initialise)
-        evidence = find_evidence(template, tracks, labels, followed, gated=False)
-        refined = replace(refined, labels=with_more(evidence.scores, tracks, labels), followed=followed, evidence=evidence)
-    parts = unlike(np.array(template.joints), tracks, refined.labels)
-    parts[[each.track for each in others]] = 1.0
-    return refined, parts
+def _by_distances(template: Template, tracks: Tracks, refined: Refined, initialise: Initialise | None) -> Refined:
+    """The labels, tracks given the label whose distances they keep where the body agrees, and open ones what fits beside these."""
+    labels = with_own_distances(_near(template), tracks, refined.labels, refined.evidence.scores)
+    if (labels == refined.labels).all():
+        return refined
+    followed = follow(template, tracks, labels, refined.followed, initialise)
+    evidence = find_evidence(template, tracks, labels, followed, gated=False)
+    return replace(refined, labels=with_more(evidence.scores, tracks, labels), followed=followed, evidence=evidence)
+
+
+def _unlike(template: Template, tracks: Tracks, labels: IntArray) -> tuple[FloatArray, BoolArray]:
+    """(tracks,) the part of each one's distances that is not what it is between these labels; and which keep another label's."""
+    parts, other = unlike(np.array(template.joints), tracks, labels), np.zeros(len(tracks), dtype=bool)
+    other[[each.track for each in other_distances(_near(template), tracks, labels)]] = True
+    return np.where(other, 1.0, parts), other
+
+
+def _near(template: Template) -> BoolArray:
+    return near_each_other(template.joints, template.actor.skeleton.parents)
 
 
 def _group_cost(template: Template, tracks: Tracks, refined: Refined) -> float:

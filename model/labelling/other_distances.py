@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..core.stretches import evenly
 from ..core.take import BoolArray, FloatArray, IntArray
 from .rigidity import looked_at, of_what_is_there
 from .tracks import OPEN, Tracks
@@ -21,8 +22,10 @@ from .tracks import OPEN, Tracks
 FEWEST_FRAMES, LEAST_DEVIATION_M, MOST_SAID = 20, 0.005, 12.0
 #: A track keeps another label's distances if they are likelier by this, by so many of them at least, and it lasts so many seconds.
 LEAST_GAIN, FEWEST, LEAST_SECONDS = 8.0, 2, 0.25
-#: So many tracks at most get another label by distances before the body is followed anew.
-MOST_PUT_RIGHT = 20
+#: Each of them has to be as the label's are, to so many of their deviations: a limb that bends as nowhere else keeps its own.
+FITS = 3.0
+#: A track is compared in so many of its frames; and rounds in which tracks get other labels.
+LOOKS, ROUNDS = 9, 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,9 +45,12 @@ class Usual:
 
     def cost(self, label: int, others: IntArray, distances: FloatArray) -> float:
         """How unlikely it is for a label to be as far, in metres, from others as something is."""
-        deviation = self.deviation[label, others]
-        off = (distances - self.distance[label, others]) / deviation
-        return float((np.minimum(off**2 / 2, MOST_SAID) + np.log(deviation)).sum())
+        said = np.minimum(self.off(label, others, distances) ** 2 / 2, MOST_SAID)
+        return float((said + np.log(self.deviation[label, others])).sum())
+
+    def off(self, label: int, others: IntArray, distances: FloatArray) -> FloatArray:
+        """By how many deviations distances, in metres, from others differ from a label's."""
+        return np.abs(distances - self.distance[label, others]) / self.deviation[label, others]
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,7 @@ def near_each_other(joints: Sequence[int], parents: Sequence[int]) -> BoolArray:
     return (own[:, None] == own) | (above[:, None] == own) | (own[:, None] == above)
 
 
-def with_own_distances(near: BoolArray, tracks: Tracks, labels: IntArray, scores: FloatArray) -> tuple[IntArray, list[Other]]:
+def with_own_distances(near: BoolArray, tracks: Tracks, labels: IntArray, scores: FloatArray) -> IntArray:
     """Labels (tracks,), those put right that tracks keep the distances of, where the body does not speak as plainly against it.
 
     Args:
@@ -82,22 +88,29 @@ def with_own_distances(near: BoolArray, tracks: Tracks, labels: IntArray, scores
         tracks: Of the take.
         labels: (tracks,).
         scores: (tracks, labels) of the body: how much likelier each label is than none, as a logarithm.
-
-    Returns:
-        The labels, and the tracks that keep another's distances all the same.
     """
     labels = labels.copy()
-    for _ in range(MOST_PUT_RIGHT):
-        others = other_distances(near, tracks, labels)
-        plain = (
-            each for each in others if each.gain + scores[each.track, each.label] - scores[each.track, labels[each.track]] >= LEAST_GAIN
-        )
-        first = next(plain, None)
-        if first is None:
-            return labels, others
-        # what it was compared with may be wrong, too: all others are looked at again
-        labels[first.track] = first.label
-    return labels, other_distances(near, tracks, labels)
+    for _ in range(ROUNDS):
+        plain = [
+            each
+            for each in other_distances(near, tracks, labels)
+            if each.gain + scores[each.track, each.label] - scores[each.track, labels[each.track]] >= LEAST_GAIN
+        ]
+        if not plain:
+            break
+        changed: list[Other] = []
+        for each in plain:
+            # what it was compared with may be wrong, too: those beside it are looked at again
+            if not any(_beside(near, tracks, each, other) for other in changed):
+                labels[each.track] = each.label
+                changed.append(each)
+    return labels
+
+
+def _beside(near: BoolArray, tracks: Tracks, one: Other, other: Other) -> bool:
+    """Whether two tracks are there at once and would have labels that are near each other."""
+    at_once = tracks.starts[one.track] < tracks.ends[other.track] and tracks.starts[other.track] < tracks.ends[one.track]
+    return bool(at_once and near[one.label] @ near[other.label])
 
 
 def other_distances(near: BoolArray, tracks: Tracks, labels: IntArray) -> list[Other]:
@@ -112,12 +125,13 @@ def other_distances(near: BoolArray, tracks: Tracks, labels: IntArray) -> list[O
     points = tracks.on_labels(labels, len(near), frames)
     usual, unlike = _usual(near, points)
     first, last = np.searchsorted(frames, tracks.starts), np.searchsorted(frames, tracks.ends)
-    found = []
+    found: list[Other] = []
     for track in np.flatnonzero((labels != OPEN) & (last > first) & (tracks.lengths >= LEAST_SECONDS * tracks.rate_hz)).tolist():
         here = slice(first[track], last[track])
         if unlike[here, labels[track]].mean() < LEAST_GAIN / 2:
             continue
-        apart = np.linalg.norm(points[here] - points[here, labels[track], None], axis=-1)
+        own = tracks.on_labels(labels, len(near), evenly(int(tracks.starts[track]), int(tracks.ends[track]), LOOKS))
+        apart = np.linalg.norm(own - own[:, labels[track], None], axis=-1)
         there = np.isfinite(apart).mean(axis=0) >= 0.5
         distances = np.full(len(near), np.nan)
         distances[there] = np.nanmedian(apart[:, there], axis=0)
@@ -165,6 +179,6 @@ def _best(usual: Usual, distances: FloatArray, own: int, free: BoolArray) -> tup
         if len(others) < FEWEST:
             continue
         gain = usual.cost(own, others, distances[others]) - usual.cost(label, others, distances[others])
-        if gain >= (LEAST_GAIN if best is None else best[1]):
+        if gain >= (LEAST_GAIN if best is None else best[1]) and (usual.off(label, others, distances[others]) < FITS).all():
             best = label, gain
     return best

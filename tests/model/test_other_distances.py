@@ -14,7 +14,7 @@ from model.core.take import Take
 from model.labelling.evidence import find_evidence
 from model.labelling.following import follow
 from model.labelling.label import reopened
-from model.labelling.other_distances import near_each_other, other_distances
+from model.labelling.other_distances import near_each_other, other_distances, with_own_distances
 from model.labelling.refinement import Refined
 from model.labelling.template import template_of_set
 from model.labelling.tracks import OPEN, Tracks, cut_tracks
@@ -28,9 +28,10 @@ JOINTS, PARENTS = (1, 1, 1, 2, 2), (-1, 0, 1)
 INNER, OUTER = 3, 4
 
 
-def arm(frames: int = 900) -> np.ndarray:
-    """(frames, markers, 3): an arm that walks, the hand bending a little at the wrist."""
+def arm(frames: int = 900, bent: float = 0.0) -> np.ndarray:
+    """(frames, markers, 3): an arm that walks, the hand bending a little at the wrist, and so far in radians for a while."""
     bend = 0.06 * np.sin(np.linspace(0.0, 12.0, frames))
+    bend[300:380] += bent
     wrist = np.array([0.0, -0.22, 0.0])
     turn = np.zeros((frames, 3, 3))
     turn[:, 1, 1] = turn[:, 2, 2] = np.cos(bend)
@@ -76,6 +77,37 @@ def test_a_label_that_something_else_has_is_given_to_nothing(hidden: Tracks) -> 
     labels[(hidden.columns == INNER) & (hidden.starts == 300)] = OUTER
     taken = np.where((hidden.columns == 0) & (hidden.starts == 0), INNER, labels)
     assert not any(each.label == INNER for each in other_distances(near_each_other(JOINTS, PARENTS), hidden, taken))
+
+
+@pytest.mark.parametrize("bent", [-1.2, -0.6, -0.3, 0.3, 0.6, 1.2])
+@pytest.mark.parametrize("seen", [INNER, OUTER])
+def test_a_wrist_that_is_bent_as_nowhere_else_keeps_its_labels(bent: float, seen: int) -> None:
+    paths = arm(bent=bent)
+    paths[299:381, INNER + OUTER - seen] = np.nan
+    paths[[299, 380], seen] = np.nan
+    tracks = tracks_of(paths)
+    assert not other_distances(near_each_other(JOINTS, PARENTS), tracks, tracks.columns)
+
+
+def test_many_tracks_are_put_right_in_few_rounds() -> None:
+    """In a long take a hand's outer marker is hidden again and again, and the inner one has its label meanwhile."""
+    paths = arm(9000)
+    for start in range(300, 8700, 200):
+        paths[start - 1 : start + 81, OUTER] = np.nan
+        paths[[start - 1, start + 80], INNER] = np.nan
+    tracks = tracks_of(paths)
+    hidden_again = (tracks.columns == INNER) & (tracks.lengths == 80)
+    assert hidden_again.sum() == 42
+    wrong = np.where(hidden_again, OUTER, tracks.columns)
+    found = with_own_distances(near_each_other(JOINTS, PARENTS), tracks, wrong, np.zeros((len(tracks), len(JOINTS))))
+    assert (found == tracks.columns).all()
+
+
+def test_what_the_body_plainly_speaks_against_stays(hidden: Tracks) -> None:
+    wrong = (hidden.columns == INNER) & (hidden.starts == 300)
+    labels, scores = np.where(wrong, OUTER, hidden.columns), np.zeros((len(hidden), len(JOINTS)))
+    scores[wrong, OUTER] = 40.0
+    assert (with_own_distances(near_each_other(JOINTS, PARENTS), hidden, labels, scores) == labels).all()
 
 
 def test_open_tracks_and_short_ones_are_left_alone(hidden: Tracks) -> None:
