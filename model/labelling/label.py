@@ -222,7 +222,10 @@ def reopened(
 
 
 def _by_distances(template: Template, tracks: Tracks, refined: Refined, initialise: Initialise | None) -> Refined:
-    """The labels, tracks given the label whose distances they keep where the body agrees, and open ones what fits beside these."""
+    """The labels, tracks given the label whose distances they keep where the body agrees, and open ones what fits beside these.
+
+    The body is followed by all but the last.
+    """
     labels = with_own_distances(_near(template), tracks, refined.labels, refined.evidence.scores)
     if (labels == refined.labels).all():
         return refined
