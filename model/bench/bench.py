@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from ..actors import prior as priors
+from ..core.progress import StageProgress
 from ..datasets.lab_takes import PROJECT
 from ..shell.cli import UsageError
 from ..shell.terminal import progress_bar
@@ -95,7 +96,7 @@ def run_all(contestants: Sequence[Contestant], work: Path, runs: Path, seed: int
     return [*entries, truth_of(cases)]
 
 
-def _teller(progress: Callable[[str, float], None], name: str, turn: int, turns: int, cases: int) -> Callable[[str], None]:
+def _teller(progress: StageProgress, name: str, turn: int, turns: int, cases: int) -> Callable[[str], None]:
     done = iter(range(1, cases + 1))
     return lambda _case: progress(name, (turn + next(done, cases) / cases) / turns)
 

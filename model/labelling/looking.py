@@ -112,19 +112,19 @@ def find_somebody(take: Take, keys: KeyFrames, what: Hints, progress: Progress |
         BonesetterError: Nobody is found who is as was told.
     """
     sizes = (1.0,) if what.actor is not None else likely_sizes(keys, take.up_axis, what.standing_m)
-    own = {size: keys.shrunk(size) for size in sizes}
+    own = [(size, keys.shrunk(size)) for size in sizes]
     found: list[Somebody] = []
     # who stands and wears a set that is known is found in the first part of it
     parts, turns = shares(progress), upright(take.up_axis)
     if not what.unknown_set:
         told = each_of(next(parts), len(own))
-        found = [Somebody(size, keys, choose(what.templates, keys, turns, next(told)), []) for size, keys in own.items()]
+        found = [Somebody(size, shrunk, choose(what.templates, shrunk, turns, next(told)), []) for size, shrunk in own]
         best = min(found, key=_cost)
         if best.choice is not None and best.choice.explains and len(best.choice.registration.believed) >= len(keys.frames) / 2:
             return best.as_usual()
     # nobody stands, or nobody wears a set that is known: poses that are found by the skin
     told, surface = each_of(next(parts), len(own)), what.people.surface
-    bare = [Somebody(size, keys, None, look_anywhere(surface, what.prior, keys, take.up_axis, next(told))) for size, keys in own.items()]
+    bare = [Somebody(size, shrunk, None, look_anywhere(surface, what.prior, shrunk, take.up_axis, next(told))) for size, shrunk in own]
     anybody = min(bare, key=lambda one: sum(candidates[0].cost for candidates in one.candidates))
     if found:
         begin = any_way(take.up_axis) if what.initialise else [begun(each) for each in anybody.candidates]

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..core.stretches import evenly
 from ..core.take import BoolArray, FloatArray, IntArray
-from .rigidity import looked_at, of_what_is_there
+from .rigidity import looked_at, of_what_is_there, usual_deviation
 from .tracks import OPEN, Tracks
 
 #: A distance is told by the frames in which both are seen if these are so many. It differs from itself by at least so much in m, and no
@@ -154,7 +154,7 @@ def _usual(near: BoolArray, points: FloatArray) -> tuple[Usual, FloatArray]:
     apart[:, np.isfinite(apart).sum(axis=0) < FEWEST_FRAMES] = np.nan
     middle = of_what_is_there(np.nanmedian, apart)
     off = np.abs(apart - middle)
-    spread = np.maximum(1.4826 * of_what_is_there(np.nanmedian, off), LEAST_DEVIATION_M)
+    spread = usual_deviation(off, LEAST_DEVIATION_M)
     distance, deviation = np.full((2, *near.shape), np.nan)
     for matrix, values in ((distance, middle), (deviation, spread)):
         matrix[rows, columns] = matrix[columns, rows] = values

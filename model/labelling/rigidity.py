@@ -117,9 +117,13 @@ def mixed_up(parts: FloatArray, tracks: Tracks) -> BoolArray:
 def _unusual(distances: FloatArray) -> BoolArray:
     """(frames, labels, labels) where two are not as far apart as usual."""
     off = _off_usual(distances)
-    deviation = np.maximum(1.4826 * of_what_is_there(np.nanmedian, off), LEAST_DEVIATION_M)
     with np.errstate(invalid="ignore"):
-        return off > DEVIATIONS * deviation
+        return off > DEVIATIONS * usual_deviation(off, LEAST_DEVIATION_M)
+
+
+def usual_deviation(off: FloatArray, least_m: float) -> FloatArray:
+    """Of differences (frames, ...) to the median, in metres: their median as a normal distribution's standard deviation, this at least."""
+    return np.maximum(1.4826 * of_what_is_there(np.nanmedian, off), least_m)
 
 
 def _within(groups: IntArray, tracks: Tracks, labels: IntArray, frames: IntArray) -> Iterator[tuple[IntArray, FloatArray]]:

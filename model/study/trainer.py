@@ -18,6 +18,7 @@ from torch import Tensor, distributed, nn
 
 from ..actors.prior import Prior
 from ..core.errors import BonesetterError
+from ..core.progress import StageProgress
 from ..core.skeleton import CMU_JOINTS
 from ..synthetic.markers import footage_of
 from ..training.checkpoint import random_state, read_checkpoint, restore_random, write_checkpoint
@@ -73,7 +74,7 @@ class Trainer:
     def checkpoint(self) -> Path:
         return self.folder / "checkpoint.pt"
 
-    def train(self, told: Callable[[Epoch], None], progress: Callable[[str, float], None] | None = None) -> bool:
+    def train(self, told: Callable[[Epoch], None], progress: StageProgress | None = None) -> bool:
         """Train from the last checkpoint to the end.
 
         Args:
@@ -109,7 +110,7 @@ class Trainer:
             distributed.broadcast_object_list(box)
         return box[0]
 
-    def _epoch(self, model: nn.Module, pool: Pool, number: int, progress: Callable[[str, float], None] | None) -> float:
+    def _epoch(self, model: nn.Module, pool: Pool, number: int, progress: StageProgress | None) -> float:
         """Train on one pool; returns the mean loss."""
         training = self.run.training
         model.train()

@@ -20,6 +20,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from ..actors.prior import Prior
 from ..core.errors import BonesetterError
+from ..core.progress import StageProgress
 from ..proposer.network import LEAST_SPREAD, ROOT_M, ROOT_RAD, Estimate, NetworkOutput, Proposer, Size, write_proposer
 from ..synthetic.markers import footage_of
 from .checkpoint import read_checkpoint, write_checkpoint
@@ -171,7 +172,7 @@ class ProposerTrainer:
     def checkpoint(self) -> Path:
         return self.folder / "checkpoint.pt"
 
-    def train(self, told: Callable[[Epoch], None], progress: Callable[[str, float], None] | None = None, until: int | None = None) -> None:
+    def train(self, told: Callable[[Epoch], None], progress: StageProgress | None = None, until: int | None = None) -> None:
         """Train from the last checkpoint to the end.
 
         Args:
@@ -189,7 +190,7 @@ class ProposerTrainer:
             self._save()
             told(self.history[-1])
 
-    def _pool(self, number: int, progress: Callable[[str, float], None] | None) -> float:
+    def _pool(self, number: int, progress: StageProgress | None) -> float:
         """Train on one pool; returns the mean loss."""
         run = self.run
         pool = self.source.pool(number)
