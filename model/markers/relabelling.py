@@ -5,12 +5,14 @@ Whole segments whose left and right are exchanged are put right before, in `side
 
 A sample is doubtful where it is far from its label's place. It claims the place of another label that it is near, if that is free:
 its own sample is doubtful or missing. Claims are decided for a span, never for a frame: a stretch between two ends at each of which
-the trajectory jumps, begins or ends, because what moves on smoothly has not changed its label. Where several trajectories claim
-places in the same span, the assignment with the best mean distances is taken. Unlabelled points may claim a place too.
+the trajectory jumps, begins or ends, because what moves on smoothly has not changed its label; or at which two markers of different
+limbs pass each other, so near that cameras take the one for the other and the trajectory goes on smoothly with it. Where several
+trajectories claim places in the same span, the assignment with the best mean distances is taken. Unlabelled points may claim a place too.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -36,6 +38,9 @@ HOLE, SNAP = 0.04, 0.05
 SHORTEST, DENSITY = 0.04, 0.6
 #: At the end of a span a trajectory jumps by this part of the distance between the two places.
 JUMP = 0.5
+#: Or the places pass each other within the usual distances, so long before or after the claims, in s, and are so many times as far
+#: apart in the span: neighbours of one limb are always near each other.
+PASSING, PASSED = 0.5, 2.0
 #: A stretch is nobody's when it is at least this far from its place throughout, in m, for this long, in s, and jumps there or back.
 GHOST_M, GHOST = 0.10, 0.1
 
@@ -168,19 +173,28 @@ def _bounded(take: Take) -> FloatArray:
 
 def _claims(evidence: Distances, doubtful: BoolArray) -> list[Span]:
     """The spans in which a doubtful or unlabelled trajectory lies where the marker of another label should be."""
+    runs, spans = _runs(evidence, doubtful), list[Span]()
+    for run in runs:
+        elsewhere = {other.label for other in runs if other.point == run.point} | {run.point}
+        spans += [span for span in _whole(evidence, run, elsewhere - {run.label}) if _near(evidence, span) or _continues(evidence, span)]
+    return [*spans, *_returns(evidence, spans)]
+
+
+def _runs(evidence: Distances, doubtful: BoolArray) -> list[Span]:
+    """Spans in which the samples of a trajectory claim the place of one label, from the first claim to the last."""
     frames, points, labels = _claiming(evidence, doubtful)
     order = np.lexsort((frames, labels, points))
     frames, points, labels = frames[order], points[order], labels[order]
     changes = (np.diff(points) != 0) | (np.diff(labels) != 0) | (np.diff(frames) > evidence.frames(HOLE))
     edges = np.concatenate([[0], np.flatnonzero(changes) + 1, [len(frames)]])
-    spans = []
+    found = []
     for run in np.flatnonzero(np.diff(edges) >= evidence.frames(SHORTEST) * DENSITY).tolist():
         first, last = int(edges[run]), int(edges[run + 1]) - 1
         span = Span(int(points[first]), int(labels[first]), int(frames[first]), int(frames[last]) + 1)
         samples = np.isfinite(evidence.points[span.start : span.end, span.point, 0]).sum()
         if span.end - span.start >= evidence.frames(SHORTEST) and edges[run + 1] - edges[run] >= DENSITY * samples:
-            spans += [found for found in _between_jumps(evidence, span) if _near(evidence, found) or _continues(evidence, found)]
-    return [*spans, *_returns(evidence, spans)]
+            found.append(span)
+    return found
 
 
 def _returns(evidence: Distances, spans: list[Span]) -> list[Span]:
@@ -211,18 +225,51 @@ def _claiming(evidence: Distances, doubtful: BoolArray) -> tuple[IntArray, IntAr
     return frames[samples[first]], points[samples[first]], labels[first]
 
 
-def _between_jumps(evidence: Distances, span: Span) -> list[Span]:
-    """The span with its ends put where its trajectory jumps, begins or ends; none where it goes on smoothly."""
-    ends = []
+def _whole(evidence: Distances, span: Span, elsewhere: Collection[int]) -> list[Span]:
+    """The span with its ends put where its trajectory jumps, begins or ends, or passes another place; none where it goes on smoothly.
+
+    Args:
+        evidence: Of the take.
+        span: Whose samples claim the place.
+        elsewhere: The labels at whose places the trajectory may be before and after.
+    """
+    start, end = (_jump_near(evidence, span, frame) for frame in (span.start, span.end))
+    if start is None:
+        start = _passing(evidence, span, elsewhere, before=True)
+    if end is None:
+        end = _passing(evidence, span, elsewhere, before=False)
+    return [] if start is None or end is None or end <= start else [replace(span, start=start, end=end)]
+
+
+def _jump_near(evidence: Distances, span: Span, end: int) -> int | None:
+    """The frame near an end of a span into which its trajectory jumps, or with which it begins or ends; None where it goes on smoothly."""
     reach = evidence.frames(SNAP)
-    for end in (span.start, span.end):
-        frames = np.arange(max(0, end - reach), min(len(evidence.points), end + reach) + 1)
-        jumps = frames[_jumps(evidence, span, frames) >= 1.0]
-        if not len(jumps):
-            return []
-        # the nearest: the next one may be another swap's
-        ends.append(int(jumps[np.abs(jumps - end).argmin()]))
-    return [replace(span, start=ends[0], end=ends[1])] if ends[1] > ends[0] else []
+    frames = np.arange(max(0, end - reach), min(len(evidence.points), end + reach) + 1)
+    jumps = frames[_jumps(evidence, span, frames) >= 1.0]
+    # the nearest: the next one may be another swap's
+    return int(jumps[np.abs(jumps - end).argmin()]) if len(jumps) else None
+
+
+def _passing(evidence: Distances, span: Span, elsewhere: Collection[int], *, before: bool) -> int | None:
+    """The frame before or behind a span where its trajectory comes to be nearer to another place, if both places pass each other there.
+
+    As an end of the span: the first one that belongs to it, or the first one that does not any more.
+    """
+    reach = evidence.frames(PASSING)
+    there = slice(max(0, span.start - reach), span.start) if before else slice(span.end, span.end + reach)
+    path, places = evidence.points[there, span.point], evidence.places[there]
+    limit = evidence.limits[span.label]
+    for other in sorted(each for each in elsewhere if each < places.shape[1]):
+        claimed, own = (np.linalg.norm(path - places[:, label], axis=-1) for label in (span.label, other))
+        nearer = np.flatnonzero(own <= claimed)
+        if not len(nearer):
+            continue
+        frame = int(nearer[-1 if before else 0])
+        apart = evidence.places[span.start : span.end, other] - evidence.places[span.start : span.end, span.label]
+        passes = np.linalg.norm(places[frame, other] - places[frame, span.label]) <= limit
+        if passes and np.linalg.norm(apart, axis=-1).mean() >= PASSED * limit:
+            return there.start + frame + before
+    return None
 
 
 def _near(evidence: Distances, span: Span) -> bool:
