@@ -48,6 +48,13 @@ class KeyFrames:
         """Some of the key frames."""
         return KeyFrames(self.frames[keys], self.points[keys], self.tracks[keys])
 
+    def of_parts(self, parts: Tracks, origins: IntArray) -> KeyFrames:
+        """The same points, of tracks that were cut: see `Tracks.parted`."""
+        first = np.searchsorted(origins, self.tracks)
+        second = np.minimum(first + 1, len(origins) - 1)
+        later = (origins[second] == self.tracks) & (parts.starts[second] <= self.frames[:, None])
+        return replace(self, tracks=np.where(self.there, np.where(later, second, first), OPEN))
+
     def shrunk(self, size: float) -> KeyFrames:
         """The same points, of somebody so many times as large, as those of somebody of size 1."""
         return self if size == 1.0 else replace(self, points=self.points / size)

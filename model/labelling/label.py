@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -31,6 +31,7 @@ from .labelled import Labelled, columns_of, findings_of, relabelled, table
 from .layout import set_of_actor
 from .looking import Hints, Somebody, find_somebody
 from .other_distances import near_each_other, other_distances, with_own_distances
+from .passing import find_passings
 from .refinement import Refined, grouped, refine
 from .registration import register, upright, votes
 from .rigidity import mixed_up, unlike
@@ -49,6 +50,8 @@ APART_SECONDS, APART_PART = 5.0, 0.5
 MOST_KEYS = 300
 #: The legs of somebody who sits have more than this part of all samples; planted feet do not.
 MUCH_STANDS = 0.15
+#: So often a track may change its marker.
+MOST_CHANGES = 3
 #: How often labels are opened, and doubtful ones again only where they are no more than this part of all: the others are to tell of them.
 ATTEMPTS, FEW_DOUBTFUL = 4, 0.2
 #: Where each stage begins and ends, of the whole; of the first, which part it takes to find somebody in a few key frames.
@@ -106,14 +109,54 @@ def _label(take: Take, what: Hints, progress: StageProgress) -> Labelled:
         initialise, parts = what.initialise, shares(compare)
         first = first_labels(choice, template, found.keys, own, part_of(look, FOUND, 1.0))
         refined = refine(template, own, first, initialise, label)
+
+        def refined_again(parts: Tracks, labels: IntArray, _: IntArray) -> tuple[Template, Refined]:
+            return template, refine(template, parts, labels, initialise)
+
+        tracks, own, template, refined = _unmixed(tracks, own, template, refined, refined_again)
         refined = _by_distances(template, own, refined, initialise)
         refined = reopened(template, own, compared(template, own, refined, initialise, next(parts)), initialise, next(parts))
     else:
         template, refined = label_unknown(take, own, found.keys, found.candidates, what.people, label)
+        keys = found.keys
+
+        def made_again(parts: Tracks, _: IntArray, origins: IntArray) -> tuple[Template, Refined]:
+            nonlocal keys
+            keys = keys.of_parts(parts, origins)
+            return label_unknown(take, parts, keys, found.candidates, what.people)
+
+        tracks, own, template, refined = _unmixed(tracks, own, template, refined, made_again)
     progress("compare", 1.0)
     lost = strays(template.joints, own, refined.labels, refined.evidence)
     refined = replace(refined, labels=np.where(lost, OPEN, refined.labels))
     return _labelled(take, tracks, template, refined, computed, found.size)
+
+
+def _unmixed(
+    tracks: Tracks,
+    own: Tracks,
+    template: Template,
+    refined: Refined,
+    again: Callable[[Tracks, IntArray, IntArray], tuple[Template, Refined]],
+) -> tuple[Tracks, Tracks, Template, Refined]:
+    """The tracks, cut where they change their marker, and what is found of these.
+
+    Args:
+        tracks: Of the take.
+        own: The same, of somebody of usual size.
+        template: The body.
+        refined: Found of its tracks.
+        again: Finds it of tracks that were cut, with their labels and the tracks whose parts they are, both (parts,).
+    """
+    for _ in range(MOST_CHANGES):
+        passings = find_passings(own, refined.followed, refined.evidence)
+        if not passings:
+            break
+        tracks, _ = tracks.parted(passings)
+        own, origins = own.parted(passings)
+        mixed = np.isin(origins, [passing.track for passing in passings])
+        template, refined = again(own, np.where(mixed, OPEN, refined.labels[origins]), origins)
+    return tracks, own, template, refined
 
 
 def _looked_for(take: Take, tracks: Tracks, keys: KeyFrames, what: Hints, progress: Progress | None) -> tuple[Tracks, Somebody]:

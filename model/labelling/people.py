@@ -90,7 +90,7 @@ def label_people(
     except BonesetterError:
         return ()
     with one_torch_thread(), side_by_side(workers or usable_cores()), torch.no_grad():
-        people = compete(take, tracks, found, known)
+        people = compete(take, cut_as(found, tracks, take.labels), found, known)
     tell("compare", 1.0)
     several = Finding("subjects", f"{len(people)} people were found by motion, a take each.", numbers={"subjects": len(people)})
     return tuple(_with(person, (*computed, several)) for person in people)
@@ -280,6 +280,26 @@ def only_tracks(take: Take, tracks: Tracks, rows: Sequence[int] | IntArray) -> T
         here = slice(tracks.starts[row], tracks.ends[row])
         positions[here, tracks.columns[row]] = take.positions[here, tracks.columns[row]]
     return replace(take, positions=positions)
+
+
+def cut_as(found: Sequence[Labelled], tracks: Tracks, names: Sequence[str]) -> Tracks:
+    """The tracks, cut where those of a person who was labelled were: see `passing.py`.
+
+    Args:
+        found: The people.
+        tracks: Of the whole take.
+        names: Of its columns.
+    """
+    begins = {(names.index(track.column), track.first) for person in found for track in person.tracks}
+    while True:
+        known = set(zip(tracks.columns.tolist(), tracks.starts.tolist(), strict=True))
+        cuts: dict[int, int] = {}
+        for column, frame in sorted(begins - known):
+            (track,) = np.flatnonzero((tracks.columns == column) & (tracks.starts < frame) & (frame < tracks.ends))
+            cuts.setdefault(int(track), frame)
+        if not cuts:
+            return tracks
+        tracks, _ = tracks.parted(list(cuts.items()))
 
 
 def compete(take: Take, tracks: Tracks, found: Sequence[Labelled], prior: Prior) -> list[Labelled]:

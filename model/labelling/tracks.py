@@ -7,6 +7,7 @@ column is cut where samples are missing, and where a point jumps.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -74,6 +75,20 @@ class Tracks:
         """The same tracks, of somebody so many times as large, as those of somebody of size 1."""
         return self if size == 1.0 else replace(self, positions=self.positions / size)
 
+    def parted(self, cuts: Sequence[tuple[int, int]]) -> tuple[Tracks, IntArray]:
+        """The same, some cut in two, and (tracks,) of which of these tracks each is a part.
+
+        Args:
+            cuts: Tracks, each once, and the first frame of the second part.
+        """
+        frames = dict(cuts)
+        origins = np.repeat(np.arange(len(self)), [1 + (track in frames) for track in range(len(self))])
+        second = np.flatnonzero(np.diff(origins, prepend=-1) == 0)
+        starts, ends = self.starts[origins], self.ends[origins]
+        starts[second] = ends[second - 1] = [frames[track] for track in origins[second].tolist()]
+        still = None if self.still is None else self.still[origins]
+        return Tracks(self.positions, self.columns[origins], starts, ends, self.rate_hz, self.up_axis, still), origins
+
     def at(self, frame: int) -> IntArray:
         """The tracks that are there in a frame."""
         return np.flatnonzero((self.starts <= frame) & (frame < self.ends))
@@ -102,7 +117,7 @@ def cut_tracks(take: Take) -> Tracks:
     present = take.present
     for column in range(len(take.labels)):
         for start, end in stretches(present[:, column]).tolist():
-            cuts = np.flatnonzero(_jumps(positions[start:end, column], jump)) + start + 1
+            cuts = np.flatnonzero(steps(positions[start:end, column]) > jump) + start + 1
             edges = np.concatenate([[start], cuts, [end]]).astype(int)
             bounds.append(np.stack([edges[:-1], edges[1:]], axis=-1))
             columns += [column] * (len(edges) - 1)
@@ -110,12 +125,12 @@ def cut_tracks(take: Take) -> Tracks:
     return Tracks(positions, np.array(columns, dtype=int), whole[:, 0], whole[:, 1], take.rate_hz, take.up_axis)
 
 
-def _jumps(path: FloatArray, jump: float) -> BoolArray:
-    """(frames - 1,): where a path (frames, 3) moves by more than `jump` metres, in a way that neither rest nor steady speed explains."""
+def steps(path: FloatArray) -> FloatArray:
+    """(frames - 1,) in metres: by how much a path (frames, 3) moves into each next frame that neither rest nor steady speed explains."""
     velocity = np.diff(path, axis=0)
     length = np.linalg.norm(velocity, axis=-1)
     change = np.linalg.norm(np.diff(velocity, axis=0), axis=-1)
     least = length.copy()
     least[1:] = np.minimum(least[1:], change)
     least[:-1] = np.minimum(least[:-1], change)
-    return least > jump
+    return least
