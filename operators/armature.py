@@ -25,8 +25,8 @@ from ..model.rigs.production import JOINTS as PRODUCTION
 from ..model.rigs.production import bone_names as production_names
 from ..model.rigs.production import z_axis
 from .freshness import curves_digest
-from .keyframes import bind, held_before_gaps, remove_curves, write_keys
-from .layers import fit_strip, keep_values, lay_edits, solved_bag, solved_strip
+from .keyframes import held_before_gaps, remove_curves, write_keys
+from .layers import fit_strip, keep_values, lay_edits, note_action, own_curves, put_aside, solved_bag, solved_strip
 from .skeletons import as_chosen, chosen_skeleton
 from .space import Space, Timing
 from .takes import JOINT, NAMED, space_of, timing_of
@@ -52,27 +52,31 @@ def apply_pose(scene: bpy.types.Scene, collection: bpy.types.Collection, pose: S
     """Put a solved pose on the take's armature, which is made when there is none, and replaced in place when there is."""
     space, pose = space_of(collection, scene), as_chosen(pose, collection)
     armature = _existing_armature(collection) or _new_armature(collection)
-    _forget_others(armature, pose.skeleton.joints)
+    gone = _channels_of_others(armature, pose.skeleton.joints)
     _build_bones(armature, pose.skeleton, space, production_names(chosen_skeleton(collection).names))
-    location, rotations = _key_pose(armature, pose, space, timing_of(collection), f"{collection.name} Pose")
+    # not before: Blender crashes where an armature without bones gets an action
+    bag = own_curves(collection, f"{collection.name} Pose")
+    remove_curves(bag, gone)
+    location, rotations = _key_pose(armature, bag, pose, space, timing_of(collection))
     keep_values(collection, pose.skeleton.joints, location, rotations)
     collection.bonesetter.cleaned = False
-    fit_strip(armature, timing_of(collection))
+    note_action(collection)
+    fit_strip(collection)
     note_keys(collection)
     return armature
 
 
 def note_keys(collection: bpy.types.Collection) -> None:
     """Remember the keys as a solve leaves them: those that differ later were made by hand."""
-    collection.bonesetter.solved_keys = json.dumps(_key_digests(collection.bonesetter.armature))
+    collection.bonesetter.solved_keys = json.dumps(_key_digests(collection))
 
 
 def edited_bones(collection: bpy.types.Collection) -> list[str]:
     """Names of the bones whose keys, in the channels that a solve owns, are not as the last solve wrote them."""
     armature, written = collection.bonesetter.armature, collection.bonesetter.solved_keys
-    if armature is None or armature.type != "ARMATURE" or not written or solved_bag(armature) is None:
+    if armature is None or armature.type != "ARMATURE" or not written or solved_bag(collection) is None:
         return []
-    before, now = json.loads(written), _key_digests(armature)
+    before, now = json.loads(written), _key_digests(collection)
     return [name for joint, name in bone_names(armature).items() if joint in before and before[joint] != now.get(joint)]
 
 
@@ -82,6 +86,8 @@ def keep_edited(collection: bpy.types.Collection) -> str:
     Returns:
         A sentence that says where; nothing where nothing was edited.
     """
+    if other := put_aside(collection):
+        return f"The action {other} was on the armature: it is kept, and the solve's own action plays again."
     names = edited_bones(collection)
     if not names:
         return ""
@@ -89,7 +95,7 @@ def keep_edited(collection: bpy.types.Collection) -> str:
     bones = {joint: name for joint, name in bone_names(armature).items() if name in names}
     if layer := lay_edits(collection, bones):
         return f"What was keyed by hand stays on top of the solve, as the action {layer}."
-    strip = solved_strip(armature)
+    strip = solved_strip(collection)
     solved = strip.action if strip is not None else armature.animation_data.action
     edited = solved.copy()
     edited.name = f"{solved.name} (edited)"
@@ -103,9 +109,9 @@ def bone_names(armature: bpy.types.Object) -> dict[str, str]:
     return {joint: bone.name for bone in data.bones if (joint := _joint_of(bone)) is not None}
 
 
-def _key_digests(armature: bpy.types.Object) -> dict[str, str]:
+def _key_digests(collection: bpy.types.Collection) -> dict[str, str]:
     """{joint: a digest of the keys of the channels that a solve owns}."""
-    bag = solved_bag(armature)
+    armature, bag = collection.bonesetter.armature, solved_bag(collection)
     bones = {joint: armature.pose.bones[name] for joint, name in bone_names(armature).items()}
     owners = {bone.path_from_id(channel): joint for joint, bone in bones.items() for channel in TRANSFORMS}
     curves: dict[str, list[Any]] = {joint: [] for joint in owners.values()}
@@ -162,7 +168,9 @@ def _existing_armature(collection: bpy.types.Collection) -> bpy.types.Object | N
         return None
     if armature.type == "ARMATURE" and armature.users_scene:
         return armature
-    collection.bonesetter.armature = None
+    take = collection.bonesetter
+    take.armature = take.solved_action = None
+    take.solved_slot = 0
     data = armature.data
     action = armature.animation_data.action if armature.animation_data else None
     if not armature.users_collection:
@@ -183,14 +191,11 @@ def _new_armature(collection: bpy.types.Collection) -> bpy.types.Object:
     return armature
 
 
-def _forget_others(armature: bpy.types.Object, joints: tuple[str, ...]) -> None:
-    """Remove the keys of bones that stand for joints of another skeleton: those bones go."""
+def _channels_of_others(armature: bpy.types.Object, joints: tuple[str, ...]) -> set[str]:
+    """The data paths of bones that stand for joints of another skeleton: those bones go."""
     data: Any = armature.data
-    bag = solved_bag(armature)
     others = [armature.pose.bones[bone.name] for bone in data.bones if bone.get(JOINT, joints[0]) not in joints]
-    gone = {bone.path_from_id(channel) for bone in others for channel in TRANSFORMS}
-    if bag is not None:
-        remove_curves(bag, gone)
+    return {bone.path_from_id(channel) for bone in others for channel in TRANSFORMS}
 
 
 def _build_bones(armature: bpy.types.Object, skeleton: Skeleton, space: Space, called: Mapping[str, str]) -> None:
@@ -275,11 +280,8 @@ def _edit_bones(armature: bpy.types.Object) -> Iterator[Any]:
         bpy.data.scenes.remove(scene)
 
 
-def _key_pose(
-    armature: bpy.types.Object, pose: SolvedPose, space: Space, timing: Timing, action_name: str
-) -> tuple[FloatArray, FloatArray]:
+def _key_pose(armature: bpy.types.Object, bag: Any, pose: SolvedPose, space: Space, timing: Timing) -> tuple[FloatArray, FloatArray]:
     """Key a pose, and return what then plays, also where a bone has no keys; see `bone_channels`."""
-    bag = _own_curves(armature, action_name)
     names = bone_names(armature)
     owned = set()
     for joint in pose.skeleton.joints:
@@ -313,17 +315,6 @@ def _key_pose(
         if pose.skeleton.parents[joint] < 0:
             location = location[played]
     return location, rotations
-
-
-def _own_curves(armature: bpy.types.Object, action_name: str) -> Any:
-    """The channelbag that animates the armature; a new action where it has none."""
-    bag = solved_bag(armature)
-    if bag is not None:
-        return bag
-    animation = armature.animation_data
-    if animation is not None and animation.action is not None:
-        return bind(armature, animation.action)
-    return bind(armature, bpy.data.actions.new(action_name))
 
 
 def bone_channels(armature: bpy.types.Object, pose: SolvedPose, space: Space) -> tuple[FloatArray, FloatArray]:

@@ -62,7 +62,7 @@ def clean_keys(scene: bpy.types.Scene, collection: bpy.types.Collection, armatur
     if own:
         # what was keyed by hand goes on top, where it stays as it is
         keep_edited(collection)
-    bag = solved_bag(armature) if own else bound_channelbag(armature)
+    bag = solved_bag(collection) if own else bound_channelbag(armature)
     bones = keyed_bones(armature, bag, timing, scene.unit_settings.scale_length) if bag is not None else []
     if not bones:
         raise BonesetterError(f"{armature.name} has no keys in the frames of {collection.name}: solve it, or apply it to this rig.")

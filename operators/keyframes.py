@@ -18,6 +18,9 @@ NEAR = 0.05
 def bind(datablock: Any, action: bpy.types.Action) -> Any:
     """Give a datablock a slot of its own in an action, and return the channelbag that holds the slot's curves."""
     animation = datablock.animation_data_create()
+    if animation.use_tweak_mode:
+        # Blender refuses another action meanwhile
+        animation.use_tweak_mode = False
     slot = action.slots.new(id_type=datablock.id_type, name=datablock.name)
     animation.action = action
     # Without this binding the animation silently does not play.

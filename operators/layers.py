@@ -18,7 +18,7 @@ import numpy as np
 from ..model.core.rigid import steady
 from ..model.core.rotations import unitquat_product
 from ..model.core.take import BoolArray, FloatArray
-from .keyframes import bind, bound_channelbag, read_curve, write_keys
+from .keyframes import bind, bound_channelbag, channelbag, read_curve, write_keys
 from .space import Timing
 from .takes import JOINT, keep_numbers, timing_of
 
@@ -69,30 +69,91 @@ def kept_values(collection: bpy.types.Collection) -> Values | None:
     return joints, locations.reshape(frames, 3), rotations.reshape(frames, len(joints), 4)
 
 
-def solved_strip(armature: bpy.types.Object) -> Any | None:
-    """The NLA strip that plays the solved pose below a layer of hand-made keys; None where there is no layer."""
-    animation = armature.animation_data
-    tracks = animation.nla_tracks if animation is not None else ()
-    strips = [strip for track in tracks if track.name == TRACK for strip in track.strips if strip.action is not None]
-    return strips[0] if strips else None
+def solved_strip(collection: bpy.types.Collection) -> Any | None:
+    """The NLA strip that plays the solved pose, below a layer of hand-made keys or wherever the user pushed it down; None for none."""
+    take = collection.bonesetter
+    animation = take.armature.animation_data if take.armature is not None else None
+    strips = [(track, strip) for track in animation.nla_tracks for strip in track.strips] if animation is not None else []
+    for track, strip in strips:
+        if strip.action is not None and (strip.action == take.solved_action if take.solved_slot else track.name == TRACK):
+            return strip
+    return None
 
 
-def solved_bag(armature: bpy.types.Object) -> Any | None:
-    """The curves that a solve owns, with or without a layer on top of them."""
-    strip = solved_strip(armature)
-    if strip is None:
-        return bound_channelbag(armature)
-    bags = [one.channelbag(strip.action_slot) for layer in strip.action.layers for one in layer.strips]
+def solved_bag(collection: bpy.types.Collection) -> Any | None:
+    """The curves that a solve owns and the armature plays, with or without a layer on top of them; None where it plays others."""
+    take, strip = collection.bonesetter, solved_strip(collection)
+    if take.armature is None:
+        return None
+    if strip is not None:
+        return _curves_of(strip.action, strip.action_slot)
+    bag, animation = bound_channelbag(take.armature), take.armature.animation_data
+    # an older version did not note its action: it is the one that is there
+    return bag if bag is not None and take.solved_slot in (0, animation.action_slot_handle) and _is_solved(take, animation.action) else None
+
+
+def own_curves(collection: bpy.types.Collection, action_name: str) -> Any:
+    """The curves that a solve may write on the take's armature: its own, put back where the user has put another action, else new ones.
+
+    Of the user's action nothing is changed, and it stays in the file.
+    """
+    take = collection.bonesetter
+    bag = solved_bag(collection)
+    if bag is not None:
+        return bag
+    animation = take.armature.animation_data_create()
+    if animation.use_tweak_mode:
+        animation.use_tweak_mode = False
+    if animation.action is not None:
+        animation.action.use_fake_user = True
+    own = take.solved_action
+    slot = next((one for one in own.slots if one.handle == take.solved_slot), None) if own is not None else None
+    # what another armature plays is not the take's alone any more
+    if slot is not None and own.users - own.use_fake_user <= 1:
+        animation.action, animation.action_slot = own, slot
+        bag = channelbag(own, slot)
+    else:
+        bag = bind(take.armature, bpy.data.actions.new(action_name))
+    animation.action_blend_type, animation.action_influence = "REPLACE", 1.0
+    return bag
+
+
+def note_action(collection: bpy.types.Collection) -> None:
+    """Remember the action that a solve has written: the armature may play others later, and it be played elsewhere."""
+    take, strip = collection.bonesetter, solved_strip(collection)
+    owner = take.armature.animation_data if strip is None else strip
+    take.solved_action, take.solved_slot = owner.action, owner.action_slot.handle
+
+
+def put_aside(collection: bpy.types.Collection) -> str:
+    """The name of the user's action that plays where the solve's did, which the next solve puts aside; nothing where there is none."""
+    take = collection.bonesetter
+    if take.armature is None or not take.solved_slot or solved_bag(collection) is not None:
+        return ""
+    animation = take.armature.animation_data
+    return animation.action.name if animation is not None and animation.action is not None else ""
+
+
+def _is_solved(take: Any, action: bpy.types.Action) -> bool:
+    return not take.solved_slot or action == take.solved_action
+
+
+def _curves_of(action: bpy.types.Action, slot: Any) -> Any | None:
+    bags = [one.channelbag(slot) for layer in action.layers for one in layer.strips]
     return next((bag for bag in bags if bag is not None), None)
 
 
-def fit_strip(armature: bpy.types.Object, timing: Timing) -> None:
-    """Have the solved pose's strip play all of its frames where they are."""
-    strip = solved_strip(armature)
-    if strip is not None:
-        first, last = float(timing.frames[0]), float(timing.frames[-1])
-        strip.action_frame_start, strip.action_frame_end = first, max(last, first + 1)
-        strip.frame_start, strip.frame_end = first, max(last, first + 1)
+def fit_strip(collection: bpy.types.Collection) -> None:
+    """Have the solved pose's strip play all of its frames, where they are unless the user has moved or scaled it."""
+    strip, timing = solved_strip(collection), timing_of(collection)
+    if strip is None:
+        return
+    first, last = float(timing.frames[0]), float(timing.frames[-1])
+    moved = strip.frame_start != strip.action_frame_start or strip.scale != 1.0
+    begins, scale = strip.frame_start, strip.scale
+    strip.action_frame_start, strip.action_frame_end = first, max(last, first + 1)
+    strip.frame_start = begins if moved else first
+    strip.frame_end = strip.frame_start + (strip.action_frame_end - first) * (scale if moved else 1.0)
 
 
 def lay_edits(collection: bpy.types.Collection, bones: dict[str, str]) -> str:
@@ -106,8 +167,8 @@ def lay_edits(collection: bpy.types.Collection, bones: dict[str, str]) -> str:
         The name of the layer's action; nothing where it cannot be told what was edited, so that the action must be kept as a whole.
     """
     armature, values = collection.bonesetter.armature, kept_values(collection)
-    bag = bound_channelbag(armature)
-    if values is None or bag is None or solved_strip(armature) is not None:
+    bag = solved_bag(collection)
+    if values is None or bag is None or solved_strip(collection) is not None:
         return ""
     if any(armature.pose.bones[name].rotation_mode != "QUATERNION" for name in bones.values()):
         return ""
@@ -126,7 +187,8 @@ def lay_edits(collection: bpy.types.Collection, bones: dict[str, str]) -> str:
     strip.action_slot = slot
     strip.extrapolation, strip.blend_type = "HOLD", "REPLACE"
     animation.action_blend_type, animation.action_extrapolation = "COMBINE", "HOLD"
-    fit_strip(armature, timing)
+    strip.frame_start = strip.action_frame_start
+    fit_strip(collection)
     return animation.action.name
 
 

@@ -125,6 +125,8 @@ class BONESETTER_PG_take(bpy.types.PropertyGroup):
     floor_mm: FloatProperty(description="Height at which the lowest ends of the feet's bones are while they stand")
     solved_ranges: StringProperty(description="Ranges of frames that were solved again since the whole take was")
     solved_keys: StringProperty(description="A digest of each bone's keys as they were written")
+    solved_action: PointerProperty(type=bpy.types.Action, description="The action that a solve wrote, wherever it is played now")
+    solved_slot: IntProperty(description="The handle of its slot in that; 0 where an older version solved the take")
     seconds: FloatProperty(name="Seconds", description="Time from the press of the button to the keyframes")
     residual_mean: FloatProperty(name="Mean", description="Mean distance between measured and solved markers, in mm")
     residual_p95: FloatProperty(name="95 %", description="95 of 100 samples are nearer than this, in mm")

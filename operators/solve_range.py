@@ -62,7 +62,7 @@ def put_range(scene: bpy.types.Scene, collection: bpy.types.Collection, pose: So
         BonesetterError: The armature is no longer that of the take's solve.
     """
     armature, values, pose = collection.bonesetter.armature, kept_values(collection), as_before(pose, collection)
-    bag = solved_bag(armature) if armature is not None else None
+    bag = solved_bag(collection)
     if values is None or bag is None or tuple(values[0]) != pose.skeleton.joints:
         raise BonesetterError(f"{collection.name} has no solve of which a range could be solved again: solve all of it.")
     timing, (first, last) = timing_of(collection), span

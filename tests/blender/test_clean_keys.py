@@ -49,8 +49,8 @@ def worst(before, after, armature):
     return degrees, mm
 
 
-def keys_of(ext, armature):
-    return sum(len(curve.keyframe_points) for curve in ext("operators.layers").solved_bag(armature).fcurves)
+def keys_of(ext, take):
+    return sum(len(curve.keyframe_points) for curve in ext("operators.layers").solved_bag(take).fcurves)
 
 
 @pytest.mark.parametrize(("degrees", "mm"), [(0.5, 5.0), (0.2, 1.0)])
@@ -58,14 +58,14 @@ def test_blender_plays_within_the_bounds(ext, scene, solved, degrees, mm):
     armature, options = solved.bonesetter.armature, solved.bonesetter.cleanup
     options.degrees, options.mm = degrees, mm
     frames = range(1, 361, 7)
-    before, count = poses(armature, frames), keys_of(ext, armature)
+    before, count = poses(armature, frames), keys_of(ext, solved)
     assert bpy.ops.bonesetter.clean_keys() == {"FINISHED"}
     off = worst(before, poses(armature, frames), armature)
     assert off[0] < degrees + 0.02
     assert off[1] < mm + 0.1
     assert off[0] > 0.1 * degrees
-    assert keys_of(ext, armature) < 0.5 * count
-    for curve in ext("operators.layers").solved_bag(armature).fcurves:
+    assert keys_of(ext, solved) < 0.5 * count
+    for curve in ext("operators.layers").solved_bag(solved).fcurves:
         assert {key.interpolation for key in curve.keyframe_points} <= {"BEZIER", "CONSTANT"}
     assert ext("operators.armature").edited_bones(solved) == [], "it is not taken for work by hand"
 
@@ -75,7 +75,7 @@ def test_gaps_and_feet_are_marked(ext, scene, solved):
     armature = solved.bonesetter.armature
     curve = next(
         one
-        for one in ext("operators.layers").solved_bag(armature).fcurves
+        for one in ext("operators.layers").solved_bag(solved).fcurves
         if one.data_path == armature.pose.bones["hand.R"].path_from_id("rotation_quaternion")
     )
     kinds = {round(key.co.x): key.type for key in curve.keyframe_points}
@@ -98,7 +98,7 @@ def test_a_rate_for_the_keys(ext, scene, solved):
     options = solved.bonesetter.cleanup
     options.keys_hz, options.mark_gaps = 24.0, False
     assert bpy.ops.bonesetter.clean_keys() == {"FINISHED"}
-    for curve in ext("operators.layers").solved_bag(solved.bonesetter.armature).fcurves:
+    for curve in ext("operators.layers").solved_bag(solved).fcurves:
         frames = [round(key.co.x) for key in curve.keyframe_points]
         ends = {frames[0], frames[-1]} | {round(key.co.x) for key in curve.keyframe_points if key.interpolation == "CONSTANT"}
         after = {frames[row + 1] for row, frame in enumerate(frames[:-1]) if frame in ends}
@@ -127,26 +127,26 @@ def test_what_was_keyed_by_hand_stays(ext, scene, solved):
 
 def test_a_range_is_solved_after_cleaning(ext, scene, solved):
     armature = solved.bonesetter.armature
-    dense = keys_of(ext, armature)
+    dense = keys_of(ext, solved)
     before = poses(armature, (40, 300))
     assert bpy.ops.bonesetter.clean_keys() == {"FINISHED"}
     scene.use_preview_range = True
     scene.frame_preview_start, scene.frame_preview_end = 100, 200
     assert bpy.ops.bonesetter.solve_range() == {"FINISHED"}
-    assert keys_of(ext, armature) == dense
+    assert keys_of(ext, solved) == dense
     off = worst(before, poses(armature, (40, 300)), armature)
     assert off[0] < 0.52
     assert not solved.bonesetter.cleaned
 
 
 def test_it_is_one_step_to_undo(ext, solved):
-    name, count = solved.bonesetter.armature.name, keys_of(ext, solved.bonesetter.armature)
+    name, count = solved.name, keys_of(ext, solved)
     bpy.ops.ed.undo_push(message="Before")
     assert bpy.ops.bonesetter.clean_keys() == {"FINISHED"}
     bpy.ops.ed.undo_push(message="Clean Keys")
-    assert keys_of(ext, bpy.data.objects[name]) < count
+    assert keys_of(ext, bpy.data.collections[name]) < count
     bpy.ops.ed.undo()
-    assert keys_of(ext, bpy.data.objects[name]) == count
+    assert keys_of(ext, bpy.data.collections[name]) == count
 
 
 @pytest.mark.parametrize("mode", ["QUATERNION", "XYZ", "AXIS_ANGLE"])
@@ -162,7 +162,7 @@ def test_the_users_rig(ext, scene, solved, mode):
     hips.keyframe_insert("location", frame=500)
     hips.keyframe_insert("scale", frame=3)
     bpy.context.view_layer.objects.active = rig
-    own = keys_of(ext, solved.bonesetter.armature)
+    own = keys_of(ext, solved)
     frames = range(1, 361, 11)
     before = poses(rig, frames)
     bag = ext("operators.keyframes").bound_channelbag(rig)
@@ -173,7 +173,7 @@ def test_the_users_rig(ext, scene, solved, mode):
     assert degrees < 0.52
     # the object's units are 1 cm, which `worst` takes for metres
     assert units < 5.1 * 100
-    assert keys_of(ext, solved.bonesetter.armature) == own
+    assert keys_of(ext, solved) == own
     last = [curve.keyframe_points[-1].co.x for curve in bag.fcurves if curve.data_path == hips.path_from_id("location")]
     assert last == [500, 500, 500]
     assert sum(curve.data_path == hips.path_from_id("scale") for curve in bag.fcurves) == 3

@@ -20,7 +20,7 @@ def solved(ext, scene, engine_python, synthetic_c3d):
 
 def keyed(ext, take):
     """All values of the pose's curves."""
-    bag = ext("operators.layers").solved_bag(take.bonesetter.armature)
+    bag = ext("operators.layers").solved_bag(take)
     return {(curve.data_path, curve.array_index): np.array([key.co[1] for key in curve.keyframe_points]) for curve in bag.fcurves}
 
 
@@ -113,7 +113,7 @@ def test_keys_that_were_set_by_hand_stay_on_top(ext, scene, solved):
     armature.pose.bones["head"].rotation_quaternion = (0.7, 0.7, 0, 0)
     armature.pose.bones["head"].keyframe_insert("rotation_quaternion", frame=40)
     assert bpy.ops.bonesetter.hold_feet() == {"FINISHED"}
-    assert ext("operators.layers").solved_strip(armature) is not None
+    assert ext("operators.layers").solved_strip(solved) is not None
     scene.frame_set(40)
     turned = armature.pose.bones["head"].matrix_basis.to_quaternion()
     assert abs(turned.w) == pytest.approx(0.707, abs=0.02)

@@ -25,7 +25,7 @@ def keys(ext, solved):
 
     def keys():
         found = {}
-        for curve in ext("operators.layers").solved_bag(solved.bonesetter.armature).fcurves:
+        for curve in ext("operators.layers").solved_bag(solved).fcurves:
             points = np.empty(2 * len(curve.keyframe_points), dtype=np.float32)
             curve.keyframe_points.foreach_get("co", points)
             found[curve.data_path, curve.array_index] = points.reshape(-1, 2)
@@ -200,3 +200,127 @@ def test_what_lies_on_top_goes_onto_a_rig_too(ext, scene, solved):
         turned = np.array(armature.pose.bones["head"].matrix)[:3, :3]
         row = performance.rig.index["head"]
         np.testing.assert_allclose(performance.deltas[frame - 1, row] @ performance.rig.turns[row], turned, atol=1e-3)
+
+
+def own_action(armature, name, blend="REPLACE"):
+    """An action of the user's on an armature, in which the left upper arm is raised at frame 60; and what it is."""
+    animation, action = armature.animation_data, bpy.data.actions.new(name)
+    animation.action = action
+    animation.action_slot = action.slots.new(id_type="OBJECT", name=armature.name)
+    animation.action_blend_type = blend
+    arm = armature.pose.bones["upper_arm.L"]
+    for frame, quaternion in ((50, (1, 0, 0, 0)), (60, (0.8, 0, 0, 0.6)), (70, (1, 0, 0, 0))):
+        arm.rotation_quaternion = quaternion
+        arm.keyframe_insert("rotation_quaternion", frame=frame)
+    return action
+
+
+def curves_of(action):
+    """{(path, index): (keys, 2)} of all curves of an action."""
+    bags = [bag for layer in action.layers for strip in layer.strips for bag in strip.channelbags]
+    return {(curve.data_path, curve.array_index): [tuple(key.co) for key in curve.keyframe_points] for bag in bags for curve in bag.fcurves}
+
+
+def push_down(armature, track_name="My Track"):
+    """As the NLA editor's Push Down does; returns the strip."""
+    animation = armature.animation_data
+    action, slot = animation.action, animation.action_slot
+    track = animation.nla_tracks.new()
+    track.name = track_name
+    strip = track.strips.new(action.name, round(action.frame_range[0]), action)
+    strip.action_slot = slot
+    animation.action = None
+    return strip
+
+
+def test_an_action_of_the_users_that_was_put_on_the_armature_is_left_alone(ext, solved, rotation):
+    armature = solved.bonesetter.armature
+    apart, ours = rotation("upper_arm.L", 60), armature.animation_data.action
+    mine = own_action(armature, "My Idle")
+    before = curves_of(mine)
+    assert bpy.ops.bonesetter.solve_markers() == {"FINISHED"}
+    assert curves_of(mine) == before
+    assert mine.use_fake_user, "nothing else keeps it in the file"
+    assert armature.animation_data.action == ours
+    np.testing.assert_allclose(rotation("upper_arm.L", 60), apart, atol=1e-4)
+    assert any("My Idle" in finding.name for finding in solved.bonesetter.findings)
+    count = len(bpy.data.actions)
+    assert bpy.ops.bonesetter.solve_markers() == {"FINISHED"}
+    assert len(bpy.data.actions) == count
+
+
+@pytest.mark.parametrize("blend", ["COMBINE", "ADD"])
+def test_the_users_layer_on_a_solve_that_was_pushed_down_is_left_alone(ext, solved, rotation, blend):
+    armature = solved.bonesetter.armature
+    ours = armature.animation_data.action
+    strip = push_down(armature)
+    mine = own_action(armature, "My Layer", blend)
+    before, shown = curves_of(mine), rotation("forearm.L", 60)
+    assert bpy.ops.bonesetter.solve_markers() == {"FINISHED"}
+    assert curves_of(mine) == before
+    assert armature.animation_data.action == mine
+    assert strip.action == ours
+    np.testing.assert_allclose(rotation("forearm.L", 60), shown, atol=1e-4)
+
+
+def test_a_strip_that_was_renamed_and_moved_stays_where_it_is(ext, solved, rotation):
+    key_head(solved, 60, (0.6, 0.8, 0, 0))
+    assert bpy.ops.bonesetter.solve_markers() == {"FINISHED"}
+    armature = solved.bonesetter.armature
+    (track,) = armature.animation_data.nla_tracks
+    track.name, (strip,) = "Base", track.strips
+    length = strip.frame_end - strip.frame_start
+    strip.frame_start += 200
+    strip.frame_end = strip.frame_start + length
+    edits = curves_of(armature.animation_data.action)
+    assert bpy.ops.bonesetter.solve_markers() == {"FINISHED"}
+    assert curves_of(armature.animation_data.action) == edits
+    assert (strip.frame_start, strip.frame_end - strip.frame_start) == (201, pytest.approx(length))
+
+
+def test_a_take_that_an_older_version_solved_is_solved_again_in_place(ext, solved):
+    armature, take = solved.bonesetter.armature, solved.bonesetter
+    take.solved_action, take.solved_slot = None, 0
+    ours = armature.animation_data.action
+    assert bpy.ops.bonesetter.solve_markers() == {"FINISHED"}
+    assert armature.animation_data.action == ours
+    assert take.solved_action == ours
+
+
+def test_a_solves_action_that_was_deleted_is_made_anew(ext, solved, rotation):
+    armature = solved.bonesetter.armature
+    apart = rotation("upper_arm.L", 60)
+    bpy.data.actions.remove(armature.animation_data.action)
+    mine = own_action(armature, "My Idle")
+    before = curves_of(mine)
+    assert bpy.ops.bonesetter.solve_markers() == {"FINISHED"}
+    assert curves_of(mine) == before
+    np.testing.assert_allclose(rotation("upper_arm.L", 60), apart, atol=1e-4)
+
+
+def test_a_copy_of_the_armature_keeps_the_solve_that_it_plays(ext, solved):
+    """Where another armature plays the take's action and the take's own another one, neither is written to."""
+    armature = solved.bonesetter.armature
+    ours = armature.animation_data.action
+    double = armature.copy()
+    bpy.context.scene.collection.objects.link(double)
+    own_action(armature, "My Idle")
+    before = curves_of(ours)
+    assert bpy.ops.bonesetter.solve_markers() == {"FINISHED"}
+    assert double.animation_data.action == ours
+    assert curves_of(ours) == before
+    assert armature.animation_data.action not in (ours, bpy.data.actions["My Idle"])
+
+
+def test_tweak_mode_of_the_nla_is_no_obstacle(ext, solved, rotation):
+    armature = solved.bonesetter.armature
+    shown = rotation("forearm.L", 60)
+    push_down(armature)
+    animation = armature.animation_data
+    animation.nla_tracks[0].select = animation.nla_tracks[0].strips[0].select = True
+    animation.nla_tracks.active = animation.nla_tracks[0]
+    animation.use_tweak_mode = True
+    assert animation.use_tweak_mode
+    assert bpy.ops.bonesetter.solve_markers() == {"FINISHED"}
+    animation.use_tweak_mode = False
+    np.testing.assert_allclose(rotation("forearm.L", 60), shown, atol=1e-4)

@@ -111,14 +111,14 @@ def test_rolls_are_rigifys(ext, solved, again):
 
 @pytest.mark.parametrize("names", ["mixamo", "unreal", "vrm", "cmu", "blender"])
 def test_names(ext, solved, again, names):
-    _, pose = solved
+    take, pose = solved
     called = ext("model.rigs.production").bone_names(names)
     rig = again(bone_names="cmu" if names != "cmu" else "unreal")
     rig = again(bone_names=names)
     assert set(rig.data.bones.keys()) == set(called.values())
     assert len(set(called.values())) == 22
     assert worst_mm(rig, pose, called.get) < 0.1
-    curves = ext("operators.layers").solved_bag(rig).fcurves
+    curves = ext("operators.layers").solved_bag(take).fcurves
     assert len(curves) == 22 * 4 + 3
     if names in FAMILIES:
         rigs = ext("operators.rigs")
@@ -133,7 +133,7 @@ def test_renamed_and_locked_bones_survive(ext, solved, again):
     constraint.enabled = False
     # a head that looks straight on, whatever is solved
     head = rig.pose.bones["head"]
-    bag = ext("operators.layers").solved_bag(rig)
+    bag = ext("operators.layers").solved_bag(take)
     for curve in [one for one in bag.fcurves if one.data_path == head.path_from_id("rotation_quaternion")]:
         bag.fcurves.remove(curve)
     head.rotation_quaternion = (1, 0, 0, 0)
@@ -148,7 +148,7 @@ def test_renamed_and_locked_bones_survive(ext, solved, again):
     assert rig.pose.bones["Unterarm"].constraints[0].enabled is False
     assert {"mixamorig:LeftHand", "mixamorig:RightForeArm"} <= set(rig.data.bones.keys())
     head = rig.pose.bones["mixamorig:Head"]
-    keys = [c for c in ext("operators.layers").solved_bag(rig).fcurves if c.data_path == head.path_from_id("rotation_quaternion")]
+    keys = [c for c in ext("operators.layers").solved_bag(take).fcurves if c.data_path == head.path_from_id("rotation_quaternion")]
     assert [len(curve.keyframe_points) for curve in keys] == [1, 1, 1, 1]
     np.testing.assert_allclose(np.array(rig.data.bones["mixamorig:Neck"].matrix_local), rolled, atol=1e-5)
     called = ext("model.rigs.production").bone_names("mixamo")
@@ -169,12 +169,12 @@ def test_skeletons_are_exchanged(ext, solved, again):
         bones["Hips"].name = "Prop"
     rig = again(skeleton="cmu")
     assert len(rig.data.bones) == 32
-    assert len(ext("operators.layers").solved_bag(rig).fcurves) == 31 * 4 + 3 + 3
+    assert len(ext("operators.layers").solved_bag(take).fcurves) == 31 * 4 + 3 + 3
     rig = again(skeleton="production", bone_names="cmu")
     assert len(rig.data.bones) == 23
     called: Any = ext("model.rigs.production").bone_names("cmu")
     assert worst_mm(rig, pose, called.get) < 0.1
-    paths = {curve.data_path for curve in ext("operators.layers").solved_bag(rig).fcurves}
+    paths = {curve.data_path for curve in ext("operators.layers").solved_bag(take).fcurves}
     assert paths == {f'pose.bones["{name}"].rotation_quaternion' for name in called.values()} | {
         'pose.bones["Hips"].location',
         'pose.bones["Prop"].location',

@@ -391,7 +391,7 @@ def test_what_was_keyed_by_hand_on_top_of_the_solve_is_carried_over(ext, scene, 
         arm.rotation_quaternion = (0.8, 0.6, 0.0, 0.0)
         arm.keyframe_insert("rotation_quaternion", frame=frame)
     assert "stays on top" in ext("operators.armature").keep_edited(performer)
-    assert ext("operators.layers").solved_strip(actor) is not None
+    assert ext("operators.layers").solved_strip(performer) is not None
     armature, bone_map = character("Mixamo", 30)
     performer.bonesetter.rig.armature = armature
     scenes = len(bpy.data.scenes)
