@@ -30,9 +30,10 @@ from ..proposer.propose import InitialGuess
 from ..props.find import with_props
 from ..result.report import far_off
 from ..result.solution import Solution
+from ..solver.coarse_poses import find_poses
 from ..solver.device import find_device, one_torch_thread
 from ..solver.ends import refine_ends
-from ..solver.fit import Found, find_poses, fit_poses
+from ..solver.fit import Found, fit_poses
 from ..solver.kinematics import Body, Pose
 from ..solver.observations import Observations, coarse
 from ..solver.options import EVERYTHING, SolverOptions

@@ -23,6 +23,8 @@ from .contacts import Contact, Track, percentile
 SWAY_SECONDS = 0.03
 #: How long a correction takes to set in within a contact, and to fade after a locked one, in s.
 EASE_SECONDS, FADE_SECONDS = 0.1, 0.2
+#: Farther than this from the middle of a contact, in m, the solver does not drift from the markers: it fails there, or they do.
+USUAL_DRIFT_M = 0.01
 #: How far around a frame a sole is lifted as it must be there, in s: a foot that is kept above the floor does not bounce off it.
 LIFT_SECONDS = 0.05
 #: This percentile of a sole's heights is the lowest that it gets.
@@ -72,7 +74,10 @@ def calm_footing(tracks: Sequence[Track], contacts: Sequence[Sequence[Contact]],
         own[:] = part[:, None] * (calm[:, :3] - solved)
         for contact in stood:
             apart = calm[contact.frames, 3:]
-            drift[contact.frames] += part[contact.frames, None] ** 2 * (apart - apart.mean(axis=0))
+            middle = np.median(apart, axis=0)
+            # what fails for a second does not move a stance of half a minute
+            middle = apart.clip(middle - USUAL_DRIFT_M, middle + USUAL_DRIFT_M).mean(axis=0)
+            drift[contact.frames] += part[contact.frames, None] ** 2 * (apart - middle)
     drift /= np.maximum(np.sum(parts, axis=0), 1e-9)[:, None]
     give = np.full(frames, CALM_M)
     return [Footing(lifted(track, own + drift, rate_hz, up_axis), give) for track, own in zip(tracks, still, strict=True)]

@@ -3,8 +3,7 @@
 
 Several beginnings are refined, and of each frame the pose with the least cost is kept: the mean pose where the steadiest markers put
 it, and what the network says of the markers, carried over joint by joint. Where markers sit the actor's file says, whatever they are
-called; where its joints do not tell, marker sets do by names. Frames that end in a wrong minimum nevertheless stand out by their cost:
-they begin again from the nearest frames that did not, the root placed anew.
+called; where its joints do not tell, marker sets do by names. Frames that end in a wrong minimum nevertheless begin again.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from ..actors.actor import Actor
 from ..actors.actor_set import marker_set_of
@@ -24,19 +22,12 @@ from ..actors.placement import Placement
 from ..actors.prior import PosePrior, Prior
 from ..core.rotations import rotmat_to_rotvec
 from ..marker_sets.marker_set import MarkerSet
-from ..solver.fit import Terms, place_root, pose_costs, prior_terms, refined
+from ..solver.fit import place_root, pose_costs, prior_terms, refined
 from ..solver.kinematics import Body, Pose, to_array
-from ..solver.observations import MARKER_SIGMA_M, SECONDS_APART, Observations
-from ..solver.rotations import rigid_points_registration
+from ..solver.observations import Observations
+from ..solver.rescue import TRIAL_SCALES_M, chosen, rescued
 from .joint_shapes import counterparts_by_shape
 from .propose import bundled_network, propose_poses, unknown_actor
-
-#: Scales of the robust kernel in metres while beginnings are tried.
-TRIAL_SCALES_M = (0.3, 0.3, 0.2, 0.2, 0.1, 0.1, 0.05)
-#: A frame's pose is wrong where its cost a marker is this many times the take's median, and more than that of this distance in metres.
-WRONG_RATIO, WRONG_M = 3.0, 0.03
-#: Wrong frames begin again at most so often; each time right ones are nearer.
-ROUNDS = 6
 
 #: Says poses of a body for frames that follow on one another.
 Initialise = Callable[[Body, Observations], Pose]
@@ -91,7 +82,7 @@ def initialise_with(prior: PosePrior, proposal: Initialise | None) -> Initialise
         tried = [refined(body, terms, seen, start, TRIAL_SCALES_M) for start in starts]
         costs = torch.stack([pose_costs(body, terms, seen, pose) for pose in tried])
         best = costs.argmin(0)
-        return unwound(body, _rescued(body, terms, seen, _chosen(tried, best), costs.amin(0)))
+        return unwound(body, rescued(body, terms, seen, chosen(tried, best), costs.amin(0)))
 
     return begin
 
@@ -136,42 +127,6 @@ def unwound(body: Body, pose: Pose) -> Pose:
         vectors[frame] = np.where((jumps < stays)[:, None], others[frame], vectors[frame])
     q = np.einsum("fci,ci->fc", vectors[:, joints], axes)
     return Pose(pose.root, pose.turn, torch.as_tensor(q).to(pose.q))
-
-
-def _rescued(body: Body, terms: Terms, seen: Observations, pose: Pose, costs: Tensor) -> Pose:
-    """The poses, those of wrong frames found again from their nearest right ones."""
-    limit = max(WRONG_RATIO * float(costs.median()), (WRONG_M / MARKER_SIGMA_M) ** 2)
-    # none is held to a neighbour that is wrong
-    apart = replace(terms, change_precision=terms.change_precision * (seen.seconds / SECONDS_APART) ** 2)
-    for _ in range(ROUNDS):
-        wrong, right = torch.nonzero(costs > limit)[:, 0], torch.nonzero(costs <= limit)[:, 0]
-        if not len(wrong) or not len(right):
-            return pose
-        after = torch.searchsorted(right, wrong)
-        donors = (right[(after - 1).clamp_min(0)], right[after.clamp_max(len(right) - 1)])
-        there = seen[wrong]
-        tried = [pose[wrong], *(refined(body, apart, there, _registered(body, pose[donor], there), TRIAL_SCALES_M) for donor in donors)]
-        again = torch.stack([costs[wrong], *(pose_costs(body, terms, there, other) for other in tried[1:])])
-        if not (again.amin(0) < again[0]).any():
-            return pose
-        better = _chosen(tried, again.argmin(0))
-        pose = Pose(*(getattr(pose, part).index_copy(0, wrong, getattr(better, part)) for part in ("root", "turn", "q")))
-        costs = costs.index_copy(0, wrong, again.amin(0))
-    return pose
-
-
-def _chosen(poses: list[Pose], which: Tensor) -> Pose:
-    """Of each frame the pose of that number."""
-    frames = torch.arange(len(which), device=which.device)
-    return Pose(*(torch.stack([getattr(pose, part) for pose in poses])[which, frames] for part in ("root", "turn", "q")))
-
-
-def _registered(body: Body, pose: Pose, seen: Observations) -> Pose:
-    """The poses with their roots where the markers of these frames put them."""
-    markers = body.posed(pose).markers
-    weights = seen.confidence.clamp_min(1e-9)
-    turn, shift = rigid_points_registration(markers, seen.points, weights)
-    return Pose((turn @ pose.root[..., None])[..., 0] + shift, turn @ pose.turn, pose.q)
 
 
 def _placed(body: Body, pose: Pose, seen: Observations) -> Pose:

@@ -20,7 +20,8 @@ from ..core.progress import Progress
 from ..core.take import BoolArray, FloatArray, Take
 from ..markers.matching import FEWEST_SAMPLES, listed, sampled_enough
 from .calibration import fit_actor, spread_subset
-from .fit import find_poses, fit_poses
+from .coarse_poses import find_poses
+from .fit import fit_poses
 from .kinematics import Body, Pose, to_array
 from .observations import Observations
 from .robust import kernel_cost, settled_place

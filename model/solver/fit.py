@@ -26,22 +26,18 @@ from torch import Tensor
 
 from ..actors.prior import PosePrior
 from ..core.parallel import each
-from ..core.progress import Progress, Steps, part_of
-from ..core.stretches import frames_from, stretches
+from ..core.progress import Progress, Steps
 from .advice import WIDE_SCALE_M, Advice
 from .banded import scratch, solve_banded
-from .frames import Between, Window, put_together, spans, windows
+from .frames import Between, Window, put_together, windows
 from .kinematics import Body, Pose, marker_jacobian
-from .observations import MARKER_SIGMA_M, Observations, coarse
+from .observations import MARKER_SIGMA_M, Observations
 from .options import EVERYTHING, SolverOptions
 from .robust import kernel_cost, kernel_weight
 from .rotations import rigid_points_registration, rotmat_to_rotvec
 from .spatial import marker_gradient, twists, write_upper
 from .topology import ROOT_DOF
 
-#: Frames begin a second time, in which so many samples are farther than this from their places, in m, and those around them, in s. If
-#: more than this part of the frames is wrong, and more than a swing lasts, in s, labels or noise are, and no second try helps.
-WRONG_MARKERS, WRONG_M, AROUND_SECONDS, MOST_WRONG, SWING_SECONDS = 2, 0.06, 0.15, 0.05, 0.5
 #: Scale of the kernel, in m, in the cost by which poses are compared.
 COST_SCALE_M = 0.1
 #: How fast a root moves and turns, in m/s and rad/s: people walk and spin.
@@ -269,12 +265,6 @@ def refined_apart(body: Body, terms: Terms, seen: Observations, pose: Pose, scal
     return pose
 
 
-def judged(body: Body, seen: Observations, pose: Pose) -> Observations:
-    """The samples with the deviation from their places that shows in a solve."""
-    apart = each(lambda span: body.posed(pose[span]).markers - seen.points[span], spans(pose.frames))
-    return seen.judged_by(torch.cat(list(apart)))
-
-
 @dataclass(frozen=True, eq=False)
 class Found:
     """Poses at a coarse rate, the frames (ascending, first and last included) that they are of, `Observations.sigma_m`, and what
@@ -284,74 +274,6 @@ class Found:
     at: Tensor
     sigma_m: float
     advice: Advice | None = None
-
-
-def find_poses(
-    body: Body,
-    prior: PosePrior,
-    seen: Observations,
-    begun: Pose | None = None,
-    advice: Advice | None = None,
-    progress: Progress | None = None,
-    options: SolverOptions = EVERYTHING,
-) -> Found:
-    """Poses at the coarse rate, found from `begun`, or from the mean pose; it and the advice are of the frames that `coarse` gives."""
-    at, few = coarse(seen)
-    terms = prior_terms(prior, few.seconds, seen.points)
-    scales = options.scales
-    coarse_part = len(scales.coarse) / (len(scales.coarse) + len(scales.settling))
-    start = begun or place_root(body, terms, few)
-    if not options.fit:
-        return Found(start, at, few.sigma_m)
-    pose = refined(body, terms, few, start, scales.coarse, advice, part_of(progress, 0.0, coarse_part))
-    pose = found_again(body, terms, few, pose, start, advice, scales.again)
-    for scale in scales.settling:
-        few = judged(body, few, pose) if options.noise_of_take else few
-        pose = refined(body, terms, few, pose, (scale,), advice)
-    return Found(pose, at, few.sigma_m, advice)
-
-
-def found_again(
-    body: Body, terms: Terms, seen: Observations, pose: Pose, begun: Pose, advice: Advice | None, scales_m: tuple[float, ...]
-) -> Pose:
-    """The poses, those in wrong minima replaced where a second try costs less.
-
-    A forearm that is rotated by 60 degrees too much has the elbow and one side of the wrist in place, while the kernel has taken the say
-    of the other side and of the hand: a few frames of the fastest swings end so. They begin again where the first try began, the
-    kernel wide for longer.
-
-    Args:
-        body: Whose poses.
-        terms: For frames as far apart as these.
-        seen: Of F frames.
-        pose: Of the same frames, found from `begun`.
-        begun: Where that began.
-        advice: Of the same frames.
-        scales_m: Of the robust kernel.
-    """
-    wrong = wrong_frames(body, seen, pose)
-    if not 0 < int(wrong.sum()) <= max(MOST_WRONG * len(wrong), SWING_SECONDS / seen.seconds):
-        return pose
-    reach = round(AROUND_SECONDS / seen.seconds)
-    near = frames_from(wrong.cpu().numpy()[:, None])[:, 0] <= reach
-    kept = Pose(pose.root.clone(), pose.turn.clone(), pose.q.clone())
-    for start, end in stretches(near).tolist():
-        part = slice(start, end)
-        there = seen[part]
-        again = refined(body, terms, there, begun[part], scales_m, advice[part] if advice else None)
-        if pose_costs(body, terms, there, again).sum() < pose_costs(body, terms, there, pose[part]).sum():
-            kept.root[part], kept.turn[part], kept.q[part] = again.root, again.turn, again.q
-    return kept
-
-
-def wrong_frames(body: Body, seen: Observations, pose: Pose) -> Tensor:
-    """(frames,): True where several samples, filled gaps aside, are far from their places."""
-
-    def work(here: slice) -> Tensor:
-        apart = (body.posed(pose[here]).markers - seen.points[here]).norm(dim=-1)
-        return ((apart > WRONG_M) & (seen.confidence[here] >= 1)).sum(1)
-
-    return torch.cat(list(each(work, spans(pose.frames)))) >= WRONG_MARKERS
 
 
 def pose_costs(body: Body, terms: Terms, seen: Observations, pose: Pose) -> Tensor:

@@ -19,7 +19,8 @@ from ..actors.prior import PosePrior
 from ..core.findings import Finding
 from ..core.take import FloatArray
 from .calibration import distinct_poses, spread_subset
-from .fit import Found, find_poses, prior_terms, refined
+from .coarse_poses import find_poses
+from .fit import Found, prior_terms, refined
 from .kinematics import Body, Pose, to_array
 from .observations import Observations
 from .robust import kernel_cost, settled_place

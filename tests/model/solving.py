@@ -5,11 +5,8 @@ import numpy as np
 import torch
 
 from model.actors.prior import bundled
-from model.solver.fit import (
-    Observations,
-    find_poses,
-    fit_poses,
-)
+from model.solver.coarse_poses import find_poses
+from model.solver.fit import Observations, fit_poses
 from model.solver.kinematics import Body, Pose
 
 

@@ -6,12 +6,8 @@ import torch
 
 from model.actors.prior import bundled
 from model.solver.advice import ADVICE_WEIGHT, Advice
-from model.solver.fit import (
-    coarse,
-    find_poses,
-    fit_poses,
-    visible_part,
-)
+from model.solver.coarse_poses import find_poses
+from model.solver.fit import coarse, fit_poses, visible_part
 
 from .solving import observed, solved
 

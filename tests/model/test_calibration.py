@@ -9,10 +9,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from model.actors.prior import Prior, bundled
 from model.solver.calibration import INDEPENDENCE, ActorFit, SizeParameters, fit_actor, spread_frames
-from model.solver.fit import (
-    place_root,
-    sample_weights,
-)
+from model.solver.fit import place_root, sample_weights
 from model.solver.kinematics import Body, Pose, marker_jacobian
 from model.solver.topology import ROOT_DOF
 from model.synthetic.bodies import draw_bodies

@@ -10,6 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from model.actors.prior import bundled
 from model.solver.advice import WIDE_SCALE_M, Advice
+from model.solver.coarse_poses import find_poses, found_again, wrong_frames
 from model.solver.fit import (
     DAMPING,
     MARKER_SIGMA_M,
@@ -19,9 +20,7 @@ from model.solver.fit import (
     changes,
     coarse,
     coupled_step,
-    find_poses,
     fit_poses,
-    found_again,
     normal_equations,
     place_root,
     prior_terms,
@@ -30,7 +29,6 @@ from model.solver.fit import (
     sample_weights,
     student_t_weight,
     upper_triangle,
-    wrong_frames,
 )
 from model.solver.frames import Between
 from model.solver.kinematics import Pose, marker_jacobian

@@ -19,7 +19,8 @@ from model.proposer.features import Figure, into_frames
 from model.proposer.network import Proposer, Size, read_proposer, write_proposer
 from model.proposer.propose import BUNDLED, EVERY, FITTED_M, Proposal, as_proposed, fitted_actor, propose, propose_poses, unknown_actor
 from model.solver import fit
-from model.solver.fit import Observations, find_poses
+from model.solver.coarse_poses import find_poses
+from model.solver.fit import Observations
 from model.solver.kinematics import Body
 from model.synthetic.bodies import draw_bodies
 from model.synthetic.markers import gather_footage

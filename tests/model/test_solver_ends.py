@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from model.actors.prior import bundled
+from model.solver.coarse_poses import find_poses
 from model.solver.ends import END_SECONDS, FADE_SECONDS, refine_ends, steady_step, way_to
-from model.solver.fit import DAMPING, ROOT_DAMPING, Found, changes, find_poses, fit_poses, upper_triangle
+from model.solver.fit import DAMPING, ROOT_DAMPING, Found, changes, fit_poses, upper_triangle
 from model.solver.kinematics import Body, Pose
 from model.solver.observations import Observations
 from model.solver.options import EVERYTHING
