@@ -50,7 +50,7 @@ TRANSFORMS = ("location", "rotation_quaternion", "rotation_euler", "rotation_axi
 
 def apply_pose(scene: bpy.types.Scene, collection: bpy.types.Collection, pose: SolvedPose) -> bpy.types.Object:
     """Put a solved pose on the take's armature, which is made when there is none, and replaced in place when there is."""
-    space, pose = space_of(collection, scene), as_chosen(pose, collection)
+    space, pose = space_of(collection, scene).own, as_chosen(pose, collection)
     armature = _existing_armature(collection) or _new_armature(collection)
     gone = _channels_of_others(armature, pose.skeleton.joints)
     _build_bones(armature, pose.skeleton, space, production_names(chosen_skeleton(collection).names))

@@ -17,7 +17,7 @@ from .findings import keep_findings
 from .keyframes import bind, bound_channelbag, held_before_gaps, write_keys, write_samples
 from .properties import copy_settings
 from .space import Timing
-from .takes import GAP, LABEL, MUTED, RESIDUAL, markers, space_of, timing_of
+from .takes import GAP, LABEL, MUTED, RESIDUAL, markers, placing_parent, space_of, timing_of
 from .version import own_version
 
 #: Radius of a marker's sphere in metres: a little more than the real ball, to be seen and clicked.
@@ -114,6 +114,7 @@ def regroup_markers(scene: bpy.types.Scene, collection: bpy.types.Collection, ta
         take: The same samples under the labels that they get.
     """
     old = [one for one in markers(collection).values() if not one.get(MUTED)]
+    parent = placing_parent(collection)
     home, actions = old[0].users_collection[0], {one.animation_data.action for one in old if one.animation_data}
     bags = [bag for one in old if (bag := bound_channelbag(one)) is not None]
     sampled = any(len(curve.sampled_points) for bag in bags for curve in bag.fcurves if curve.data_path == "location")
@@ -123,7 +124,9 @@ def regroup_markers(scene: bpy.types.Scene, collection: bpy.types.Collection, ta
         if not action.users:
             bpy.data.actions.remove(action)
     timing = timing_of(collection)
-    _fill(home, collection, scene, take, timing, ImportOptions("SAMPLES" if sampled else "KEYS"))
+    made = _fill(home, collection, scene, take, timing, ImportOptions("SAMPLES" if sampled else "KEYS"))
+    for marker in made if parent is not None else ():
+        marker.parent, marker.matrix_parent_inverse = parent, collection.bonesetter.armature.matrix_parent_inverse
 
 
 def _fill(
@@ -133,8 +136,8 @@ def _fill(
     take: Take,
     timing: Timing,
     options: ImportOptions,
-) -> None:
-    space = space_of(collection, scene)
+) -> list[bpy.types.Object]:
+    space, made = space_of(collection, scene).own, list[bpy.types.Object]()
     positions = space.to_blender(take.positions)
     present = take.present
     has_residuals = bool(take.residuals.any())
@@ -151,6 +154,8 @@ def _fill(
         bag = bind(marker, action)
         key_location(bag, positions[:, index], present[:, index], timing, options)
         key_gaps(bag, marker, present[:, index], timing, options)
+        made.append(marker)
+    return made
 
 
 def _describe(collection: bpy.types.Collection, scene: bpy.types.Scene, take: Take, timing: Timing, path: Path) -> None:

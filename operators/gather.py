@@ -14,7 +14,7 @@ from ..model.core.findings import Finding
 from ..model.core.take import BoolArray, FloatArray, Take
 from .findings import findings_of_file
 from .space import Timing
-from .takes import GAP, LABEL, MUTED, PINNED, RESIDUAL, markers, space_of, timing_of
+from .takes import GAP, LABEL, MUTED, PINNED, RESIDUAL, markers, placing_parent, space_of, timing_of
 
 #: A key inside a gap this far, in metres, from where the marker was held is a repair by hand; nearer, it only holds.
 REPAIRED = 1e-5
@@ -37,7 +37,8 @@ def gather_take(scene: bpy.types.Scene, collection: bpy.types.Collection, muted:
     space = space_of(collection, scene)
     positions = np.empty((timing.samples, len(empties), 3))
     residuals = np.zeros((timing.samples, len(empties)))
-    moved = [index for index, marker in enumerate(empties.values()) if _is_moved_by_others(marker)]
+    placing = placing_parent(collection)
+    moved = [index for index, marker in enumerate(empties.values()) if _is_moved_by_others(marker, placing)]
     for index, marker in enumerate(empties.values()):
         local, present = read_marker(marker, timing, space.units_per_metre)
         positions[:, index] = _to_world(marker, local)
@@ -107,10 +108,13 @@ def _curves(marker: bpy.types.Object) -> list[Any]:
     return list(bag.fcurves) if bag is not None else []
 
 
-def _is_moved_by_others(marker: bpy.types.Object) -> bool:
-    """Something besides the empty's own curves decides where it is: only Blender's evaluation knows where."""
+def _is_moved_by_others(marker: bpy.types.Object, placing: bpy.types.Object | None) -> bool:
+    """Something besides the empty's own curves decides where it is: only Blender's evaluation knows where.
+
+    Not what places the take as a whole, with all that moves that.
+    """
     chain = [marker]
-    while chain[-1].parent is not None:
+    while chain[-1].parent not in (None, placing):
         chain.append(chain[-1].parent)
     animation = marker.animation_data
     layered = animation is not None and (len(animation.drivers) > 0 or len(animation.nla_tracks) > 0)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..model.core.take import FloatArray
 from .space import Space, Timing
-from .takes import people_with, space_of, timing_of
+from .takes import people_with, placing_parent, space_of, timing_of
 
 if TYPE_CHECKING:
     from ..model.result.solved import SolvedProp
@@ -48,7 +48,11 @@ def apply_props(scene: bpy.types.Scene, collection: bpy.types.Collection, props:
         if bag is None:
             action = action or bpy.data.actions.new(f"{collection.name} Props")
             bag = bind(empty, action)
-        _key(bag, empty, prop, space_of(collection, scene), timing_of(collection))
+        if (parent := placing_parent(collection)) is not None:
+            # what places the take as a whole places its props, too
+            empty.parent = parent
+            empty.matrix_parent_inverse = collection.bonesetter.armature.matrix_parent_inverse
+        _key(bag, empty, prop, space_of(collection, scene).own, timing_of(collection))
 
 
 def _new_empty(collection: bpy.types.Collection, name: str, space: Space) -> bpy.types.Object:

@@ -27,7 +27,7 @@ from .gather import gather_take
 from .properties import settings_of
 from .session import session
 from .solved import solved_of
-from .space import Timing
+from .space import Space, Timing
 from .takes import MUTED, markers, space_of, timing_of
 
 
@@ -37,6 +37,7 @@ class Review:
 
     Attributes:
         digest: Of the markers that were gathered.
+        space: Where they lie in the scene.
         preview: The take, muted markers among them, and what the filter makes of it.
         marks: What the user says of its samples.
         world: (frames, labels, 3) in Blender units: where the markers are, NaN in gaps.
@@ -53,6 +54,7 @@ class Review:
     """
 
     digest: str
+    space: Space
     preview: Preview
     marks: Marks
     world: FloatArray
@@ -76,6 +78,14 @@ class Review:
     def names(self) -> tuple[str, ...]:
         """What the user is shown of each label: it, without the subject that stands before all of them."""
         return without_subject(self.take.labels)
+
+    def move(self, space: Space) -> None:
+        """The same take where it lies now, as a whole."""
+        self.space = space
+        self.world = space.to_blender(self.take.positions).astype(np.float32)
+        self.bridged = across_gaps(self.world)
+        self.solved_world = space.to_blender(self.states.places).astype(np.float32)
+        self.version += 1
 
     def places(self, sample: int) -> FloatArray:
         """(labels, 3): where the markers are shown at a sample: where they are, else where the solve puts them, else on the line across
@@ -102,12 +112,15 @@ def review_of(scene: bpy.types.Scene, collection: bpy.types.Collection) -> Revie
             return None
         made.version = known.version + 1 if known is not None else 0
         known = session.reviews[collection.session_uid] = made
-        _judge(scene, collection, known)
+        _judge(collection, known)
     elif known.settings != settings or known.result != collection.bonesetter.result:
         if known.settings != settings:
             known.settings, known.flagged = settings, known.preview.flagged(settings)
         known.version += 1
-        _judge(scene, collection, known)
+        _judge(collection, known)
+    space = space_of(collection, scene)
+    if not np.array_equal(known.space.matrix, space.matrix):
+        known.move(space)
     return known
 
 
@@ -120,22 +133,23 @@ def _gathered(scene: bpy.types.Scene, collection: bpy.types.Collection, digest: 
     muted = np.array([bool(marker.get(MUTED)) for marker in markers(collection).values()])
     preview = Preview(take, muted)
     marks = Marks(muted, take.pinned if take.pinned is not None else np.zeros(shape, dtype=bool))
-    world = space_of(collection, scene).to_blender(take.positions).astype(np.float32)
+    space = space_of(collection, scene)
+    world = space.to_blender(take.positions).astype(np.float32)
     rows = part_rows(preview.known_labels, preview.marker_set)
     pairs = [pair for group in preview.rigid_groups for pair in combinations(group, 2)]
     sticks = np.array(pairs, dtype=np.intp).reshape(-1, 2)
     return Review(
-        digest, preview, marks, world, across_gaps(world), rows, sticks, timing_of(collection), settings, preview.flagged(settings)
+        digest, space, preview, marks, world, across_gaps(world), rows, sticks, timing_of(collection), settings, preview.flagged(settings)
     )
 
 
-def _judge(scene: bpy.types.Scene, collection: bpy.types.Collection, review: Review) -> None:
+def _judge(collection: bpy.types.Collection, review: Review) -> None:
     """Find the state of every sample anew."""
     if review.result != collection.bonesetter.result or review.solved is None:
         review.result, review.solved = collection.bonesetter.result, solved_of(collection)
     findings = [_on_samples(review, finding_of(json.loads(item.document))) for item in collection.bonesetter.findings if item.corrects]
     review.states = states_of(review.take, review.flagged, review.marks, review.settings.max_gap, review.solved, findings)
-    review.solved_world = space_of(collection, scene).to_blender(review.states.places).astype(np.float32)
+    review.solved_world = review.space.to_blender(review.states.places).astype(np.float32)
 
 
 def _on_samples(review: Review, finding: Finding) -> Finding:

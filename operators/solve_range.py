@@ -67,7 +67,7 @@ def put_range(scene: bpy.types.Scene, collection: bpy.types.Collection, pose: So
         raise BonesetterError(f"{collection.name} has no solve of which a range could be solved again: solve all of it.")
     timing, (first, last) = timing_of(collection), span
     joints, locations, rotations = values
-    moved, turned = bone_channels(armature, pose, space_of(collection, scene))
+    moved, turned = bone_channels(armature, pose, space_of(collection, scene).own)
     inner = slice(first - start_of(collection, span), last - start_of(collection, span) + 1)
     part = weights(last - first + 1, collection.bonesetter.rate_hz, first == 0, last == timing.samples - 1)
     stretch = slice(first, last + 1)

@@ -19,22 +19,38 @@ class Space(NamedTuple):
     Attributes:
         up_axis: Of the take.
         units_per_metre: Blender units, from the scene's unit scale.
+        placed: (4, 4) where the space lies in the scene in which the armature's bones are keyed, of a take that was placed as a whole,
+            markers and armature, by a parent; None where that is the scene's own.
     """
 
     up_axis: Axis
     units_per_metre: float
+    placed: FloatArray | None = None
 
     @property
     def turn(self) -> FloatArray:
         """(3, 3): from the take's axes to Blender's."""
         return Y_UP_TO_Z_UP @ TO_Y_UP[self.up_axis]
 
+    @property
+    def matrix(self) -> FloatArray:
+        """(4, 4): `placed`, where there is one."""
+        return np.eye(4) if self.placed is None else self.placed
+
+    @property
+    def own(self) -> Space:
+        """The same where the parent is: what is keyed on the armature's bones, which the parent places."""
+        return self._replace(placed=None)
+
     def to_blender(self, points: FloatArray) -> FloatArray:
-        """(..., 3) from metres on the take's axes."""
-        return points @ self.turn.T * self.units_per_metre
+        """(..., 3) in the scene, from metres on the take's axes."""
+        points = points @ self.turn.T * self.units_per_metre
+        return points if self.placed is None else points @ self.placed[:3, :3].T + self.placed[:3, 3]
 
     def to_take(self, points: FloatArray) -> FloatArray:
         """(..., 3) to metres on the take's axes."""
+        if self.placed is not None:
+            points = (points - self.placed[:3, 3]) @ np.linalg.inv(self.placed[:3, :3]).T
         return points @ self.turn / self.units_per_metre
 
 

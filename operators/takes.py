@@ -17,6 +17,8 @@ from .space import Space, Timing
 if TYPE_CHECKING:
     from ..model.core.take import FloatArray
 
+#: A matrix with a smaller determinant has no inverse.
+SMALLEST = 1e-12
 #: Custom properties of a marker's empty. The label stands there because Blender changes names that repeat or are too long.
 LABEL = "label"
 #: Custom property of a bone: the joint that it stands for, whatever the user calls the bone.
@@ -118,7 +120,24 @@ def keep_numbers(owner: Any, name: str, numbers: FloatArray) -> None:
 
 
 def space_of(collection: bpy.types.Collection, scene: bpy.types.Scene) -> Space:
-    return Space(collection.bonesetter.up_axis, 1.0 / scene.unit_settings.scale_length)
+    """Where a take lies in a scene now."""
+    parent, armature, placed = placing_parent(collection), collection.bonesetter.armature, None
+    if parent is not None:
+        matrix = parent.matrix_world @ armature.matrix_parent_inverse
+        # a parent of no size places nothing
+        placed = np.array(matrix, dtype=float) if abs(matrix.determinant()) > SMALLEST else None
+    return Space(collection.bonesetter.up_axis, 1.0 / scene.unit_settings.scale_length, placed)
+
+
+def placing_parent(collection: bpy.types.Collection) -> bpy.types.Object | None:
+    """The object that markers and armature are both parented to, so that the take is placed in the scene as a whole; None for none.
+
+    What it does to the markers it does to the armature, too, and is nothing that a solve has to follow.
+    """
+    armature = collection.bonesetter.armature
+    if armature is None or armature.parent is None or armature.parent_type != "OBJECT":
+        return None
+    return armature.parent if any(marker.parent == armature.parent for marker in markers(collection).values()) else None
 
 
 def timing_of(collection: bpy.types.Collection) -> Timing:
