@@ -13,7 +13,7 @@ import numpy as np
 from ..model.core.errors import BonesetterError
 from .apply_to_rig import contacts_of, own_map
 from .cleanup_options import GROUPS
-from .polls import is_idle
+from .polls import is_idle, is_own
 from .refusals import says_why
 from .rig_map import map_of
 from .takes import active_take, timing_of
@@ -217,7 +217,7 @@ class BONESETTER_OT_clean_keys(bpy.types.Operator):
         if take is None or not take.bonesetter.solved or cleaned_armature(context, take) is None:
             cls.poll_message_set("Solve a take first")
             return False
-        return is_idle(cls)
+        return is_idle(cls) and is_own(cls, context)
 
     @says_why
     def execute(self, context: bpy.types.Context) -> set[str]:

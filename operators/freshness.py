@@ -24,11 +24,15 @@ from .takes import LABEL, MUTED, PINNED
 from .version import own_version
 
 
-def note_solved(collection: bpy.types.Collection) -> None:
-    """Remember what a take was solved from."""
+def basis_of(collection: bpy.types.Collection) -> tuple[str, str]:
+    """What a take would be solved from now: digests of its markers and of the settings."""
     session.digests.pop(collection.session_uid, None)
-    collection.bonesetter.solved_markers = markers_digest(collection)
-    collection.bonesetter.solved_settings = _settings(collection)
+    return markers_digest(collection), _settings(collection)
+
+
+def note_solved(collection: bpy.types.Collection, basis: tuple[str, str]) -> None:
+    """Remember what a take was solved from: what was changed while that went on is out of date at once."""
+    collection.bonesetter.solved_markers, collection.bonesetter.solved_settings = basis
     collection.bonesetter.solved_ranges = ""
     collection.bonesetter.made_by = own_version()
 

@@ -14,7 +14,7 @@ import numpy as np
 from bpy.props import BoolProperty, StringProperty
 
 from ..model.core.errors import BonesetterError
-from .polls import OfTake, is_idle
+from .polls import OfTake, is_idle, is_own
 from .properties import settings_of
 from .refusals import says_why
 from .session import Solve, session
@@ -142,7 +142,7 @@ class BONESETTER_OT_set_contact(OfTake, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return is_idle(cls) and super().poll(context)
+        return is_idle(cls) and super().poll(context) and is_own(cls, context)
 
     @says_why
     def execute(self, context: bpy.types.Context) -> set[str]:

@@ -7,8 +7,10 @@ from typing import Any
 
 import bpy
 
+from ..model.core.errors import BonesetterError
 from .session import session
-from .takes import active_take
+from .takes import active_take, ask_for_own
+from .translation import translated
 
 
 class OfTake:
@@ -20,6 +22,17 @@ class OfTake:
             cls.poll_message_set("Import a take first, or select a marker of a take")
             return False
         return True
+
+
+def is_own(cls: Any, context: bpy.types.Context) -> bool:
+    """Whether the take may be changed in this file; else the operator `cls` says why not."""
+    try:
+        if (take := active_take(context)) is not None:
+            ask_for_own(take)
+    except BonesetterError as error:
+        cls.poll_message_set(translated(str(error)))
+        return False
+    return True
 
 
 def is_idle(cls: Any) -> bool:

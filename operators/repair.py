@@ -9,7 +9,7 @@ import bpy
 import numpy as np
 from bpy.props import BoolProperty, IntProperty, StringProperty
 
-from .polls import is_idle
+from .polls import is_idle, is_own
 from .space import Timing
 from .takes import LABEL, MUTED, active_take, markers, space_of, timing_of
 from .translation import translated
@@ -75,7 +75,7 @@ class _Repair:
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if not is_idle(cls):
+        if not (is_idle(cls) and is_own(cls, context)):
             return False
         if context.mode != "OBJECT":
             cls.poll_message_set("Markers are repaired in Object Mode")  # pyright: ignore[reportAttributeAccessIssue]

@@ -103,7 +103,7 @@ class BONESETTER_OT_solve_as_rig(OnRig, Solving, bpy.types.Operator):
 
     def _done(self, context: bpy.types.Context) -> tuple[set[str], bpy.types.Object | None]:
         from .actors import keep_instead
-        from .freshness import note_solved
+        from .freshness import basis_of, note_solved
 
         uid = self._answered[-1].take
         self._answered = self._answered[-1:]
@@ -117,7 +117,7 @@ class BONESETTER_OT_solve_as_rig(OnRig, Solving, bpy.types.Operator):
                 raise BonesetterError(f"{self._rig} is no longer the character of {take.name}: choose it again, and press Apply to Rig.")
             take.bonesetter.kept_actor = keep_instead(f"{choice.armature.name} as Actor", files_for(take)[1])
             # the actor that is chosen now is that of the solve
-            note_solved(take)
+            note_solved(take, basis_of(take))
             apply_to_rig(context.scene, take, choice.armature, map_of(choice), choice.travel, choice.on_nla, choice.hands)
         except BonesetterError as error:
             self.report({"ERROR"}, translated(str(error)))

@@ -53,6 +53,7 @@ class Solve(NamedTuple):
         number, count: Which of how many takes that are solved in one go.
         unheld: Where the engine writes the take before its feet were held.
         given: Feet whose contacts are the user's.
+        basis: What was solved: see `freshness.basis_of`.
     """
 
     take: int
@@ -67,6 +68,7 @@ class Solve(NamedTuple):
     count: int = 1
     unheld: Path | None = None
     given: tuple[str, ...] = ()
+    basis: tuple[str, str] = ("", "")
 
     @property
     def stage(self) -> str:

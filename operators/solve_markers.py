@@ -10,7 +10,7 @@ import bpy
 
 from ..model.core.errors import BonesetterError
 from .others import show_others
-from .polls import OfTake, is_idle
+from .polls import OfTake, is_idle, is_own
 from .session import Solve, session
 from .solver_python import is_lacking
 from .takes import active_take, find_take, people_with
@@ -42,7 +42,7 @@ class Solving(OfTake):
 
     @classmethod
     def poll(cls: Any, context: bpy.types.Context) -> bool:
-        if not (is_idle(cls) and super().poll(context)):
+        if not (is_idle(cls) and super().poll(context) and (cls.tolerant or is_own(cls, context))):
             return False
         if is_lacking():
             cls.poll_message_set("The solver is not installed: press Install Solver")

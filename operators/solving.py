@@ -23,7 +23,7 @@ from .body import fit_body
 from .empties import ImportOptions, build_people, regroup_markers
 from .feet import UNHELD, given_stands, keep_unheld, key_contacts, note_given, rekey_contacts
 from .findings import keep_findings, replace_findings, settled_labels
-from .freshness import note_solved
+from .freshness import basis_of, note_solved
 from .gather import gather_take
 from .properties import files_of, settings_of
 from .props import apply_props
@@ -33,7 +33,7 @@ from .session import Solve, session
 from .solve_range import join_findings, part_of, put_range, start_of
 from .solved import keep_solved
 from .solver_python import engine_python
-from .takes import find_take, timing_of
+from .takes import ask_for_own, find_take, timing_of
 
 #: A take and the engine's report of it.
 Solved = tuple[bpy.types.Collection, dict[str, Any]]
@@ -62,7 +62,8 @@ def begin(
     began = time.perf_counter()
     session.errors.pop(collection.session_uid, None)
     session.just_installed = False
-    take = gather_take(scene, collection)
+    ask_for_own(collection)
+    take, basis = gather_take(scene, collection), basis_of(collection)
     folder = session.engine.folder
     # of several takes that are solved in one go none may overwrite another's
     source, result = (folder / f"{name}-{collection.session_uid}.npz" for name in ("take", "pose"))
@@ -92,7 +93,7 @@ def begin(
     job = session.engine.submit(engine_python(), {**request, **files_of(collection), **files, "stands": stands})
     first = collection.bonesetter.armature is None
     uid, name = collection.session_uid, collection.name
-    return Solve(uid, name, job, result, began, first, span, save_actor, unheld=unheld, given=tuple(stands))
+    return Solve(uid, name, job, result, began, first, span, save_actor, unheld=unheld, given=tuple(stands), basis=basis)
 
 
 def finish(scene: bpy.types.Scene, solve: Solve) -> list[Solved]:
@@ -115,7 +116,7 @@ def finish(scene: bpy.types.Scene, solve: Solve) -> list[Solved]:
     made = build_people(scene, takes, timing, ImportOptions(), Path(source.path))
     # the actor's file is one, and they are several
     own = solve._replace(actor=None, unheld=None, given=())
-    return [(one, _apply(scene, one, own, said)) for one, said in zip(made, people, strict=True)]
+    return [(one, _apply(scene, one, own._replace(basis=basis_of(one)), said)) for one, said in zip(made, people, strict=True)]
 
 
 def _apply(scene: bpy.types.Scene, collection: bpy.types.Collection, solve: Solve, answer: dict[str, Any]) -> dict[str, Any]:
@@ -126,8 +127,11 @@ def _apply(scene: bpy.types.Scene, collection: bpy.types.Collection, solve: Solv
     if said := keep_edited(collection):
         report["findings"].append(Finding("edited pose", said).document(int))
         report["warnings"].append(said)
+    markers, settings = solve.basis
     if answer.get("labelled"):
+        as_it_was = basis_of(collection)[0] == markers
         _take_labels(scene, collection, Path(answer["labelled"]), report)
+        markers = basis_of(collection)[0] if as_it_was else markers
     note_given(collection, solve.given)
     if solve.span is not None:
         put_range(scene, collection, pose, solve.span)
@@ -149,7 +153,7 @@ def _apply(scene: bpy.types.Scene, collection: bpy.types.Collection, solve: Solv
         collection.bonesetter.seconds = time.perf_counter() - solve.began
         _keep_report(collection, report)
         keep_page(collection, Path(answer["page"]) if answer.get("page") else None)
-        note_solved(collection)
+        note_solved(collection, (markers, settings))
     collection.bonesetter.result = uuid4().hex
     keep_doubtful(scene, collection)
     return report

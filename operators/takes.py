@@ -111,6 +111,18 @@ def markers(collection: bpy.types.Collection) -> dict[str, bpy.types.Object]:
     return found
 
 
+def ask_for_own(collection: bpy.types.Collection) -> None:
+    """Do nothing if a take is this file's own.
+
+    Raises:
+        BonesetterError: It is linked, or overrides a linked one: Blender does not keep what is changed there.
+    """
+    if collection.library is not None or collection.override_library is not None:
+        raise BonesetterError(
+            f"{collection.name} is linked from another file: change it there, or make it local (Object > Relations > Make Local > All)."
+        )
+
+
 def keep_numbers(owner: Any, name: str, numbers: FloatArray) -> None:
     """Store numbers of any shape as a custom property, in single precision and one row."""
     if name in owner:

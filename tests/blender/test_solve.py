@@ -287,6 +287,44 @@ def test_results_go_out_of_date(ext, scene, imported):
     assert stale() == "The armature was deleted: solve again."
 
 
+def test_what_is_changed_while_a_solve_runs_is_out_of_date(ext, scene, imported):
+    solving, freshness = ext("operators.solving"), ext("operators.freshness")
+    solve = solving.begin(scene, imported)
+    marker = list(ext("operators.takes").markers(imported).values())[3]
+    marker.location.z += 1.0
+    marker.keyframe_insert("location", frame=12)
+    bpy.context.view_layer.update()
+    solve.job.wait()
+    solving.finish(scene, solve)
+    assert freshness.out_of_date(imported) == "Markers were changed since: solve again."
+    assert bpy.ops.bonesetter.solve_markers() == {"FINISHED"}
+    assert freshness.out_of_date(imported) == ""
+
+
+@pytest.mark.parametrize("way", ["linked", "overridden"])
+def test_a_take_of_another_file_is_refused_and_the_others_go_on(ext, scene, imported, synthetic_take, engine_python, load, tmp_path, way):
+    name = imported.name
+    bpy.data.libraries.write(str(tmp_path / "takes.blend"), {imported})
+    for one in list(imported.all_objects):
+        bpy.data.objects.remove(one)
+    bpy.data.collections.remove(imported)
+    with bpy.data.libraries.load(str(tmp_path / "takes.blend"), link=True) as (_, wanted):
+        wanted.collections = [name]
+    (linked,) = wanted.collections
+    scene.collection.children.link(linked)
+    if way == "overridden":
+        linked.override_hierarchy_create(scene, bpy.context.view_layer)
+    own = load(synthetic_take)
+    theirs = next(take for take in ext("operators.takes").takes_of(scene) if take != own)
+    ext("operators.takes").choose_take(bpy.context, theirs)
+    assert not bpy.ops.bonesetter.solve_markers.poll()
+    assert bpy.ops.bonesetter.solve_all() == {"FINISHED"}
+    assert own.bonesetter.solved
+    assert not theirs.bonesetter.solved
+    assert "is linked from another file" in ext("operators.session").session.errors[theirs.session_uid]
+    ext("operators.session").session.close()
+
+
 def test_markers_get_the_labels_that_were_found(ext, scene, load, synthetic_take, engine_python):
     """A take whose points have no names: the samples stand under the found labels, and a muted marker stays as it is."""
     takes = ext("operators.takes")
