@@ -21,6 +21,7 @@ from bpy_extras.io_utils import ExportHelper
 from ..model.core.axes import Y_UP_TO_Z_UP
 from ..model.core.errors import BonesetterError
 from .polls import is_idle
+from .refusals import said_of, says_why
 from .takes import active_take
 from .translation import translated
 
@@ -75,7 +76,7 @@ def write_usd(path: Path, armature: bpy.types.Object, meshes: bool = True) -> No
         BonesetterError: Blender was built without it.
     """
     if not bpy.app.build_options.usd:
-        raise BonesetterError("this Blender was built without USD")
+        raise BonesetterError("This Blender was built without USD: choose another format, or use the Blender of blender.org.")
     scene = bpy.context.scene
     with _alone(armature, meshes), _from_zero(scene, armature):
         bpy.ops.wm.usd_export(
@@ -260,13 +261,11 @@ class BONESETTER_OT_export_motion(ExportHelper, bpy.types.Operator):
         changed, self.filepath = wanted != self.filepath, wanted
         return changed
 
+    @says_why
     def execute(self, context: bpy.types.Context) -> set[str]:
         path = Path(self.filepath).with_suffix(f".{self.kind.lower()}")
-        try:
+        with said_of(path):
             WRITERS[self.kind](path, _to_export(context), self.meshes)
-        except (BonesetterError, OSError, RuntimeError) as error:
-            self.report({"ERROR"}, translated(f"{path} cannot be written ({error}): choose another folder or format."))
-            return {"CANCELLED"}
         self.report({"INFO"}, translated(f"{path.name} is written"))
         return {"FINISHED"}
 
