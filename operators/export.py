@@ -149,10 +149,14 @@ def _ready(armature: bpy.types.Object, meshes: bool, flat: bool = True) -> Itera
         flat: Whether the motion is to begin at frame 0, as `_from_zero` has it.
 
     Raises:
-        BonesetterError: They cannot be shown.
+        BonesetterError: They cannot be shown, or the armature's animation cannot be exchanged for the moment.
     """
     from .lifting import only_selected, require_selected
 
+    animation = armature.animation_data
+    if animation is not None and animation.use_tweak_mode:
+        # Blender gives no other action to what is in it, and of the strips above plays none
+        raise BonesetterError(f"{armature.name} is in tweak mode: leave that first, by Tab in the NLA editor.")
     scene = bpy.context.scene
     frame = scene.frame_current, scene.frame_subframe
     wanted = [armature, *(meshes_of(armature) if meshes else ())]

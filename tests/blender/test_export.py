@@ -104,6 +104,23 @@ def test_a_blender_without_usd_says_so(ext, mover, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["FBX", "GLB", "BVH", "USD"])
+def test_tweak_mode_is_refused_and_left_alone(ext, mover, scene, tmp_path, kind):
+    animation = mover.animation_data
+    action, slot = animation.action, animation.action_slot
+    strip = animation.nla_tracks.new().strips.new("Walk", START, action)
+    strip.action_slot, strip.select = slot, True
+    animation.action = None
+    animation.use_tweak_mode = True
+    before = len(bpy.data.actions), len(bpy.data.scenes), len(bpy.data.collections), animation.action, scene.frame_end
+    with pytest.raises(RuntimeError, match=r"Error: Character is in tweak mode: leave that first, by Tab in the NLA editor\.$"):
+        bpy.ops.bonesetter.export_motion(filepath=str(tmp_path / "motion"), kind=kind)
+    assert animation.use_tweak_mode
+    assert animation.use_nla
+    assert before == (len(bpy.data.actions), len(bpy.data.scenes), len(bpy.data.collections), animation.action, scene.frame_end)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", ["FBX", "GLB", "BVH", "USD"])
 def test_a_file_that_cannot_be_written_is_one_sentence(mover, tmp_path, kind):
     path = tmp_path / f"motion.{kind.lower()}"
     path.mkdir()
