@@ -123,8 +123,11 @@ def _is_below(rig: Rig, bone: int, other: int) -> bool:
 
 
 def _matrices(scene: bpy.types.Scene, armature: bpy.types.Object, names: Sequence[str]) -> Iterator[list[Any]]:
-    """(bones, 4, 4) in the world of every frame of the scene's range, as Blender shows them."""
-    for each in range(scene.frame_start, scene.frame_end + 1):
+    """(bones, 4, 4) in the world of every frame in which the armature moves, as Blender shows them."""
+    from .motion_range import motion_range
+
+    first, last = motion_range(scene, armature)
+    for each in range(first, last + 1):
         scene.frame_set(each)
         world = np.array(armature.matrix_world)
         yield [world @ np.array(armature.pose.bones[name].matrix) for name in names]
@@ -159,12 +162,13 @@ def _ready(armature: bpy.types.Object, meshes: bool, flat: bool = True) -> Itera
         raise BonesetterError(f"{armature.name} is in tweak mode: leave that first, by Tab in the NLA editor.")
     scene = bpy.context.scene
     frame = scene.frame_current, scene.frame_subframe
-    wanted = [armature, *(meshes_of(armature) if meshes else ())]
+    shaped = meshes_of(armature) if meshes else []
+    wanted = [armature, *shaped]
     with only_selected(wanted):
         # what was hidden was not evaluated
         scene.frame_set(frame[0], subframe=frame[1])
         try:
-            with _from_zero(scene, armature) if flat else nullcontext():
+            with _from_zero(scene, armature, shaped) if flat else nullcontext():
                 require_selected(wanted)
                 yield
         finally:
@@ -173,18 +177,19 @@ def _ready(armature: bpy.types.Object, meshes: bool, flat: bool = True) -> Itera
 
 
 @contextmanager
-def _from_zero(scene: bpy.types.Scene, armature: bpy.types.Object) -> Iterator[None]:
-    """The scene's range and the armature's motion beginning at frame 0, and the scene a frame before that, with the armature at rest: what
-    exporters take for the rest pose.
+def _from_zero(scene: bpy.types.Scene, armature: bpy.types.Object, meshes: Sequence[bpy.types.Object]) -> Iterator[None]:
+    """The armature's motion and the scene's range, cut to it, beginning at frame 0, and the scene a frame before that, with the armature at
+    rest: what exporters take for the rest pose.
 
     An action is baked for that, of all that plays now, on the NLA or not, and thrown away.
     """
     from .keyframes import bind, write_keys
     from .lifting import HIDES
+    from .motion_range import motion_range
     from .playing import played
 
     animation = armature.animation_data
-    span = scene.frame_start, scene.frame_end
+    whole, span = (scene.frame_start, scene.frame_end), motion_range(scene, armature, meshes)
     values_of = played(armature, np.arange(span[0], span[1] + 1, dtype=float))
     # what hides it is lifted
     values_of.pop((HIDES, 0), None)
@@ -210,7 +215,7 @@ def _from_zero(scene: bpy.types.Scene, armature: bpy.types.Object) -> Iterator[N
         for name, value in kept.items():
             setattr(animation, name, value)
         bpy.data.actions.remove(baked)
-        scene.frame_start, scene.frame_end = span
+        scene.frame_start, scene.frame_end = whole
 
 
 def _rest(path: str, index: int, first: float) -> float:
