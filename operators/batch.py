@@ -30,12 +30,13 @@ from ..model.shell.resume import MADE_FROM, Recipe, made_from
 from ..model.shell.runs import TakeJob, add_arguments, end_solves, make_folders, plan, run_each, settings_from, skeleton_from, tell
 from ..model.shell.workers import add_arguments as add_worker_arguments
 from ..model.shell.workers import solve_all
-from ..model.storage.atomic import place_of, staged
+from ..model.storage.atomic import staged
 from .batch_rig import add_rig_arguments, check_rig, fit_rig, move_rig, open_file
 from .body import show_body
 from .empties import ImportOptions, build_take
 from .export import write_fbx, write_glb, write_usd
 from .import_c3d import set_range, set_rate
+from .refusals import said_of
 from .session import session
 from .skeletons import choose_skeleton
 from .solver_python import engine_python
@@ -234,15 +235,12 @@ WRITERS: dict[str, Writer] = {"blend": _write_blend, "fbx": write_fbx, "glb": wr
 
 def _write(write: Writer, path: Path, armature: bpy.types.Object) -> None:
     """Write a file; what Blender says against it becomes a sentence."""
-    try:
+    path = path.resolve()
+    with said_of(path):
         with _aside() as printed:
-            write(path.resolve(), armature)
+            write(path, armature)
         if not path.is_file():
             raise RuntimeError(f"Blender wrote nothing{': ' if printed else ''}{' '.join(printed[-1:])}")
-    except (OSError, RuntimeError) as error:
-        place = place_of(path)
-        why = " ".join(str(error).split()).replace(str(path.resolve()), str(place))
-        raise BonesetterError(f"{place} cannot be written ({why}): choose another folder or format.") from error
 
 
 @contextmanager

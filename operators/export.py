@@ -21,6 +21,7 @@ from bpy_extras.io_utils import ExportHelper
 from ..model.core.axes import Y_UP_TO_Z_UP
 from ..model.core.errors import BonesetterError
 from .polls import is_idle
+from .refusals import said_of, says_why
 from .takes import active_take
 from .translation import translated
 
@@ -35,8 +36,7 @@ def write_fbx(path: Path, armature: bpy.types.Object, meshes: bool = True) -> No
     """An armature with its meshes, if they are wanted, and the motion that it has now, resting in its rest pose, as FBX."""
     # exporters are add-ons, which a user may have switched off
     addon_utils.enable("io_scene_fbx")
-    scene = bpy.context.scene
-    with _alone(armature, meshes), _from_zero(scene, armature):
+    with _ready(armature, meshes):
         bpy.ops.export_scene.fbx(
             filepath=str(path),
             use_selection=True,
@@ -55,12 +55,12 @@ def write_glb(path: Path, armature: bpy.types.Object, meshes: bool = True) -> No
 
     addon_utils.enable("io_scene_gltf2")
     # actions arrive by their names, so the armature's own is written where it is all that plays
-    flat = _from_zero(bpy.context.scene, armature) if uses_nla(armature) else nullcontext()
-    with _alone(armature, meshes), flat:
+    with _ready(armature, meshes, flat=uses_nla(armature)):
         bpy.ops.export_scene.gltf(
             filepath=str(path),
             export_format="GLB",
             use_selection=True,
+            use_active_scene=True,
             export_animation_mode="ACTIVE_ACTIONS",
             export_frame_range=True,
             export_anim_slide_to_zero=True,
@@ -75,9 +75,8 @@ def write_usd(path: Path, armature: bpy.types.Object, meshes: bool = True) -> No
         BonesetterError: Blender was built without it.
     """
     if not bpy.app.build_options.usd:
-        raise BonesetterError("this Blender was built without USD")
-    scene = bpy.context.scene
-    with _alone(armature, meshes), _from_zero(scene, armature):
+        raise BonesetterError("This Blender was built without USD: choose another format, or use the Blender of blender.org.")
+    with _ready(armature, meshes):
         bpy.ops.wm.usd_export(
             filepath=str(path),
             selected_objects_only=True,
@@ -100,19 +99,20 @@ def write_bvh(path: Path, armature: bpy.types.Object, _meshes: bool = False) -> 
     from .rigs import object_scale, read_rig
 
     scene = bpy.context.scene
-    rig = read_rig(armature)
-    kept = [bone for bone in range(len(rig.names)) if bone == 0 or _is_below(rig, bone, 0)]
-    parents = tuple(kept.index(rig.parents[bone]) if bone else -1 for bone in kept)
-    upright = Y_UP_TO_Z_UP.T
-    heads, tails = rig.heads[kept] @ upright.T, rig.tails[kept] @ upright.T
-    places = heads - heads[np.maximum(parents, 0)]
-    skeleton = Skeleton(tuple(rig.names[bone] for bone in kept), parents, tails - heads, places)
-    rest = upright @ rig.turns[kept]
-    posed = np.array([np.array(matrix) for matrix in _matrices(scene, armature, [rig.names[bone] for bone in kept])])
-    unit = object_scale(armature)
-    deltas = upright @ posed[..., :3, :3] / unit @ np.swapaxes(rest, -1, -2)
-    rotations = quaternions(local_rotations(deltas, parents))
-    write_motion(skeleton, rotations, posed[:, 0, :3, 3] @ upright.T, scene.render.fps / scene.render.fps_base, path)
+    with _ready(armature, meshes=False, flat=False):
+        rig = read_rig(armature)
+        kept = [bone for bone in range(len(rig.names)) if bone == 0 or _is_below(rig, bone, 0)]
+        parents = tuple(kept.index(rig.parents[bone]) if bone else -1 for bone in kept)
+        upright = Y_UP_TO_Z_UP.T
+        heads, tails = rig.heads[kept] @ upright.T, rig.tails[kept] @ upright.T
+        places = heads - heads[np.maximum(parents, 0)]
+        skeleton = Skeleton(tuple(rig.names[bone] for bone in kept), parents, tails - heads, places)
+        rest = upright @ rig.turns[kept]
+        posed = np.array([np.array(matrix) for matrix in _matrices(scene, armature, [rig.names[bone] for bone in kept])])
+        unit = object_scale(armature)
+        deltas = upright @ posed[..., :3, :3] / unit @ np.swapaxes(rest, -1, -2)
+        rotations = quaternions(local_rotations(deltas, parents))
+        write_motion(skeleton, rotations, posed[:, 0, :3, 3] @ upright.T, scene.render.fps / scene.render.fps_base, path)
 
 
 def _is_below(rig: Rig, bone: int, other: int) -> bool:
@@ -123,13 +123,14 @@ def _is_below(rig: Rig, bone: int, other: int) -> bool:
 
 
 def _matrices(scene: bpy.types.Scene, armature: bpy.types.Object, names: Sequence[str]) -> Iterator[list[Any]]:
-    """(bones, 4, 4) in the world of every frame of the scene's range, as Blender shows them."""
-    frame = scene.frame_current, scene.frame_subframe
-    for each in range(scene.frame_start, scene.frame_end + 1):
+    """(bones, 4, 4) in the world of every frame in which the armature moves, as Blender shows them."""
+    from .motion_range import motion_range
+
+    first, last = motion_range(scene, armature)
+    for each in range(first, last + 1):
         scene.frame_set(each)
         world = np.array(armature.matrix_world)
         yield [world @ np.array(armature.pose.bones[name].matrix) for name in names]
-    scene.frame_set(frame[0], subframe=frame[1])
 
 
 def meshes_of(armature: bpy.types.Object) -> list[bpy.types.Object]:
@@ -142,46 +143,56 @@ def meshes_of(armature: bpy.types.Object) -> list[bpy.types.Object]:
 
 
 @contextmanager
-def _alone(armature: bpy.types.Object, meshes: bool) -> Iterator[None]:
-    """An armature, and its meshes if they are wanted, selected and nothing else, whatever is selected before and afterwards."""
-    layer = bpy.context.view_layer
-    before, active = list(layer.objects.selected), layer.objects.active
-    wanted = [armature, *(meshes_of(armature) if meshes else ())]
-    unpickable = [one for one in wanted if one.hide_select]
-    for one in unpickable:
-        one.hide_select = False
-    _select(wanted, armature)
-    try:
-        yield
-    finally:
-        for one in unpickable:
-            one.hide_select = True
-        _select(before, active)
+def _ready(armature: bpy.types.Object, meshes: bool, flat: bool = True) -> Iterator[None]:
+    """An armature, and its meshes if they are wanted, as an exporter needs them: visible, selected and nothing else.
 
+    Args:
+        armature: The object.
+        meshes: Whether its meshes are wanted.
+        flat: Whether the motion is to begin at frame 0, as `_from_zero` has it.
 
-def _select(objects: Sequence[bpy.types.Object], active: bpy.types.Object | None) -> None:
-    layer = bpy.context.view_layer
-    for one in list(layer.objects.selected):
-        one.select_set(False)
-    for one in objects:
-        if one.name in layer.objects:
-            one.select_set(True)
-    layer.objects.active = active
+    Raises:
+        BonesetterError: They cannot be shown, or the armature's animation cannot be exchanged for the moment.
+    """
+    from .lifting import only_selected, require_selected
+
+    animation = armature.animation_data
+    if animation is not None and animation.use_tweak_mode:
+        # Blender gives no other action to what is in it, and of the strips above plays none
+        raise BonesetterError(f"{armature.name} is in tweak mode: leave that first, by Tab in the NLA editor.")
+    scene = bpy.context.scene
+    frame = scene.frame_current, scene.frame_subframe
+    shaped = meshes_of(armature) if meshes else []
+    wanted = [armature, *shaped]
+    with only_selected(wanted):
+        # what was hidden was not evaluated
+        scene.frame_set(frame[0], subframe=frame[1])
+        try:
+            with _from_zero(scene, armature, shaped) if flat else nullcontext():
+                require_selected(wanted)
+                yield
+        finally:
+            # of the exporter too, which leaves another where it fails
+            scene.frame_set(frame[0], subframe=frame[1])
 
 
 @contextmanager
-def _from_zero(scene: bpy.types.Scene, armature: bpy.types.Object) -> Iterator[None]:
-    """The scene's range and the armature's motion beginning at frame 0, and the scene a frame before that, with the armature at rest: what
-    exporters take for the rest pose.
+def _from_zero(scene: bpy.types.Scene, armature: bpy.types.Object, meshes: Sequence[bpy.types.Object]) -> Iterator[None]:
+    """The armature's motion and the scene's range, cut to it, beginning at frame 0, and the scene a frame before that, with the armature at
+    rest: what exporters take for the rest pose.
 
     An action is baked for that, of all that plays now, on the NLA or not, and thrown away.
     """
     from .keyframes import bind, write_keys
+    from .lifting import HIDES
+    from .motion_range import motion_range
     from .playing import played
 
-    animation, frame = armature.animation_data, (scene.frame_current, scene.frame_subframe)
-    span = scene.frame_start, scene.frame_end
+    animation = armature.animation_data
+    whole, span = (scene.frame_start, scene.frame_end), motion_range(scene, armature, meshes)
     values_of = played(armature, np.arange(span[0], span[1] + 1, dtype=float))
+    # what hides it is lifted
+    values_of.pop((HIDES, 0), None)
     if animation is None or not values_of:
         yield
         return
@@ -204,8 +215,7 @@ def _from_zero(scene: bpy.types.Scene, armature: bpy.types.Object) -> Iterator[N
         for name, value in kept.items():
             setattr(animation, name, value)
         bpy.data.actions.remove(baked)
-        scene.frame_start, scene.frame_end = span
-        scene.frame_set(frame[0], subframe=frame[1])
+        scene.frame_start, scene.frame_end = whole
 
 
 def _rest(path: str, index: int, first: float) -> float:
@@ -260,13 +270,11 @@ class BONESETTER_OT_export_motion(ExportHelper, bpy.types.Operator):
         changed, self.filepath = wanted != self.filepath, wanted
         return changed
 
+    @says_why
     def execute(self, context: bpy.types.Context) -> set[str]:
         path = Path(self.filepath).with_suffix(f".{self.kind.lower()}")
-        try:
+        with said_of(path):
             WRITERS[self.kind](path, _to_export(context), self.meshes)
-        except (BonesetterError, OSError, RuntimeError) as error:
-            self.report({"ERROR"}, translated(f"{path} cannot be written ({error}): choose another folder or format."))
-            return {"CANCELLED"}
         self.report({"INFO"}, translated(f"{path.name} is written"))
         return {"FINISHED"}
 

@@ -18,8 +18,23 @@ Played = dict[tuple[str, int], FloatArray]
 
 def uses_nla(one: bpy.types.Object) -> bool:
     """Whether strips of the NLA editor are played, too."""
+    return bool(played_strips(one))
+
+
+def played_strips(one: bpy.types.Object) -> list[bpy.types.NlaStrip]:
+    """The strips of the NLA editor that are played, muted ones in tracks that are not, too."""
     animation = one.animation_data
-    return animation is not None and animation.use_nla and any(len(track.strips) and not track.mute for track in animation.nla_tracks)
+    if animation is None or not animation.use_nla:
+        return []
+    return [strip for track in animation.nla_tracks if not track.mute for strip in track.strips]
+
+
+def strip_channelbags(strip: bpy.types.NlaStrip) -> list[Any]:
+    """The curves that a strip plays; none of a strip without an action."""
+    if strip.action is None or strip.action_slot is None:
+        return []
+    bags = [part.channelbag(strip.action_slot) for layer in strip.action.layers for part in layer.strips]
+    return [bag for bag in bags if bag is not None]
 
 
 def played(one: bpy.types.Object, frames: FloatArray) -> Played:
@@ -35,9 +50,8 @@ def played(one: bpy.types.Object, frames: FloatArray) -> Played:
     own = {(curve.data_path, curve.array_index): curve for curve in bag.fcurves} if bag is not None else {}
     if not uses_nla(one):
         return {key: read_curve(curve, frames)[0] for key, curve in own.items()}
-    strips = [strip for track in one.animation_data.nla_tracks for strip in track.strips if strip.action is not None]
-    bags = [part.channelbag(strip.action_slot) for strip in strips for layer in strip.action.layers for part in layer.strips]
-    keys = {*own, *((curve.data_path, curve.array_index) for each in bags if each is not None for curve in each.fcurves)}
+    bags = [bag for track in one.animation_data.nla_tracks for strip in track.strips for bag in strip_channelbags(strip)]
+    keys = {*own, *((curve.data_path, curve.array_index) for each in bags for curve in each.fcurves)}
     found: dict[tuple[str, int], list[float]] = {key: [] for key in sorted(keys) if _value(one, *key) is not None}
     with _alone(one) as scene:
         for frame in frames:

@@ -3,70 +3,17 @@
 
 from types import SimpleNamespace
 
-import addon_utils
 import bpy
 import numpy as np
 import pytest
 from mathutils.kdtree import KDTree
 
-from .rigs_in_blender import made_rigs, to_armature
-
-FRAMES, START = 25, 7
+from .exported import FRAMES, START, heads, moving_character, read_anew, shown_at, vertices
 
 
 @pytest.fixture
 def mover(ext, scene):
-    """A character of Mixamo's names who turns and walks, away from the origin, in a scene at 60 Hz that begins at frame 7."""
-    made = made_rigs(ext)
-    rig = to_armature(scene, made.build(made.Made("Mixamo", 30, seed=2)), place=(0, 0, 0))
-    scene.render.fps, scene.frame_start, scene.frame_end = 60, START, START + FRAMES - 1
-    rng = np.random.default_rng(0)
-    for bone in rig.pose.bones:
-        axis = rng.normal(size=3)
-        for frame in (START, START + 12, START + FRAMES - 1):
-            bone.rotation_quaternion = (1, *(0.3 * rng.normal() * axis))
-            bone.rotation_quaternion.normalize()
-            bone.keyframe_insert("rotation_quaternion", frame=frame)
-    for frame in (START, START + FRAMES - 1):
-        rig.pose.bones["Hips"].location = rng.normal(size=3)
-        rig.pose.bones["Hips"].keyframe_insert("location", frame=frame)
-    # another action that must not come along
-    other = bpy.data.objects.new("Marker", None)
-    scene.collection.objects.link(other)
-    other.keyframe_insert("location", frame=1)
-    bpy.context.view_layer.objects.active = rig
-    return rig
-
-
-def heads(rig, names, frame):
-    bpy.context.scene.frame_set(int(frame), subframe=frame - int(frame))
-    return np.array([rig.matrix_world @ rig.pose.bones[name].head for name in names])
-
-
-def read_anew(kind, path):
-    """An empty Blender that has imported a file by its importer's defaults; returns the armature."""
-    bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
-    addon, read = importer(kind)
-    if addon:
-        addon_utils.enable(addon)
-    read(filepath=str(path))
-    (rig,) = (one for one in bpy.data.objects if one.type == "ARMATURE")
-    return rig
-
-
-def shown_at(kind, frame, rate):
-    """The frame that shows an exported one: a glTF begins at second 0 and a USD at frame 0; the others' importers count from frame 1."""
-    return {"GLB": frame * rate / 60, "USD": frame}.get(kind, frame + 1)
-
-
-def importer(kind):
-    if kind == "FBX":
-        return "io_scene_fbx", bpy.ops.import_scene.fbx
-    if kind == "GLB":
-        return "io_scene_gltf2", bpy.ops.import_scene.gltf
-    if kind == "USD":
-        return None, bpy.ops.wm.usd_import
-    return "io_anim_bvh", bpy.ops.import_anim.bvh
+    return moving_character(ext, scene)
 
 
 @pytest.mark.parametrize("kind", ["FBX", "GLB", "BVH", "USD"])
@@ -100,14 +47,6 @@ def test_it_arrives(ext, mover, scene, tmp_path, kind):
         assert "Frame Time: 0.016666667" in path.read_text()
     places = np.array([rig.matrix_world @ rig.data.bones[name].head_local for name in names])
     np.testing.assert_allclose(places - places[0], rest - rest[0], atol=1e-3)
-
-
-def vertices(body):
-    evaluated = body.evaluated_get(bpy.context.evaluated_depsgraph_get())
-    points = np.empty(3 * len(evaluated.data.vertices), dtype=np.float32)
-    evaluated.data.vertices.foreach_get("co", points)
-    world = np.array(evaluated.matrix_world)
-    return points.reshape(-1, 3) @ world[:3, :3].T + world[:3, 3]
 
 
 @pytest.mark.parametrize("kind", ["FBX", "GLB", "USD"])
@@ -162,3 +101,39 @@ def test_a_blender_without_usd_says_so(ext, mover, tmp_path, monkeypatch):
     with pytest.raises(ext("model.core.errors").BonesetterError, match="without USD"):
         ext("operators.export").write_usd(tmp_path / "walk.usd", mover)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", ["FBX", "GLB", "BVH", "USD"])
+def test_tweak_mode_is_refused_and_left_alone(ext, mover, scene, tmp_path, kind):
+    animation = mover.animation_data
+    action, slot = animation.action, animation.action_slot
+    strip = animation.nla_tracks.new().strips.new("Walk", START, action)
+    strip.action_slot, strip.select = slot, True
+    animation.action = None
+    animation.use_tweak_mode = True
+    before = len(bpy.data.actions), len(bpy.data.scenes), len(bpy.data.collections), animation.action, scene.frame_end
+    with pytest.raises(RuntimeError, match=r"Error: Character is in tweak mode: leave that first, by Tab in the NLA editor\.$"):
+        bpy.ops.bonesetter.export_motion(filepath=str(tmp_path / "motion"), kind=kind)
+    assert animation.use_tweak_mode
+    assert animation.use_nla
+    assert before == (len(bpy.data.actions), len(bpy.data.scenes), len(bpy.data.collections), animation.action, scene.frame_end)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", ["FBX", "GLB", "BVH", "USD"])
+def test_a_file_that_cannot_be_written_is_one_sentence(mover, tmp_path, kind):
+    path = tmp_path / f"motion.{kind.lower()}"
+    path.mkdir()
+    with pytest.raises(RuntimeError) as told:
+        bpy.ops.bonesetter.export_motion(filepath=str(path), kind=kind)
+    said = str(told.value).strip()
+    assert said.startswith(f"Error: {path} cannot be written (")
+    assert said.endswith((": choose another folder or format.", ": choose another folder or free some space."))
+    assert said.count("cannot be written") == said.count("choose another") == 1
+    assert not [word for word in ("Traceback", "Errno", "Error:", "Location", "\n") if word in said.removeprefix("Error: ")]
+
+
+def test_a_file_in_no_folder_is_one_sentence(mover, tmp_path):
+    path = tmp_path / "none" / "motion.fbx"
+    with pytest.raises(RuntimeError, match=r"motion.fbx cannot be written \(No such file or directory\): choose another"):
+        bpy.ops.bonesetter.export_motion(filepath=str(path), kind="FBX")
