@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from ..model.rigs.rig import BoneMap
 
 
+#: A strip that leaves out no more of its action than this, in frames, is not cut.
+CUT = 0.01
+
+
 @dataclass(frozen=True, eq=False)
 class Application:
     """How a take went onto a rig.
@@ -63,7 +67,9 @@ def outdated(collection: bpy.types.Collection) -> list[Application]:
 
 
 def push_down(armature: bpy.types.Object, frames: FloatArray, name: str) -> Any:
-    """Move an armature's action to a strip of its own, on top of the others; that of an earlier time under this name gives way.
+    """Move an armature's action to a strip of its own, on top of the others; under this name it takes the place of an earlier one.
+
+    That strip stays where it was put, as slow, and cut as short as it was; one that nobody moved goes along with the take.
 
     Args:
         armature: Whose action has just been keyed.
@@ -81,18 +87,39 @@ def push_down(armature: bpy.types.Object, frames: FloatArray, name: str) -> Any:
     earlier = next((one for one in animation.nla_tracks if one.name == name and len(one.strips) == 1), None)
     if earlier is not None:
         strip = earlier.strips[0]
+        moved = strip.scale != 1.0 or strip.frame_start != strip.action_frame_start
+        cut = _is_cut(strip) and first <= strip.action_frame_start < strip.action_frame_end <= last
         _keep(strip.action)
-        strip.action = action
+        strip.action, strip.action_slot = action, slot
     else:
         track = animation.nla_tracks.new()
         track.name = name
         strip = track.strips.new(name, int(first), action)
         # of a take that is over others show, and are not held below it
         strip.extrapolation, strip.blend_type = "NOTHING", "REPLACE"
-    strip.action_slot = slot
-    strip.action_frame_start, strip.action_frame_end = first, last
-    strip.frame_start, strip.frame_end = first, last
+        strip.action_slot = slot
+        moved = cut = False
+    if not cut:
+        # neither goes past the other; the end in the scene follows, as slow as it plays
+        strip.action_frame_end, strip.action_frame_start = last, first
+        strip.action_frame_end = last
+    if not moved:
+        strip.frame_start_ui = strip.action_frame_start
     return strip
+
+
+def _is_cut(strip: Any) -> bool:
+    """Whether a strip plays a part of its action alone."""
+    if strip.action is None:
+        return False
+    first, last = strip.action.frame_range
+    return strip.action_frame_start > first + CUT or strip.action_frame_end < last - CUT
+
+
+def play_as_keyed(armature: bpy.types.Object) -> None:
+    """Have an armature's action play as it was keyed, however the one before was blended; strips below it stay as they are."""
+    animation: Any = armature.animation_data
+    animation.action_blend_type, animation.action_influence = "REPLACE", 1.0
 
 
 def _keep(action: bpy.types.Action | None) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import bpy
-import numpy as np
 from bpy.props import StringProperty
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
@@ -26,14 +25,17 @@ if TYPE_CHECKING:
     from ..model.rigs.retarget import Retargeted
     from ..model.rigs.rig import BoneMap, Rig
     from ..model.rigs.standing import FootContact
+    from .rig_playback import Playback
 
 
 class Applied(NamedTuple):
-    """What became of a take on a rig: the action, the motion in arrays, and the performer's own."""
+    """What became of a take on a rig: the action, the motion in arrays, the performer's own, what Blender shows, and doubts of it."""
 
     action: bpy.types.Action
     moved: Retargeted
     performance: Performance
+    playback: Playback
+    doubts: list[str]
 
 
 def apply_to_rig(
@@ -57,21 +59,16 @@ def apply_to_rig(
         hands: How much hands keep their reach, 0 to 1, as of `retarget`.
 
     Raises:
-        BonesetterError: The take is not solved, the rig has no room for it, or its bone map is incomplete.
+        BonesetterError: The take is not solved, the rig has no room for it, or its bone map is incomplete. Nothing is changed then.
     """
     from ..model.rigs.channels import channels
     from ..model.rigs.retarget import retarget
-    from .applied import Application, note_applied, push_down
+    from .applied import Application, note_applied, play_as_keyed, push_down
     from .rig_controls import follows_of, released
+    from .rig_playback import doubts_of, play_back
     from .rigs import key_rig, object_scale, read_rig
 
-    performer = collection.bonesetter.armature
-    if performer is None or not performer.users_scene:
-        raise BonesetterError(f"{collection.name} is not solved yet: press Solve Markers first.")
-    if travel == "ROOT" and not bone_map.root:
-        raise BonesetterError(f"{armature.name} has no root bone in its bone map: choose one, or another Motion On.")
-    if armature.library is not None:
-        raise BonesetterError(f"{armature.name} is linked from another file: make a library override of it first.")
+    _check(collection, armature, bone_map, travel)
     metres, timing = scene.unit_settings.scale_length, timing_of(collection)
     rig = read_rig(armature, metres)
     bone_map.check(rig)
@@ -81,10 +78,31 @@ def apply_to_rig(
     moved = retarget(performance, rig, bone_map, contacts_of(collection), follows_of(armature, bone_map), hands)
     keyed = channels(moved, travel, object_scale(armature) * metres)
     action = key_rig(armature, keyed, bone_map, timing.frames, f"{collection.name} on {armature.name}", metres)
+    strip = None
     if on_nla:
-        push_down(armature, timing.frames, collection.name)
+        strip = push_down(armature, timing.frames, collection.name)
+    else:
+        play_as_keyed(armature)
     note_applied(collection, application)
-    return Applied(action, moved, performance)
+    playback = play_back(armature, moved, performance, timing.frames, travel, metres, strip)
+    return Applied(action, moved, performance, playback, doubts_of(armature, playback, strip))
+
+
+def _check(collection: bpy.types.Collection, armature: bpy.types.Object, bone_map: BoneMap, travel: Travel) -> None:
+    """Whether a take can go onto a rig.
+
+    Raises:
+        BonesetterError: It cannot.
+    """
+    performer, animation = collection.bonesetter.armature, armature.animation_data
+    if performer is None or not performer.users_scene:
+        raise BonesetterError(f"{collection.name} is not solved yet: press Solve Markers first.")
+    if travel == "ROOT" and not bone_map.root:
+        raise BonesetterError(f"{armature.name} has no root bone in its bone map: choose one, or another Motion On.")
+    if armature.library is not None:
+        raise BonesetterError(f"{armature.name} is linked from another file: make a library override of it first.")
+    if animation is not None and animation.use_tweak_mode:
+        raise BonesetterError(f"A strip of {armature.name} is in tweak mode: leave it with Tab in the NLA editor first.")
 
 
 def performed(collection: bpy.types.Collection, frames: FloatArray, metres: float) -> Performance:
@@ -125,19 +143,6 @@ def contacts_of(collection: bpy.types.Collection) -> list[FootContact]:
     return [FootContact(side[0], stance.part, stance.first, stance.last) for side, stance in sided if side]
 
 
-def agreement_deg(applied: Applied) -> float:
-    """The mean angle in degrees between where limbs, trunk and head of performer and rig point."""
-    from ..model.rigs.agreement import angles_deg, directions, of_retargeted
-    from ..model.rigs.figure import Anatomy
-
-    source = Anatomy(applied.performance.rig, applied.performance.bone_map)
-    heads = {part: applied.performance.heads[:, chain[0]] for part, chain in source.chains.items() if chain}
-    deltas = {part: applied.performance.deltas[:, chain[-1]] for part, chain in source.chains.items() if chain}
-    target = Anatomy(applied.moved.rig, applied.moved.bone_map)
-    apart = angles_deg(directions(source, heads, deltas), directions(target, *of_retargeted(applied.moved)))
-    return float(np.mean([each.mean() for each in apart.values()]))
-
-
 class OnRig:
     """An operator that needs a solved take and the armature that is chosen for it."""
 
@@ -165,8 +170,10 @@ class BONESETTER_OT_apply_to_rig(OnRig, bpy.types.Operator):
         collection: Any = active_take(context)
         choice = collection.bonesetter.rig
         applied = apply_to_rig(context.scene, collection, choice.armature, map_of(choice), choice.travel, choice.on_nla, choice.hands)
-        apart = agreement_deg(applied)
+        apart = applied.playback.apart_deg
         self.report({"INFO"}, translated(f"{choice.armature.name} moves as {collection.name}: bones point {apart:.1f}° off on average"))
+        for doubt in applied.doubts:
+            self.report({"WARNING"}, translated(doubt))
         return {"FINISHED"}
 
 
@@ -191,18 +198,21 @@ class BONESETTER_OT_update_rigs(bpy.types.Operator):
         from .applied import outdated
 
         collection: Any = active_take(context)
-        done = []
+        done, doubts = [], []
         for each in outdated(collection):
             try:
-                apply_to_rig(context.scene, collection, each.armature, each.bone_map, each.travel, each.on_nla, each.hands)
+                applied = apply_to_rig(context.scene, collection, each.armature, each.bone_map, each.travel, each.on_nla, each.hands)
             except BonesetterError as error:
                 # an error would hide that others were updated
                 self.report({"WARNING"}, translated(str(error)))
             else:
                 done.append(each.armature.name)
+                doubts += applied.doubts
         if not done:
             return {"CANCELLED"}
         self.report({"INFO"}, translated(f"{', '.join(done)} moves as {collection.name}"))
+        for doubt in doubts:
+            self.report({"WARNING"}, translated(doubt))
         return {"FINISHED"}
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -90,7 +91,9 @@ def move_rig(collection: bpy.types.Collection, given: argparse.Namespace) -> bpy
     """
     scene = bpy.context.scene
     rig, bone_map = _find_mapped(scene, collection, given)
-    apply_to_rig(scene, collection, rig, bone_map, "ROOT" if given.root_motion else "HIPS", hands=given.hands)
+    applied = apply_to_rig(scene, collection, rig, bone_map, "ROOT" if given.root_motion else "HIPS", hands=given.hands)
+    for doubt in applied.doubts:
+        print(doubt, file=sys.stderr)
     return rig
 
 

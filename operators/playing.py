@@ -53,7 +53,7 @@ def played(one: bpy.types.Object, frames: FloatArray) -> Played:
     bags = [bag for track in one.animation_data.nla_tracks for strip in track.strips for bag in strip_channelbags(strip)]
     keys = {*own, *((curve.data_path, curve.array_index) for each in bags for curve in each.fcurves)}
     found: dict[tuple[str, int], list[float]] = {key: [] for key in sorted(keys) if _value(one, *key) is not None}
-    with _alone(one) as scene:
+    with alone(one) as scene:
         for frame in frames:
             scene.frame_set(int(np.floor(frame)), subframe=float(frame - np.floor(frame)))
             shown = one.evaluated_get(scene.view_layers[0].depsgraph)
@@ -72,11 +72,25 @@ def _value(one: bpy.types.Object, path: str, index: int) -> Any:
 
 
 @contextmanager
-def _alone(one: bpy.types.Object) -> Iterator[bpy.types.Scene]:
-    """A scene that has nothing but an object, so that its frames are quickly evaluated."""
+def alone(one: bpy.types.Object) -> Iterator[bpy.types.Scene]:
+    """A scene that has nothing but an object, so that its frames are quickly evaluated.
+
+    As long as it is there the object is shown, and an armature is in its pose position.
+    """
     scene = bpy.data.scenes.new("Bonesetter")
+    hidden, data = one.hide_viewport, one.data
+    position = data.pose_position if isinstance(data, bpy.types.Armature) else None
     try:
+        # what is hidden, or is held in its rest position, is not evaluated
+        if hidden:
+            one.hide_viewport = False
+        if position == "REST":
+            data.pose_position = "POSE"
         scene.collection.objects.link(one)
         yield scene
     finally:
         bpy.data.scenes.remove(scene)
+        if hidden:
+            one.hide_viewport = True
+        if position == "REST":
+            data.pose_position = "REST"

@@ -117,8 +117,10 @@ class BONESETTER_OT_solve_as_rig(OnRig, Solving, bpy.types.Operator):
                 raise BonesetterError(f"{self._rig} is no longer the character of {take.name}: choose it again, and press Apply to Rig.")
             take.bonesetter.kept_actor = keep_instead(f"{choice.armature.name} as Actor", files_for(take)[1])
             # the actor that is chosen now is that of the solve
-            note_solved(take, basis_of(take))
-            apply_to_rig(context.scene, take, choice.armature, map_of(choice), choice.travel, choice.on_nla, choice.hands)
+            note_solved(take, (take.bonesetter.solved_markers, basis_of(take)[1]))
+            applied = apply_to_rig(context.scene, take, choice.armature, map_of(choice), choice.travel, choice.on_nla, choice.hands)
+            for doubt in applied.doubts:
+                self.report({"WARNING"}, translated(doubt))
         except BonesetterError as error:
             self.report({"ERROR"}, translated(str(error)))
         return result, first

@@ -16,6 +16,7 @@ from ..model.core.rigid import rotation_angles_deg
 from ..model.core.take import FloatArray
 from ..model.rigs.retarget import Follows
 from ..model.rigs.rig import BoneMap, Switch
+from .playing import alone
 
 #: Constraints that turn a bone whatever its keys say.
 HOLDING = {"IK", "SPLINE_IK", "COPY_ROTATION", "COPY_TRANSFORMS", "DAMPED_TRACK", "TRACK_TO", "LOCKED_TRACK", "STRETCH_TO", "ARMATURE"}
@@ -62,17 +63,9 @@ def follows_of(armature: bpy.types.Object, bone_map: BoneMap) -> Follows | None:
         moved = _matrices(evaluated(layer), names), _matrices(evaluated(layer), [one.name if one else "" for one in parents])
     own, above = (after @ np.linalg.inv(before) for before, after in zip(still, moved, strict=True))
     lengths = [armature.data.bones[name].length for name in names]
-    found = {
-        name: (
-            _whose_place(names, row, own, above, still[0][row, :3, 3], lengths[row]),
-            _whose_turn(names, row, own, above),
-        )
-        for row, name in enumerate(names)
-    }
-    # the root counts as none: it is keyed apart
     return {
-        name: tuple("" if one == bone_map.root else one for one in pair)  # pyright: ignore[reportReturnType]
-        for name, pair in found.items()
+        name: (_whose_place(names, row, own, above, still[0][row, :3, 3], lengths[row]), _whose_turn(names, row, own, above))
+        for row, name in enumerate(names)
         if name != bone_map.root
     }
 
@@ -117,7 +110,6 @@ def _apart(armature: bpy.types.Object, names: Sequence[str], bone_map: BoneMap) 
 
     Yields a function that evaluates it, and what that wants.
     """
-    scene = bpy.data.scenes.new("Bonesetter")
     animation = armature.animation_data
     kept = (animation.action, animation.action_slot, animation.use_nla) if animation else None
     bases = {name: armature.pose.bones[name].matrix_basis.copy() for name in names}
@@ -126,21 +118,19 @@ def _apart(armature: bpy.types.Object, names: Sequence[str], bone_map: BoneMap) 
     try:
         if animation:
             animation.action, animation.use_nla = None, False
-        scene.collection.objects.link(armature)
-        layer = scene.view_layers[0]
 
         def evaluated(layer: bpy.types.ViewLayer) -> bpy.types.Object:
             armature.update_tag(refresh={"OBJECT", "DATA", "TIME"})
             layer.update()
             return armature.evaluated_get(layer.depsgraph)
 
-        yield evaluated, layer
+        with alone(armature) as scene:
+            yield evaluated, scene.view_layers[0]
     finally:
         for (pose, one), value in zip(switched, values, strict=True):
             _set(pose, one.name, value)
         for name, basis in bases.items():
             armature.pose.bones[name].matrix_basis = basis
-        bpy.data.scenes.remove(scene)
         if animation and kept:
             animation.use_nla, animation.action = kept[2], kept[0]
             if kept[1] is not None:

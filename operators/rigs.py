@@ -43,7 +43,9 @@ def read_rig(armature: bpy.types.Object, metres: float = 1.0) -> Rig:
     turns = axes @ rest[:, :3, :3]
     heads = (rest[:, :3, 3] @ world[:3, :3].T + world[:3, 3]) * metres
     tails = heads + turns[:, :, 1] * (lengths * scale * metres)[:, None]
-    return Rig(tuple(names), parents, heads, tails, turns, axes, world[:3, 3] * metres)
+    free = frozenset(bone for bone, one in enumerate(data.bones) if not one.use_inherit_rotation)
+    along_parent = frozenset(bone for bone, one in enumerate(data.bones) if not one.use_local_location)
+    return Rig(tuple(names), parents, heads, tails, turns, axes, world[:3, 3] * metres, free, along_parent)
 
 
 def object_scale(armature: bpy.types.Object) -> float:
@@ -79,10 +81,10 @@ def read_performance(armature: bpy.types.Object, bone_map: BoneMap, frames: Floa
         basis, location = _basis(pose, values, len(frames))
         turn = rig.turns[bone]
         own = turn @ basis @ turn.T
-        before = deltas[:, parent] if parent >= 0 else np.eye(3)
+        before = deltas[:, parent] if parent >= 0 and bone not in rig.free else np.eye(3)
         deltas[:, bone] = before @ own
         offset = rig.heads[bone] - (rig.heads[parent] if parent >= 0 else 0.0)
-        moved = (location * unit) @ turn.T + offset
+        moved = (location * unit) @ rig.location_axes(bone).T + offset
         heads[:, bone] = np.einsum("fab,fb->fa", deltas[:, parent], moved) + heads[:, parent] if parent >= 0 else moved
     return Performance(rig, bone_map, deltas, heads, rate_hz)
 

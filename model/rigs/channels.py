@@ -51,22 +51,24 @@ def channels(moved: Retargeted, travel: Travel, unit: float) -> Channels:
     locations: dict[str, FloatArray] = {}
     for row, each in enumerate(keyed):
         turn, above = rig.turns[each.bone], each.turn_parent
-        before = carried if above < 0 else moved.deltas[:, above]
+        before = _still(carried, travel) if each.free else carried if above < 0 else moved.deltas[:, above]
         rotations[rig.names[each.bone]] = turn.T @ np.swapaxes(before, -1, -2) @ moved.deltas[:, row] @ turn
     first = keyed[0]
     at_rest = _followed(moved, travel, carried, places)
     heads = moved.heads[:, 0].copy()
     if travel == "PLACE":
         heads[:, :2] -= moved.heads[:, 0, :2] - rig.heads[first.bone, :2]
-    turn = rig.turns[first.bone]
-    locations[rig.names[first.bone]] = np.einsum("ba,fcb,fc->fa", turn, carried, heads - at_rest) / unit
+    # a location goes along with the parent even where the bone itself does not turn with it
+    parent = carried if first.pivot == first.bone else _still(carried, travel)
+    axes = rig.location_axes(first.bone)
+    locations[rig.names[first.bone]] = np.einsum("ba,fcb,fc->fa", axes, parent, heads - at_rest) / unit
     if travel == "ROOT":
         assert places is not None
         bone = rig.index[moved.bone_map.root]
         own = rig.turns[bone]
         rotations[moved.bone_map.root] = own.T @ carried @ own
         # its head turns about itself
-        locations[moved.bone_map.root] = places @ own / unit
+        locations[moved.bone_map.root] = places @ rig.location_axes(bone) / unit
     return Channels(rotations, locations, places if travel == "OBJECT" else None, headings if travel == "OBJECT" else None)
 
 
@@ -126,14 +128,19 @@ def _travel(moved: Retargeted, travel: Travel) -> tuple[FloatArray, FloatArray |
     return carried, places, headings
 
 
+def _still(carried: FloatArray, travel: Travel) -> FloatArray:
+    """Deltas (frames, 3, 3) of a bone at rest that turns with no other, not even with a root, but with the object."""
+    return carried if travel == "OBJECT" else np.broadcast_to(np.eye(3), carried.shape)
+
+
 def _pivot(moved: Retargeted, travel: Travel) -> FloatArray:
     return moved.rig.origin if travel == "OBJECT" else moved.rig.heads[moved.rig.index[moved.bone_map.root]]
 
 
 def _followed(moved: Retargeted, travel: Travel, carried: FloatArray, places: FloatArray | None) -> FloatArray:
     """(frames, 3): where the bone that travels would be without a location of its own."""
-    head = moved.rig.heads[moved.keyed[0].bone]
+    head, loose = moved.rig.heads[moved.keyed[0].bone], moved.rig.heads[moved.keyed[0].pivot]
     if places is None:
         return np.broadcast_to(head, (len(carried), 3))
     pivot = _pivot(moved, travel)
-    return pivot + places + np.einsum("fab,b->fa", carried, head - pivot)
+    return pivot + places + np.einsum("fab,b->fa", carried, loose - pivot) + _still(carried, travel) @ (head - loose)

@@ -8,7 +8,7 @@ those of limbs its twist.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -31,13 +31,17 @@ class Keyed:
         part: Which part of the body it is.
         share: Of the part's bend, or of its twist.
         place_parent, turn_parent: Rows of the keyed bones that it moves and turns with, -1 where there is none.
+        pivot: The bone up to whose head its place turns with that of `place_parent`; from there on the way to it stays as at rest.
+        free: Whether it turns with no bone at all, not even with a root, but with the object alone.
     """
 
     bone: int
     part: str
     share: float
-    place_parent: int = -1
-    turn_parent: int = -1
+    place_parent: int
+    turn_parent: int
+    pivot: int
+    free: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +80,7 @@ class Retargeted:
         return [next(row for row, each in enumerate(self.keyed) if each.bone == bone) for bone in bones]
 
 
-#: {bone: the bones that it moves and turns with, "" for none}, of rigs whose bones follow others by constraints.
+#: {bone: the bones that it moves and turns with, the root too, "" for none}, of rigs whose bones follow others by constraints.
 Follows = Mapping[str, tuple[str, str]]
 
 
@@ -104,7 +108,8 @@ class _Moving:
             elif above < 0:
                 heads[:, row] = rest[each.bone]
             else:
-                heads[:, row] = heads[:, above] + self.deltas[:, above] @ (rest[each.bone] - rest[self.keyed[above].bone])
+                turned = self.deltas[:, above] @ (rest[each.pivot] - rest[self.keyed[above].bone])
+                heads[:, row] = heads[:, above] + turned + (rest[each.bone] - rest[each.pivot])
         self.heads = heads
 
 
@@ -162,16 +167,23 @@ def plan(target: Anatomy, follows: Follows | None = None) -> tuple[Keyed, ...]:
             found.append((bone, part, share))
     rows = {bone: row for row, (bone, _, _) in enumerate(found)}
 
-    def row_of(bone: int, which: int) -> int:
-        name = rig.names[bone]
-        if follows is not None and name in follows:
-            above = follows[name][which]
-            return rows[rig.index[above]] if above else -1
-        nearest = rig.nearest(bone, rows)
-        return rows[nearest] if nearest >= 0 else -1
+    return _parents_first([Keyed(bone, part, share, *_above(target, follows, rows, bone)) for bone, part, share in found])
 
-    keyed = [Keyed(bone, part, share, row_of(bone, 0), row_of(bone, 1)) for bone, part, share in found]
-    return _parents_first(keyed)
+
+def _above(target: Anatomy, follows: Follows | None, rows: Mapping[int, int], bone: int) -> tuple[int, int, int, bool]:
+    """Whom a bone moves and turns with: rows among the keyed bones, pivot and freedom, as `Keyed` has them."""
+    rig, root = target.rig, target.rig.index.get(target.bone_map.root, -1)
+    name = rig.names[bone]
+    if follows is not None and name in follows:
+        # whoever moves it was seen to do so, bones between them or not
+        place, turn = (rig.index[above] if above else -1 for above in follows[name])
+        pivot, free = bone, turn < 0
+    else:
+        place = turn = rig.nearest(bone, {*rows, root})
+        pivot = rig.pivot(bone, place)
+        free = pivot != bone
+    free = free or bone in rig.free
+    return rows.get(place, -1), -1 if free else rows.get(turn, -1), pivot, free
 
 
 def _parents_first(keyed: Sequence[Keyed]) -> tuple[Keyed, ...]:
@@ -182,10 +194,7 @@ def _parents_first(keyed: Sequence[Keyed]) -> tuple[Keyed, ...]:
         # a circle, which constraints could make, is cut
         order += ready or [row for row in range(len(keyed)) if row not in order][:1]
     new = {old: row for row, old in enumerate(order)} | {-1: -1}
-    return tuple(
-        Keyed(keyed[old].bone, keyed[old].part, keyed[old].share, new[keyed[old].place_parent], new[keyed[old].turn_parent])
-        for old in order
-    )
+    return tuple(replace(keyed[old], place_parent=new[keyed[old].place_parent], turn_parent=new[keyed[old].turn_parent]) for old in order)
 
 
 def _along(target: Anatomy, part: str, bone: int, otherwise: float) -> float:

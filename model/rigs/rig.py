@@ -59,6 +59,8 @@ class Rig:
         turns: (bones, 3, 3): from a bone's own axes, y along it, to the world's.
         axes: (3, 3): the object's own axes in the world, as columns.
         origin: (3,) in metres: where the object stands.
+        free: Bones that do not turn with their parents (Blender's Inherit Rotation is off); their heads go with them all the same.
+        along_parent: Bones whose location is along the axes of their parent, or of the object where they have none (Local Location is off).
     """
 
     names: tuple[str, ...]
@@ -68,6 +70,8 @@ class Rig:
     turns: FloatArray
     axes: FloatArray = field(default_factory=lambda: np.eye(3))
     origin: FloatArray = field(default_factory=lambda: np.zeros(3))
+    free: frozenset[int] = frozenset()
+    along_parent: frozenset[int] = frozenset()
 
     @cached_property
     def index(self) -> dict[str, int]:
@@ -88,6 +92,23 @@ class Rig:
         while bone >= 0 and bone not in wanted:
             bone = self.parents[bone]
         return bone
+
+    def pivot(self, bone: int, above: int) -> int:
+        """The uppermost free bone between a bone and one above it (-1 is the object), without these two; the bone itself where none is.
+
+        From the head of that one on nothing turns with the bone above.
+        """
+        found, between = bone, self.parents[bone]
+        while between not in (-1, above):
+            found = between if between in self.free else found
+            between = self.parents[between]
+        return found
+
+    def location_axes(self, bone: int) -> FloatArray:
+        """(3, 3): the axes along which a bone's location is, as columns in the world at rest; what its parent turns turns them."""
+        if bone not in self.along_parent:
+            return self.turns[bone]
+        return self.turns[self.parents[bone]] if self.parents[bone] >= 0 else self.axes
 
 
 @dataclass(frozen=True)

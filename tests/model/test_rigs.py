@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -233,3 +235,65 @@ def test_a_character_that_stands_beside_the_actor_moves_there():
     moves = [retarget(performance, *rig_of(Made("Mixamo", 30), origin=place), contacts) for place in ((0, 0, 0), (1.5, -2.0, 0.4))]
     np.testing.assert_allclose(moves[1].heads - moves[0].heads, np.broadcast_to([1.5, -2.0, 0.4], moves[0].heads.shape), atol=1e-9)
     np.testing.assert_allclose(moves[1].deltas, moves[0].deltas, atol=1e-9)
+
+
+def played(moved, keyed, travel: str):
+    """Deltas (frames, bones, 3, 3) and heads (frames, bones, 3) that channels make of a rig, by Blender's rules."""
+    rig, frames = moved.rig, len(moved.deltas)
+    deltas, heads = np.empty((frames, len(rig.names), 3, 3)), np.empty((frames, len(rig.names), 3))
+    for bone, (name, parent) in enumerate(zip(rig.names, rig.parents, strict=True)):
+        above = deltas[:, parent] if parent >= 0 else np.eye(3)
+        own = rig.turns[bone] @ keyed.rotations.get(name, np.eye(3)) @ rig.turns[bone].T
+        deltas[:, bone] = own if bone in rig.free else above @ own
+        axes = rig.turns[bone]
+        if bone in rig.along_parent:
+            axes = rig.turns[parent] if parent >= 0 else rig.axes
+        from_parent = rig.heads[bone] - (rig.heads[parent] if parent >= 0 else rig.origin)
+        way = from_parent + keyed.locations.get(name, np.zeros((frames, 3))) @ axes.T
+        heads[:, bone] = np.einsum("...ab,...b->...a", above, way) + (heads[:, parent] if parent >= 0 else rig.origin)
+    if travel == "OBJECT":
+        turn = np.tile(np.eye(3), (frames, 1, 1))
+        turn[:, 0, 0] = turn[:, 1, 1] = np.cos(keyed.headings)
+        turn[:, 1, 0] = np.sin(keyed.headings)
+        turn[:, 0, 1] = -turn[:, 1, 0]
+        deltas = turn[:, None] @ deltas
+        heads = np.einsum("fab,fjb->fja", turn, heads - rig.origin) + rig.origin + keyed.places[:, None]
+    return deltas, heads
+
+
+#: Bones that do not turn with their parents, and whose location is not along their own axes; clavicles and neck are passed over.
+LOOSE = [
+    (("upperarm_l", "upperarm_r", "head"), ()),
+    (("pelvis", "spine_02", "thigh_l", "calf_r"), ()),
+    (("clavicle_l", "neck_01"), ()),
+    ((), ("pelvis",)),
+    (("root", "pelvis", "hand_l", "clavicle_r"), ("root", "pelvis", "head")),
+]
+
+
+@pytest.mark.parametrize("travel", ["HIPS", "ROOT", "OBJECT"])
+@pytest.mark.parametrize(("free", "along_parent"), LOOSE)
+def test_bones_that_do_not_inherit_are_keyed_as_they_are_played(free, along_parent, travel):
+    rig, whole = rig_of(Made("Unreal mannequin", 30, turn=quarter(2, 37.0)), origin=(0.3, -2.0, 0.0))
+    rig = replace(rig, **{key: frozenset(map(rig.index.get, names)) for key, names in (("free", free), ("along_parent", along_parent))})
+    bone_map = replace(
+        whole, bones={part: names for part, names in whole.bones.items() if part.partition(".")[0] not in ("clavicle", "neck")}
+    )
+    performance = perform()
+    moved = retarget(performance, rig, bone_map)
+    deltas, heads = played(moved, channels(moved, travel, 1.0), travel)
+    bones = [each.bone for each in moved.keyed]
+    np.testing.assert_allclose(deltas[:, bones], moved.deltas, atol=1e-9)
+    if travel != "OBJECT" or not {"clavicle_l", "clavicle_r", "neck_01"} & set(free):
+        # what is passed over and does not turn is not known to turn with an object
+        np.testing.assert_allclose(heads[:, bones], moved.heads, atol=1e-9)
+
+
+def test_hips_below_a_bone_that_is_passed_over_and_does_not_turn():
+    rig, whole = rig_of(Made("MikuMikuDance", 30))
+    rig = replace(rig, free=frozenset([rig.index["グルーブ"]]), along_parent=frozenset([rig.index["下半身"]]))
+    moved = retarget(perform(), rig, replace(whole, bones={**whole.bones, "hips": ("下半身",)}))
+    deltas, heads = played(moved, channels(moved, "ROOT", 1.0), "ROOT")
+    bones = [each.bone for each in moved.keyed]
+    np.testing.assert_allclose(deltas[:, bones], moved.deltas, atol=1e-9)
+    np.testing.assert_allclose(heads[:, bones], moved.heads, atol=1e-9)
