@@ -50,9 +50,10 @@ KEPT_M, NEAR_M = 0.04, 0.4
 CUT = 0.06
 #: Everybody has so many points at a time.
 FEWEST_POINTS = 15
-#: Somebody is there where he has so many points; two are one who are there together for no more than this part of the time of either, and
-#: no farther apart then, in m; in so many frames at most that is looked at.
-FEW_POINTS, TOGETHER, SAME_BODY_M, PATH_FRAMES = 6, 0.02, 0.4, 6000
+#: Somebody is there where he has so many points, and this part of those that he usually has: a foot that stands keeps its tracks where
+#: frames are lost. Two are one who are there together for no more than this part of the time of either, and no farther apart then, in m;
+#: in so many frames at most that is looked at.
+FEW_POINTS, THERE_PART, TOGETHER, SAME_BODY_M, PATH_FRAMES = 6, 0.4, 0.02, 0.4, 6000
 #: Rounds in which people compete for tracks.
 ROUNDS = 3
 #: Where the labels of each are found, of the whole.
@@ -171,7 +172,8 @@ def _path(body: IntArray, tracks: Tracks, frames: IntArray) -> FloatArray:
     for track, begin, end in zip(body.tolist(), begins.tolist(), ends.tolist(), strict=True):
         total[begin:end] += tracks.positions[frames[begin:end], tracks.columns[track]]
         count[begin:end] += 1
-    return np.where((count >= FEW_POINTS)[:, None], total / np.maximum(count, 1)[:, None], np.nan)
+    usual = np.percentile(count[count > 0], 75) if count.any() else 0.0
+    return np.where((count >= max(FEW_POINTS, THERE_PART * usual))[:, None], total / np.maximum(count, 1)[:, None], np.nan)
 
 
 def _way(one: FloatArray, other: FloatArray) -> float:

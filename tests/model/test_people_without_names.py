@@ -258,3 +258,14 @@ def test_people_are_solved_as_each_alone(pair: tuple[Take, Take], stripped: Stri
     names = ["duet.1.c3d", "duet.1.labels.csv", "duet.2.c3d", "duet.2.labels.csv"]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names
     assert {"LFHD", "RTOE"} <= set(read_take(tmp_path / "out" / "duet.2.c3d").labels)
+
+
+def test_somebody_of_whom_a_foot_alone_goes_on_where_frames_are_lost_is_one_person() -> None:
+    """All other tracks end and begin anew: the foot's go with the first body, and are there beside the second."""
+    frames, foot, others = 200, 8, 30
+    spans = [(0, frames)] * foot + [(0, 100)] * others + [(100, frames)] * others
+    starts, ends = np.array(spans).T
+    tracks = Tracks(np.zeros((frames, len(spans), 3)), np.arange(len(spans)), starts, ends, 100.0)
+    nobody = np.zeros(0, dtype=int)
+    parts = [Part(np.arange(foot + others), nobody), Part(np.arange(foot + others, len(spans)), nobody)]
+    assert [part.body.tolist() for part in united(parts, tracks)] == [list(range(len(spans)))]
