@@ -7,7 +7,7 @@ repeats is frozen where the marker cannot have rested meanwhile:
 
 jump: behind the run it is somewhere else within one frame, farther than anything comes from rest, and stays away.
 companions: markers that keep their distances to it elsewhere in the take were at others while it held still.
-dropped frames: all markers repeat at once, and many of them jump behind it.
+dropped frames: all markers repeat at once, and many of them jump behind it. Where they are few a curve takes the place of the repeats.
 
 A take of which every sample comes k times was recorded at a k-th of its rate: there all repeats go, and a curve through the other samples
 takes their place.
@@ -44,6 +44,8 @@ OFF_M, OFF_DEVIATIONS = 0.015, 5.0
 MOMENTS, COMPANIONS_SECONDS = 8, 0.1
 #: Frames in which all markers repeat are dropped ones where this part of them jumps.
 DROPPED_PART = 0.25
+#: Up to so many seconds of dropped frames are bridged.
+BRIDGED_SECONDS = 0.1
 #: The fewest changes that prove that every sample comes several times, and the fewest markers of a frame that is looked at as a whole.
 FEWEST_CHANGES, FEWEST_MARKERS = 10, 3
 
@@ -76,33 +78,58 @@ def without_frozen(take: Take) -> Take:
     if not repeats.any():
         return take
     times, first = _times(take.positions, repeats)
-    frozen = _frozen(take, repeats) if times == 1 else repeats & ((np.arange(take.frames) - first) % times != 0)[:, None]
+    if times > 1:
+        bridged = (np.arange(take.frames) - first) % times != 0
+        frozen = repeats & bridged[:, None]
+    else:
+        frozen, dropped = _frozen(take, repeats)
+        bridged = _short(dropped, BRIDGED_SECONDS * take.rate_hz)
     if take.pinned is not None:
         frozen &= ~take.pinned
     if not frozen.any():
         return take
     positions, residuals = take.positions.copy(), take.residuals.copy()
-    # where all of a take's samples are repeats but some, missing ones would leave no track longer than a sample
-    positions[frozen] = np.nan if times == 1 else _between(take.positions, first % times, times)[frozen]
-    residuals[np.isnan(positions[..., 0])] = 0.0
+    positions[frozen], residuals[frozen] = np.nan, 0.0
+    _bridge(positions, frozen, np.flatnonzero(bridged))
     return replace(take, positions=positions, residuals=residuals, findings=(*take.findings, _said(take, frozen, times)))
 
 
-def _between(positions: FloatArray, first: int, times: int) -> FloatArray:
-    """(frames, labels, 3): the curve through the samples of a frame and every so many further ones; NaN where one of two is missing.
+def _short(frames: BoolArray, most: float) -> BoolArray:
+    """(frames,): those in stretches of no more than so many."""
+    short = np.zeros_like(frames)
+    for first, end in stretches(frames).tolist():
+        short[first:end] = end - first <= most
+    return short
 
-    Behind the last of them a marker goes straight on, for less than so many frames.
+
+def _bridge(positions: FloatArray, frozen: BoolArray, frames: IntArray) -> None:
+    """Put the frozen samples of some frames, whose markers all are, on a curve through the frames around, in place.
+
+    Were they missing, no track of a take without names would go on behind them. Behind the last frame a marker goes straight on.
+
+    Args:
+        positions: (frames, labels, 3) in metres; NaN, which stays, where one of the two next samples is missing.
+        frozen: (frames, labels).
+        frames: Ascending.
     """
-    at = np.arange(first, len(positions) + times, times)
-    measured = positions[at[at < len(positions)]]
-    values = np.concatenate([measured, 2 * measured[-1:] - measured[-2:-1]])[: len(at)]
-    secants = np.diff(values, axis=0) / times
+    sampled = np.ones(len(positions), dtype=bool)
+    sampled[frames] = False
+    at = np.flatnonzero(sampled)
+    if not len(frames) or len(at) < 2:
+        return
+    # two samples on either side are enough, and at an end the next two
+    near = np.unique(np.clip(np.searchsorted(at, frames)[:, None] + np.arange(-2, 2), 0, len(at) - 1))
+    at = at[near]
+    values = positions[at]
+    if frames[-1] > at[-1]:
+        ahead = (len(positions) - at[-1]) / (at[-1] - at[-2])
+        at, values = np.append(at, len(positions)), np.concatenate([values, values[-1:] + ahead * (values[-1:] - values[-2:-1])])
+    secants = np.diff(values, axis=0) / np.diff(at)[:, None, None]
     before, after = np.concatenate([secants[:1], secants]), np.concatenate([secants, secants[-1:]])
     # beside a gap by the other side alone
     slopes = np.where(np.isnan(before), after, np.where(np.isnan(after), before, 0.5 * (before + after)))
-    found = hermite(at, values, slopes, np.arange(len(positions)))
-    found[:first] = np.nan
-    return found
+    wanted = frames[frames > at[0]]
+    positions[wanted] = np.where(frozen[wanted][..., None], hermite(at, values, slopes, wanted), positions[wanted])
 
 
 def _said(take: Take, frozen: BoolArray, times: int) -> Finding:
@@ -148,8 +175,11 @@ def _whole(positions: FloatArray, repeats: BoolArray, frames: IntArray) -> BoolA
     return np.count_nonzero(moved, axis=1) == 0
 
 
-def _frozen(take: Take, repeats: BoolArray) -> BoolArray:
-    """(frames, labels): the samples of frozen runs; that which is repeated counts as measured, unless it is the take's first."""
+def _frozen(take: Take, repeats: BoolArray) -> tuple[BoolArray, BoolArray]:
+    """(frames, labels): the samples of frozen runs, and (frames,): which frames were dropped.
+
+    The sample that is repeated counts as measured, unless it is the take's first.
+    """
     runs, whole = _runs(repeats), _whole_frames(take.positions, repeats)
     # of a body that holds still from the beginning nobody can tell that it moved
     held_until = int(np.argmin(whole[1:])) if not whole[1:].all() else len(whole)
@@ -160,13 +190,15 @@ def _frozen(take: Take, repeats: BoolArray) -> BoolArray:
     runs, jumps = runs.only(candidates), jumps[candidates]
     at = np.flatnonzero(whole)
     jumping = _samples(runs.only(jumps), repeats.shape)[at]
-    dropped = at[np.count_nonzero(jumping, axis=1) >= DROPPED_PART * np.count_nonzero(repeats[at], axis=1)]
+    at = at[np.count_nonzero(jumping, axis=1) >= DROPPED_PART * np.count_nonzero(repeats[at], axis=1)]
     frozen = jumps & (runs.last - runs.first >= FEWEST_REPEATS)
     others = np.flatnonzero(~jumps)
     frozen[others[_left_behind(take, repeats, runs.only(others))]] = True
     samples = _samples(runs.only(frozen), repeats.shape)
-    samples[dropped] |= repeats[dropped]
-    return samples
+    samples[at] |= repeats[at]
+    dropped = np.zeros(len(whole), dtype=bool)
+    dropped[at] = True
+    return samples, dropped
 
 
 def _moves(positions: FloatArray, repeats: BoolArray, runs: _Runs, markers: IntArray) -> BoolArray:
