@@ -77,6 +77,13 @@ def without_frozen(take: Take) -> Take:
     repeats = _repeats(take.positions)
     if not repeats.any():
         return take
+    # spikes may be so far away that their square is beyond all numbers
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _thawed(take, repeats)
+
+
+def _thawed(take: Take, repeats: BoolArray) -> Take:
+    """See `without_frozen`."""
     times, first = _times(take.positions, repeats)
     if times > 1:
         bridged = (np.arange(take.frames) - first) % times != 0

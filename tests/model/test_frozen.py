@@ -188,6 +188,9 @@ def test_what_the_user_pinned_stays(whole: Take) -> None:
 def test_a_take_without_repeats_is_the_very_same(whole: Take, synthetic: SyntheticTake, small_take: Take) -> None:
     for take in (whole, synthetic.take, small_take, at(small_take, small_take.positions[:0]), at(small_take, small_take.positions[:1])):
         assert without_frozen(take) is take
+    absurd = frozen_at(whole, [3], 200, 30)[0]
+    absurd.positions[100, :] = 1e200
+    assert without_frozen(absurd).findings
     gone = at(whole, np.full_like(whole.positions, np.nan))
     assert without_frozen(gone) is gone
 
