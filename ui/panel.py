@@ -46,6 +46,7 @@ ICONS = {
     "far off": "ERROR",
     "far": "DRIVER_DISTANCE",
     "flagged": "FILTER",
+    "frozen": "FREEZE",
 }
 
 

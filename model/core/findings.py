@@ -36,6 +36,7 @@ Kind = Literal[
     "edited pose",
     "flagged",
     "far",
+    "frozen",
     "labelled",
     "doubtful label",
     "unlabelled",
@@ -73,6 +74,7 @@ GRAVITY: tuple[Kind, ...] = (
     "dropped",
     "filled",
     "sides exchanged",
+    "frozen",
     "far",
     "flagged",
     "re-stuck",
@@ -134,7 +136,8 @@ class Finding:
             where a pose is not known; "threshold": a threshold of the noise
             filter removes much, or was raised because it would have; "far off": the markers are far from where the solver puts them;
             "edited pose": where a pose that was edited by hand is kept; "flagged": stretches of a marker that were taken for noise; "far":
-            stretches of one that is far from where the solver puts it; "labelled": labels were found by motion; "doubtful label": found
+            stretches of one that is far from where the solver puts it; "frozen": samples that repeat the one before while their markers
+            moved on, taken as missing; "labelled": labels were found by motion; "doubtful label": found
             labels that may be wrong; "unlabelled": tracks that got none; "prop": markers that are an object's.
         text: One sentence.
         labels: Of the markers in question, if any.

@@ -24,6 +24,7 @@ from ..feet.legs import Held, hold_feet
 from ..marker_sets.marker_set import MarkerSet
 from ..markers.corrections import Correction, in_order
 from ..markers.coverage import look_covered
+from ..markers.frozen import without_frozen
 from ..markers.matching import unlabelled
 from ..markers.relabelling import relabel
 from ..proposer.propose import InitialGuess
@@ -85,7 +86,7 @@ def solve_take(
     def solve(found: Identified, device: torch.device, *, judge: bool) -> Solution:
         return _solve(found, settings, actor, watch, device, options, stands, judge=judge)
 
-    return _of_subject(take, settings, actor, watch, prior, marker_set, options, solve)
+    return _of_subject(without_frozen(take), settings, actor, watch, prior, marker_set, options, solve)
 
 
 def fit_actor(take: Take, settings: Settings, progress: StageProgress | None = None, marker_set: MarkerSet | None = None) -> Actor:
@@ -101,7 +102,7 @@ def fit_actor(take: Take, settings: Settings, progress: StageProgress | None = N
         BonesetterError: The take cannot be solved, or shows several people; the text says what to do.
     """
     tell = progress or (lambda _stage, _part: None)
-    people = everybody(take, settings, None, marker_set, lambda part: tell(LABELS, LOOKING * part))
+    people = everybody(without_frozen(take), settings, None, marker_set, lambda part: tell(LABELS, LOOKING * part))
     if len(people) > 1:
         raise BonesetterError(f"{take.name} shows {len(people)} people: solve it first, then fit an actor to each one's take.")
     ((one, its_set),) = people
@@ -134,6 +135,8 @@ def solve_people(
         tell(LABELS, looked)
 
     with within_memory(take.name):
+        # before people are told apart: labels and tracks are followed by where samples are
+        take = without_frozen(take)
         people = everybody(take, settings, actor, marker_set, look)
     found: list[Solution] = []
     for row, (one, its_set) in enumerate(people):

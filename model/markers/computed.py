@@ -42,7 +42,7 @@ class Mean:
 
 def without_computed(take: Take) -> tuple[Take, tuple[Finding, ...]]:
     """A take without points that are exact means of others, and what is said of them."""
-    known = [_is_known(label) for label in take.labels]
+    known = [is_known(label) for label in take.labels]
     left_out: set[int] = set()
     for mean in exact_means(take.positions, take.present):
         if not left_out & {mean.point, *mean.others}:
@@ -165,7 +165,7 @@ def _holds(positions: FloatArray, present: BoolArray, mean: Mean) -> bool:
     return bool(distances.std(axis=0).max() > MOVES_M)
 
 
-def _is_known(label: str) -> bool:
+def is_known(label: str) -> bool:
     """Whether any marker set knows a label, without what stands before it."""
     name = bare_name(label.rpartition(":")[2])
     return any(known.find(name) is not None for known in bundled_marker_sets())

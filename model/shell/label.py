@@ -91,8 +91,10 @@ def _label(job: TakeJob, take: Take, actor: Actor | None, marker_set: MarkerSet 
     from ..labelling.label import label_take
     from ..labelling.layout import layout_of
     from ..labelling.people import label_people
+    from ..markers.frozen import without_frozen
 
     begin = time.perf_counter()
+    take = without_frozen(take)
     with progress_bar(take.name) as progress:
         several = () if unknown else label_people(take, actor, marker_set, progress=progress)
         people = several or (label_take(take, actor, marker_set, progress=progress, unknown_set=unknown),)
