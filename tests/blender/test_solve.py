@@ -3,6 +3,7 @@
 
 import dataclasses
 import json
+from typing import Any
 
 import bpy
 import numpy as np
@@ -308,7 +309,8 @@ def test_a_take_of_another_file_is_refused_and_the_others_go_on(ext, scene, impo
     for one in list(imported.all_objects):
         bpy.data.objects.remove(one)
     bpy.data.collections.remove(imported)
-    with bpy.data.libraries.load(str(tmp_path / "takes.blend"), link=True) as (_, wanted):
+    libraries: Any = bpy.data.libraries
+    with libraries.load(str(tmp_path / "takes.blend"), link=True) as (_, wanted):
         wanted.collections = [name]
     (linked,) = wanted.collections
     scene.collection.children.link(linked)

@@ -7,7 +7,8 @@ import torch
 from model.actors.prior import bundled
 from model.solver.advice import ADVICE_WEIGHT, Advice
 from model.solver.coarse_poses import find_poses
-from model.solver.fit import coarse, fit_poses, visible_part
+from model.solver.fit import fit_poses, visible_part
+from model.solver.observations import coarse
 
 from .solving import observed, solved
 

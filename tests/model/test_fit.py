@@ -18,7 +18,6 @@ from model.solver.fit import (
     TAIL,
     Observations,
     changes,
-    coarse,
     coupled_step,
     fit_poses,
     normal_equations,
@@ -32,7 +31,7 @@ from model.solver.fit import (
 )
 from model.solver.frames import Between
 from model.solver.kinematics import Pose, marker_jacobian
-from model.solver.observations import jitter_of, unexplained
+from model.solver.observations import coarse, jitter_of, unexplained
 from model.solver.options import KernelScales
 from model.solver.topology import ROOT_DOF
 

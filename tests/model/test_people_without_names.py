@@ -18,7 +18,7 @@ from model.files.c3d_writer import write_c3d
 from model.files.readers import read_take
 from model.labelling.labelled import Labelled
 from model.labelling.people import Part, affinities, best_cut, divided, label_people, united
-from model.labelling.tracks import cut_tracks
+from model.labelling.tracks import Tracks, cut_tracks
 from model.shell.cli import main
 from model.synthetic.bodies import draw_bodies
 from model.synthetic.synthesis import Noise, synthesise
