@@ -16,7 +16,7 @@ from .cleanup_options import GROUPS
 from .polls import is_idle, is_own
 from .refusals import says_why
 from .rig_map import map_of
-from .takes import active_take, timing_of
+from .takes import active_take, space_of, timing_of
 
 if TYPE_CHECKING:
     from ..model.core.take import BoolArray
@@ -63,7 +63,7 @@ def clean_keys(scene: bpy.types.Scene, collection: bpy.types.Collection, armatur
         # what was keyed by hand goes on top, where it stays as it is
         keep_edited(collection)
     bag = solved_bag(collection) if own else bound_channelbag(armature)
-    bones = keyed_bones(armature, bag, timing, scene.unit_settings.scale_length) if bag is not None else []
+    bones = keyed_bones(armature, bag, timing, 1.0 / space_of(collection, scene).units_per_metre) if bag is not None else []
     if not bones:
         raise BonesetterError(f"{armature.name} has no keys in the frames of {collection.name}: solve it, or apply it to this rig.")
     before = sum(len(curve.keyframe_points) for bone in bones for curve in bone.curves)

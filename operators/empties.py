@@ -166,6 +166,7 @@ def _describe(collection: bpy.types.Collection, scene: bpy.types.Scene, take: Ta
     properties.rate_hz = take.rate_hz
     properties.up_axis = take.up_axis
     properties.frames = take.frames
+    properties.units_per_metre = 1.0 / scene.unit_settings.scale_length
     properties.frame_start = timing.start
     properties.frame_step = timing.step
     copy_settings(scene, collection)

@@ -87,9 +87,7 @@ def solved_bag(collection: bpy.types.Collection) -> Any | None:
         return None
     if strip is not None:
         return _curves_of(strip.action, strip.action_slot)
-    bag, animation = bound_channelbag(take.armature), take.armature.animation_data
-    # an older version did not note its action: it is the one that is there
-    return bag if bag is not None and take.solved_slot in (0, animation.action_slot_handle) and _is_solved(take, animation.action) else None
+    return bound_channelbag(take.armature) if _is_active(take) else None
 
 
 def own_curves(collection: bpy.types.Collection, action_name: str) -> Any:
@@ -104,6 +102,9 @@ def own_curves(collection: bpy.types.Collection, action_name: str) -> Any:
     animation = take.armature.animation_data_create()
     if animation.use_tweak_mode:
         animation.use_tweak_mode = False
+    if _is_active(take):
+        # all of its curves were deleted
+        return channelbag(animation.action, animation.action_slot)
     if animation.action is not None:
         animation.action.use_fake_user = True
     own = take.solved_action
@@ -134,8 +135,12 @@ def put_aside(collection: bpy.types.Collection) -> str:
     return animation.action.name if animation is not None and animation.action is not None else ""
 
 
-def _is_solved(take: Any, action: bpy.types.Action) -> bool:
-    return not take.solved_slot or action == take.solved_action
+def _is_active(take: Any) -> bool:
+    """Whether the action that a solve wrote is the armature's active one: an older version noted none, and it is whichever is there."""
+    animation = take.armature.animation_data
+    if animation is None or animation.action is None or animation.action_slot is None:
+        return False
+    return not take.solved_slot or (animation.action == take.solved_action and animation.action_slot_handle == take.solved_slot)
 
 
 def _curves_of(action: bpy.types.Action, slot: Any) -> Any | None:

@@ -105,6 +105,7 @@ class BONESETTER_PG_take(bpy.types.PropertyGroup):
     together: StringProperty(description="What the takes of several people of one file have in common")
     rate_hz: FloatProperty(name="Rate", description="Samples per second")
     frames: IntProperty(name="Frames", description="Samples in the take")
+    units_per_metre: FloatProperty(description="Blender units for a metre, as it was imported; 0 where an older version imported it")
     up_axis: EnumProperty(name="Up Axis", items=tuple((axis, axis, f"{axis} is up in the file") for axis in AXES))
     frame_start: FloatProperty(name="Scene Frame", description="Scene frame of the first sample")
     frame_step: FloatProperty(name="Frame Step", description="Scene frames per sample", default=1.0)

@@ -138,7 +138,9 @@ def space_of(collection: bpy.types.Collection, scene: bpy.types.Scene) -> Space:
         matrix = parent.matrix_world @ armature.matrix_parent_inverse
         # a parent of no size places nothing
         placed = np.array(matrix, dtype=float) if abs(matrix.determinant()) > SMALLEST else None
-    return Space(collection.bonesetter.up_axis, 1.0 / scene.unit_settings.scale_length, placed)
+    # another Unit Scale later on changes what a unit is called, and not where anything is
+    units = collection.bonesetter.units_per_metre or 1.0 / scene.unit_settings.scale_length
+    return Space(collection.bonesetter.up_axis, units, placed)
 
 
 def placing_parent(collection: bpy.types.Collection) -> bpy.types.Object | None:

@@ -26,7 +26,7 @@ from .assignment import assign_tracks, with_more
 from .choice import TRIAL_POSES, Choice
 from .evidence import find_evidence
 from .following import follow
-from .key_frames import FEWEST, KeyFrames, choose_key_frames, long_tracks
+from .key_frames import FEWEST, LONG_SECONDS, KeyFrames, choose_key_frames, long_tracks
 from .labelled import Labelled, columns_of, findings_of, relabelled, table
 from .layout import set_of_actor
 from .looking import Hints, Somebody, find_somebody
@@ -93,6 +93,10 @@ def label_take(
 def _label(take: Take, what: Hints, progress: StageProgress) -> Labelled:
     """See `label_take`."""
     progress("look", 0.0)
+    if take.frames < LONG_SECONDS * take.rate_hz:
+        raise BonesetterError(
+            f"{take.name} has {take.frames} frames, too few to find labels by motion: take a quarter of a second or more."
+        )
     take, computed = without_computed(take)
     take = take.only([row for row, label in enumerate(take.labels) if not COMPUTED.search(bare_name(label.rpartition(":")[2]))])
     tracks = with_standing_marked(cut_tracks(take))

@@ -298,6 +298,16 @@ def test_a_solves_action_that_was_deleted_is_made_anew(ext, solved, rotation):
     np.testing.assert_allclose(rotation("upper_arm.L", 60), apart, atol=1e-4)
 
 
+def test_a_solve_whose_curves_were_all_deleted_is_keyed_anew(ext, solved, rotation):
+    armature = solved.bonesetter.armature
+    ours, shown = armature.animation_data.action, rotation("forearm.L", 60)
+    bag = ext("operators.layers").solved_bag(solved)
+    ours.layers[0].strips[0].channelbags.remove(bag)
+    assert bpy.ops.bonesetter.solve_markers() == {"FINISHED"}
+    assert armature.animation_data.action == ours
+    np.testing.assert_allclose(rotation("forearm.L", 60), shown, atol=1e-4)
+
+
 def test_a_copy_of_the_armature_keeps_the_solve_that_it_plays(ext, solved):
     """Where another armature plays the take's action and the take's own another one, neither is written to."""
     armature = solved.bonesetter.armature

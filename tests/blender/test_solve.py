@@ -288,6 +288,17 @@ def test_results_go_out_of_date(ext, scene, imported):
     assert stale() == "The armature was deleted: solve again."
 
 
+def test_another_unit_scale_after_the_import_changes_no_place(ext, scene, imported):
+    """Objects stay where they are then, and so does what is solved of them."""
+    assert bpy.ops.bonesetter.solve_markers() == {"FINISHED"}
+    armature, take = imported.bonesetter.armature, imported.bonesetter
+    before, residual = [tuple(bone.tail_local) for bone in armature.data.bones], take.residual_mean
+    scene.unit_settings.scale_length = 0.01
+    assert bpy.ops.bonesetter.solve_markers() == {"FINISHED"}
+    np.testing.assert_allclose([tuple(bone.tail_local) for bone in armature.data.bones], before, atol=1e-5)
+    assert take.residual_mean == pytest.approx(residual, abs=1e-3)
+
+
 def test_what_is_changed_while_a_solve_runs_is_out_of_date(ext, scene, imported):
     solving, freshness = ext("operators.solving"), ext("operators.freshness")
     solve = solving.begin(scene, imported)

@@ -94,6 +94,12 @@ def test_a_take_without_samples_has_no_tracks() -> None:
     assert len(cut_tracks(take_of(np.full((5, 2, 3), np.nan)))) == 0
 
 
+def test_a_take_that_is_too_short_to_be_labelled_is_told_so() -> None:
+    body = np.random.default_rng(0).uniform(0.0, 0.8, size=(40, 3))
+    with pytest.raises(BonesetterError, match="24 frames, too few to find labels by motion"):
+        label_take(take_of(np.repeat(body[None], 24, axis=0)))
+
+
 def test_key_frames_hold_the_body_and_no_ghost_beside_it() -> None:
     body = np.random.default_rng(0).uniform(0.0, 0.8, size=(30, 3))
     points = np.concatenate([body, [[5.0, 0.0, 0.0], [5.1, 0.0, 0.0]]])
