@@ -53,7 +53,7 @@ class Judge(User):
     def keys(self) -> dict[tuple[str, int], np.ndarray]:
         """The solved keys as Blender stores them."""
         found = {}
-        for curve in ext("operators.layers").solved_bag(armature()).fcurves:
+        for curve in ext("operators.layers").solved_bag(self.take).fcurves:
             points = np.empty(2 * len(curve.keyframe_points), dtype=np.float32)
             curve.keyframe_points.foreach_get("co", points)
             found[curve.data_path, curve.array_index] = points.reshape(-1, 2)
