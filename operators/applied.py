@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import bpy
 
 from ..model.core.take import FloatArray
+from .playing import play_frames, plays_where_keyed
 
 if TYPE_CHECKING:
     from ..model.rigs.channels import Travel
@@ -87,7 +88,7 @@ def push_down(armature: bpy.types.Object, frames: FloatArray, name: str) -> Any:
     earlier = next((one for one in animation.nla_tracks if one.name == name and len(one.strips) == 1), None)
     if earlier is not None:
         strip = earlier.strips[0]
-        moved = strip.scale != 1.0 or strip.frame_start != strip.action_frame_start
+        moved = not plays_where_keyed(strip)
         cut = _is_cut(strip) and first <= strip.action_frame_start < strip.action_frame_end <= last
         _keep(strip.action)
         strip.action, strip.action_slot = action, slot
@@ -100,9 +101,7 @@ def push_down(armature: bpy.types.Object, frames: FloatArray, name: str) -> Any:
         strip.action_slot = slot
         moved = cut = False
     if not cut:
-        # neither goes past the other; the end in the scene follows, as slow as it plays
-        strip.action_frame_end, strip.action_frame_start = last, first
-        strip.action_frame_end = last
+        play_frames(strip, first, last)
     if not moved:
         strip.frame_start_ui = strip.action_frame_start
     return strip
@@ -114,12 +113,6 @@ def _is_cut(strip: Any) -> bool:
         return False
     first, last = strip.action.frame_range
     return strip.action_frame_start > first + CUT or strip.action_frame_end < last - CUT
-
-
-def play_as_keyed(armature: bpy.types.Object) -> None:
-    """Have an armature's action play as it was keyed, however the one before was blended; strips below it stay as they are."""
-    animation: Any = armature.animation_data
-    animation.action_blend_type, animation.action_influence = "REPLACE", 1.0
 
 
 def _keep(action: bpy.types.Action | None) -> None:

@@ -63,7 +63,8 @@ def apply_to_rig(
     """
     from ..model.rigs.channels import channels
     from ..model.rigs.retarget import retarget
-    from .applied import Application, note_applied, play_as_keyed, push_down
+    from .applied import Application, note_applied, push_down
+    from .keyframes import play_as_keyed
     from .rig_controls import follows_of, released
     from .rig_playback import doubts_of, play_back
     from .rigs import key_rig, object_scale, read_rig

@@ -18,14 +18,30 @@ NEAR = 0.05
 def bind(datablock: Any, action: bpy.types.Action) -> Any:
     """Give a datablock a slot of its own in an action, and return the channelbag that holds the slot's curves."""
     animation = datablock.animation_data_create()
-    if animation.use_tweak_mode:
-        # Blender refuses another action meanwhile
-        animation.use_tweak_mode = False
+    leave_tweak_mode(animation)
     slot = action.slots.new(id_type=datablock.id_type, name=datablock.name)
     animation.action = action
     # Without this binding the animation silently does not play.
     animation.action_slot = slot
     return channelbag(action, slot)
+
+
+def leave_tweak_mode(animation: Any) -> None:
+    """Leave the NLA editor's tweak mode, in which Blender refuses another action."""
+    if animation.use_tweak_mode:
+        animation.use_tweak_mode = False
+
+
+def play_as_keyed(datablock: Any) -> None:
+    """Have a datablock's action play as it was keyed, however the one before was blended; strips below it stay as they are."""
+    animation = datablock.animation_data
+    animation.action_blend_type, animation.action_influence = "REPLACE", 1.0
+
+
+def channelbags(action: bpy.types.Action, slot: Any) -> list[Any]:
+    """The slot's curves, layer by layer."""
+    bags = [strip.channelbag(slot) for layer in action.layers for strip in layer.strips]
+    return [bag for bag in bags if bag is not None]
 
 
 def channelbag(action: bpy.types.Action, slot: Any) -> Any:
@@ -40,12 +56,7 @@ def bound_channelbag(datablock: Any) -> Any | None:
     animation = datablock.animation_data
     if animation is None or animation.action is None or animation.action_slot is None:
         return None
-    for layer in animation.action.layers:
-        for strip in layer.strips:
-            bag = strip.channelbag(animation.action_slot)
-            if bag is not None:
-                return bag
-    return None
+    return next(iter(channelbags(animation.action, animation.action_slot)), None)
 
 
 def remove_curves(bag: Any, paths: Container[str]) -> None:

@@ -18,7 +18,8 @@ import numpy as np
 from ..model.core.rigid import steady
 from ..model.core.rotations import unitquat_product
 from ..model.core.take import BoolArray, FloatArray
-from .keyframes import bind, bound_channelbag, channelbag, read_curve, write_keys
+from .keyframes import bind, bound_channelbag, channelbag, leave_tweak_mode, play_as_keyed, read_curve, write_keys
+from .playing import play_frames, plays_where_keyed, strip_channelbags
 from .space import Timing
 from .takes import JOINT, keep_numbers, timing_of
 
@@ -86,7 +87,7 @@ def solved_bag(collection: bpy.types.Collection) -> Any | None:
     if take.armature is None:
         return None
     if strip is not None:
-        return _curves_of(strip.action, strip.action_slot)
+        return next(iter(strip_channelbags(strip)), None)
     return bound_channelbag(take.armature) if _is_active(take) else None
 
 
@@ -100,8 +101,7 @@ def own_curves(collection: bpy.types.Collection, action_name: str) -> Any:
     if bag is not None:
         return bag
     animation = take.armature.animation_data_create()
-    if animation.use_tweak_mode:
-        animation.use_tweak_mode = False
+    leave_tweak_mode(animation)
     if _is_active(take):
         # all of its curves were deleted
         return channelbag(animation.action, animation.action_slot)
@@ -115,7 +115,7 @@ def own_curves(collection: bpy.types.Collection, action_name: str) -> Any:
         bag = channelbag(own, slot)
     else:
         bag = bind(take.armature, bpy.data.actions.new(action_name))
-    animation.action_blend_type, animation.action_influence = "REPLACE", 1.0
+    play_as_keyed(take.armature)
     return bag
 
 
@@ -143,22 +143,16 @@ def _is_active(take: Any) -> bool:
     return not take.solved_slot or (animation.action == take.solved_action and animation.action_slot_handle == take.solved_slot)
 
 
-def _curves_of(action: bpy.types.Action, slot: Any) -> Any | None:
-    bags = [one.channelbag(slot) for layer in action.layers for one in layer.strips]
-    return next((bag for bag in bags if bag is not None), None)
-
-
 def fit_strip(collection: bpy.types.Collection) -> None:
     """Have the solved pose's strip play all of its frames, where they are unless the user has moved or scaled it."""
     strip, timing = solved_strip(collection), timing_of(collection)
     if strip is None:
         return
     first, last = float(timing.frames[0]), float(timing.frames[-1])
-    moved = strip.frame_start != strip.action_frame_start or strip.scale != 1.0
-    begins, scale = strip.frame_start, strip.scale
-    strip.action_frame_start, strip.action_frame_end = first, max(last, first + 1)
-    strip.frame_start = begins if moved else first
-    strip.frame_end = strip.frame_start + (strip.action_frame_end - first) * (scale if moved else 1.0)
+    moved = not plays_where_keyed(strip)
+    play_frames(strip, first, max(last, first + 1))
+    if not moved:
+        strip.frame_start_ui = strip.action_frame_start
 
 
 def lay_edits(collection: bpy.types.Collection, bones: dict[str, str]) -> str:

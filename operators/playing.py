@@ -31,10 +31,21 @@ def played_strips(one: bpy.types.Object) -> list[bpy.types.NlaStrip]:
 
 def strip_channelbags(strip: bpy.types.NlaStrip) -> list[Any]:
     """The curves that a strip plays; none of a strip without an action."""
-    if strip.action is None or strip.action_slot is None:
-        return []
-    bags = [part.channelbag(strip.action_slot) for layer in strip.action.layers for part in layer.strips]
-    return [bag for bag in bags if bag is not None]
+    from .keyframes import channelbags
+
+    return [] if strip.action is None or strip.action_slot is None else channelbags(strip.action, strip.action_slot)
+
+
+def plays_where_keyed(strip: bpy.types.NlaStrip) -> bool:
+    """Whether a strip plays its action at the frames of its keys: nobody has moved it or made it slower."""
+    return strip.scale == 1.0 and strip.frame_start == strip.action_frame_start
+
+
+def play_frames(strip: bpy.types.NlaStrip, first: float, last: float) -> None:
+    """Have a strip play these frames of its action from where it begins; its end in the scene follows, as slow as it plays."""
+    # neither goes past the other
+    strip.action_frame_end, strip.action_frame_start = last, first
+    strip.action_frame_end = last
 
 
 def played(one: bpy.types.Object, frames: FloatArray) -> Played:
@@ -53,13 +64,18 @@ def played(one: bpy.types.Object, frames: FloatArray) -> Played:
     bags = [bag for track in one.animation_data.nla_tracks for strip in track.strips for bag in strip_channelbags(strip)]
     keys = {*own, *((curve.data_path, curve.array_index) for each in bags for curve in each.fcurves)}
     found: dict[tuple[str, int], list[float]] = {key: [] for key in sorted(keys) if _value(one, *key) is not None}
+    for shown in shown_at(one, frames):
+        for key, values in found.items():
+            values.append(float(_value(shown, *key)))
+    return {key: np.array(values) for key, values in found.items()}
+
+
+def shown_at(one: bpy.types.Object, frames: FloatArray) -> Iterator[bpy.types.Object]:
+    """An object as Blender evaluates it, and nothing else, in each of some scene frames (frames,); valid until the next one."""
     with alone(one) as scene:
         for frame in frames:
             scene.frame_set(int(np.floor(frame)), subframe=float(frame - np.floor(frame)))
-            shown = one.evaluated_get(scene.view_layers[0].depsgraph)
-            for key, values in found.items():
-                values.append(float(_value(shown, *key)))
-    return {key: np.array(values) for key, values in found.items()}
+            yield one.evaluated_get(scene.view_layers[0].depsgraph)
 
 
 def _value(one: bpy.types.Object, path: str, index: int) -> Any:

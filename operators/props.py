@@ -38,21 +38,22 @@ def apply_props(scene: bpy.types.Scene, collection: bpy.types.Collection, props:
 
     others = {one[PROP_MARKERS] for take in people_with(scene, collection)[1:] for one in props_of(take).values()}
     known, action = props_of(collection), None
+    space, timing, parent = space_of(collection, scene).own, timing_of(collection), placing_parent(collection)
     wanted = [prop for prop in props if ", ".join(prop.labels) not in others]
     for gone in [one for name, one in known.items() if name not in {prop.name for prop in wanted}]:
         bpy.data.objects.remove(gone)
     for prop in wanted:
-        empty = known.get(prop.name) or _new_empty(collection, prop.name, space_of(collection, scene))
+        empty = known.get(prop.name) or _new_empty(collection, prop.name, space)
         empty[PROP_MARKERS] = ", ".join(prop.labels)
         bag = bound_channelbag(empty)
         if bag is None:
             action = action or bpy.data.actions.new(f"{collection.name} Props")
             bag = bind(empty, action)
-        if (parent := placing_parent(collection)) is not None:
+        if parent is not None:
             # what places the take as a whole places its props, too
             empty.parent = parent
             empty.matrix_parent_inverse = collection.bonesetter.armature.matrix_parent_inverse
-        _key(bag, empty, prop, space_of(collection, scene).own, timing_of(collection))
+        _key(bag, empty, prop, space, timing)
 
 
 def _new_empty(collection: bpy.types.Collection, name: str, space: Space) -> bpy.types.Object:

@@ -104,10 +104,10 @@ class Review:
 
 def review_of(scene: bpy.types.Scene, collection: bpy.types.Collection) -> Review | None:
     """What is known of a take now; None where it has no markers left."""
-    digest, settings = markers_digest(collection), settings_of(collection)
+    digest, settings, space = markers_digest(collection), settings_of(collection), space_of(collection, scene)
     known = session.reviews.get(collection.session_uid)
     if known is None or known.digest != digest:
-        made = _gathered(scene, collection, digest, settings)
+        made = _gathered(scene, collection, digest, settings, space)
         if made is None:
             return None
         made.version = known.version + 1 if known is not None else 0
@@ -118,13 +118,12 @@ def review_of(scene: bpy.types.Scene, collection: bpy.types.Collection) -> Revie
             known.settings, known.flagged = settings, known.preview.flagged(settings)
         known.version += 1
         _judge(collection, known)
-    space = space_of(collection, scene)
     if not np.array_equal(known.space.matrix, space.matrix):
         known.move(space)
     return known
 
 
-def _gathered(scene: bpy.types.Scene, collection: bpy.types.Collection, digest: str, settings: Settings) -> Review | None:
+def _gathered(scene: bpy.types.Scene, collection: bpy.types.Collection, digest: str, settings: Settings, space: Space) -> Review | None:
     try:
         take = gather_take(scene, collection, muted=True)
     except BonesetterError:
@@ -133,7 +132,6 @@ def _gathered(scene: bpy.types.Scene, collection: bpy.types.Collection, digest: 
     muted = np.array([bool(marker.get(MUTED)) for marker in markers(collection).values()])
     preview = Preview(take, muted)
     marks = Marks(muted, take.pinned if take.pinned is not None else np.zeros(shape, dtype=bool))
-    space = space_of(collection, scene)
     world = space.to_blender(take.positions).astype(np.float32)
     rows = part_rows(preview.known_labels, preview.marker_set)
     pairs = [pair for group in preview.rigid_groups for pair in combinations(group, 2)]

@@ -12,7 +12,7 @@ from ..model.core.take import FloatArray, IntArray
 from ..model.rigs.agreement import Directions, angles_deg, directions, of_retargeted
 from ..model.rigs.figure import Anatomy, Performance
 from ..model.rigs.retarget import Retargeted
-from .playing import alone
+from .playing import shown_at
 from .translation import translated
 
 if TYPE_CHECKING:
@@ -100,15 +100,12 @@ def _shown(armature: bpy.types.Object, moved: Retargeted, at: FloatArray, metres
     """Heads (frames, 3) in metres and deltas (frames, 3, 3) of parts in scene frames (frames,), in the world, as Blender evaluates them."""
     ends = {part: (names[0], names[-1]) for part, names in moved.bone_map.bones.items() if names}
     heads, deltas = ({part: [] for part in ends} for _ in range(2))
-    with alone(armature) as scene:
-        for frame in at:
-            scene.frame_set(int(np.floor(frame)), subframe=float(frame - np.floor(frame)))
-            shown = armature.evaluated_get(scene.view_layers[0].depsgraph)
-            for part, (first, last) in ends.items():
-                heads[part].append(np.array(shown.matrix_world @ shown.pose.bones[first].head) * metres)
-                posed = np.array(shown.matrix_world @ shown.pose.bones[last].matrix)[:3, :3]
-                turned = posed / np.linalg.norm(posed, axis=0)
-                deltas[part].append(turned @ moved.rig.turns[moved.rig.index[last]].T)
+    for shown in shown_at(armature, at):
+        for part, (first, last) in ends.items():
+            heads[part].append(np.array(shown.matrix_world @ shown.pose.bones[first].head) * metres)
+            posed = np.array(shown.matrix_world @ shown.pose.bones[last].matrix)[:3, :3]
+            turned = posed / np.linalg.norm(posed, axis=0)
+            deltas[part].append(turned @ moved.rig.turns[moved.rig.index[last]].T)
     return {part: np.array(each) for part, each in heads.items()}, {part: np.array(each) for part, each in deltas.items()}
 
 

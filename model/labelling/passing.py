@@ -88,5 +88,6 @@ def _scatter(local: FloatArray) -> FloatArray:
 
 def _likeliest_frame(tracks: Tracks, track: int, first: int, last: int) -> int:
     """Of some frames, the one into which a track makes the step that its way before and behind explains least."""
-    path = tracks.positions[max(first, int(tracks.starts[track])) : min(last + 1, int(tracks.ends[track])), tracks.columns[track]]
-    return max(first, int(tracks.starts[track])) + 1 + int(steps(path).argmax())
+    first = max(first, int(tracks.starts[track]))
+    path = tracks.positions[first : min(last + 1, int(tracks.ends[track])), tracks.columns[track]]
+    return first + 1 + int(steps(path).argmax())

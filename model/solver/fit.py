@@ -29,7 +29,7 @@ from ..core.parallel import each
 from ..core.progress import Progress, Steps
 from .advice import WIDE_SCALE_M, Advice
 from .banded import scratch, solve_banded
-from .frames import Between, Window, put_together, windows
+from .frames import Between, Window, put_together, spans, windows
 from .kinematics import Body, Pose, marker_jacobian
 from .observations import MARKER_SIGMA_M, Observations
 from .options import EVERYTHING, SolverOptions
@@ -278,11 +278,16 @@ class Found:
 
 def pose_costs(body: Body, terms: Terms, seen: Observations, pose: Pose) -> Tensor:
     """(frames,): the cost of each frame's pose a marker that is seen, in units of the markers' deviation."""
-    squared = ((body.posed(pose).markers - seen.points) ** 2).sum(-1)
-    apart = (seen.confidence * kernel_cost(squared, COST_SCALE_M**2)).sum(1) / MARKER_SIGMA_M**2
     precision = terms.precision[ROOT_DOF:, ROOT_DOF:]
-    unusual = torch.einsum("fc,cd,fd->f", pose.q, precision, pose.q)
-    return (apart + unusual) / seen.confidence.sum(1).clamp_min(1.0)
+
+    def work(here: slice) -> Tensor:
+        there, q = seen[here], pose.q[here]
+        squared = ((body.posed(pose[here]).markers - there.points) ** 2).sum(-1)
+        apart = (there.confidence * kernel_cost(squared, COST_SCALE_M**2)).sum(1) / MARKER_SIGMA_M**2
+        unusual = torch.einsum("fc,cd,fd->f", q, precision, q)
+        return (apart + unusual) / there.confidence.sum(1).clamp_min(1.0)
+
+    return torch.cat(list(each(work, spans(pose.frames))))
 
 
 def fit_poses(
