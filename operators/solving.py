@@ -33,7 +33,7 @@ from .session import Solve, session
 from .solve_range import join_findings, part_of, put_range, start_of
 from .solved import keep_solved
 from .solver_python import engine_python
-from .takes import ask_for_own, find_take, timing_of
+from .takes import ask_for_own, find_take, scene_of, timing_of
 
 #: A take and the engine's report of it.
 Solved = tuple[bpy.types.Collection, dict[str, Any]]
@@ -99,6 +99,10 @@ def begin(
 def finish(scene: bpy.types.Scene, solve: Solve) -> list[Solved]:
     """Put the result into the scene: the only step that changes anything there, so it is one step to undo.
 
+    Args:
+        scene: The one that is shown. Where the take lies in another, that one is meant.
+        solve: A solve that has its answer.
+
     Returns:
         The take with the engine's report; of a take in which several people were found, a take that was made of each.
 
@@ -108,6 +112,7 @@ def finish(scene: bpy.types.Scene, solve: Solve) -> list[Solved]:
     answer = solve.job.answer
     assert answer is not None
     collection = find_take(solve.take)
+    scene = scene_of(collection, scene)
     people = answer.get("people", [])
     if not people:
         return [(collection, _apply(scene, collection, solve, answer))]

@@ -101,6 +101,18 @@ def find_take(session_uid: int) -> bpy.types.Collection:
     raise BonesetterError("The take was deleted while it was being solved: nothing was changed.")
 
 
+def scene_of(collection: bpy.types.Collection, shown: bpy.types.Scene) -> bpy.types.Scene:
+    """The scene that a take lies in, of several the one that is shown: while it was being solved another may have been chosen.
+
+    Raises:
+        BonesetterError: It lies in none.
+    """
+    for scene in (shown, *bpy.data.scenes):
+        if collection in takes_of(scene):
+            return scene
+    raise BonesetterError("The take was deleted while it was being solved: nothing was changed.")
+
+
 def markers(collection: bpy.types.Collection) -> dict[str, bpy.types.Object]:
     """{label: empty} of a take; of copies that share a label, the first."""
     found: dict[str, bpy.types.Object] = {}

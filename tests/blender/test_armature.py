@@ -87,8 +87,8 @@ def worst_mm(armature, pose, turn=None, unit=1.0):
 
 @pytest.mark.parametrize("unit", UNITS)
 @pytest.mark.parametrize("up_axis", ["Y", "Z", "X", "-Y", "-Z", "-X"])
-def test_heads_are_the_engines_positions(ext, scene, collection, apply, make_pose, unit, up_axis):
-    scene.unit_settings.scale_length = unit
+def test_heads_are_the_engines_positions(ext, collection, apply, make_pose, unit, up_axis):
+    collection.bonesetter.units_per_metre = 1.0 / unit
     collection.bonesetter.up_axis = up_axis
     turn = ext("operators.space").Space(up_axis, 1.0).turn
     pose = make_pose()

@@ -103,8 +103,8 @@ def test_what_is_deleted_meanwhile(ext, scene, imported, gone):
     solve.job.wait()
     if gone == "scene":
         before = contents()
-        with pytest.raises((ext("model.core.errors").BonesetterError, ReferenceError)):
-            module.finish(scene, solve)
+        with pytest.raises(ext("model.core.errors").BonesetterError, match="nothing was changed"):
+            module.finish(bpy.context.scene, solve)
         assert contents() == before
         return
     module.finish(scene, solve)
@@ -112,6 +112,21 @@ def test_what_is_deleted_meanwhile(ext, scene, imported, gone):
     assert len(bpy.data.armatures) >= 1
     bpy.ops.bonesetter.solve_markers()
     assert take.solved
+
+
+def test_another_scene_shown_meanwhile(ext, scene, imported):
+    """The result goes by the units of the scene that the take lies in: of an older version's take nothing else tells them."""
+    module = ext("operators.solving")
+    imported.bonesetter.units_per_metre = 0.0
+    solve = module.begin(scene, imported)
+    other = bpy.data.scenes.new("another")
+    other.unit_settings.scale_length = 0.01
+    solve.job.wait()
+    ((take, _),) = module.finish(other, solve)
+    assert take.bonesetter.armature.name in scene.objects
+    assert not other.objects
+    heights = [bone.head_local.z for bone in take.bonesetter.armature.data.bones]
+    assert max(heights) - min(heights) < 3.0, "metres"
 
 
 def test_a_file_opened_meanwhile_gets_nothing_of_the_solve(ext, holding_python, held, synthetic_c3d):
