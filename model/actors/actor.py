@@ -43,6 +43,8 @@ class Actor:
         bone_sigma: (joints, 3) in metres, how sure the bones are: standard deviations on the zero pose's axes, NaN where unknown;
             None where nothing is known of any.
         offset_sigma: (labels, 3), the same of the markers' offsets.
+        loose_m: (labels,): how far a marker moves about on its bone, root mean square, beyond what skin does, as one of a finger does on
+            the hand; None where none does.
         freedoms: For each joint, what its file says of how it moves; None where it says nothing of any.
     """
 
@@ -54,6 +56,7 @@ class Actor:
     freedoms: tuple[Freedom, ...] | None = None
     bone_sigma: FloatArray | None = None
     offset_sigma: FloatArray | None = None
+    loose_m: FloatArray | None = None
 
     @property
     def weights(self) -> FloatArray:
@@ -73,7 +76,14 @@ class Actor:
             marker_offsets=np.concatenate([self.marker_offsets, placement.offset_mean]),
             marker_weights=None if self.marker_weights is None else np.concatenate([self.marker_weights, others]),
             offset_sigma=np.concatenate([own_sigma, placement.offset_deviation]),
+            loose_m=None if self.loose_m is None else np.concatenate([self.loose_m, np.zeros(len(placement.labels))]),
         )
+
+    def with_loose(self, loose_m: FloatArray) -> Actor:
+        """With its last markers known to move about on their bones by so much, (markers,) in metres, and all before them as they were."""
+        before = np.zeros(len(self.labels)) if self.loose_m is None else self.loose_m
+        moving = np.concatenate([before[: len(before) - len(loose_m)], loose_m])
+        return replace(self, loose_m=moving if moving.any() else None)
 
     def markers(self, motion: Motion) -> FloatArray:
         """(frames, labels, 3) in metres on the motion's axes: where its markers are while its skeleton moves."""
@@ -96,6 +106,7 @@ class Actor:
             marker_offsets=size * self.marker_offsets,
             bone_sigma=None if self.bone_sigma is None else size * self.bone_sigma,
             offset_sigma=None if self.offset_sigma is None else size * self.offset_sigma,
+            loose_m=None if self.loose_m is None else size * self.loose_m,
         )
 
     def only(self, rows: Sequence[int]) -> Actor:
@@ -108,4 +119,5 @@ class Actor:
             marker_offsets=self.marker_offsets[chosen],
             marker_weights=None if self.marker_weights is None else self.marker_weights[chosen],
             offset_sigma=None if self.offset_sigma is None else self.offset_sigma[chosen],
+            loose_m=None if self.loose_m is None else self.loose_m[chosen],
         )

@@ -76,6 +76,7 @@ def read_actor(path: Path) -> Actor:
             freedoms=said,
             bone_sigma=_sigmas(document["joints"], "name", "bone"),
             offset_sigma=_sigmas(document["markers"], "label", "offset"),
+            loose_m=_loose(document["markers"]),
         )
     except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise BonesetterError(f"{path.name} lacks a part of an actor: docs/actors.md shows how one is written.") from error
@@ -110,6 +111,8 @@ def _marker_entry(actor: Actor, row: int) -> dict[str, Any]:
         "offset": _rounded(actor.marker_offsets[row]),
         **_sigma_entry("offset", actor.offset_sigma, row),
     }
+    if actor.loose_m is not None and actor.loose_m[row] > 0:
+        entry["loose_mm"] = round(float(actor.loose_m[row]) * 1000, 3)
     movers = np.flatnonzero(weights)
     if len(movers) > 1:
         entry["weights"] = {joints[joint]: round(float(weights[joint]), 6) for joint in movers}
@@ -231,6 +234,14 @@ def _sigmas(entries: list[dict[str, Any]], named: str, what: str) -> FloatArray 
         if key in entry:
             sigmas[row] = _deviations(f"the {key} of {entry[named]}", entry[key], MOST_SIGMA_MM) / 1000
     return sigmas
+
+
+def _loose(entries: list[dict[str, Any]]) -> FloatArray | None:
+    """(markers,) in metres: how far a document says that markers move about on their bones; None where it says so of none."""
+    found = [checked_number(f"the loose_mm of {entry['label']}", entry.get("loose_mm", 0.0), MOST_SIGMA_MM) for entry in entries]
+    if any(each < 0 for each in found):
+        raise ValueError("a loose_mm is negative")
+    return np.array(found) / 1000 if any(found) else None
 
 
 def _deviations(what: str, given: Any, most: float) -> FloatArray:

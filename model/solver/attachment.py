@@ -8,7 +8,7 @@ actor is fitted once more with all markers. Some well-spread frames are enough t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from .calibration import fit_actor, spread_subset
 from .coarse_poses import find_poses
 from .fit import fit_poses
 from .kinematics import Body, Pose, to_array
+from .looseness import how_loose
 from .observations import Observations
 from .robust import kernel_cost, settled_place
 
@@ -41,6 +42,8 @@ AWAY_M, MOST_AWAY = 0.15, 0.05
 RIGID_M, FEWEST_RIGID = 0.004, 3
 #: No attachment is held to be surer than this, in metres: the poses it is measured by were found without the marker.
 LEAST_DEVIATION_M = 0.012
+#: Attached markers are kept unless the fit is worse with them by more than this part: loose ones hardly change it.
+AS_WELL = 0.01
 #: Scale of the robust kernel that compares the fits with and without the attached markers, in metres.
 SCALE_M = 0.04
 
@@ -107,7 +110,7 @@ def attach(
     unknown = [row for row, label in enumerate(labels) if label not in actor.labels]
     chosen = spread_subset(seen, FRAMES)
     few, start = seen[chosen].apart(), begun[chosen]
-    body, pose = _posed(actor, prior, few.only(known), start)
+    body, pose, sigma_m = _posed(actor, prior, few.only(known), start)
     found = _still_places(body, pose, few.only(unknown))
     held = _held_for_a_while(few.only(unknown), found)
     places = {
@@ -119,12 +122,13 @@ def attach(
         return actor, findings
     attached = _placement(places)
     longer = actor.beside(attached)
+    rows = [labels.index(label) for label in longer.labels]
+    longer = _loosened(longer, prior, body, pose, replace(few.only(rows), sigma_m=sigma_m), places)
     if placement is not None:
-        rows = [labels.index(label) for label in longer.labels]
         body = Body(longer, prior.pose, seen.points.device, seen.points.dtype)
         refined = fit_actor(body, prior, placement + attached, seen.only(rows), begun, progress).actor
         without = _cost(body, pose, few.only(rows))
-        if _cost(*_posed(refined, prior, few.only(rows), start), few.only(rows)) >= without:
+        if _cost(*_posed(refined, prior, few.only(rows), start)[:2], few.only(rows)) > (1 + AS_WELL) * without:
             return actor, (*findings, _left_out("the others fit better without", attached.labels))
         longer = refined
     bones = tuple(longer.skeleton.joints[place.joint] for place in places.values())
@@ -188,12 +192,22 @@ def _placement(places: dict[str, StillPlace]) -> Placement:
     return Placement(tuple(places), joints, offsets, np.repeat(spreads[:, None], 3, axis=1), joints)
 
 
-def _posed(actor: Actor, prior: Prior, few: Observations, begun: Pose) -> tuple[Body, Pose]:
+def _loosened(longer: Actor, prior: Prior, body: Body, pose: Pose, seen: Observations, places: dict[str, StillPlace]) -> Actor:
+    """An actor with attached markers, who knows how far these move about on their bones; `seen` are its markers in frames apart."""
+    spreads_m = np.array([place.spread_m for place in places.values()])
+    of_longer = Body(longer, prior.pose, seen.points.device, seen.points.dtype)
+    return longer.with_loose(how_loose(body, prior.pose, pose, seen, of_longer, spreads_m))
+
+
+def _posed(actor: Actor, prior: Prior, few: Observations, begun: Pose) -> tuple[Body, Pose, float]:
+    """The actor's body, its poses, and the deviation of markers that shows in the take, in metres."""
     body = Body(actor, prior.pose, few.points.device, few.points.dtype)
-    return body, fit_poses(body, prior.pose, few, find_poses(body, prior.pose, few, begun))
+    found = find_poses(body, prior.pose, few, begun)
+    return body, fit_poses(body, prior.pose, few, found), found.sigma_m
 
 
 def _cost(body: Body, pose: Pose, seen: Observations) -> float:
-    """Mean of Geman and McClure's kernel over all samples, in m^2."""
+    """Mean of Geman and McClure's kernel over all samples, in m^2, those of loose markers counted less."""
     squared = ((body.posed(pose).markers - seen.points) ** 2).sum(-1)
-    return float((seen.confidence * kernel_cost(squared, SCALE_M**2)).sum() / seen.confidence.sum().clamp_min(1e-9))
+    say = seen.confidence if body.looseness is None else seen.confidence * seen.sigma_m**2 / (seen.sigma_m**2 + body.looseness)
+    return float((say * kernel_cost(squared, SCALE_M**2)).sum() / say.sum().clamp_min(1e-9))

@@ -247,7 +247,7 @@ class ActorFit:
         """The equations of some frames, their poses eliminated."""
         posed = body.posed(pose)
         residuals = posed.markers - seen.points
-        weights = INDEPENDENCE * sample_weights(residuals, seen, scale_m)[..., None]
+        weights = INDEPENDENCE * sample_weights(residuals, seen, scale_m, body.looseness)[..., None]
         # a frame's rows one behind the other in memory, as the products want them
         by_pose = marker_jacobian(body.topology, pose, posed).flatten(1, 2).contiguous()
         weighted = by_pose * weights.repeat_interleave(3, dim=1)
@@ -280,7 +280,7 @@ class ActorFit:
         """
         posed = self.sized(sizes).posed(pose)
         residuals = self.seen.points - posed.markers
-        weights = sample_weights(residuals, self.seen, scale_m)[..., None, None]
+        weights = sample_weights(residuals, self.seen, scale_m, self.body.looseness)[..., None, None]
         by_offset = self.offset_jacobian(posed.global_rotations)
         weighted = by_offset.transpose(2, 3) * weights
         expected = self.offset_mean + self.drawn @ sizes.components
@@ -365,7 +365,7 @@ def fit_actor(
         pose, sizes = fit.step(pose, sizes, scale, fit_sizes=True)
         steps.done()
     for scale in scales.actor_settling:
-        fit.seen = fit.seen.judged_by(fit.sized(sizes).posed(pose).markers - fit.seen.points, LEAST_SIGMA_M)
+        fit.seen = fit.seen.judged_by(fit.sized(sizes).posed(pose).markers - fit.seen.points, LEAST_SIGMA_M, body.steady)
         pose, sizes = fit.step(pose, sizes, scale, fit_sizes=True)
         steps.done()
     if options.own_offsets:

@@ -103,7 +103,8 @@ def wrong_frames(body: Body, seen: Observations, pose: Pose) -> Tensor:
 
     def work(here: slice) -> Tensor:
         apart = (body.posed(pose[here]).markers - seen.points[here]).norm(dim=-1)
-        return ((apart > WRONG_M) & (seen.confidence[here] >= 1)).sum(1)
+        wrong = (apart > WRONG_M) & (seen.confidence[here] >= 1)
+        return wrong[:, body.steady].sum(1)
 
     return torch.cat(list(each(work, spans(pose.frames)))) >= WRONG_MARKERS
 
@@ -111,4 +112,4 @@ def wrong_frames(body: Body, seen: Observations, pose: Pose) -> Tensor:
 def judged(body: Body, seen: Observations, pose: Pose) -> Observations:
     """The samples with the deviation from their places that shows in a solve."""
     apart = each(lambda span: body.posed(pose[span]).markers - seen.points[span], spans(pose.frames))
-    return seen.judged_by(torch.cat(list(apart)))
+    return seen.judged_by(torch.cat(list(apart)), markers=body.steady)

@@ -98,9 +98,13 @@ def frame_coupling(terms: Terms, visible: Tensor) -> Tensor:
     return terms.change_precision * (GAP_SPEED_WEIGHT + (SPEED_WEIGHT - GAP_SPEED_WEIGHT) * visible)
 
 
-def sample_weights(residuals: Tensor, seen: Observations, scale_m: float) -> Tensor:
-    """Weights (frames, labels) of the squared residuals (frames, labels, 3), by confidence, Geman and McClure's kernel and sigma."""
-    return seen.confidence * kernel_weight((residuals * residuals).sum(-1), scale_m * scale_m) / seen.sigma_m**2
+def sample_weights(residuals: Tensor, seen: Observations, scale_m: float, looseness: Tensor | None = None) -> Tensor:
+    """Weights (frames, labels) of the squared residuals (frames, labels, 3), by confidence, Geman and McClure's kernel and sigma.
+
+    `looseness` is that of `Body`: markers that move about on their bones say less of these.
+    """
+    variance = seen.sigma_m**2 if looseness is None else seen.sigma_m**2 + looseness
+    return seen.confidence * kernel_weight((residuals * residuals).sum(-1), scale_m * scale_m) / variance
 
 
 def student_t_weight(pose: Pose, terms: Terms) -> Tensor:
@@ -127,7 +131,7 @@ def normal_equations(
     band[:, count * count :] = 0.0
     posed = body.posed(pose)
     residuals = posed.markers - seen.points
-    weights = sample_weights(residuals, seen, scale_m)
+    weights = sample_weights(residuals, seen, scale_m, body.looseness)
     if advice is not None and scale_m >= WIDE_SCALE_M:
         weights = weights * advice.reliability
     by = twists(body.topology, posed, pose)

@@ -20,6 +20,7 @@ from __future__ import annotations
 from copy import copy
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -110,11 +111,13 @@ class Body:
         self.actor = actor
         self.topology = Topology(actor, prior, device, dtype)
         self.sizes = Sizes.of(actor, device, dtype)
+        self.looseness = looseness_of(actor, device, dtype)
 
     def of_actor(self, actor: Actor) -> Body:
         """The same body of an actor who differs in sizes alone, or in how sure they are."""
         like, body = self.sizes.joint_offsets, copy(self)
         body.actor, body.sizes = actor, Sizes.of(actor, like.device, like.dtype)
+        body.looseness = looseness_of(actor, like.device, like.dtype)
         return body
 
     def with_sizes(self, bones: Tensor, marker_offsets: Tensor, places: Tensor | None = None) -> Body:
@@ -132,6 +135,11 @@ class Body:
         body.actor = replace(self.actor, skeleton=skeleton, marker_offsets=to_array(marker_offsets))
         body.sizes = Sizes(joint_offsets, marker_offsets)
         return body
+
+    @property
+    def steady(self) -> Tensor | slice:
+        """Columns of the markers that stay where they are on their bones."""
+        return slice(None) if self.looseness is None else torch.nonzero(self.looseness == 0)[:, 0]
 
     @property
     def joints(self) -> tuple[str, ...]:
@@ -187,6 +195,19 @@ class Body:
     def joint_places(self) -> Tensor:
         """(joints, 3) in metres: where the joints sit in the zero pose, from the root."""
         return zero_places(self.sizes.joint_offsets, self.topology.parents)
+
+
+def looseness_of(actor: Actor, device: torch.device, dtype: torch.dtype) -> Tensor | None:
+    """(labels,) in m^2: the variance by which loose markers count less than others; None where none is loose.
+
+    What moves one of them moves those beside it: the fingers of a hand close together. The mean of n markers that are moved as one is no
+    surer than a single one, and a single one is believed as any marker is: of each the variance counts n - 1 times.
+    """
+    if actor.loose_m is None:
+        return None
+    joints, loose = np.array(actor.marker_joints), actor.loose_m > 0
+    others = np.array([max((joints[loose] == joint).sum() - 1, 0) for joint in joints])
+    return torch.as_tensor(others * actor.loose_m**2, dtype=dtype, device=device)
 
 
 def marker_jacobian(topology: Topology, pose: Pose, posed: Posed) -> Tensor:

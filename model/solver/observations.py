@@ -63,13 +63,14 @@ class Observations:
         """The same, no frame of which is held to its neighbour's pose."""
         return replace(self, seconds=SECONDS_APART)
 
-    def judged_by(self, residuals: Tensor, least_m: float = LEAST_SIGMA_M) -> Observations:
+    def judged_by(self, residuals: Tensor, least_m: float = LEAST_SIGMA_M, markers: Tensor | slice = slice(None)) -> Observations:
         """With `sigma_m`, of at least `least_m`, from what shows in the residuals (frames, labels, 3), in metres, of a solve.
 
         White noise averages out over a bone's markers and over time, so it may be followed closely. What exceeds it is skin:
-        a take of markers on a rigid body is followed to its jitter, one of a person as far as `MOST_SIGMA_M` allows.
+        a take of markers on a rigid body is followed to its jitter, one of a person as far as `MOST_SIGMA_M` allows. `markers` are the
+        columns that tell.
         """
-        lengths = residuals.norm(dim=-1)[self.confidence >= 1]
+        lengths = residuals[:, markers].norm(dim=-1)[self.confidence[:, markers] >= 1]
         if not len(lengths):
             return self
         shown = float(lengths.median()) / MEDIAN_LENGTH

@@ -80,6 +80,8 @@ def change(path):
         (("joints", 2, "deviation_deg"), -1, "the deviation of right_hip is negative"),
         (("joints", 2, "bone_sigma_mm"), [1, -1, 1], "the bone_sigma_mm of right_hip is negative"),
         (("joints", 2, "bone_sigma_mm"), [1, 1], "the bone_sigma_mm of right_hip is not 3 numbers"),
+        (("markers", 0, "loose_mm"), -1, "a loose_mm is negative"),
+        (("markers", 0, "loose_mm"), [1], "the loose_mm of LFWT is [1], which is no number"),
         (("markers", 0, "offset_sigma_mm"), -1, "the offset_sigma_mm of LFWT is negative"),
         (("markers", 0, "offset_sigma_mm"), float("nan"), "the offset_sigma_mm of LFWT is not 3 numbers"),
         (("markers", 0, "offset_sigma_mm"), [1, float("inf"), 1], "the offset_sigma_mm of LFWT is not 3 numbers"),
@@ -140,6 +142,17 @@ def test_how_sure_an_actor_is_survives_its_file(actor: Actor, tmp_path: Path):
     assert "offset_sigma_mm" not in json.loads(path.read_text())["markers"][2]
 
 
+def test_how_loose_markers_are_survives_the_file(actor: Actor, tmp_path: Path):
+    path = tmp_path / "a.json"
+    loose_m = np.zeros(len(actor.labels))
+    loose_m[1] = 0.0214
+    write_actor(replace(actor, loose_m=loose_m), path)
+    assert [entry.get("loose_mm") for entry in json.loads(path.read_text())["markers"][:3]] == [None, 21.4, None]
+    read = read_actor(path).loose_m
+    assert read is not None
+    np.testing.assert_allclose(read, loose_m)
+
+
 def test_a_file_that_does_not_say_how_sure_it_is_is_read(actor: Actor, tmp_path: Path):
     path = tmp_path / "a.json"
     write_actor(actor, path)
@@ -147,6 +160,7 @@ def test_a_file_that_does_not_say_how_sure_it_is_is_read(actor: Actor, tmp_path:
     read = read_actor(path)
     assert read.bone_sigma is None
     assert read.offset_sigma is None
+    assert read.loose_m is None
 
 
 def test_one_number_is_how_sure_all_axes_are(actor: Actor, tmp_path: Path):
