@@ -327,7 +327,7 @@ def _follow(
     del seen
     with watch.stage("smooth"):
         smooth = smoothed(pose, take.rate_hz, settings.smooth)
-    corrections = [each.finding(take.number) for each in in_order((*matched.sides, *swaps))]
+    corrections = [each.finding(take.number) for each in in_order((*matched.corrections, *swaps))]
     findings = (*said, *(each.finding for each in restuck), *corrections)
     return _Followed(body, smooth, cleaned, findings, matched.take.file_columns)
 

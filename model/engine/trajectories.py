@@ -20,6 +20,7 @@ from ..core.take import BoolArray, CleanTake, Take, is_long
 from ..marker_sets.marker_set import MarkerSet
 from ..markers.cleaning import clean
 from ..markers.corrections import Correction, without_pinned
+from ..markers.exchanges import put_exchanged_back
 from ..markers.matching import SAID_WHEN_ABSENT, match_all
 from ..markers.sides import look_mirrored, put_sides_right
 from ..proposer.propose import InitialGuess
@@ -45,14 +46,14 @@ class Matched:
         take: Those labels that the marker set knows first, behind them those that may be attached to a bone.
         placement: Of the labels that the marker set knows.
         others: The other labels.
-        sides: Where left and right were exchanged.
+        corrections: Where labels, or left and right, were exchanged.
         findings: What the user should know so far.
     """
 
     take: Take
     placement: Placement
     others: tuple[str, ...]
-    sides: tuple[Correction, ...]
+    corrections: tuple[Correction, ...]
     findings: tuple[Finding, ...]
 
 
@@ -63,6 +64,7 @@ def match_take(take: Take, subject: Subject) -> Matched:
         BonesetterError: It has too few of the marker set's labels.
     """
     known, unknown = match_all(take, subject.marker_set)
+    known, exchanged = put_exchanged_back(known) if subject.options.relabel else (known, ())
     placement = subject.prior.placement(subject.marker_set, known.labels)
     mirrored = look_mirrored(known, placement, subject.prior)
     righted, sides = put_sides_right(known, subject.marker_set, placement, subject.prior) if subject.options.relabel else (known, ())
@@ -72,7 +74,7 @@ def match_take(take: Take, subject: Subject) -> Matched:
     columns = {**unknown.file_columns, **known.file_columns}
     matching = known.findings[len(take.findings) :]
     said = tuple(finding.called(columns) for finding in (*matching, *findings, *mirrored))
-    return Matched(whole, placement, others.labels, sides, (*take.findings, *said))
+    return Matched(whole, placement, others.labels, (*exchanged, *sides), (*take.findings, *said))
 
 
 def resettle(
@@ -122,7 +124,7 @@ def resettle(
     said = tuple(finding for finding in findings if finding is not None)
     if not said:
         return None
-    return Matched(whole, placement, others, sides, (*_still_true(matched.findings, labels), *said))
+    return Matched(whole, placement, others, (*matched.corrections, *sides), (*_still_true(matched.findings, labels), *said))
 
 
 def _missed(marker_set: MarkerSet, labels: tuple[str, ...]) -> tuple[str, ...]:

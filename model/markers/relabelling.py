@@ -17,13 +17,13 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..core.distances import FARTHEST_M, distances
 from ..core.parallel import columns, run_each
 from ..core.stretches import stretches
 from ..core.take import BoolArray, FloatArray, IntArray, Take
 from .corrections import Correction, in_order
+from .sources import Sources, corrections_of, hold_pinned, with_sources
 
 #: A sample is doubtful when it is farther from its place than this, in m, and than this many times its label's usual distance.
 DOUBT_M, DOUBT_RATIO = 0.035, 3.0
@@ -43,9 +43,6 @@ JUMP = 0.5
 PASSING, PASSED = 0.5, 2.0
 #: A stretch is nobody's when it is at least this far from its place throughout, in m, for this long, in s, and jumps there or back.
 GHOST_M, GHOST = 0.10, 0.1
-
-#: (frames, labels): for each the trajectory that is the label's, -1 where none is.
-Sources = NDArray[np.integer]
 
 
 @dataclass(frozen=True)
@@ -113,36 +110,13 @@ def relabel(take: Take, spare: Take, places: FloatArray) -> tuple[Take, tuple[Co
     for ghost in ghosts:
         source[ghost.start : ghost.end, ghost.label] = -1
     if pinned is not None:
-        _hold(source, pinned)
-    corrections = _told(source, ghosts, take.labels + spare.labels)
+        hold_pinned(source, pinned)
+    names = take.labels + spare.labels
+    dropped = (Correction("dropped", (names[ghost.label],), ghost.start, ghost.end - 1) for ghost in ghosts)
+    corrections = in_order((*dropped, *corrections_of(source, names)))
     if not corrections:
         return take, ()
-    return _relabelled(take, spare, source), corrections
-
-
-def _relabelled(take: Take, spare: Take, source: Sources) -> Take:
-    """The take with the samples that `source` (frames, labels) says, see `_assigned`."""
-    positions, residuals = take.positions.copy(), take.residuals.copy()
-    count = len(take.labels)
-    frames, labels = np.nonzero(source != np.arange(count))
-    points = source[frames, labels]
-    positions[frames, labels], residuals[frames, labels] = np.nan, 0.0
-    for other, first in ((take, 0), (spare, count)):
-        own = (points >= first) & (points < first + len(other.labels))
-        here, column = (frames[own], labels[own]), points[own] - first
-        positions[here], residuals[here] = other.positions[here[0], column], other.residuals[here[0], column]
-    return replace(take, positions=positions, residuals=residuals)
-
-
-def _hold(source: Sources, pinned: BoolArray) -> None:
-    """Leave the samples that the user pinned (frames, labels) under their labels, and none of them under another; in place."""
-    own = np.arange(source.shape[1])
-    taken = np.zeros_like(pinned)
-    for label in own:
-        of_label = source == label
-        of_label[:, label] = False
-        taken |= of_label & pinned[:, label : label + 1]
-    source[:] = np.where(pinned | taken, own, source)
+    return with_sources(take, spare, source), corrections
 
 
 def _evidence(take: Take, spare: Take, places: FloatArray) -> Distances:
@@ -364,26 +338,3 @@ def _ghosts(evidence: Distances, doubtful: BoolArray) -> list[Span]:
                 jumps = _jumps(evidence, ghost, np.array([start, end]))
                 ghosts += [ghost] if jumps.min() >= 1.0 and jumps.max() > 1.0 else []
     return ghosts
-
-
-def _told(source: Sources, ghosts: list[Span], names: tuple[str, ...]) -> tuple[Correction, ...]:
-    """The corrections that `source` makes, two that exchange their labels as one."""
-    count = source.shape[1]
-    moved: dict[tuple[int, int], list[tuple[int, int]]] = {}
-    for label in np.flatnonzero((source != np.arange(count)).any(axis=0)).tolist():
-        starts = np.concatenate([[0], np.flatnonzero(np.diff(source[:, label])) + 1, [len(source)]]).tolist()
-        for start, end in pairwise(starts):
-            point = int(source[start, label])
-            if point not in (-1, label):
-                moved.setdefault((point, label), []).append((start, end - 1))
-    corrections = [Correction("dropped", (names[ghost.label],), ghost.start, ghost.end - 1) for ghost in ghosts]
-    for (point, label), spans in moved.items():
-        for first, last in spans:
-            back = [span for span in moved.get((label, point), []) if span[0] <= last and span[1] >= first]
-            if not back:
-                kind = "relabelled" if point < count else "filled"
-                corrections.append(Correction(kind, (names[point], names[label]), first, last))
-            elif point < label:
-                first, last = min(first, back[0][0]), max(last, back[-1][1])
-                corrections.append(Correction("swapped back", (names[point], names[label]), first, last))
-    return in_order(corrections)

@@ -21,7 +21,7 @@ from model.files.c3d_writer import write_c3d
 from model.files.exchange import load_take, save_take
 from model.files.readers import read_take
 from model.files.trc import write_trc
-from model.markers.relabelling import _relabelled
+from model.markers.sources import with_sources
 from model.solver import observations
 from model.solver.frames import joined, put_together
 from model.solver.kinematics import Pose
@@ -171,7 +171,7 @@ def test_samples_are_put_under_the_labels_that_are_said(walk: take.Take) -> None
     known = replace(known, residuals=rng.random(known.residuals.shape))
     source = rng.integers(-1, 9, (walk.frames, 6))
     source[::2] = np.arange(6)
-    found = _relabelled(known, spare, source)
+    found = with_sources(known, spare, source)
     points = np.concatenate([known.positions, spare.positions, np.full((walk.frames, 1, 3), np.nan)], axis=1)
     residuals = np.concatenate([known.residuals, spare.residuals, np.zeros((walk.frames, 1))], axis=1)
     frames = np.arange(walk.frames)[:, None]

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Labels that are exchanged from some frame on, for much of the take, told by the markers' paths alone.
+
+What is wrong for a moment is told by a first solve (`relabelling.py`), what is wrong throughout by where markers sit. In between neither
+tells: labels that are right in one half and wrong in the other make an actor of neither. But the moment of the change shows: several
+labels jump at once, each to where another one has just been. The paths that go on smoothly there are put under one label each, those that
+they have for most of the take. If these are the wrong ones, they are so throughout.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..core.distances import FARTHEST_M
+from ..core.parallel import columns, each
+from ..core.take import FloatArray, IntArray, Take
+from .corrections import Correction
+from .sources import corrections_of, hold_pinned, with_sources
+
+#: A label jumps that is farther than this, in m, from where it was, at most so long before, in s, and moves so many times as far as a
+#: frame before and after. What does so more often, per second, is noise.
+JUMP_M, REACH_SECONDS, FASTER, MOST_A_SECOND = 0.04, 0.1, 2.0, 2.0
+#: Another path goes on where a label jumps to if it is no farther than this, in m, and as much more as it may have moved, in m/s, and this
+#: part of the jump.
+NEAR_M, SPEED, NEARER = 0.02, 3.0, 0.3
+#: Where more labels jump at once, frames are missing.
+MOST_AT_ONCE = 24
+#: Labels are put back if they are exchanged for at least this part of the take: what is shorter is told better by a solve.
+LEAST_PART = 0.1
+
+
+@dataclass(frozen=True)
+class Jump:
+    """A label that is elsewhere than it was: its last sample before, and its first one after."""
+
+    label: int
+    before: int
+    after: int
+
+
+def put_exchanged_back(take: Take) -> tuple[Take, tuple[Correction, ...]]:
+    """Put paths that change their labels for much of the take under one label each.
+
+    Args:
+        take: Of one person, on labels that are markers.
+
+    Returns:
+        The take, the very same where nothing was exchanged, and what was put back.
+    """
+    jumps = [jump for found in each(lambda own: _jumps(take, own), columns(len(take.labels), take.frames)) for jump in found]
+    changes = [change for together in _at_once(jumps) for change in _cycles(take, together)]
+    if not changes:
+        return take, ()
+    source = np.tile(np.arange(len(take.labels)), (take.frames, 1))
+    paths = _paths(changes, source.shape)
+    for labels in _exchanged(changes):
+        usual = _usual(paths[:, labels])
+        if (paths[:, labels] != usual).any(axis=1).sum() < LEAST_PART * take.frames:
+            continue
+        for label, path in zip(labels, usual.tolist(), strict=True):
+            frames, column = np.nonzero(paths[:, labels] == path)
+            source[:, label] = -1
+            source[frames, label] = np.array(labels)[column]
+    if take.pinned is not None:
+        hold_pinned(source, take.pinned)
+    corrections = corrections_of(source, take.labels)
+    return (with_sources(take, take.only([]), source), corrections) if corrections else (take, ())
+
+
+def _jumps(take: Take, own: slice) -> list[Jump]:
+    """Of some labels, those that are noise left out."""
+    reach, most = max(1, round(REACH_SECONDS * take.rate_hz)), max(2.0, MOST_A_SECOND * take.frames / take.rate_hz)
+    # numbers of one axis of one label side by side: numpy takes half as long
+    paths = np.ascontiguousarray(take.positions[:, own].T)
+    found: list[Jump] = []
+    with np.errstate(invalid="ignore", over="ignore"):
+        steps = (np.diff(paths) ** 2).sum(axis=0)
+        far, missing = steps > JUMP_M**2, np.isnan(paths[0])
+        for row in np.flatnonzero(far.any(axis=1) | missing.any(axis=1)).tolist():
+            at = np.flatnonzero(far[row])
+            at = at[~(steps[row, at] <= FASTER**2 * _beside(steps[row], at))]
+            there = np.flatnonzero(~missing[row])
+            gaps = np.flatnonzero((np.diff(there) > 1) & (np.diff(there) <= reach))
+            before, after = there[gaps], there[gaps + 1]
+            over = ((paths[:, row, after] - paths[:, row, before]) ** 2).sum(axis=0) > JUMP_M**2
+            pairs = [*zip(at.tolist(), (at + 1).tolist(), strict=True), *zip(before[over].tolist(), after[over].tolist(), strict=True)]
+            if len(pairs) <= most:
+                found += [Jump((own.start or 0) + row, first, last) for first, last in pairs]
+    return found
+
+
+def _beside(steps: FloatArray, at: IntArray) -> FloatArray:
+    """The larger of the steps before and after each; NaN where neither is known."""
+    around = np.concatenate([[np.nan], steps, [np.nan]])
+    return np.fmax(around[at], around[at + 2])
+
+
+def _at_once(jumps: Iterable[Jump]) -> list[list[Jump]]:
+    """Jumps that overlap in time, of several labels, each once."""
+    together: list[list[Jump]] = []
+    end = -1
+    for jump in sorted(jumps, key=lambda jump: (jump.before, jump.after, jump.label)):
+        if together and jump.before < end:
+            together[-1].append(jump)
+            end = max(end, jump.after)
+        else:
+            together.append([jump])
+            end = jump.after
+    return [some for some in together if 1 < len(some) <= MOST_AT_ONCE and len({jump.label for jump in some}) == len(some)]
+
+
+def _cycles(take: Take, jumps: Sequence[Jump]) -> list[dict[Jump, Jump]]:
+    """{jump of the label that a path leaves: jump of the label that it goes on under}, for labels that are exchanged among themselves."""
+    # whoever has no such jumps does not wait for it
+    from scipy.optimize import linear_sum_assignment
+
+    apart, frames = _apart(take, jumps)
+    near = apart <= np.minimum(NEAR_M + SPEED * frames / take.rate_hz, NEARER * apart.diagonal()[:, None])
+    rows, chosen = linear_sum_assignment(apart)
+    goes_on = dict(zip(rows.tolist(), chosen.tolist(), strict=True))
+    cycles: list[dict[Jump, Jump]] = []
+    left = {row for row, other in goes_on.items() if row != other}
+    while left:
+        cycle = [left.pop()]
+        while goes_on[cycle[-1]] in left:
+            cycle.append(goes_on[cycle[-1]])
+            left.discard(cycle[-1])
+        if all(near[row, goes_on[row]] for row in cycle):
+            cycles.append({jumps[row]: jumps[goes_on[row]] for row in cycle})
+    return cycles
+
+
+def _apart(take: Take, jumps: Sequence[Jump]) -> tuple[FloatArray, IntArray]:
+    """(jumps, jumps): how far, in m, a label's first sample after is from where another's path leads, and how many frames lie between.
+
+    A path goes on as it was, or at the speed that it has on either side. Nothing leads to a sample that was there before.
+    """
+    with np.errstate(invalid="ignore", over="ignore"):
+        positions, labels = take.positions, np.array([jump.label for jump in jumps])
+        before, after = (np.array(frames) for frames in zip(*((jump.before, jump.after) for jump in jumps), strict=True))
+        came, goes = positions[before, labels], positions[after, labels]
+        speeds = (came - positions[np.maximum(before - 1, 0), labels], positions[np.minimum(after + 1, take.frames - 1), labels] - goes)
+        at_first, at_last = (np.nan_to_num(speed) for speed in speeds)
+        frames = after[None] - before[:, None]
+        step, between = goes[None] - came[:, None], frames[..., None]
+        # what is beyond all numbers leads nowhere
+        ways = [step, step - at_first[:, None] * between, step - at_last[None] * between]
+        apart = np.min([np.linalg.norm(way, axis=-1) for way in ways], axis=0)
+    return np.where((frames > 0) & np.isfinite(apart), apart, FARTHEST_M), frames
+
+
+def _paths(changes: list[dict[Jump, Jump]], shape: tuple[int, int]) -> IntArray:
+    """(frames, labels): which path each label has, called by the label that had it at first; -1 while it has none at a change."""
+    paths = np.tile(np.arange(shape[1]), (shape[0], 1))
+    for change in changes:
+        last = paths[-1].copy()
+        for one in change:
+            paths[one.before + 1 :, one.label] = -1
+        for one, other in change.items():
+            paths[other.after :, other.label] = last[one.label]
+    return paths
+
+
+def _exchanged(changes: list[dict[Jump, Jump]]) -> list[list[int]]:
+    """Labels that are exchanged among themselves."""
+    group: dict[int, set[int]] = {}
+    for change in changes:
+        labels = {jump.label for jump in change}
+        joined = labels.union(*(group.get(label, set[int]()) for label in labels))
+        group.update(dict.fromkeys(joined, joined))
+    return [sorted(labels) for label, labels in group.items() if label == min(labels)]
+
+
+def _usual(paths: IntArray) -> IntArray:
+    """(labels,): the paths that the labels have for most of the frames, together; at first, if no others have more."""
+    states, first, frames = np.unique(paths, axis=0, return_index=True, return_counts=True)
+    whole = (states >= 0).all(axis=1)
+    return states[whole][np.lexsort((first[whole], -frames[whole]))[0]]
