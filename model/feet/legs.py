@@ -202,16 +202,18 @@ def _footings(
     if asked.floor_m is not None and floor_m is not None:
         tracks = [track.above(asked.floor_m - floor_m) for track in tracks]
         contacts = [find_contacts(track, rate_hz) for track in tracks]
-    footings: list[Footing] = []
-    for foot in legs.feet:
-        # the soles of a foot follow on one another
+
+    def of_foot(foot: str) -> tuple[list[tuple[Contact, ...]], list[Footing]]:
         own = [row for row, sole in enumerate(legs.soles) if sole.foot == foot]
+        stood = [contacts[row] for row in own]
         if foot in asked.stands:
-            given = as_given([legs.soles[row] for row in own], [contacts[row] for row in own], asked.stands[foot])
-            for row, stood in zip(own, given, strict=True):
-                contacts[row] = stood
-        footings += _footing([tracks[row] for row in own], [contacts[row] for row in own], rate_hz, up_axis, asked.lock)
-    return tuple(contact for stood in contacts for contact in stood), footings, floor_m
+            stood = as_given([legs.soles[row] for row in own], stood, asked.stands[foot])
+        return stood, _footing([tracks[row] for row in own], stood, rate_hz, up_axis, asked.lock)
+
+    # the soles of a foot follow on one another
+    feet = list(each(of_foot, legs.feet))
+    stands = tuple(contact for stood, _ in feet for one in stood for contact in one)
+    return stands, [footing for _, footings in feet for footing in footings], floor_m
 
 
 def _footing(tracks: list[Track], contacts: list[tuple[Contact, ...]], rate_hz: float, up_axis: Axis, lock: float) -> list[Footing]:
