@@ -222,13 +222,11 @@ def first_labels(choice: Choice, template: Template, keys: KeyFrames, tracks: Tr
 def compared(
     template: Template, tracks: Tracks, refined: Refined, initialise: Initialise | None, progress: Progress | None = None
 ) -> Refined:
-    """The labels, those exchanged that fit better so; a given actor says which is which.
+    """The labels, those exchanged that fit better so.
 
     Poses that were followed by wrong labels fit these, and tracks that were mixed stay so. So tracks of doubtful labels are opened, and the
     body is followed by all others before they are labelled again.
     """
-    if template.given:
-        return refined
     opened, parts = set[tuple[int, ...]](), shares(progress)
     for _ in range(ATTEMPTS):
         exchanges = exchanged_back(template, tracks, refined.labels, refined.followed, refined.evidence)

@@ -28,13 +28,14 @@ from model.labelling.choice import TRIAL_POSES, choose
 from model.labelling.evidence import find_evidence
 from model.labelling.following import follow
 from model.labelling.key_frames import FEWEST, KeyFrames, choose_key_frames, largest_cluster
-from model.labelling.label import first_labels, label_take
+from model.labelling.label import compared, first_labels, label_take
 from model.labelling.labelled import Labelled, TrackLabel, columns_of, confidences, findings_of
 from model.labelling.layout import layout_of
 from model.labelling.naming import other_markers
+from model.labelling.refinement import Refined
 from model.labelling.registration import Registration, register, soft_assignment, upright
 from model.labelling.swaps import exchanged_back
-from model.labelling.template import Template, template_of_set
+from model.labelling.template import Template, template_of_actor, template_of_set
 from model.labelling.tracks import OPEN, Tracks, cut_tracks
 from model.marker_sets.marker_set import bundled_marker_sets, load_marker_set, write_marker_set
 from model.shell.cli import main
@@ -276,6 +277,21 @@ def test_labels_that_are_exchanged_for_a_whole_take_are_put_back(somebody: Synth
         exchanges = exchanged_back(template, tracks, wrong, followed, evidence)
     assert [set(names) for names in exchanges.done] == [{"LTOE", "LMT5"}]
     assert exchanges.labels.tolist() == true.tolist()
+
+
+def test_labels_that_are_exchanged_are_put_back_where_the_actor_is_given(somebody: SyntheticTake, found_hard: Labelled) -> None:
+    """Poses that were followed by wrong labels fit these, whoever says where markers sit."""
+    stripped = strip_labels(somebody.take, 0)
+    template, tracks = template_of_actor(found_hard.actor, priors.bundled()), cut_tracks(stripped.take)
+    owner = stripped.truth[tracks.starts, tracks.columns]
+    true = np.array([template.labels.index(stripped.names[name]) for name in owner])
+    pair = [template.labels.index(label) for label in ("LTOE", "LMT5")]
+    wrong = np.where(true == pair[0], pair[1], np.where(true == pair[1], pair[0], true))
+    with torch.no_grad():
+        followed = follow(template, tracks, wrong)
+        refined = Refined(wrong, followed, find_evidence(template, tracks, wrong, followed, gated=False), 0)
+        found = compared(template, tracks, refined, None)
+    assert found.labels.tolist() == true.tolist()
 
 
 def test_it_is_said_how_much_has_no_label_where_a_limb_may_be_missing() -> None:
