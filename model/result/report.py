@@ -21,8 +21,6 @@ from .solution import Solution
 #: Mean marker residuals up to these, in mm, are usual, and to be looked at. Of public takes that are right they are 0.5 to 9.5 mm; of takes
 #: that were solved with another person's actor 29 mm or more.
 USUAL_MM, LOOK_MM = 10.0, 25.0
-#: Markers that are further off on average were not followed: soft tissue and noise stay well below.
-DOUBTFUL_RESIDUAL_MM = 40.0
 Judgement = Literal["usual", "look at it", "wrong"]
 
 
@@ -126,9 +124,10 @@ def _rounded_mm(values: FloatArray, statistic: Any) -> float | None:
 
 
 def far_off(cleaned: CleanTake, markers: FloatArray) -> tuple[Finding, ...]:
-    """Whether the solver's markers (frames, labels, 3) are far from those of the file."""
-    off_mm = float(marker_residuals_mm(cleaned.take.positions, markers)[cleaned.trusted].mean())
-    if not off_mm > DOUBTFUL_RESIDUAL_MM:
+    """That a solve is wrong, whose markers (frames, labels, 3) are so far from those of the file; nothing of any other."""
+    residuals_mm = marker_residuals_mm(cleaned.take.positions, markers)[cleaned.trusted]
+    off_mm = float(residuals_mm.mean()) if len(residuals_mm) else 0.0
+    if judged(off_mm) != "wrong":
         return ()
     said = f"The markers are {off_mm:.0f} mm off on average: their labels or the actor may be wrong."
     return (Finding("far off", said, numbers={"residual_mm": round(off_mm, 1)}),)

@@ -22,7 +22,7 @@ from model.files.npz import read_npz, write_npz
 from model.files.output import write_outputs
 from model.marker_sets.marker_set import MarkerSet
 from model.markers.cleaning import clean
-from model.result.report import build_report, judged
+from model.result.report import build_report, far_off, judged
 from model.result.solution import Solution
 from model.shell.runs import summary
 from model.storage.atomic import ABANDONED_SECONDS, STAGING, replacing, staged
@@ -113,6 +113,14 @@ def test_a_residual_is_judged(mm: float, said: str) -> None:
     assert judged(mm) == said
     report = {"seconds": {"pose": 1.0}, "marker_residual_mm": {"mean": mm}, "flagged": {}, "frames": 7}
     assert f"marker residual {mm:.1f} mm ({said})" in summary("walk", report)
+
+
+@pytest.mark.parametrize("mm", [0.0, 9.0, 24.0, 26.0, 60.0])
+def test_what_is_judged_wrong_is_a_finding(solved: Solve, mm: float) -> None:
+    """Another person's actor is 29 mm or more off, and the markers' residual was all that said so."""
+    clean = solved("Z").clean
+    found = far_off(clean, clean.take.positions + np.array([0.001 * mm, 0.0, 0.0]))
+    assert [each.numbers for each in found] == ([{"residual_mm": mm}] if judged(mm) == "wrong" else [])
 
 
 def test_the_report_says_which_markers_are_least_sure(solved: Solve) -> None:
