@@ -12,6 +12,7 @@ from bpy.props import StringProperty
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from ..model.core.errors import BonesetterError
+from .keyframes import refuse_tweak_mode
 from .polls import is_idle
 from .refusals import says_why
 from .rig_map import USUAL_HANDS, known_map, map_of, show_map
@@ -95,15 +96,14 @@ def _check(collection: bpy.types.Collection, armature: bpy.types.Object, bone_ma
     Raises:
         BonesetterError: It cannot.
     """
-    performer, animation = collection.bonesetter.armature, armature.animation_data
+    performer = collection.bonesetter.armature
     if performer is None or not performer.users_scene:
         raise BonesetterError(f"{collection.name} is not solved yet: press Solve Markers first.")
     if travel == "ROOT" and not bone_map.root:
         raise BonesetterError(f"{armature.name} has no root bone in its bone map: choose one, or another Motion On.")
     if armature.library is not None:
         raise BonesetterError(f"{armature.name} is linked from another file: make a library override of it first.")
-    if animation is not None and animation.use_tweak_mode:
-        raise BonesetterError(f"A strip of {armature.name} is in tweak mode: leave it with Tab in the NLA editor first.")
+    refuse_tweak_mode(armature)
 
 
 def performed(collection: bpy.types.Collection, frames: FloatArray, metres: float) -> Performance:

@@ -154,12 +154,11 @@ def _ready(armature: bpy.types.Object, meshes: bool, flat: bool = True) -> Itera
     Raises:
         BonesetterError: They cannot be shown, or the armature's animation cannot be exchanged for the moment.
     """
+    from .keyframes import refuse_tweak_mode
     from .lifting import only_selected, require_selected
 
-    animation = armature.animation_data
-    if animation is not None and animation.use_tweak_mode:
-        # Blender gives no other action to what is in it, and of the strips above plays none
-        raise BonesetterError(f"{armature.name} is in tweak mode: leave that first, by Tab in the NLA editor.")
+    # Blender gives no other action to what is in it, and of the strips above plays none
+    refuse_tweak_mode(armature)
     scene = bpy.context.scene
     frame = scene.frame_current, scene.frame_subframe
     shaped = meshes_of(armature) if meshes else []

@@ -11,6 +11,7 @@ import bpy
 
 from ..model.core.errors import BonesetterError
 from .apply_to_rig import OnRig, apply_to_rig
+from .keyframes import refuse_tweak_mode
 from .properties import settings_of
 from .rig_map import map_of
 from .session import Solve, session
@@ -88,6 +89,9 @@ class BONESETTER_OT_solve_as_rig(OnRig, Solving, bpy.types.Operator):
         settings = replace(settings_of(take), fit_actor=False)
         person, own, pose = files_for(take)
         before = self._answered[-1] if self._answered else None
+        if before is None:
+            # before minutes are spent on what could not be applied
+            refuse_tweak_mode(take.bonesetter.rig.armature)
         if before is None and not self._knows_person(take):
             return begin(context.scene, take, settings, actor=None, save_actor=str(person))
         if before is not None and "people" in (before.job.answer or {}):

@@ -112,7 +112,7 @@ def test_tweak_mode_is_refused_and_left_alone(ext, mover, scene, tmp_path, kind)
     animation.action = None
     animation.use_tweak_mode = True
     before = len(bpy.data.actions), len(bpy.data.scenes), len(bpy.data.collections), animation.action, scene.frame_end
-    with pytest.raises(RuntimeError, match=r"Error: Character is in tweak mode: leave that first, by Tab in the NLA editor\.$"):
+    with pytest.raises(RuntimeError, match=r"Error: A strip of Character is in tweak mode: leave it with Tab in the NLA editor first\.$"):
         bpy.ops.bonesetter.export_motion(filepath=str(tmp_path / "motion"), kind=kind)
     assert animation.use_tweak_mode
     assert animation.use_nla

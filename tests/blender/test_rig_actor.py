@@ -73,6 +73,22 @@ def test_a_character_that_cannot_be_the_actor_changes_nothing(scene, imported, h
     assert not bpy.data.texts
 
 
+def test_a_character_in_tweak_mode_is_refused_before_anything_is_solved(imported, hero):  # noqa: F811 - the fixture
+    assert bpy.ops.bonesetter.solve_markers() == {"FINISHED"}
+    result = imported.bonesetter.result
+    imported.bonesetter.rig.armature = hero
+    animation = hero.animation_data_create()
+    action = bpy.data.actions.new("Idle")
+    strip = animation.nla_tracks.new().strips.new("Idle", 1, action)
+    strip.action_slot, strip.select = action.slots.new(id_type="OBJECT", name="Hero"), True
+    animation.use_tweak_mode = True
+    assert animation.use_tweak_mode
+    with pytest.raises(RuntimeError, match="A strip of Hero is in tweak mode: leave it with Tab"):
+        bpy.ops.bonesetter.solve_as_rig()
+    assert imported.bonesetter.result == result
+    assert imported.bonesetter.kept_actor is None
+
+
 def test_a_character_that_is_taken_away_meanwhile_is_named(ext, imported, hero, monkeypatch):  # noqa: F811 - the fixture
     module = ext("operators.rig_actor")
     refit = module.refit_markers
