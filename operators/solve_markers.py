@@ -13,7 +13,7 @@ from .others import show_others
 from .polls import OfTake, is_idle, is_own
 from .session import Solve, session
 from .solver_python import is_lacking
-from .takes import active_take, find_take, people_with
+from .takes import active_take, find_take, people_with, takes_of
 from .translation import translated
 from .view import redraw, show_armature
 
@@ -152,7 +152,8 @@ class Solving(OfTake):
         active = active_take(context)
         takes = [take for _, (take, _) in solved]
         shown = active if active in takes else takes[0]
-        show_others(context, shown)
+        if shown in takes_of(context.scene):
+            show_others(context, shown)
         for solve, (take, report) in solved:
             self._report(solve, take, report)
         return {"FINISHED"}, shown.bonesetter.armature if first else None

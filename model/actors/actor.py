@@ -43,8 +43,8 @@ class Actor:
         bone_sigma: (joints, 3) in metres, how sure the bones are: standard deviations on the zero pose's axes, NaN where unknown;
             None where nothing is known of any.
         offset_sigma: (labels, 3), the same of the markers' offsets.
-        loose_m: (labels,): how far a marker moves about on its bone, root mean square, beyond what skin does, as one of a finger does on
-            the hand; None where none does.
+        loose_m: (labels,) in metres: how far a marker moves about on its bone, root mean square of the three axes together, beyond what
+            skin does, as one of a finger does on the hand; None where nothing is known of any.
         freedoms: For each joint, what its file says of how it moves; None where it says nothing of any.
     """
 
@@ -78,12 +78,6 @@ class Actor:
             offset_sigma=np.concatenate([own_sigma, placement.offset_deviation]),
             loose_m=None if self.loose_m is None else np.concatenate([self.loose_m, np.zeros(len(placement.labels))]),
         )
-
-    def with_loose(self, loose_m: FloatArray) -> Actor:
-        """With its last markers known to move about on their bones by so much, (markers,) in metres, and all before them as they were."""
-        before = np.zeros(len(self.labels)) if self.loose_m is None else self.loose_m
-        moving = np.concatenate([before[: len(before) - len(loose_m)], loose_m])
-        return replace(self, loose_m=moving if moving.any() else None)
 
     def markers(self, motion: Motion) -> FloatArray:
         """(frames, labels, 3) in metres on the motion's axes: where its markers are while its skeleton moves."""

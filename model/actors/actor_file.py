@@ -238,10 +238,15 @@ def _sigmas(entries: list[dict[str, Any]], named: str, what: str) -> FloatArray 
 
 def _loose(entries: list[dict[str, Any]]) -> FloatArray | None:
     """(markers,) in metres: how far a document says that markers move about on their bones; None where it says so of none."""
-    found = [checked_number(f"the loose_mm of {entry['label']}", entry.get("loose_mm", 0.0), MOST_SIGMA_MM) for entry in entries]
-    if any(each < 0 for each in found):
-        raise ValueError("a loose_mm is negative")
-    return np.array(found) / 1000 if any(found) else None
+    if not any("loose_mm" in entry for entry in entries):
+        return None
+    found = np.zeros(len(entries))
+    for row, entry in enumerate(entries):
+        what = f"the loose_mm of {entry['label']}"
+        found[row] = checked_number(what, entry.get("loose_mm", 0.0), MOST_SIGMA_MM) / 1000
+        if found[row] < 0:
+            raise ValueError(f"{what} is negative")
+    return found
 
 
 def _deviations(what: str, given: Any, most: float) -> FloatArray:

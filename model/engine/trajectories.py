@@ -64,7 +64,9 @@ def match_take(take: Take, subject: Subject) -> Matched:
         BonesetterError: It has too few of the marker set's labels.
     """
     known, unknown = match_all(take, subject.marker_set)
-    known, exchanged = put_exchanged_back(known) if subject.options.relabel else (known, ())
+    # labels that are wrong all the take long are put right of an unknown actor alone; a given one tells them by himself, moment by moment
+    unsure = subject.options.relabel and subject.actor is None
+    known, exchanged = put_exchanged_back(known, subject.marker_set.pairs) if unsure else (known, ())
     placement = subject.prior.placement(subject.marker_set, known.labels)
     mirrored = look_mirrored(known, placement, subject.prior)
     righted, sides = put_sides_right(known, subject.marker_set, placement, subject.prior) if subject.options.relabel else (known, ())

@@ -9,6 +9,7 @@ they have for most of the take. If these are the wrong ones, they are so through
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -18,16 +19,21 @@ from ..core.distances import FARTHEST_M
 from ..core.parallel import columns, each
 from ..core.take import FloatArray, IntArray, Take
 from .corrections import Correction
-from .sources import corrections_of, hold_pinned, with_sources
+from .sources import Sources, corrections_of, own_sources, with_sources
 
-#: A label jumps that is farther than this, in m, from where it was, at most so long before, in s, and moves so many times as far as a
-#: frame before and after. What does so more often, per second, is noise.
-JUMP_M, REACH_SECONDS, FASTER, MOST_A_SECOND = 0.04, 0.1, 2.0, 2.0
-#: Another path goes on where a label jumps to if it is no farther than this, in m, and as much more as it may have moved, in m/s, and this
-#: part of the jump.
-NEAR_M, SPEED, NEARER = 0.02, 3.0, 0.3
+#: A label jumps if it is farther than this, in m, from where it was at most so long before, in s, and if that step is so many times as
+#: long as those before and after it.
+JUMP_M, REACH_SECONDS, LONGER = 0.04, 0.1, 2.0
+#: A label with more jumps than this, per second, is noisy: its jumps tell nothing.
+MOST_A_SECOND = 2.0
+#: Another path goes on where a label jumps to if that is at most so far, in m, from where the path leads, and this part of the jump.
+NEAR_M, NEARER = 0.02, 0.3
+#: For each second without samples so many m more are allowed.
+UNSEEN_SPEED = 3.0
 #: Where more labels jump at once, frames are missing.
 MOST_AT_ONCE = 24
+#: So many labels of the left that are exchanged for those of the right at once are a limb.
+FEWEST_OF_LIMB = 3
 #: Labels are put back if they are exchanged for at least this part of the take: what is shorter is told better by a solve.
 LEAST_PART = 0.1
 
@@ -41,31 +47,33 @@ class Jump:
     after: int
 
 
-def put_exchanged_back(take: Take) -> tuple[Take, tuple[Correction, ...]]:
+def put_exchanged_back(take: Take, pairs: Iterable[Sequence[str]] = ()) -> tuple[Take, tuple[Correction, ...]]:
     """Put paths that change their labels for much of the take under one label each.
 
     Args:
         take: Of one person, on labels that are markers.
+        pairs: Left and right labels. Where several of these are exchanged at once, a limb is, of which `sides.py` tells more.
 
     Returns:
         The take, the very same where nothing was exchanged, and what was put back.
     """
     jumps = [jump for found in each(lambda own: _jumps(take, own), columns(len(take.labels), take.frames)) for jump in found]
-    changes = [change for together in _at_once(jumps) for change in _cycles(take, together)]
+    sides = {frozenset(pair) for pair in pairs}
+    changes = [change for together in _at_once(jumps) for change in _without_limbs(_cycles(take, together), take.labels, sides)]
     if not changes:
         return take, ()
-    source = np.tile(np.arange(len(take.labels)), (take.frames, 1))
-    paths = _paths(changes, source.shape)
+    source = own_sources(take.frames, len(take.labels))
+    paths = _paths(changes, source)
     for labels in _exchanged(changes):
         usual = _usual(paths[:, labels])
-        if (paths[:, labels] != usual).any(axis=1).sum() < LEAST_PART * take.frames:
+        moved = paths[:, labels] != usual
+        # what the user pinned is right, whatever most frames say
+        if moved.any(axis=1).sum() < LEAST_PART * take.frames or (take.pinned is not None and (moved & take.pinned[:, labels]).any()):
             continue
         for label, path in zip(labels, usual.tolist(), strict=True):
             frames, column = np.nonzero(paths[:, labels] == path)
             source[:, label] = -1
             source[frames, label] = np.array(labels)[column]
-    if take.pinned is not None:
-        hold_pinned(source, take.pinned)
     corrections = corrections_of(source, take.labels)
     return (with_sources(take, take.only([]), source), corrections) if corrections else (take, ())
 
@@ -81,7 +89,7 @@ def _jumps(take: Take, own: slice) -> list[Jump]:
         far, missing = steps > JUMP_M**2, np.isnan(paths[0])
         for row in np.flatnonzero(far.any(axis=1) | missing.any(axis=1)).tolist():
             at = np.flatnonzero(far[row])
-            at = at[~(steps[row, at] <= FASTER**2 * _beside(steps[row], at))]
+            at = at[~(steps[row, at] <= LONGER**2 * _beside(steps[row], at))]
             there = np.flatnonzero(~missing[row])
             gaps = np.flatnonzero((np.diff(there) > 1) & (np.diff(there) <= reach))
             before, after = there[gaps], there[gaps + 1]
@@ -99,7 +107,7 @@ def _beside(steps: FloatArray, at: IntArray) -> FloatArray:
 
 
 def _at_once(jumps: Iterable[Jump]) -> list[list[Jump]]:
-    """Jumps that overlap in time, of several labels, each once."""
+    """Jumps that overlap in time, of several labels; a label that jumps twice meanwhile is left out."""
     together: list[list[Jump]] = []
     end = -1
     for jump in sorted(jumps, key=lambda jump: (jump.before, jump.after, jump.label)):
@@ -109,7 +117,13 @@ def _at_once(jumps: Iterable[Jump]) -> list[list[Jump]]:
         else:
             together.append([jump])
             end = jump.after
-    return [some for some in together if 1 < len(some) <= MOST_AT_ONCE and len({jump.label for jump in some}) == len(some)]
+    found: list[list[Jump]] = []
+    for some in together:
+        jumped = Counter(jump.label for jump in some)
+        once = [jump for jump in some if jumped[jump.label] == 1]
+        if 1 < len(once) <= MOST_AT_ONCE:
+            found.append(once)
+    return found
 
 
 def _cycles(take: Take, jumps: Sequence[Jump]) -> list[dict[Jump, Jump]]:
@@ -118,7 +132,7 @@ def _cycles(take: Take, jumps: Sequence[Jump]) -> list[dict[Jump, Jump]]:
     from scipy.optimize import linear_sum_assignment
 
     apart, frames = _apart(take, jumps)
-    near = apart <= np.minimum(NEAR_M + SPEED * frames / take.rate_hz, NEARER * apart.diagonal()[:, None])
+    near = apart <= np.minimum(NEAR_M + UNSEEN_SPEED * frames / take.rate_hz, NEARER * apart.diagonal()[:, None])
     rows, chosen = linear_sum_assignment(apart)
     goes_on = dict(zip(rows.tolist(), chosen.tolist(), strict=True))
     cycles: list[dict[Jump, Jump]] = []
@@ -131,6 +145,12 @@ def _cycles(take: Take, jumps: Sequence[Jump]) -> list[dict[Jump, Jump]]:
         if all(near[row, goes_on[row]] for row in cycle):
             cycles.append({jumps[row]: jumps[goes_on[row]] for row in cycle})
     return cycles
+
+
+def _without_limbs(cycles: list[dict[Jump, Jump]], labels: tuple[str, ...], sides: set[frozenset[str]]) -> list[dict[Jump, Jump]]:
+    """The exchanges that are no limb's with the other side's."""
+    others = [cycle for cycle in cycles if frozenset(labels[jump.label] for jump in cycle) not in sides]
+    return others if len(cycles) - len(others) >= FEWEST_OF_LIMB else cycles
 
 
 def _apart(take: Take, jumps: Sequence[Jump]) -> tuple[FloatArray, IntArray]:
@@ -152,9 +172,9 @@ def _apart(take: Take, jumps: Sequence[Jump]) -> tuple[FloatArray, IntArray]:
     return np.where((frames > 0) & np.isfinite(apart), apart, FARTHEST_M), frames
 
 
-def _paths(changes: list[dict[Jump, Jump]], shape: tuple[int, int]) -> IntArray:
+def _paths(changes: list[dict[Jump, Jump]], own: Sources) -> Sources:
     """(frames, labels): which path each label has, called by the label that had it at first; -1 while it has none at a change."""
-    paths = np.tile(np.arange(shape[1]), (shape[0], 1))
+    paths = own.copy()
     for change in changes:
         last = paths[-1].copy()
         for one in change:
@@ -174,7 +194,7 @@ def _exchanged(changes: list[dict[Jump, Jump]]) -> list[list[int]]:
     return [sorted(labels) for label, labels in group.items() if label == min(labels)]
 
 
-def _usual(paths: IntArray) -> IntArray:
+def _usual(paths: Sources) -> Sources:
     """(labels,): the paths that the labels have for most of the frames, together; at first, if no others have more."""
     states, first, frames = np.unique(paths, axis=0, return_index=True, return_counts=True)
     whole = (states >= 0).all(axis=1)

@@ -23,7 +23,7 @@ from ..core.parallel import columns, run_each
 from ..core.stretches import stretches
 from ..core.take import BoolArray, FloatArray, IntArray, Take
 from .corrections import Correction, in_order
-from .sources import Sources, corrections_of, hold_pinned, with_sources
+from .sources import Sources, corrections_of, hold_pinned, own_sources, with_sources
 
 #: A sample is doubtful when it is farther from its place than this, in m, and than this many times its label's usual distance.
 DOUBT_M, DOUBT_RATIO = 0.035, 3.0
@@ -295,7 +295,7 @@ def _jumps(evidence: Distances, span: Span, frames: IntArray) -> FloatArray:
 def _assigned(evidence: Distances, spans: list[Span]) -> Sources:
     """(frames, labels): the trajectory that is each label's, -1 where none is."""
     count = evidence.places.shape[1]
-    source = np.repeat(np.arange(count, dtype=np.int32)[None], len(evidence.places), axis=0)
+    source = own_sources(len(evidence.places), count)
     free = evidence.free
     cuts = np.unique([frame for span in spans for frame in (span.start, span.end)]).astype(int).tolist()
     for start, end in pairwise(cuts):

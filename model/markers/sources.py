@@ -30,15 +30,25 @@ def with_sources(take: Take, spare: Take, source: Sources) -> Take:
     return replace(take, positions=positions, residuals=residuals)
 
 
+def own_sources(frames: int, labels: int) -> Sources:
+    """Every label's own point."""
+    return np.tile(np.arange(labels, dtype=np.int32), (frames, 1))
+
+
 def hold_pinned(source: Sources, pinned: BoolArray) -> None:
-    """Leave the samples that the user pinned (frames, labels) under their labels, and none of them under another; in place."""
-    own = np.arange(source.shape[1])
-    taken = np.zeros_like(pinned)
-    for label in own:
-        of_label = source == label
-        of_label[:, label] = False
-        taken |= of_label & pinned[:, label : label + 1]
-    source[:] = np.where(pinned | taken, own, source)
+    """Leave the samples that the user pinned (frames, labels) under their labels, and none of them under another; in place.
+
+    Whoever had such a sample keeps its own, so that whoever had this one does, too.
+    """
+    own, held = np.arange(source.shape[1]), pinned.copy()
+    while True:
+        points, taken = np.where(held, own, source), held.copy()
+        for label in own:
+            taken |= (points == label) & held[:, label : label + 1]
+        if np.array_equal(taken, held):
+            break
+        held = taken
+    source[:] = points
 
 
 def corrections_of(source: Sources, names: tuple[str, ...]) -> tuple[Correction, ...]:

@@ -21,7 +21,7 @@ from ..core.take import BoolArray, FloatArray, Take
 from ..markers.matching import FEWEST_SAMPLES, listed, sampled_enough
 from .calibration import fit_actor, spread_subset
 from .coarse_poses import find_poses
-from .fit import fit_poses
+from .fit import fit_poses, say_of
 from .kinematics import Body, Pose, to_array
 from .looseness import how_loose
 from .observations import Observations
@@ -114,10 +114,10 @@ def attach(
     found = _still_places(body, pose, few.only(unknown))
     held = _held_for_a_while(few.only(unknown), found)
     places = {
-        labels[row]: place for row, place, loose in zip(unknown, found, held, strict=True) if place is not None and place.fits and not loose
+        labels[row]: place for row, place, away in zip(unknown, found, held, strict=True) if place is not None and place.fits and not away
     }
-    loose = tuple(labels[row] for row in unknown if labels[row] not in places)
-    findings = (_left_out("they stay still on no bone", loose),) if loose else ()
+    nowhere = tuple(labels[row] for row in unknown if labels[row] not in places)
+    findings = (_left_out("they stay still on no bone", nowhere),) if nowhere else ()
     if not places:
         return actor, findings
     attached = _placement(places)
@@ -196,7 +196,10 @@ def _loosened(longer: Actor, prior: Prior, body: Body, pose: Pose, seen: Observa
     """An actor with attached markers, who knows how far these move about on their bones; `seen` are its markers in frames apart."""
     spreads_m = np.array([place.spread_m for place in places.values()])
     of_longer = Body(longer, prior.pose, seen.points.device, seen.points.dtype)
-    return longer.with_loose(how_loose(body, prior.pose, pose, seen, of_longer, spreads_m))
+    before = np.zeros(len(longer.labels)) if longer.loose_m is None else longer.loose_m
+    # the attached ones stand behind the actor's own
+    loose_m = np.concatenate([before[: len(before) - len(places)], how_loose(body, prior.pose, pose, seen, of_longer, spreads_m)])
+    return replace(longer, loose_m=loose_m if loose_m.any() else None)
 
 
 def _posed(actor: Actor, prior: Prior, few: Observations, begun: Pose) -> tuple[Body, Pose, float]:
@@ -209,5 +212,5 @@ def _posed(actor: Actor, prior: Prior, few: Observations, begun: Pose) -> tuple[
 def _cost(body: Body, pose: Pose, seen: Observations) -> float:
     """Mean of Geman and McClure's kernel over all samples, in m^2, those of loose markers counted less."""
     squared = ((body.posed(pose).markers - seen.points) ** 2).sum(-1)
-    say = seen.confidence if body.looseness is None else seen.confidence * seen.sigma_m**2 / (seen.sigma_m**2 + body.looseness)
+    say = say_of(seen, body.looseness)
     return float((say * kernel_cost(squared, SCALE_M**2)).sum() / say.sum().clamp_min(1e-9))

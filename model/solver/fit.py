@@ -98,13 +98,14 @@ def frame_coupling(terms: Terms, visible: Tensor) -> Tensor:
     return terms.change_precision * (GAP_SPEED_WEIGHT + (SPEED_WEIGHT - GAP_SPEED_WEIGHT) * visible)
 
 
-def sample_weights(residuals: Tensor, seen: Observations, scale_m: float, looseness: Tensor | None = None) -> Tensor:
-    """Weights (frames, labels) of the squared residuals (frames, labels, 3), by confidence, Geman and McClure's kernel and sigma.
+def say_of(seen: Observations, looseness: Tensor | None) -> Tensor:
+    """(frames, labels): the confidence, less of markers that move about on their bones; `looseness` is that of `Body`."""
+    return seen.confidence if looseness is None else seen.confidence * (seen.sigma_m**2 / (seen.sigma_m**2 + looseness))
 
-    `looseness` is that of `Body`: markers that move about on their bones say less of these.
-    """
-    variance = seen.sigma_m**2 if looseness is None else seen.sigma_m**2 + looseness
-    return seen.confidence * kernel_weight((residuals * residuals).sum(-1), scale_m * scale_m) / variance
+
+def sample_weights(residuals: Tensor, seen: Observations, scale_m: float, looseness: Tensor | None = None) -> Tensor:
+    """Weights (frames, labels) of the squared residuals (frames, labels, 3), by what they say, Geman and McClure's kernel and sigma."""
+    return say_of(seen, looseness) * kernel_weight((residuals * residuals).sum(-1), scale_m * scale_m) / seen.sigma_m**2
 
 
 def student_t_weight(pose: Pose, terms: Terms) -> Tensor:
@@ -287,9 +288,10 @@ def pose_costs(body: Body, terms: Terms, seen: Observations, pose: Pose) -> Tens
     def work(here: slice) -> Tensor:
         there, q = seen[here], pose.q[here]
         squared = ((body.posed(pose[here]).markers - there.points) ** 2).sum(-1)
-        apart = (there.confidence * kernel_cost(squared, COST_SCALE_M**2)).sum(1) / MARKER_SIGMA_M**2
+        say = say_of(there, body.looseness)
+        apart = (say * kernel_cost(squared, COST_SCALE_M**2)).sum(1) / MARKER_SIGMA_M**2
         unusual = torch.einsum("fc,cd,fd->f", q, precision, q)
-        return (apart + unusual) / there.confidence.sum(1).clamp_min(1.0)
+        return (apart + unusual) / say.sum(1).clamp_min(1.0)
 
     return torch.cat(list(each(work, spans(pose.frames))))
 

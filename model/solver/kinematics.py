@@ -138,7 +138,7 @@ class Body:
 
     @property
     def steady(self) -> Tensor | slice:
-        """Columns of the markers that stay where they are on their bones."""
+        """Columns of the markers that count as any marker does: a loose one among them if it is alone on its bone."""
         return slice(None) if self.looseness is None else torch.nonzero(self.looseness == 0)[:, 0]
 
     @property
@@ -198,16 +198,19 @@ class Body:
 
 
 def looseness_of(actor: Actor, device: torch.device, dtype: torch.dtype) -> Tensor | None:
-    """(labels,) in m^2: the variance by which loose markers count less than others; None where none is loose.
+    """(labels,) in m^2: the variance by which loose markers count less than others; None where none does.
 
     What moves one of them moves those beside it: the fingers of a hand close together. The mean of n markers that are moved as one is no
-    surer than a single one, and a single one is believed as any marker is: of each the variance counts n - 1 times.
+    surer than a single one, and a single one is believed as any marker is: of each the variance counts n - 1 times, as if all of it were
+    along one axis.
     """
     if actor.loose_m is None:
         return None
     joints, loose = np.array(actor.marker_joints), actor.loose_m > 0
-    others = np.array([max((joints[loose] == joint).sum() - 1, 0) for joint in joints])
-    return torch.as_tensor(others * actor.loose_m**2, dtype=dtype, device=device)
+    # the other loose ones on the same bone
+    beside = np.array([max((joints[loose] == joint).sum() - 1, 0) for joint in joints])
+    variances = beside * actor.loose_m**2
+    return torch.as_tensor(variances, dtype=dtype, device=device) if variances.any() else None
 
 
 def marker_jacobian(topology: Topology, pose: Pose, posed: Posed) -> Tensor:

@@ -44,19 +44,20 @@ def how_loose(body: Body, prior: PosePrior, pose: Pose, seen: Observations, long
     """
     own, seen = len(body.labels), replace(seen, sigma_m=OWN_SIGMA * seen.sigma_m)
     shown = seen.confidence[:, own:] >= 1
-    variances = torch.where(shown, _predicted(body, prior, pose, seen.only(range(own)), longer)[:, own:], torch.nan)
+    variances = torch.where(shown, _predicted(body, prior, pose, seen.only(range(own)), longer), torch.nan)
     unsure = to_array(variances.nanmedian(dim=0).values)
     moving = np.sqrt(np.clip(spreads_m**2 - 3 * seen.sigma_m**2 - np.nan_to_num(unsure), 0.0, None))
     return np.where(moving >= LEAST_M, moving, 0.0)
 
 
 def _predicted(body: Body, prior: PosePrior, pose: Pose, seen: Observations, longer: Body) -> torch.Tensor:
-    """(frames, labels of the longer body) in m^2: how unsure poses leave the places of markers, of the three axes together."""
+    """(frames, attached markers) in m^2: how unsure poses leave their places, of the three axes together."""
     band, _ = normal_equations(body, pose, seen, prior_terms(prior, seen.seconds, seen.points), SCALE_M)
     matrices = upper_triangle(band)
     diagonal = matrices.diagonal(dim1=1, dim2=2)
     diagonal *= 1 + DAMPING
     diagonal[:, :ROOT_DOF] += LEAST_PRECISION
     covariance = torch.cholesky_inverse(torch.linalg.cholesky(matrices, upper=True), upper=True)
-    jacobian = marker_jacobian(longer.topology, pose, longer.posed(pose))
-    return ((jacobian @ covariance[:, None]) * jacobian).sum((-1, -2))
+    jacobian = marker_jacobian(longer.topology, pose, longer.posed(pose))[:, len(body.labels) :]
+    # the rows of all markers in one product: else the covariance is copied for each
+    return ((jacobian.flatten(1, 2) @ covariance).view_as(jacobian) * jacobian).sum((-1, -2))

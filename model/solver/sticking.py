@@ -20,7 +20,7 @@ from ..core.findings import Finding
 from ..core.take import FloatArray
 from .calibration import distinct_poses, spread_subset
 from .coarse_poses import find_poses
-from .fit import Found, prior_terms, refined
+from .fit import Found, prior_terms, refined, say_of
 from .kinematics import Body, Pose, to_array
 from .observations import Observations
 from .robust import kernel_cost, settled_place
@@ -132,7 +132,7 @@ def _trial(body: Body, prior: PosePrior, few: Observations, pose: Pose, marker: 
         pose = refined(body, terms, few, pose, SETTLING_SCALES_M)
         body = _moved(body, marker, displacements(body, pose, few).away[marker])
     squared = ((body.posed(pose).markers - few.points) ** 2).sum(-1)
-    return Trial(marker, body, pose, float((few.confidence * kernel_cost(squared, COST_SCALE_M**2)).sum()))
+    return Trial(marker, body, pose, float((say_of(few, body.looseness) * kernel_cost(squared, COST_SCALE_M**2)).sum()))
 
 
 def _distances(body: Body, pose: Pose, seen: Observations) -> FloatArray:

@@ -80,7 +80,7 @@ def change(path):
         (("joints", 2, "deviation_deg"), -1, "the deviation of right_hip is negative"),
         (("joints", 2, "bone_sigma_mm"), [1, -1, 1], "the bone_sigma_mm of right_hip is negative"),
         (("joints", 2, "bone_sigma_mm"), [1, 1], "the bone_sigma_mm of right_hip is not 3 numbers"),
-        (("markers", 0, "loose_mm"), -1, "a loose_mm is negative"),
+        (("markers", 0, "loose_mm"), -1, "the loose_mm of LFWT is negative"),
         (("markers", 0, "loose_mm"), [1], "the loose_mm of LFWT is [1], which is no number"),
         (("markers", 0, "offset_sigma_mm"), -1, "the offset_sigma_mm of LFWT is negative"),
         (("markers", 0, "offset_sigma_mm"), float("nan"), "the offset_sigma_mm of LFWT is not 3 numbers"),
