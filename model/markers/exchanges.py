@@ -17,8 +17,9 @@ import numpy as np
 
 from ..core.distances import FARTHEST_M
 from ..core.parallel import columns, each
+from ..core.stretches import evenly
 from ..core.take import FloatArray, IntArray, Take
-from .corrections import Correction
+from .corrections import Correction, in_order
 from .sources import Sources, corrections_of, own_sources, with_sources
 
 #: A label jumps if it is farther than this, in m, from where it was at most so long before, in s, and if that step is so many times as
@@ -32,7 +33,10 @@ NEAR_M, NEARER = 0.02, 0.3
 UNSEEN_SPEED = 3.0
 #: Where more labels jump at once, frames are missing.
 MOST_AT_ONCE = 24
-#: So many labels of the left that are exchanged for those of the right at once are a limb.
+#: And if their distances to so many other markers, those that change least, change so much less then, in so many frames of the take: a
+#: change that was not seen, while labels were hidden, would turn right parts into wrong ones.
+COMPANIONS, STEADIER, COMPARED = 4, 0.97, 200
+#: So many pairs of left and right that are exchanged at once are a limb.
 FEWEST_OF_LIMB = 3
 #: Labels are put back if they are exchanged for at least this part of the take: what is shorter is told better by a solve.
 LEAST_PART = 0.1
@@ -47,35 +51,37 @@ class Jump:
     after: int
 
 
-def put_exchanged_back(take: Take, pairs: Iterable[Sequence[str]] = ()) -> tuple[Take, tuple[Correction, ...]]:
+def put_exchanged_back(take: Take, pairs: Sequence[tuple[str, str]] = ()) -> tuple[Take, tuple[Correction, ...]]:
     """Put paths that change their labels for much of the take under one label each.
 
     Args:
         take: Of one person, on labels that are markers.
-        pairs: Left and right labels. Where several of these are exchanged at once, a limb is, of which `sides.py` tells more.
+        pairs: Left and right labels: several of them that are exchanged at once are said to be a limb's sides.
 
     Returns:
         The take, the very same where nothing was exchanged, and what was put back.
     """
     jumps = [jump for found in each(lambda own: _jumps(take, own), columns(len(take.labels), take.frames)) for jump in found]
-    sides = {frozenset(pair) for pair in pairs}
-    changes = [change for together in _at_once(jumps) for change in _without_limbs(_cycles(take, together), take.labels, sides)]
+    changes = [change for together in _at_once(jumps) if (change := _change(take, together))]
     if not changes:
         return take, ()
-    source = own_sources(take.frames, len(take.labels))
-    paths = _paths(changes, source)
+    source = own = own_sources(take.frames, len(take.labels))
+    paths = _paths(changes, own)
     for labels in _exchanged(changes):
         usual = _usual(paths[:, labels])
         moved = paths[:, labels] != usual
         # what the user pinned is right, whatever most frames say
         if moved.any(axis=1).sum() < LEAST_PART * take.frames or (take.pinned is not None and (moved & take.pinned[:, labels]).any()):
             continue
+        put_back = source.copy()
         for label, path in zip(labels, usual.tolist(), strict=True):
             frames, column = np.nonzero(paths[:, labels] == path)
-            source[:, label] = -1
-            source[frames, label] = np.array(labels)[column]
+            put_back[:, label] = -1
+            put_back[frames, label] = np.array(labels)[column]
+        if _unsteady(take, put_back, labels) <= STEADIER * _unsteady(take, own, labels):
+            source = put_back
     corrections = corrections_of(source, take.labels)
-    return (with_sources(take, take.only([]), source), corrections) if corrections else (take, ())
+    return (with_sources(take, take.only([]), source), _by_limbs(corrections, pairs)) if corrections else (take, ())
 
 
 def _jumps(take: Take, own: slice) -> list[Jump]:
@@ -126,8 +132,8 @@ def _at_once(jumps: Iterable[Jump]) -> list[list[Jump]]:
     return found
 
 
-def _cycles(take: Take, jumps: Sequence[Jump]) -> list[dict[Jump, Jump]]:
-    """{jump of the label that a path leaves: jump of the label that it goes on under}, for labels that are exchanged among themselves."""
+def _change(take: Take, jumps: Sequence[Jump]) -> dict[Jump, Jump]:
+    """{jump of the label that a path leaves: jump of the label that it goes on under}, of all labels that are exchanged at once."""
     # whoever has no such jumps does not wait for it
     from scipy.optimize import linear_sum_assignment
 
@@ -135,7 +141,7 @@ def _cycles(take: Take, jumps: Sequence[Jump]) -> list[dict[Jump, Jump]]:
     near = apart <= np.minimum(NEAR_M + UNSEEN_SPEED * frames / take.rate_hz, NEARER * apart.diagonal()[:, None])
     rows, chosen = linear_sum_assignment(apart)
     goes_on = dict(zip(rows.tolist(), chosen.tolist(), strict=True))
-    cycles: list[dict[Jump, Jump]] = []
+    change: dict[Jump, Jump] = {}
     left = {row for row, other in goes_on.items() if row != other}
     while left:
         cycle = [left.pop()]
@@ -143,14 +149,20 @@ def _cycles(take: Take, jumps: Sequence[Jump]) -> list[dict[Jump, Jump]]:
             cycle.append(goes_on[cycle[-1]])
             left.discard(cycle[-1])
         if all(near[row, goes_on[row]] for row in cycle):
-            cycles.append({jumps[row]: jumps[goes_on[row]] for row in cycle})
-    return cycles
+            change |= {jumps[row]: jumps[goes_on[row]] for row in cycle}
+    return change
 
 
-def _without_limbs(cycles: list[dict[Jump, Jump]], labels: tuple[str, ...], sides: set[frozenset[str]]) -> list[dict[Jump, Jump]]:
-    """The exchanges that are no limb's with the other side's."""
-    others = [cycle for cycle in cycles if frozenset(labels[jump.label] for jump in cycle) not in sides]
-    return others if len(cycles) - len(others) >= FEWEST_OF_LIMB else cycles
+def _by_limbs(corrections: Sequence[Correction], pairs: Sequence[tuple[str, str]]) -> tuple[Correction, ...]:
+    """The corrections, those of several left and right labels in the same frames as one."""
+    sided: dict[tuple[int, int], list[Correction]] = {}
+    for one in corrections:
+        if one.kind == "swapped back" and (one.labels in pairs or one.labels[::-1] in pairs):
+            sided.setdefault((one.first, one.last), []).append(one)
+    limbs = {frames: of for frames, of in sided.items() if len(of) >= FEWEST_OF_LIMB}
+    gone = {one for of in limbs.values() for one in of}
+    said = [Correction("sides exchanged", tuple(label for one in of for label in one.labels), *frames) for frames, of in limbs.items()]
+    return in_order((*said, *(one for one in corrections if one not in gone)))
 
 
 def _apart(take: Take, jumps: Sequence[Jump]) -> tuple[FloatArray, IntArray]:
@@ -185,7 +197,7 @@ def _paths(changes: list[dict[Jump, Jump]], own: Sources) -> Sources:
 
 
 def _exchanged(changes: list[dict[Jump, Jump]]) -> list[list[int]]:
-    """Labels that are exchanged among themselves."""
+    """Labels that are exchanged at once, and what these are exchanged with at other times."""
     group: dict[int, set[int]] = {}
     for change in changes:
         labels = {jump.label for jump in change}
@@ -199,3 +211,20 @@ def _usual(paths: Sources) -> Sources:
     states, first, frames = np.unique(paths, axis=0, return_index=True, return_counts=True)
     whole = (states >= 0).all(axis=1)
     return states[whole][np.lexsort((first[whole], -frames[whole]))[0]]
+
+
+def _unsteady(take: Take, source: Sources, labels: list[int]) -> float:
+    """How much the distances of labels to other markers change, in m: root mean square of the deviations of the steadiest."""
+    at = evenly(0, take.frames, COMPARED)
+    others = np.setdiff1d(np.arange(len(take.labels)), labels)
+    own = np.where(source[at][:, labels, None] >= 0, take.positions[at[:, None], source[at][:, labels]], np.nan)
+    with np.errstate(invalid="ignore", over="ignore"):
+        apart = np.linalg.norm(own[:, :, None] - take.positions[at][:, None, others], axis=-1)
+    known = np.isfinite(apart)
+    count = np.maximum(known.sum(axis=0), 1)
+    mean = np.where(known, apart, 0.0).sum(axis=0) / count
+    variance = (np.where(known, apart - mean, 0.0) ** 2).sum(axis=0) / count
+    # what is rarely seen together looks steady
+    variance[known.sum(axis=0) < 0.5 * known.sum(axis=0).max(initial=1)] = np.inf
+    steadiest = np.sort(variance, axis=1)[:, :COMPANIONS]
+    return float(np.sqrt(steadiest[np.isfinite(steadiest)].mean())) if np.isfinite(steadiest).any() else 0.0
