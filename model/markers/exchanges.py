@@ -34,8 +34,9 @@ UNSEEN_SPEED = 3.0
 #: Where more labels jump at once, frames are missing.
 MOST_AT_ONCE = 24
 #: And if their distances to so many other markers, those that change least, change so much less then, in so many frames of the take: a
-#: change that was not seen, while labels were hidden, would turn right parts into wrong ones.
-COMPANIONS, STEADIER, COMPARED = 4, 0.97, 200
+#: change that was not seen, while labels were hidden, would turn right parts into wrong ones. A limb is as far from the rest of the body
+#: as the other side's often enough.
+COMPANIONS, COMPARED, STEADIER, LIMB_STEADIER = 4, 200, 0.65, 0.97
 #: So many pairs of left and right that are exchanged at once are a limb.
 FEWEST_OF_LIMB = 3
 #: Labels are put back if they are exchanged for at least this part of the take: what is shorter is told better by a solve.
@@ -78,7 +79,9 @@ def put_exchanged_back(take: Take, pairs: Sequence[tuple[str, str]] = ()) -> tup
             frames, column = np.nonzero(paths[:, labels] == path)
             put_back[:, label] = -1
             put_back[frames, label] = np.array(labels)[column]
-        if _unsteady(take, put_back, labels) <= STEADIER * _unsteady(take, own, labels):
+        names = {take.labels[label] for label in labels}
+        steadier = LIMB_STEADIER if sum(names >= {*pair} for pair in pairs) >= FEWEST_OF_LIMB else STEADIER
+        if _unsteady(take, put_back, labels) <= steadier * _unsteady(take, own, labels):
             source = put_back
     corrections = corrections_of(source, take.labels)
     return (with_sources(take, take.only([]), source), _by_limbs(corrections, pairs)) if corrections else (take, ())
