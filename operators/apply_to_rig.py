@@ -12,9 +12,8 @@ from bpy.props import StringProperty
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from ..model.core.errors import BonesetterError
-from .keyframes import refuse_tweak_mode
 from .polls import is_idle
-from .refusals import says_why
+from .refusals import refuse_tweak_mode, says_why
 from .rig_map import USUAL_HANDS, known_map, map_of, show_map
 from .takes import active_take, timing_of
 from .translation import translated

@@ -21,7 +21,7 @@ from bpy_extras.io_utils import ExportHelper
 from ..model.core.axes import Y_UP_TO_Z_UP
 from ..model.core.errors import BonesetterError
 from .polls import is_idle
-from .refusals import said_of, says_why
+from .refusals import refuse_tweak_mode, said_of, says_why
 from .takes import active_take
 from .translation import translated
 
@@ -154,7 +154,6 @@ def _ready(armature: bpy.types.Object, meshes: bool, flat: bool = True) -> Itera
     Raises:
         BonesetterError: They cannot be shown, or the armature's animation cannot be exchanged for the moment.
     """
-    from .keyframes import refuse_tweak_mode
     from .lifting import only_selected, require_selected
 
     # Blender gives no other action to what is in it, and of the strips above plays none

@@ -9,7 +9,6 @@ from typing import Any
 import bpy
 import numpy as np
 
-from ..model.core.errors import BonesetterError
 from ..model.core.take import BoolArray, FloatArray, IntArray
 
 #: A key this close to a sample's frame, in samples, is that sample's.
@@ -31,17 +30,6 @@ def leave_tweak_mode(animation: Any) -> None:
     """Leave the NLA editor's tweak mode, in which Blender refuses another action."""
     if animation.use_tweak_mode:
         animation.use_tweak_mode = False
-
-
-def refuse_tweak_mode(armature: bpy.types.Object) -> None:
-    """Refuse what gives an armature of the user's another action, or plays all of its strips, while one of them is edited.
-
-    Raises:
-        BonesetterError: One is.
-    """
-    animation = armature.animation_data
-    if animation is not None and animation.use_tweak_mode:
-        raise BonesetterError(f"A strip of {armature.name} is in tweak mode: leave it with Tab in the NLA editor first.")
 
 
 def play_as_keyed(datablock: Any) -> None:

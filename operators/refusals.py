@@ -59,3 +59,14 @@ def _reason(error: Exception) -> str:
     if "Traceback" in str(error):
         return RAISED.sub(r"\1", lines[-1])
     return " ".join(lines).removeprefix("Error: ")
+
+
+def refuse_tweak_mode(armature: bpy.types.Object) -> None:
+    """Refuse what gives an armature of the user's another action, or plays all of its strips, while one of them is edited.
+
+    Raises:
+        BonesetterError: One is.
+    """
+    animation = armature.animation_data
+    if animation is not None and animation.use_tweak_mode:
+        raise BonesetterError(f"A strip of {armature.name} is in tweak mode: leave it with Tab in the NLA editor first.")

@@ -11,8 +11,8 @@ import bpy
 
 from ..model.core.errors import BonesetterError
 from .apply_to_rig import OnRig, apply_to_rig
-from .keyframes import refuse_tweak_mode
 from .properties import settings_of
+from .refusals import refuse_tweak_mode
 from .rig_map import map_of
 from .session import Solve, session
 from .solve_markers import Solving
