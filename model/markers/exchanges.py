@@ -33,14 +33,14 @@ NEAR_M, NEARER = 0.02, 0.3
 UNSEEN_SPEED = 3.0
 #: Where more labels jump at once, frames are missing.
 MOST_AT_ONCE = 24
+#: Labels are put back if they are exchanged for at least this part of the take: what is shorter is told better by a solve.
+LEAST_PART = 0.1
 #: And if their distances to so many other markers, those that change least, change so much less then, in so many frames of the take: a
 #: change that was not seen, while labels were hidden, would turn right parts into wrong ones. A limb is as far from the rest of the body
 #: as the other side's often enough.
 COMPANIONS, COMPARED, STEADIER, LIMB_STEADIER = 4, 200, 0.65, 0.97
 #: So many pairs of left and right that are exchanged at once are a limb.
 FEWEST_OF_LIMB = 3
-#: Labels are put back if they are exchanged for at least this part of the take: what is shorter is told better by a solve.
-LEAST_PART = 0.1
 
 
 @dataclass(frozen=True)
