@@ -264,13 +264,20 @@ def test_an_actor_of_another_take_tells_the_labels(somebody: SyntheticTake, foun
     assert found.actor is found_hard.actor
 
 
-def test_labels_that_are_exchanged_for_a_whole_take_are_put_back(somebody: SyntheticTake, marker_set) -> None:
-    stripped = strip_labels(somebody.take, 0)
-    template, tracks = template_of_set(marker_set, priors.bundled()), cut_tracks(stripped.take)
+def with_toes_exchanged(take: Take, template: Template) -> tuple[Tracks, np.ndarray, np.ndarray]:
+    """The tracks of a take without labels, and (tracks,) the template's labels that are theirs, and those with LTOE and LMT5 exchanged."""
+    stripped = strip_labels(take, 0)
+    tracks = cut_tracks(stripped.take)
     owner = stripped.truth[tracks.starts, tracks.columns]
     true = np.array([template.labels.index(stripped.names[name]) for name in owner])
     pair = [template.labels.index(label) for label in ("LTOE", "LMT5")]
     wrong = np.where(true == pair[0], pair[1], np.where(true == pair[1], pair[0], true))
+    return tracks, true, wrong
+
+
+def test_labels_that_are_exchanged_for_a_whole_take_are_put_back(somebody: SyntheticTake, marker_set) -> None:
+    template = template_of_set(marker_set, priors.bundled())
+    tracks, true, wrong = with_toes_exchanged(somebody.take, template)
     with torch.no_grad():
         followed = follow(template, tracks, wrong)
         evidence = find_evidence(template, tracks, wrong, followed, gated=False)
@@ -281,12 +288,8 @@ def test_labels_that_are_exchanged_for_a_whole_take_are_put_back(somebody: Synth
 
 def test_labels_that_are_exchanged_are_put_back_where_the_actor_is_given(somebody: SyntheticTake, found_hard: Labelled) -> None:
     """Poses that were followed by wrong labels fit these, whoever says where markers sit."""
-    stripped = strip_labels(somebody.take, 0)
-    template, tracks = template_of_actor(found_hard.actor, priors.bundled()), cut_tracks(stripped.take)
-    owner = stripped.truth[tracks.starts, tracks.columns]
-    true = np.array([template.labels.index(stripped.names[name]) for name in owner])
-    pair = [template.labels.index(label) for label in ("LTOE", "LMT5")]
-    wrong = np.where(true == pair[0], pair[1], np.where(true == pair[1], pair[0], true))
+    template = template_of_actor(found_hard.actor, priors.bundled())
+    tracks, true, wrong = with_toes_exchanged(somebody.take, template)
     with torch.no_grad():
         followed = follow(template, tracks, wrong)
         refined = Refined(wrong, followed, find_evidence(template, tracks, wrong, followed, gated=False), 0)
