@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Banded symmetric positive definite systems, solved by LAPACK without holding Python's lock.
+"""Banded systems, symmetric positive definite or triangular, solved by LAPACK without holding Python's lock.
 
-scipy's own `solveh_banded` makes the same call, to the same bits, but holds the lock meanwhile, so that windows in several threads would
-wait for one another, and looks through the matrix for what it does not need. The routine is taken from `scipy.linalg.cython_lapack`,
-which offers it to other languages; ctypes lets go of the lock during a call.
+scipy's own `solveh_banded` and `dtbtrs` make the same calls, to the same bits, but hold the lock meanwhile, so that windows in several
+threads would wait for one another, and the former looks through the matrix for what it does not need. The routines are taken from
+`scipy.linalg.cython_lapack`, which offers them to other languages; ctypes lets go of the lock during a call.
 """
 
 from __future__ import annotations
@@ -23,9 +23,11 @@ from scipy.linalg import (
 from torch import Tensor
 
 _INT = ctypes.POINTER(ctypes.c_int)
-#: LAPACK's drivers by the type of the numbers, and what they take: UPLO, N, KD, NRHS, AB, LDAB, B, LDB, INFO.
-_DRIVERS = {np.dtype(np.float32): "spbsv", np.dtype(np.float64): "dpbsv"}
-_ARGUMENTS = ctypes.CFUNCTYPE(None, ctypes.c_char_p, _INT, _INT, _INT, ctypes.c_void_p, _INT, ctypes.c_void_p, _INT, _INT)
+#: What LAPACK's routines for banded systems take last: N, KD, NRHS, AB, LDAB, B, LDB, INFO.
+_SYSTEM = (_INT, _INT, _INT, ctypes.c_void_p, _INT, ctypes.c_void_p, _INT, _INT)
+#: Those for positive definite ones by the type of the numbers, which take UPLO before; and for triangular ones: UPLO, TRANS, DIAG.
+_POSITIVE = {np.dtype(np.float32): "spbsv", np.dtype(np.float64): "dpbsv"}
+_TRIANGULAR = "dtbtrs"
 
 _memory = threading.local()
 
@@ -55,22 +57,41 @@ def solve_banded(band: NDArray[np.floating], right: NDArray[np.floating]) -> Non
     Raises:
         LinAlgError: A is not positive definite.
     """
+    if band.dtype not in _POSITIVE or right.dtype != band.dtype:
+        raise TypeError("the band and the right side must be of one floating type")
+    if right.shape != band.shape[:1]:
+        raise ValueError(f"a right side of shape {right.shape} does not go with {len(band)} unknowns")
+    if row := _solved(_POSITIVE[band.dtype], (b"L",), band, right):
+        raise LinAlgError(f"the matrix is not positive definite in row {row}")
+
+
+def solve_unit_triangle(band: NDArray[np.float64], right: NDArray[np.float64]) -> None:
+    """Solve L x = b for several b, with L a band below a diagonal of ones; x takes the place of b.
+
+    Args:
+        band: (n, width), contiguous; band[c, k] is L[c + k, c], so column 0 stands for the diagonal, and is not looked at.
+        right: (systems, n), contiguous: b of each.
+    """
+    _solved(_TRIANGULAR, (b"L", b"N", b"U"), band, right)
+
+
+def _solved(routine: str, kind: tuple[bytes, ...], band: NDArray[np.floating], right: NDArray[np.floating]) -> int:
+    """Let LAPACK solve the systems in place; the row, counted from 1, in which it fails, or 0."""
+    if not band.flags.c_contiguous or not right.flags.c_contiguous:
+        raise TypeError("the band and the right side must be contiguous")
     count, width = band.shape
-    if band.dtype not in _DRIVERS or right.dtype != band.dtype or not band.flags.c_contiguous or not right.flags.c_contiguous:
-        raise TypeError("the band and the right side must be contiguous and of one floating type")
-    if right.shape != (count,):
-        raise ValueError(f"a right side of shape {right.shape} does not go with {count} unknowns")
-    n, below, one, rows = (ctypes.c_int(value) for value in (count, width - 1, 1, width))
+    n, below, systems, columns = (ctypes.c_int(value) for value in (count, width - 1, right.size // count, width))
     info = ctypes.c_int()
-    _driver(_DRIVERS[band.dtype])(b"L", n, below, one, band.ctypes.data, rows, right.ctypes.data, n, ctypes.byref(info))
-    if info.value:
-        raise LinAlgError(f"the matrix is not positive definite in row {info.value}")
+    _routine(routine, len(kind))(*kind, n, below, systems, band.ctypes.data, columns, right.ctypes.data, n, ctypes.byref(info))
+    return info.value
 
 
 @cache
-def _driver(routine: str) -> Any:
-    capsule = cython_lapack.__pyx_capi__[routine]
-    name, pointer = ctypes.pythonapi.PyCapsule_GetName, ctypes.pythonapi.PyCapsule_GetPointer
-    name.restype, name.argtypes = ctypes.c_char_p, [ctypes.py_object]
+def _routine(name: str, letters: int) -> Any:
+    """A routine of LAPACK that takes so many letters, which say of what kind the matrix is, and then a banded system."""
+    capsule = cython_lapack.__pyx_capi__[name]
+    capsule_name, pointer = ctypes.pythonapi.PyCapsule_GetName, ctypes.pythonapi.PyCapsule_GetPointer
+    capsule_name.restype, capsule_name.argtypes = ctypes.c_char_p, [ctypes.py_object]
     pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
-    return _ARGUMENTS(pointer(capsule, name(capsule)))
+    takes = ctypes.CFUNCTYPE(None, *(ctypes.c_char_p,) * letters, *_SYSTEM)
+    return takes(pointer(capsule, capsule_name(capsule)))

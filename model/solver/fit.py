@@ -137,7 +137,7 @@ def normal_equations(
         weights = weights * advice.reliability
     by = twists(body.topology, posed, pose)
     believed = student_t_weight(pose, terms)
-    write_upper(body.topology, posed, pose, by, weights, believed[..., None] * torch.triu(terms.precision), upper_triangle(band))
+    write_upper(body.topology, posed, pose, by, weights, (believed, torch.triu(terms.precision)), upper_triangle(band))
     gradient = marker_gradient(body.topology, posed, pose, by, (weights[..., None] * residuals).permute(1, 2, 0)).contiguous()
     gradient[:, ROOT_DOF:] += believed * (pose.q @ terms.precision[ROOT_DOF:, ROOT_DOF:])
     terms.add_limits(pose.q, upper_triangle(band), gradient)

@@ -4,15 +4,17 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 import torch
-from scipy.linalg.lapack import dtbtrs  # pyright: ignore[reportAttributeAccessIssue]  # compiled, without stubs
+from torch import Tensor
 
 from ..core.parallel import columns, run_each
 from ..core.rigid import quaternions
 from ..core.rotations import unitquat_to_rotmat
 from ..core.take import FloatArray
+from .banded import solve_unit_triangle
 from .kinematics import Pose, to_array
 
 #: Cut-off frequencies in Hz at smooth = 0 (no filter above it) and smooth = 1. Voluntary movement lies below about 10 Hz,
@@ -59,15 +61,15 @@ def butterworth(values: FloatArray, cutoff_hz: float, rate_hz: float) -> FloatAr
     k = math.tan(math.pi * cutoff_hz / rate_hz)
     scale = 1 / (1 + math.sqrt(2) * k + k * k)
     first = values[:1]
-    moved = values - first
-    right = np.array(moved, dtype=float, order="F")
-    right[1:] += 2 * moved[:-1]
-    right[2:] += moved[:-2]
-    right *= k * k * scale
-    band = np.empty((3, len(values)))
-    band[0], band[1], band[2] = 1.0, 2 * (k * k - 1) * scale, (1 - math.sqrt(2) * k + k * k) * scale
-    filtered, _ = dtbtrs(band, right, uplo="L", diag="U", overwrite_b=True)
-    return filtered + first
+    moved = (values - first).T
+    filtered = np.array(moved, dtype=float, order="C")
+    filtered[:, 1:] += 2 * moved[:, :-1]
+    filtered[:, 2:] += moved[:, :-2]
+    filtered *= k * k * scale
+    band = np.empty((len(values), 3))
+    band[:] = 1.0, 2 * (k * k - 1) * scale, (1 - math.sqrt(2) * k + k * k) * scale
+    solve_unit_triangle(band, filtered)
+    return filtered.T + first
 
 
 def smooth_rotations(rotations: FloatArray, rate_hz: float, smooth: float) -> FloatArray:
@@ -77,12 +79,22 @@ def smooth_rotations(rotations: FloatArray, rate_hz: float, smooth: float) -> Fl
 
 def smoothed(pose: Pose, rate_hz: float, smooth: float) -> Pose:
     """The pose without jitter."""
-    like, q = pose.q, torch.empty_like(pose.q)
+    like = pose.q
+    root, turn, q = torch.empty_like(pose.root), torch.empty_like(pose.turn), torch.empty_like(like)
 
-    def work(own: slice) -> None:
-        q[:, own] = torch.as_tensor(low_pass(to_array(pose.q[:, own]), rate_hz, smooth)).to(like)
+    def smooth_root() -> None:
+        root[:] = _like(low_pass(to_array(pose.root), rate_hz, smooth), like)
+        turn[:] = _like(smooth_rotations(to_array(pose.turn), rate_hz, smooth), like)
 
-    run_each(work, columns(like.shape[1], pose.frames, CURVES_AT_ONCE))
-    curves = low_pass(to_array(pose.root), rate_hz, smooth), smooth_rotations(to_array(pose.turn), rate_hz, smooth)
-    root, turn = (torch.as_tensor(np.ascontiguousarray(values), dtype=like.dtype, device=like.device) for values in curves)
+    def smooth_joints(own: slice) -> None:
+        q[:, own] = _like(low_pass(to_array(pose.q[:, own]), rate_hz, smooth), like)
+
+    joints = [partial(smooth_joints, own) for own in columns(like.shape[1], pose.frames, CURVES_AT_ONCE)]
+    # the root takes longest
+    run_each(lambda part: part(), (smooth_root, *joints))
     return Pose(root, turn, q)
+
+
+def _like(values: FloatArray, like: Tensor) -> Tensor:
+    """The numbers as a tensor of the kind of another one."""
+    return torch.as_tensor(np.ascontiguousarray(values), dtype=like.dtype, device=like.device)

@@ -21,6 +21,10 @@ from torch import Tensor
 from .kinematics import Pose, Posed, cross, marker_jacobian, rows_of
 from .topology import ROOT_DOF, Topology
 
+#: Frames whose matrices are made at once: those of a whole window do not lie in a processor's cache, and of two threads that write them to
+#: memory each waits for the other.
+IN_CACHE_FRAMES = 128
+
 
 def twists(topology: Topology, posed: Posed, pose: Pose) -> Tensor:
     """(6 + coordinates, 6, frames): each coordinate's angular velocity, then the velocity that it gives the root's place."""
@@ -43,7 +47,9 @@ def marker_gradient(topology: Topology, posed: Posed, pose: Pose, by: Tensor, fo
     return (by * rows_of(gathered.view(-1, 6, pose.frames), topology.all_joints)).sum(1).T
 
 
-def write_upper(topology: Topology, posed: Posed, pose: Pose, by: Tensor, weights: Tensor, plus: Tensor, upper: Tensor) -> None:
+def write_upper(
+    topology: Topology, posed: Posed, pose: Pose, by: Tensor, weights: Tensor, plus: tuple[Tensor, Tensor], upper: Tensor
+) -> None:
     """Write the upper triangle of J' W J of the markers, and zeros below it, by the coordinates' twists.
 
     Args:
@@ -51,16 +57,20 @@ def write_upper(topology: Topology, posed: Posed, pose: Pose, by: Tensor, weight
         posed, pose: Where it is.
         by: See `twists`.
         weights: (frames, labels) of the squared residuals.
-        plus: (frames, n, n), n = 6 + coordinates, or what becomes that; its upper triangle alone is not 0, and is added.
+        plus: What is added: each frame's factor (frames, 1), and the matrix (n, n), n = 6 + coordinates, that it multiplies, of which the
+            upper triangle alone is not 0.
         upper: (frames, n, n) to write to, of any strides.
     """
     momenta = _momenta(rows_of(_composites(topology, posed, pose, weights), topology.all_joints), by)
     left, right = (each.permute(2, 0, 1).contiguous() for each in (by, momenta))
-    product = left @ right.transpose(1, 2)
-    torch.addcmul(plus, product, topology.above_first, out=upper)
+    factors, matrix = plus
     # of a coordinate that stands behind some that hang below it, the product is in the other triangle
     rows, columns = topology.behind
-    upper[:, rows, columns] += product[:, columns, rows]
+    parts = (each.split(IN_CACHE_FRAMES) for each in (left, right, factors, upper))
+    for some_left, some_right, some_factors, some_upper in zip(*parts, strict=True):
+        product = some_left @ some_right.transpose(1, 2)
+        torch.addcmul(some_factors[..., None] * matrix, product, topology.above_first, out=some_upper)
+        some_upper[:, rows, columns] += product[:, columns, rows]
     if topology.spread is not None:
         rows = topology.spread_markers
         posed = replace(posed, markers=posed.markers[:, rows], attached=posed.attached[:, topology.spread_attachments])
