@@ -4,12 +4,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from ..actors import prior as priors
 from ..actors.actor import Actor
@@ -20,20 +18,17 @@ from ..core.findings import Finding
 from ..core.progress import Progress
 from ..core.settings import Settings
 from ..core.take import Take
-from ..marker_sets.marker_set import CATALOGUE, MarkerSet
+from ..marker_sets.marker_set import MarkerSet
 from ..markers.computed import without_computed
-from ..markers.matching import TooFewLabelsError, choose_marker_set, labelled_columns, named_people
+from ..markers.matching import TooFewLabelsError, choose_marker_set
 from ..markers.upright import decide_up
 from ..solver.options import SolverOptions
+from .missing_labels import columns_of, completed, lacks_names
 from .subject import Subject, choose_subject
 from .trajectories import Matched, match_take
 
 if TYPE_CHECKING:
-    from ..labelling.labelled import Labelled, TrackLabel
-
-#: Where more than this part of a set's labels, and of the samples, have no name, and the labels that motion finds are the file's for this
-#: part of the samples that have one, they are taken.
-UNNAMED_PART, AGREE_PART = 0.25, 0.95
+    from ..labelling.labelled import Labelled
 
 #: Opens a stage by its name; what it gives is told the part of the stage that is done, 0 to 1.
 Stage = Callable[[str], AbstractContextManager[Progress]]
@@ -75,12 +70,15 @@ def identify(
     take, said = without_computed(take)
     take = replace(take, findings=(*take.findings, *said))
 
-    def by_motion() -> Identified:
+    def labelled(its_set: MarkerSet | None, progress: Progress) -> Labelled:
         # not above: takes with labels do not wait for it
         from ..labelling.label import label_take
 
+        return label_take(take, given, its_set, prior, lambda _stage, part: progress(part), settings.workers or None)
+
+    def by_motion() -> Identified:
         with stage("labels") as progress:
-            found = label_take(take, given, marker_set, prior, lambda _stage, part: progress(part), settings.workers or None)
+            found = labelled(marker_set, progress)
             return _named(_upright(take, found, settings), found, given, prior, marker_set, options)
 
     if not by_names:
@@ -95,44 +93,12 @@ def identify(
             return by_motion()
         except BonesetterError as error:
             raise BonesetterError(f"{too_few.why} By motion they are not found either: {error}") from error
-    if options.relabel and _half_named(take, named):
-        with suppress(BonesetterError):
-            found = by_motion()
-            if _more_of_the_same(take, named, found):
-                return found
+    if options.relabel and lacks_names(take, named.subject, named.matched):
+        its_set = named.subject.marker_set
+        with suppress(BonesetterError), stage("labels") as progress:
+            whole = completed(take, its_set, labelled(its_set, progress))
+            return named if whole is None else _identified(whole, given, prior, marker_set, options)
     return named
-
-
-def _half_named(take: Take, named: Identified) -> bool:
-    """Whether many labels of the marker set are nowhere in the take of one person, and many of its samples under none.
-
-    What the user pinned is pinned under the names that it has.
-    """
-    marker_set, actor = named.subject.marker_set, named.subject.actor
-    wanted = [label for label in marker_set.labels if actor is None or label in actor.labels]
-    several = any(finding.kind == "subjects" for finding in take.findings)
-    if several or take.pinned is not None or marker_set.name.startswith(CATALOGUE):
-        return False
-    if len(named.matched.placement.labels) > (1 - UNNAMED_PART) * len(wanted):
-        return False
-    counts, labelled = np.count_nonzero(take.present, axis=0), labelled_columns(take)
-    return bool(counts.sum() - counts[labelled].sum() > UNNAMED_PART * counts.sum())
-
-
-def _more_of_the_same(take: Take, named: Identified, found: Identified) -> bool:
-    """Whether labels that were found by motion are of the same set, more, and the file's for nearly all of what it names."""
-    marker_set = named.subject.marker_set
-    more = len(found.matched.placement.labels) > len(named.matched.placement.labels)
-    if found.subject.marker_set.name != marker_set.name or not more:
-        return False
-    right = total = 0
-    for label, column in named_people(take, marker_set)[0].columns.items():
-        own = take.positions[:, column]
-        there = np.isfinite(own[:, 0])
-        total += int(there.sum())
-        if label in found.take.labels:
-            right += int((own == found.take.positions[:, found.take.labels.index(label)])[there].all(axis=1).sum())
-    return right > 0 and right >= AGREE_PART * total
 
 
 def _upright(take: Take, found: Labelled, settings: Settings) -> Take:
@@ -150,23 +116,15 @@ def _named(
     # the file has these samples in other columns: no copy of it can be patched by its labels
     own_set = _set_of(found, given, prior, marker_set)
     said = (*(_in_columns(finding, found) for finding in found.findings), *_contradicted(take, found, own_set))
-    named = replace(found.take, source=None, up_axis=take.up_axis, findings=(*take.findings, *said), tracks_from=_columns(found.tracks))
+    named = replace(found.take, source=None, up_axis=take.up_axis, findings=(*take.findings, *said), tracks_from=columns_of(found.tracks))
     return _identified(named, given, prior, own_set, options)
-
-
-def _columns(tracks: Iterable[TrackLabel]) -> dict[str, tuple[str, ...]]:
-    """{label: columns of the take as read that hold its samples}, of tracks with and without a label."""
-    found: dict[str, dict[str, None]] = {}
-    for row in tracks:
-        found.setdefault(row.kept_as, {})[row.column] = None
-    return {label: tuple(columns) for label, columns in found.items()}
 
 
 def _in_columns(finding: Finding, found: Labelled) -> Finding:
     """What is said of found labels, with the columns of the take as read that it is about."""
     rows = [row for row in found.tracks if not finding.frames or (row.first, row.last) in finding.frames]
     if finding.labels:
-        return finding.called(_columns(row for row in rows if row.label))
+        return finding.called(columns_of(row for row in rows if row.label))
     return replace(finding, labels=tuple(dict.fromkeys(row.column for row in rows if not row.label)))
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -180,10 +181,7 @@ def findings_of(
         text = f"{image.sum()} tracks got no label, as they are images of others in the floor: reflections."
         found.append(_reflections(text, _those(every, image)))
     spoken_of = [row for row in rows if row.samples >= SPOKEN_OF_SECONDS * rate_hz]
-    if doubtful := [row for row in spoken_of if row.label and row.confidence < DOUBTFUL]:
-        named = tuple(dict.fromkeys(row.label for row in doubtful))
-        frames = tuple((row.first, row.last) for row in doubtful)
-        found.append(Finding("doubtful label", f"These found labels are doubtful, check them: {shortened(named)}.", named, frames=frames))
+    found.extend(doubtful_labels(rows, rate_hz))
     if left := [row for row in spoken_of if not row.label]:
         frames = tuple((row.first, row.last) for row in left)
         part = sum(row.samples for row in left) / total
@@ -195,6 +193,16 @@ def findings_of(
             )
         found.append(Finding("unlabelled", text, frames=frames, numbers={"tracks": len(left), "samples_percent": round(100 * part, 2)}))
     return tuple(found)
+
+
+def doubtful_labels(rows: Iterable[TrackLabel], rate_hz: float) -> tuple[Finding, ...]:
+    """Which labels of tracks, of those that are spoken of, are unsure."""
+    doubtful = [row for row in rows if row.label and row.confidence < DOUBTFUL and row.samples >= SPOKEN_OF_SECONDS * rate_hz]
+    if not doubtful:
+        return ()
+    named = tuple(dict.fromkeys(row.label for row in doubtful))
+    frames = tuple((row.first, row.last) for row in doubtful)
+    return (Finding("doubtful label", f"These found labels are doubtful, check them: {shortened(named)}.", named, frames=frames),)
 
 
 def _those(every: list[TrackLabel], which: BoolArray) -> list[TrackLabel]:
