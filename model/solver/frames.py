@@ -14,9 +14,9 @@ from ..core.take import is_long
 from .kinematics import Pose
 from .rotations import rotmat_to_rotvec, rotvec_to_rotmat
 
-#: Most frames that are refined together, and how many more on either side are refined with them and thrown away. In shorter windows more is
-#: thrown away, and threads, which share Python's lock between operations, wait for one another; of longer ones a take has too few to share.
-LONGEST_WINDOW, OVERLAP = 2048, 64
+#: Most frames that are refined together, and how many more on either side are refined with them and thrown away.
+#: Shorter windows would lie in the processor's cache, but then threads, which share Python's lock between operations, wait for one another.
+LONGEST_WINDOW, OVERLAP = 1024, 64
 #: Most frames that are worked on together where each is by itself and takes little: in fewer, calling the operations takes longer than
 #: they do, and threads wait for Python's lock.
 LONGEST_SPAN = 5000
