@@ -336,37 +336,3 @@ def test_a_take_of_another_file_is_refused_and_the_others_go_on(ext, scene, impo
     assert not theirs.bonesetter.solved
     assert "is linked from another file" in ext("operators.session").session.errors[theirs.session_uid]
     ext("operators.session").session.close()
-
-
-def test_markers_get_the_labels_that_were_found(ext, scene, load, synthetic_take, engine_python):
-    """A take whose points have no names: the samples stand under the found labels, and a muted marker stays as it is."""
-    takes = ext("operators.takes")
-    order = np.random.default_rng(0).permutation(len(synthetic_take.labels)).tolist()
-    nameless = synthetic_take.only(order, tuple(f"*{row}" for row in range(len(order))))
-    take = load(dataclasses.replace(nameless, origins=(), findings=()))
-    before = ext("operators.gather").gather_take(scene, take)
-    muted = takes.markers(take)["*3"]
-    muted[takes.MUTED] = True
-    try:
-        assert bpy.ops.bonesetter.solve_markers() == {"FINISHED"}
-        assert [item.kind for item in take.bonesetter.findings].count("labelled") == 1
-        labels = takes.markers(take)
-        assert labels["*3"] == muted
-        known = set(synthetic_take.labels)
-        assert len(set(labels) & known) > 0.9 * len(known)
-        assert not {one.name for one in take.all_objects} - {take.bonesetter.armature.name} - set(labels)
-        after = ext("operators.gather").gather_take(scene, take, muted=True)
-        assert after.present.sum() == before.present.sum()
-        wrong = 0
-        for label in known & set(after.labels):
-            own = synthetic_take.positions[:, synthetic_take.labels.index(label)]
-            there = after.positions[:, after.labels.index(label)]
-            both = np.isfinite(own[:, 0]) & np.isfinite(there[:, 0])
-            wrong += (np.linalg.norm(own - there, axis=-1)[both] > 1e-4).sum()
-        assert wrong < 0.02 * before.present.sum()
-        # what is said of found labels goes to their markers
-        (said,) = [json.loads(item.document) for item in take.bonesetter.findings if item.kind == "labelled"]
-        assert not said["columns"]
-        assert not ext("operators.freshness").out_of_date(take)
-    finally:
-        ext("operators.session").session.close()
