@@ -70,15 +70,15 @@ def identify(
     take, said = without_computed(take)
     take = replace(take, findings=(*take.findings, *said))
 
-    def labelled(its_set: MarkerSet | None, progress: Progress) -> Labelled:
+    def labelled(actor: Actor | None, its_set: MarkerSet | None, progress: Progress) -> Labelled:
         # not above: takes with labels do not wait for it
         from ..labelling.label import label_take
 
-        return label_take(take, given, its_set, prior, lambda _stage, part: progress(part), settings.workers or None)
+        return label_take(take, actor, its_set, prior, lambda _stage, part: progress(part), settings.workers or None)
 
     def by_motion() -> Identified:
         with stage("labels") as progress:
-            found = labelled(marker_set, progress)
+            found = labelled(given, marker_set, progress)
             return _named(_upright(take, found, settings), found, given, prior, marker_set, options)
 
     if not by_names:
@@ -96,7 +96,8 @@ def identify(
     if options.relabel and lacks_names(take, named.subject, named.matched):
         its_set = named.subject.marker_set
         with suppress(BonesetterError), stage("labels") as progress:
-            whole = completed(take, its_set, labelled(its_set, progress))
+            # also where an actor is given: of its set alone fewer tracks of a limb were lost
+            whole = completed(take, its_set, labelled(None, its_set, progress))
             return named if whole is None else _identified(whole, given, prior, marker_set, options)
     return named
 

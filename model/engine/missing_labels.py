@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core.findings import Finding, shortened
-from ..core.take import FloatArray, Take
+from ..core.take import BoolArray, FloatArray, Take
 from ..marker_sets.marker_set import CATALOGUE, MarkerSet
 from ..markers.matching import named_people, sampled_enough
 from ..markers.regrouped import regrouped, same_samples
@@ -91,14 +91,15 @@ def completed(take: Take, marker_set: MarkerSet, found: Labelled) -> Take | None
     # not above: takes with all their labels do not wait for it
     from ..labelling.labelled import doubtful_labels
 
-    seen = take.present.any(axis=0)
+    seen: BoolArray = take.present.any(axis=0)
     named = {label: column for label, column in named_people(take, marker_set)[0].columns.items() if seen[column]}
     if not _agree(take, named, found.take):
         return None
     labels = [label for label in found.take.labels if label not in named and marker_set.find(label) == label]
     own = found.take.only([found.take.labels.index(label) for label in labels])
     # what motion takes for another label than the file says is judged later, as every name is
-    positions = np.where(same_samples(own.positions, take.positions[:, list(named.values())])[..., None], np.nan, own.positions)
+    positions = own.positions.copy()
+    positions[same_samples(positions, take.positions[:, list(named.values())])] = np.nan
     own = replace(own, positions=positions)
     own = own.only(np.flatnonzero(sampled_enough(own)).tolist())
     if not own.labels:

@@ -87,6 +87,7 @@ def apart(one: Solution, other: Solution) -> float:
 def test_a_limb_without_names_is_solved_as_if_it_had_them(walk: Take, whole: Solution, limb: str) -> None:
     found = solve_take(called(walk, LIMBS[limb], lambda row: f"*{row}"), Settings())
     assert apart(found, whole) < SAME_M
+    assert found.keyed is not None
     assert found.keyed.all()
     (said,) = (finding for finding in found.findings if finding.kind == "labelled")
     assert set(said.labels) == set(LIMBS[limb])
