@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core.findings import Finding, shortened
-from ..core.take import BoolArray, FloatArray, Take
+from ..core.take import FloatArray, Take
 from ..marker_sets.marker_set import CATALOGUE, MarkerSet
 from ..markers.matching import named_people, sampled_enough
 from ..markers.regrouped import regrouped, same_samples
@@ -91,7 +91,7 @@ def completed(take: Take, marker_set: MarkerSet, found: Labelled) -> Take | None
     # not above: takes with all their labels do not wait for it
     from ..labelling.labelled import doubtful_labels
 
-    seen: BoolArray = take.present.any(axis=0)
+    seen = np.count_nonzero(take.present, axis=0)
     named = {label: column for label, column in named_people(take, marker_set)[0].columns.items() if seen[column]}
     if not _agree(take, named, found.take):
         return None
