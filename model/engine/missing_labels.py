@@ -28,6 +28,9 @@ FEWEST_MISSING, MISSING_PART = 3, 0.25
 NEAR_M, KEPT_M, MOST_FRAMES, LOOKED_AT = 0.25, 0.02, 0.9, 100
 #: Motion has to give this part of the samples that have a name the same one: a few names of a file may be wrong.
 AGREE_PART = 0.8
+#: And it has to find this part of the labels that are missing, or labels for this part of the samples without a known name: of a stick
+#: in somebody's hand, beside labels that nobody wears, it takes some points for an elbow and a shin.
+OF_MISSING, OF_SPARE = 0.6, 0.75
 
 
 def lacks_names(take: Take, subject: Subject, matched: Matched) -> bool:
@@ -86,7 +89,7 @@ def completed(take: Take, marker_set: MarkerSet, found: Labelled) -> Take | None
         found: The same with all labels found by motion.
 
     Returns:
-        None where motion finds none, or says of the samples with a name that they are others'.
+        None where motion finds few of them, or says of the samples with a name that they are others'.
     """
     # not above: takes with all their labels do not wait for it
     from ..labelling.labelled import doubtful_labels
@@ -102,7 +105,9 @@ def completed(take: Take, marker_set: MarkerSet, found: Labelled) -> Take | None
     positions[same_samples(positions, take.positions[:, list(named.values())])] = np.nan
     own = replace(own, positions=positions)
     own = own.only(np.flatnonzero(sampled_enough(own)).tolist())
-    if not own.labels:
+    missing = sum(label not in named for label in marker_set.labels)
+    spare = seen.sum() - seen[list(named.values())].sum()
+    if not own.labels or (len(own.labels) < OF_MISSING * missing and own.present.sum() < OF_SPARE * spare):
         return None
     called = {take.labels[column] for column in named.values()}
     tracks = [row for row in found.tracks if row.label in own.labels and row.column not in called]

@@ -12,9 +12,11 @@ import pytest
 
 from model.core.settings import Settings
 from model.core.take import FloatArray, Take
+from model.engine.missing_labels import completed
 from model.engine.pipeline import solve_take
 from model.labelling.label import label_take
 from model.labelling.labelled import Labelled
+from model.marker_sets.marker_set import load_marker_set
 from model.result.solution import Solution
 from model.synthetic.synthesis import Noise, synthesise
 
@@ -155,6 +157,19 @@ def test_points_that_stand_about_are_no_limb(walk: Take, looked: list[str]) -> N
     assert looked == [rest.name]
     assert apart(found, solve_take(rest, Settings())) < SAME_M
     assert not set(LEG) & set(found.actor.labels)
+
+
+@pytest.mark.parametrize(("taken", "enough"), [(1, False), (3, False), (5, True)])
+def test_a_few_of_many_points_that_look_like_missing_labels_are_not_taken_for_them(walk: Take, taken: int, enough: bool) -> None:
+    """Somebody wears no markers on a leg, and holds a stick with seven."""
+    rest = walk.only([row for row, label in enumerate(walk.labels) if label not in LEG])
+    points = np.nanmean(rest.positions, axis=1, keepdims=True) + 0.2 * np.arange(len(LEG))[:, None]
+    found = label_take(walk, marker_set=load_marker_set())
+    mistaken = replace(found, take=with_points(rest, LEG[:taken], points[:, :taken]))
+    nameless = with_points(rest, tuple(f"*{row}" for row in range(len(LEG))), points)
+    whole = completed(nameless, load_marker_set(), mistaken)
+    assert (whole is not None) == enough
+    assert whole is None or set(LEG[:taken]) <= set(whole.labels)
 
 
 def test_the_labels_are_found_of_a_given_actor_too(walk: Take, whole: Solution) -> None:
