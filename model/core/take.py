@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -107,7 +106,7 @@ class Take:
         """{label: the file's columns that hold its samples}: more than one only where labels were found by motion."""
         return {label: self.tracks_from.get(name, (name,)) for label, name in zip(self.labels, self.file_labels, strict=True)}
 
-    @cached_property
+    @property
     def present(self) -> BoolArray:
         """(frames, labels): True where the file has a sample."""
         return all_finite(self.positions)

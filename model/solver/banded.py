@@ -72,6 +72,8 @@ def solve_unit_triangle(band: NDArray[np.float64], right: NDArray[np.float64]) -
         band: (n, width), contiguous; band[c, k] is L[c + k, c], so column 0 stands for the diagonal, and is not looked at.
         right: (systems, n), contiguous: b of each.
     """
+    if band.dtype != np.float64 or right.dtype != np.float64:
+        raise TypeError("the band and the right sides must be in double precision")
     _solved(_TRIANGULAR, (b"L", b"N", b"U"), band, right)
 
 

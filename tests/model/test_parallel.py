@@ -13,7 +13,7 @@ from scipy.linalg import LinAlgError, solveh_banded
 
 from model.core.parallel import both, each, run_each, side_by_side
 from model.core.progress import Steps
-from model.solver.banded import scratch, solve_banded
+from model.solver.banded import scratch, solve_banded, solve_unit_triangle
 from model.solver.frames import LONGEST_WINDOW, OVERLAP, windows
 
 
@@ -143,6 +143,8 @@ def test_what_lapack_would_misread_is_refused() -> None:
         solve_banded(np.asfortranarray(band), np.ones(300, np.float32))
     with pytest.raises(ValueError, match="299"):
         solve_banded(band, np.ones(299, np.float32))
+    with pytest.raises(TypeError, match="double precision"):
+        solve_unit_triangle(band, np.ones((2, 300), np.float32))
 
 
 def test_scratch_memory_is_a_threads_own_and_is_used_again() -> None:
