@@ -65,11 +65,12 @@ def solve_banded(band: NDArray[np.floating], right: NDArray[np.floating]) -> Non
         raise LinAlgError(f"the matrix is not positive definite in row {row}")
 
 
-def solve_unit_triangle(band: NDArray[np.float64], right: NDArray[np.float64]) -> None:
+def solve_unit_triangle(band: NDArray[np.floating], right: NDArray[np.floating]) -> None:
     """Solve L x = b for several b, with L a band below a diagonal of ones; x takes the place of b.
 
     Args:
-        band: (n, width), contiguous; band[c, k] is L[c + k, c], so column 0 stands for the diagonal, and is not looked at.
+        band: (n, width), contiguous, in double precision; band[c, k] is L[c + k, c], so column 0 stands for the diagonal, and is not
+            looked at.
         right: (systems, n), contiguous: b of each.
     """
     if band.dtype != np.float64 or right.dtype != np.float64:
