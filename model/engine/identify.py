@@ -23,7 +23,7 @@ from ..markers.computed import without_computed
 from ..markers.matching import TooFewLabelsError, choose_marker_set
 from ..markers.upright import decide_up
 from ..solver.options import SolverOptions
-from .missing_labels import columns_of, completed, lacks_names
+from .missing_labels import columns_by_label, completed, lacks_names
 from .subject import Subject, choose_subject
 from .trajectories import Matched, match_take
 
@@ -117,7 +117,9 @@ def _named(
     # the file has these samples in other columns: no copy of it can be patched by its labels
     own_set = _set_of(found, given, prior, marker_set)
     said = (*(_in_columns(finding, found) for finding in found.findings), *_contradicted(take, found, own_set))
-    named = replace(found.take, source=None, up_axis=take.up_axis, findings=(*take.findings, *said), tracks_from=columns_of(found.tracks))
+    named = replace(
+        found.take, source=None, up_axis=take.up_axis, findings=(*take.findings, *said), tracks_from=columns_by_label(found.tracks)
+    )
     return _identified(named, given, prior, own_set, options)
 
 
@@ -125,7 +127,7 @@ def _in_columns(finding: Finding, found: Labelled) -> Finding:
     """What is said of found labels, with the columns of the take as read that it is about."""
     rows = [row for row in found.tracks if not finding.frames or (row.first, row.last) in finding.frames]
     if finding.labels:
-        return finding.called(columns_of(row for row in rows if row.label))
+        return finding.called(columns_by_label(row for row in rows if row.label))
     return replace(finding, labels=tuple(dict.fromkeys(row.column for row in rows if not row.label)))
 
 

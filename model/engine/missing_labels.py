@@ -13,7 +13,7 @@ from ..core.findings import Finding, shortened
 from ..core.take import FloatArray, Take
 from ..marker_sets.marker_set import CATALOGUE, MarkerSet
 from ..markers.matching import named_people, sampled_enough
-from ..markers.regrouped import regrouped, same_samples
+from ..markers.regrouped import regrouped, without_samples
 from .subject import Subject
 from .trajectories import Matched
 
@@ -57,10 +57,10 @@ def lacks_names(take: Take, subject: Subject, matched: Matched) -> bool:
     nameless = counts.sum() - counts[list(person.all)].sum()
     if nameless >= enough:
         return True
-    if len(_on_bare_bones(subject, wanted, known)) < FEWEST_MISSING:
-        return False
     unknown = [column for column in person.all if column not in person.columns.values()]
-    return nameless + counts[unknown].sum() >= enough and _moving_freely(take.positions, unknown, list(person.columns.values()))
+    if nameless + counts[unknown].sum() < enough or len(_on_bare_bones(subject, wanted, known)) < FEWEST_MISSING:
+        return False
+    return _moving_freely(take.positions, unknown, list(person.columns.values()))
 
 
 def _on_bare_bones(subject: Subject, wanted: tuple[str, ...], known: set[str]) -> list[str]:
@@ -101,9 +101,7 @@ def completed(take: Take, marker_set: MarkerSet, found: Labelled) -> Take | None
     labels = [label for label in found.take.labels if label not in named and marker_set.find(label) == label]
     own = found.take.only([found.take.labels.index(label) for label in labels])
     # what motion takes for another label than the file says is judged later, as every name is
-    positions = own.positions.copy()
-    positions[same_samples(positions, take.positions[:, list(named.values())])] = np.nan
-    own = replace(own, positions=positions)
+    own = without_samples(own, take.positions[:, list(named.values())])
     own = own.only(np.flatnonzero(sampled_enough(own)).tolist())
     missing = sum(label not in named for label in marker_set.labels)
     spare = seen.sum() - seen[list(named.values())].sum()
@@ -112,7 +110,7 @@ def completed(take: Take, marker_set: MarkerSet, found: Labelled) -> Take | None
     called = {take.labels[column] for column in named.values()}
     tracks = [row for row in found.tracks if row.label in own.labels and row.column not in called]
     said = f"{len(own.labels)} labels that the file does not have were found by motion: {shortened(own.labels)}."
-    columns = columns_of(tracks)
+    columns = columns_by_label(tracks)
     findings = (Finding("labelled", said, own.labels), *doubtful_labels(tracks, take.rate_hz))
     whole = regrouped(take, own)
     return replace(whole, tracks_from=columns, findings=(*take.findings, *(finding.called(columns) for finding in findings)))
@@ -130,7 +128,7 @@ def _agree(take: Take, named: dict[str, int], labelled: Take) -> bool:
     return right > 0 and right >= AGREE_PART * total
 
 
-def columns_of(tracks: Iterable[TrackLabel]) -> dict[str, tuple[str, ...]]:
+def columns_by_label(tracks: Iterable[TrackLabel]) -> dict[str, tuple[str, ...]]:
     """{label: columns of the take as read that hold its samples}, of tracks with and without a label."""
     found: dict[str, dict[str, None]] = {}
     for row in tracks:

@@ -18,19 +18,25 @@ def regrouped(take: Take, labelled: Take) -> Take:
         labelled: Of the same frames, with samples of the take under labels that were found for them.
     """
     names = labelled.file_labels
-    positions, residuals = take.positions.copy(), take.residuals.copy()
-    positions[same_samples(positions, labelled.positions)] = np.nan
-    left = np.flatnonzero(all_finite(positions).any(axis=0)).tolist()
+    rest = without_samples(take, labelled.positions)
+    left = np.flatnonzero(rest.present.any(axis=0)).tolist()
     own: list[str] = []
     for column in left:
         name = take.labels[column]
         while name in names or name in own:
             name += "*"
         own.append(name)
-    residuals[~all_finite(positions)] = 0.0
-    rest = replace(take, positions=positions, residuals=residuals, pinned=None, origins=()).only(left, tuple(own))
+    rest = replace(rest, pinned=None, origins=()).only(left, tuple(own))
     found = replace(labelled, labels=names, name=take.name, findings=take.findings, pinned=None, origins=(), tracks_from={})
     return replace(found.beside(rest), origins=(), source=None)
+
+
+def without_samples(take: Take, used: FloatArray) -> Take:
+    """A take without the samples that are among (frames, labels, 3) in the same frame."""
+    positions, residuals = take.positions.copy(), take.residuals.copy()
+    positions[same_samples(positions, used)] = np.nan
+    residuals[~all_finite(positions)] = 0.0
+    return replace(take, positions=positions, residuals=residuals)
 
 
 def same_samples(positions: FloatArray, used: FloatArray) -> BoolArray:

@@ -151,9 +151,7 @@ def test_points_that_stand_about_are_no_limb(walk: Take, looked: list[str]) -> N
     places = np.nanmean(walk.positions, axis=(0, 1)) + random.uniform(-1.0, 1.0, (1, len(LEG), 3))
     points = places + random.normal(0.0, 0.0003, (walk.frames, len(LEG), 3))
     names = tuple(f"*{row}" for row in range(len(LEG)))
-    found = solve_take(
-        rest.beside(replace(rest, labels=names, positions=points, residuals=np.zeros(points.shape[:2]), origins=())), Settings()
-    )
+    found = solve_take(with_points(rest, names, points), Settings())
     assert looked == [rest.name]
     assert apart(found, solve_take(rest, Settings())) < SAME_M
     assert not set(LEG) & set(found.actor.labels)
