@@ -23,7 +23,7 @@ from ..markers.computed import without_computed
 from ..markers.matching import TooFewLabelsError, choose_marker_set
 from ..markers.upright import decide_up
 from ..solver.options import SolverOptions
-from .missing_labels import columns_by_label, completed, lacks_names
+from .missing_labels import columns_by_label, completed, lacks_names, names_of
 from .subject import Subject, choose_subject
 from .trajectories import Matched, match_take
 
@@ -94,10 +94,14 @@ def identify(
         except BonesetterError as error:
             raise BonesetterError(f"{too_few.why} By motion they are not found either: {error}") from error
     if options.relabel and lacks_names(take, named.subject, named.matched):
+        # not above: see `labelled`
+        from ..labelling.completion import label_rest
+
         its_set = named.subject.marker_set
+        names = names_of(take, its_set)
         with suppress(BonesetterError), stage("labels") as progress:
-            # also where an actor is given: of its set alone fewer tracks of a limb were lost
-            whole = completed(take, its_set, labelled(None, its_set, progress))
+            found = label_rest(take, names, its_set, prior, lambda _stage, part: progress(part), settings.workers or None)
+            whole = completed(take, names, its_set, found)
             return named if whole is None else _identified(whole, given, prior, marker_set, options)
     return named
 

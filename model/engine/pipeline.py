@@ -33,6 +33,7 @@ from ..result.report import far_off
 from ..result.solution import Solution
 from ..solver.coarse_poses import find_poses
 from ..solver.device import find_device, one_torch_thread
+from ..solver.edges import with_edges
 from ..solver.ends import refine_ends
 from ..solver.fit import Found, fit_poses
 from ..solver.kinematics import Body, Pose
@@ -302,6 +303,8 @@ def _follow(
         first = find_poses(calibrated, subject.prior.pose, seen.observations, guess.pose, advice, part, options)
         judged = () if given is None else given.labels
         body, found, restuck = follow_restuck(calibrated, subject.prior.pose, seen.observations, first, judged)
+        if options.fit:
+            found = with_edges(body, subject.prior.pose, seen.observations, found)
     with watch.stage("relabel"):
         relabelled, swaps = _relabelled(body, seen, take, found, watch, options)
         judging = options.relabel and options.fit

@@ -24,7 +24,7 @@ def assign_tracks(scores: FloatArray, tracks: Tracks, rows: IntArray | None = No
 
     Between two ends of tracks, where the same tracks are there all the time, labels go to tracks so that the sum of their scores is
     largest, none to a track that has no score above 0. A track takes the label that it gets for most of its time, and of two at the
-    same time under one label the one with the larger score keeps it.
+    same time under one label the one with the larger score keeps it. Tracks with a name keep its label.
 
     Args:
         scores: (tracks, labels): how much likelier each label is than none, as a logarithm.
@@ -32,6 +32,8 @@ def assign_tracks(scores: FloatArray, tracks: Tracks, rows: IntArray | None = No
         rows: Those that may have a label; None for all that are no images.
     """
     allowed = np.flatnonzero(~tracks.images) if rows is None else rows
+    if tracks.named is not None:
+        scores = _held(scores, tracks.named)
     begins, ends = tracks.starts[allowed], tracks.ends[allowed]
     gains = np.maximum(scores[allowed], 0.0)
     stretches = _stretches(gains.max(axis=1, initial=0.0) > 0, begins, ends)
@@ -53,9 +55,15 @@ def assign_tracks(scores: FloatArray, tracks: Tracks, rows: IntArray | None = No
 
 def with_more(scores: FloatArray, tracks: Tracks, labels: IntArray) -> IntArray:
     """Labels (tracks,), all of which stay but those of images, and of open tracks those that fit beside them; see `assign_tracks`."""
+    return assign_tracks(_held(scores, labels), tracks)
+
+
+def _held(scores: FloatArray, labels: IntArray) -> FloatArray:
+    """The scores, by which tracks keep these labels (tracks,)."""
     having, held = np.flatnonzero(labels != OPEN), scores.copy()
+    held[having] = 0.0
     held[having, labels[having]] = HELD
-    return assign_tracks(held, tracks)
+    return held
 
 
 def _stretches(worth: BoolArray, begins: IntArray, ends: IntArray) -> list[tuple[int, IntArray]]:

@@ -53,10 +53,13 @@ class Followed:
     def actor(self) -> Actor:
         return self.body.actor
 
+    def pose_at(self, frames: IntArray) -> Pose:
+        """Poses at any frames, straight in between."""
+        return Between(self.at, slice(0, int(self.at[-1]) + 1)).pose(self.pose)[torch.as_tensor(frames)]
+
     def at_frames(self, frames: IntArray) -> tuple[FloatArray, FloatArray]:
         """Positions (frames, joints, 3) and global rotations (frames, joints, 3, 3) at any frames, straight in between."""
-        last = int(self.at[-1])
-        between = Between(self.at, slice(0, last + 1)).pose(self.pose)[torch.as_tensor(frames)]
+        between = self.pose_at(frames)
 
         def work(window: Window) -> tuple[FloatArray, FloatArray]:
             posed = self.body.posed(between[window.frames])

@@ -97,9 +97,7 @@ def _label(take: Take, what: Hints, progress: StageProgress) -> Labelled:
         raise BonesetterError(
             f"{take.name} has {take.frames} frames, too few to find labels by motion: take a quarter of a second or more."
         )
-    take, computed = without_computed(take)
-    take = take.only([row for row, label in enumerate(take.labels) if not COMPUTED.search(bare_name(label.rpartition(":")[2]))])
-    tracks = with_standing_marked(cut_tracks(take))
+    take, tracks, computed = tracked(take)
     keys = choose_key_frames(tracks, FEWEST)
     if not len(keys.frames) or keys.there.sum(axis=1).max() < FEWEST_POINTS:
         raise BonesetterError(f"{take.name} has fewer than {FEWEST_POINTS} points near each other in any frame: nobody can be found in it.")
@@ -110,16 +108,10 @@ def _label(take: Take, what: Hints, progress: StageProgress) -> Labelled:
     own, choice = tracks.shrunk(found.size), found.choice
     if choice is not None:
         template = choice.template if choice.template.given else choice.template.scaled(choice.registration.size)
-        initialise, parts = what.initialise, shares(compare)
+        initialise = what.initialise
         first = first_labels(choice, template, found.keys, own, part_of(look, FOUND, 1.0))
         refined = refine(template, own, first, initialise, label)
-
-        def refined_again(parts: Tracks, labels: IntArray, _: IntArray) -> tuple[Template, Refined]:
-            return template, refine(template, parts, labels, initialise)
-
-        tracks, own, template, refined = _unmixed(tracks, own, template, refined, refined_again)
-        refined = _by_distances(template, own, refined, initialise)
-        refined = reopened(template, own, compared(template, own, refined, initialise, next(parts)), initialise, next(parts))
+        tracks, own, refined = looked_over(template, tracks, own, refined, initialise, compare)
     else:
         template, refined = label_unknown(take, own, found.keys, found.candidates, what.people, label)
         keys = found.keys
@@ -133,7 +125,37 @@ def _label(take: Take, what: Hints, progress: StageProgress) -> Labelled:
     progress("compare", 1.0)
     lost = strays(template.joints, own, refined.labels, refined.evidence)
     refined = replace(refined, labels=np.where(lost, OPEN, refined.labels))
-    return _labelled(take, tracks, template, refined, computed, found.size)
+    return labelled(take, tracks, template, refined, computed, found.size)
+
+
+def tracked(take: Take) -> tuple[Take, Tracks, tuple[Finding, ...]]:
+    """A take without its computed points, its tracks, and what is said of these points."""
+    take, computed = without_computed(take)
+    take = take.only([row for row, label in enumerate(take.labels) if not COMPUTED.search(bare_name(label.rpartition(":")[2]))])
+    return take, with_standing_marked(cut_tracks(take)), computed
+
+
+def looked_over(
+    template: Template, tracks: Tracks, own: Tracks, refined: Refined, initialise: Initialise | None, progress: Progress | None = None
+) -> tuple[Tracks, Tracks, Refined]:
+    """The labels, put right where tracks are mixed, labels exchanged, or distances of others; and the tracks, cut where they are mixed.
+
+    Args:
+        template: The body.
+        tracks: Of the take.
+        own: The same, of somebody of usual size.
+        refined: Found of these.
+        initialise: See `follow`.
+        progress: Called with the part that is done.
+    """
+    told = shares(progress)
+
+    def refined_again(parts: Tracks, labels: IntArray, _: IntArray) -> tuple[Template, Refined]:
+        return template, refine(template, parts, labels, initialise)
+
+    tracks, own, template, refined = _unmixed(tracks, own, template, refined, refined_again)
+    refined = _by_distances(template, own, refined, initialise)
+    return tracks, own, reopened(template, own, compared(template, own, refined, initialise, next(told)), initialise, next(told))
 
 
 def _unmixed(
@@ -180,7 +202,7 @@ def _looked_for(take: Take, tracks: Tracks, keys: KeyFrames, what: Hints, progre
     return (tracks, found) if found is not None and again.choice is None else (every, again)
 
 
-def _labelled(take: Take, tracks: Tracks, template: Template, refined: Refined, computed: tuple[Finding, ...], size: float) -> Labelled:
+def labelled(take: Take, tracks: Tracks, template: Template, refined: Refined, computed: tuple[Finding, ...], size: float) -> Labelled:
     """What is handed on, of somebody so many times as large as the actor that was refined."""
     columns = columns_of(tracks, refined.labels, template.labels)
     rows = table(take, tracks, refined.labels, refined.evidence.scores, template, columns)
@@ -207,16 +229,25 @@ def first_labels(choice: Choice, template: Template, keys: KeyFrames, tracks: Tr
     """
     first = choice.registration
     found = votes(first, keys, first.believed, template.spread, len(tracks))
-    long = long_tracks(tracks)
-    # as a sample has it: most samples are in the longest tracks
-    lasting = np.average(tracks.lengths[long], weights=tracks.lengths[long]) / tracks.rate_hz
-    wanted = min(MOST_KEYS, int(tracks.frames / tracks.rate_hz / min(APART_SECONDS, APART_PART * lasting)))
+    wanted = key_frame_count(tracks)
     if wanted > len(keys.frames):
         more = choose_key_frames(tracks, wanted)
         second = register(replace(template, given=True), more, upright(tracks.up_axis), TRIAL_POSES, progress)
         believed = np.flatnonzero(second.costs <= first.costs[first.believed].max())
         found += votes(second, more, believed, template.spread, len(tracks))
-    return assign_tracks(found, tracks, long)
+    return assign_tracks(found, tracks, long_tracks(tracks))
+
+
+def key_frame_count(tracks: Tracks) -> int:
+    """How many key frames a take has, so that one is near at any time of a track without a name."""
+    long = long_tracks(tracks)
+    if tracks.named is not None:
+        long = long[tracks.named[long] == OPEN]
+        if not len(long):
+            return 0
+    # as a sample has it: most samples are in the longest tracks
+    lasting = np.average(tracks.lengths[long], weights=tracks.lengths[long]) / tracks.rate_hz
+    return min(MOST_KEYS, int(tracks.frames / tracks.rate_hz / min(APART_SECONDS, APART_PART * lasting)))
 
 
 def compared(
@@ -236,7 +267,7 @@ def compared(
         if not exchanges.doubtful or exchanges.doubtful in opened or (opened and many):
             break
         opened.add(exchanges.doubtful)
-        first = np.where(np.isin(refined.labels, exchanges.doubtful), OPEN, refined.labels)
+        first = tracks.opened(refined.labels, np.isin(refined.labels, exchanges.doubtful))
         again = refine(template, tracks, first, initialise, next(parts))
         if not _group_cost(template, tracks, again) < _group_cost(template, tracks, refined):
             break
@@ -255,7 +286,7 @@ def reopened(
         wrong = mixed_up(parts, tracks)
         if not wrong.any():
             break
-        again = refine(template, tracks, np.where(wrong, OPEN, refined.labels), initialise, next(told))
+        again = refine(template, tracks, tracks.opened(refined.labels, wrong), initialise, next(told))
         again = _by_distances(template, tracks, again, initialise)
         left, still = _unlike(template, tracks, again.labels)
         # a track that keeps some label's distances is not put right by having none

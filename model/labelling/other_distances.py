@@ -94,7 +94,8 @@ def with_own_distances(near: BoolArray, tracks: Tracks, labels: IntArray, scores
         plain = [
             each
             for each in other_distances(near, tracks, labels)
-            if each.gain + scores[each.track, each.label] - scores[each.track, labels[each.track]] >= LEAST_GAIN
+            if (tracks.named is None or tracks.named[each.track] == OPEN)
+            and each.gain + scores[each.track, each.label] - scores[each.track, labels[each.track]] >= LEAST_GAIN
         ]
         if not plain:
             break

@@ -50,6 +50,7 @@ def refine(
     labels: IntArray,
     initialise: Initialise | None = None,
     progress: Progress | None = None,
+    most: int = ROUNDS,
 ) -> Refined:
     """Label all tracks.
 
@@ -59,6 +60,7 @@ def refine(
         labels: (tracks,) what key frames say.
         initialise: See `follow`.
         progress: Called with the part that is done.
+        most: Rounds.
     """
     seen_before, ungated, before = {labels.tobytes()}, 0, None
     followed = follow(template, tracks, labels, initialise=initialise)
@@ -75,8 +77,8 @@ def refine(
             before = followed if changed < FEW_CHANGES else None
             followed = follow(template, tracks, labels, before, initialise)
         if progress is not None:
-            progress(min(1.0, number / ROUNDS))
-        ungated += bool(ungated or settled or number >= ROUNDS - UNGATED_ROUNDS)
+            progress(min(1.0, number / most))
+        ungated += bool(ungated or settled or number >= most - UNGATED_ROUNDS)
         if ungated > UNGATED_ROUNDS or (ungated > 1 and settled):
             break
     return Refined(labels, followed, find_evidence(template, tracks, labels, followed, gated=False), number)
@@ -143,13 +145,21 @@ def grouped(template: Template, tracks: Tracks, labels: IntArray, evidence: Evid
 
 
 def regrouped(template: Template, tracks: Tracks, labels: IntArray, evidence: Evidence, followed: Followed) -> IntArray:
-    """The labels, those of whole groups of tracks exchanged where all of them fit better so.
+    """The labels, those of whole groups of tracks without names exchanged where all of them fit better so.
 
     Where both sides are exchanged alike each keeps the other so: hence what fits the template alone is looked at, too.
     """
     groups = grouped(template, tracks, labels, evidence, followed)
-    orders = [linear_sum_assignment(groups.costs(alone=alone))[1] for alone in (False, True)]
+    free = np.flatnonzero(tracks.nameless(len(template.labels)))
+    orders = [_order(groups.costs(alone=alone), free) for alone in (False, True)]
     given = min(orders, key=groups.cost)
     if groups.cost(np.arange(len(given))) - groups.cost(given) <= LEAST_GAIN:
         return labels
     return np.where(labels == OPEN, OPEN, given[labels])
+
+
+def _order(costs: FloatArray, free: IntArray) -> IntArray:
+    """(groups,) the label of each, of costs (groups, labels): the cheapest, of those that are not `free` its own."""
+    given = np.arange(len(costs))
+    given[free] = free[linear_sum_assignment(costs[np.ix_(free, free)])[1]]
+    return given

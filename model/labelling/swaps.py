@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..core.parallel import each
-from ..core.take import FloatArray, IntArray
+from ..core.take import BoolArray, FloatArray, IntArray
 from ..solver.calibration import spread_subset
 from ..solver.trials import Trial, distances
 from .evidence import Evidence
@@ -64,7 +64,7 @@ def exchanged_back(template: Template, tracks: Tracks, labels: IntArray, followe
     """
     groups = grouped(template, tracks, labels, evidence, followed).costs()
     apart = distances(template.actor, template.prior.pose)
-    pairs = _pairs(apart, groups)
+    pairs = _pairs(apart, groups, tracks.nameless(len(template.labels)))
     if not pairs:
         return Exchanges(labels, (), ())
     trial = _trial(template, tracks, labels, followed)
@@ -103,11 +103,11 @@ def _exchanged(order: list[int], first: int, second: int) -> list[int]:
     return new
 
 
-def _pairs(apart: FloatArray, costs: FloatArray) -> list[tuple[int, int]]:
-    """Pairs of labels that may be exchanged."""
+def _pairs(apart: FloatArray, costs: FloatArray, free: BoolArray) -> list[tuple[int, int]]:
+    """Pairs of labels that may be exchanged, of those (labels,) that are free."""
     own = np.diag(costs)
     against = costs + costs.T - own - own[:, None]
-    rows, columns = np.nonzero(np.triu((apart < NEAR_M) & (against < AGAINST), 1))
+    rows, columns = np.nonzero(np.triu((apart < NEAR_M) & (against < AGAINST) & free & free[:, None], 1))
     return list(zip(rows.tolist(), columns.tolist(), strict=True))
 
 

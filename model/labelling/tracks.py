@@ -39,6 +39,7 @@ class Tracks:
         rate_hz: Frames per second.
         up_axis: The axis that points up.
         still: (tracks,) which stand while others move, see `standing.py`; None where that is not looked at.
+        named: (tracks,) labels that the file's names say, `OPEN` where it has none; None where names do not matter.
     """
 
     positions: FloatArray
@@ -48,6 +49,7 @@ class Tracks:
     rate_hz: float
     up_axis: Axis = "Z"
     still: BoolArray | None = None
+    named: IntArray | None = None
 
     def __len__(self) -> int:
         return len(self.columns)
@@ -71,6 +73,14 @@ class Tracks:
                 images[track] = below.mean() > IMAGES_BELOW
         return images
 
+    def nameless(self, count: int) -> BoolArray:
+        """(labels,): which of so many labels no track has as its name."""
+        return np.ones(count, dtype=bool) if self.named is None else ~np.isin(np.arange(count), self.named)
+
+    def opened(self, labels: IntArray, which: BoolArray) -> IntArray:
+        """Labels (tracks,) without those of some tracks (tracks,), unless these are their names."""
+        return np.where(which if self.named is None else which & (self.named == OPEN), OPEN, labels)
+
     def shrunk(self, size: float) -> Tracks:
         """The same tracks, of somebody so many times as large, as those of somebody of size 1."""
         return self if size == 1.0 else replace(self, positions=self.positions / size)
@@ -87,7 +97,11 @@ class Tracks:
         starts, ends = self.starts[origins], self.ends[origins]
         starts[second] = ends[second - 1] = [frames[track] for track in origins[second].tolist()]
         still = None if self.still is None else self.still[origins]
-        return Tracks(self.positions, self.columns[origins], starts, ends, self.rate_hz, self.up_axis, still), origins
+        named = None if self.named is None else self.named[origins]
+        if named is not None:
+            # of two markers that have had one name, it is not known whose it is
+            named[np.isin(origins, list(frames))] = OPEN
+        return Tracks(self.positions, self.columns[origins], starts, ends, self.rate_hz, self.up_axis, still, named), origins
 
     def at(self, frame: int) -> IntArray:
         """The tracks that are there in a frame."""

@@ -19,6 +19,8 @@ FEWEST_MARKERS = 3
 BRIDGED_SECONDS = 0.5
 #: A part that is unseen for longer than this, in s, has been guessed: its neighbours in time tell nothing any more.
 LONG_SECONDS = 1.0
+#: Of what is unseen for so long in all, but for less than this, in s, in frames in which others are seen, nothing more is said.
+SPOKEN_OF_SECONDS = 0.1
 #: {part: the joint of the bundled hierarchy at its top, without the side}, the larger ones first.
 SIDED = {"arm": "Arm", "leg": "UpLeg", "forearm": "ForeArm", "lower leg": "Leg", "hand": "FingerBase", "foot": "Foot"}
 #: Joints of the bundled hierarchy at and above which the upper body is.
@@ -98,21 +100,26 @@ def _unseen(cleaned: CleanTake, actor: Actor, told: BoolArray, keep_guessed: boo
     """Parts that no marker tells of in frames that have markers, `told` (frames,).
 
     Returns:
-        One finding for each stretch, or group of stretches, of frames in which the same parts are unseen, and (frames, joints) of them all.
+        One finding for each stretch, or group of stretches, of frames in which the same parts are unseen, and (frames, joints) of them all,
+        in frames without markers, too.
     """
     groups: dict[tuple[Frames, ...], list[Part]] = {}
     known = np.zeros((len(told), len(actor.skeleton.joints)), dtype=bool)
+    everywhere = known.copy()
     for part in body_parts(actor):
         carried = part.joints[list(actor.marker_joints)]
-        unseen = told & ~cleaned.trusted[:, carried].any(axis=1)
+        unseen = np.logical_not(cleaned.trusted[:, carried].any(axis=1))
         # what is in a larger part that is unseen has been said
         new = unseen & ~known[:, part.joints].all(axis=1)
         never = bool(told.any() and new[told].all())
-        frames = () if never else _long(new, cleaned.take.rate_hz)
+        # frames without anybody are said by themselves, but the part is unseen in them, too
+        guessed = _within(_long(new, cleaned.take.rate_hz), len(told)) | never
+        known[np.ix_(guessed & told, part.joints)] = everywhere[np.ix_(guessed, part.joints)] = True
+        spans = () if never else _stretches(guessed & told)
+        frames = tuple((first, last) for first, last in spans if last - first + 1 >= SPOKEN_OF_SECONDS * cleaned.take.rate_hz)
         if frames or never:
             groups.setdefault(frames, []).append(part)
-            known[np.ix_(_within(frames, len(told)) | never, part.joints)] = True
-    return [_finding(frames, parts, cleaned, actor, keep_guessed) for frames, parts in groups.items()], known
+    return [_finding(frames, parts, cleaned, actor, keep_guessed) for frames, parts in groups.items()], everywhere
 
 
 def _finding(frames: tuple[Frames, ...], parts: list[Part], cleaned: CleanTake, actor: Actor, keyed: bool) -> Finding:

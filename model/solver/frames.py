@@ -86,10 +86,13 @@ def put_together(parts: Iterable[Pose], frames: int) -> Pose:
 
 
 class Between:
-    """The frames of a slice from those `at` which something is known (ascending, a take's first and last included), straight in between."""
+    """Some frames, of a slice or by indices (frames,), straight between those `at` which something is known.
 
-    def __init__(self, at: Tensor, frames: slice) -> None:
-        wanted = torch.arange(frames.start, frames.stop, device=at.device)
+    These are ascending, a take's first and last included.
+    """
+
+    def __init__(self, at: Tensor, frames: slice | Tensor) -> None:
+        wanted = torch.arange(frames.start, frames.stop, device=at.device) if isinstance(frames, slice) else frames
         self.right = torch.searchsorted(at, wanted).clamp(1, len(at) - 1) if len(at) > 1 else torch.zeros_like(wanted)
         self.left = (self.right - 1).clamp_min(0)
         self.part = (wanted - at[self.left]) / (at[self.right] - at[self.left]).clamp_min(1)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -33,8 +34,6 @@ def rescued(body: Body, terms: Terms, seen: Observations, pose: Pose, costs: Ten
         costs: (F,) of these poses: see `pose_costs`.
     """
     limit = max(WRONG_RATIO * float(costs.quantile(RIGHT_PART)), (WRONG_M / MARKER_SIGMA_M) ** 2)
-    # none is held to a neighbour that is wrong
-    apart = replace(terms, change_precision=terms.change_precision * (seen.seconds / SECONDS_APART) ** 2)
     for _ in range(ROUNDS):
         wrong, right = torch.nonzero(costs > limit)[:, 0], torch.nonzero(costs <= limit)[:, 0]
         if not len(wrong) or not len(right):
@@ -42,7 +41,7 @@ def rescued(body: Body, terms: Terms, seen: Observations, pose: Pose, costs: Ten
         after = torch.searchsorted(right, wrong)
         donors = (right[(after - 1).clamp_min(0)], right[after.clamp_max(len(right) - 1)])
         there = seen[wrong]
-        tried = [pose[wrong], *(refined(body, apart, there, _registered(body, pose[donor], there), TRIAL_SCALES_M) for donor in donors)]
+        tried = [pose[wrong], *begun_again(body, terms, there, [pose[donor] for donor in donors])]
         again = torch.stack([costs[wrong], *(pose_costs(body, terms, there, other) for other in tried[1:])])
         if not (again.amin(0) < again[0]).any():
             return pose
@@ -50,6 +49,13 @@ def rescued(body: Body, terms: Terms, seen: Observations, pose: Pose, costs: Ten
         pose = Pose(*(getattr(pose, part).index_copy(0, wrong, getattr(better, part)) for part in ("root", "turn", "q")))
         costs = costs.index_copy(0, wrong, again.amin(0))
     return pose
+
+
+def begun_again(body: Body, terms: Terms, seen: Observations, starts: Sequence[Pose]) -> list[Pose]:
+    """Poses of some frames, found by themselves from each of some beginnings, whose roots are put where the markers are."""
+    # none is held to a neighbour that is wrong
+    apart = replace(terms, change_precision=terms.change_precision * (seen.seconds / SECONDS_APART) ** 2)
+    return [refined(body, apart, seen, _registered(body, start, seen), TRIAL_SCALES_M) for start in starts]
 
 
 def chosen(poses: list[Pose], which: Tensor) -> Pose:

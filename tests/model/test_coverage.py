@@ -118,6 +118,35 @@ def test_long_gaps_of_a_part_are_said_with_their_frames(actor: Actor) -> None:
     assert found.frames == ((100, 249),)
 
 
+@pytest.mark.parametrize("nobody", [3, 80], ids=["bridged", "absent"])
+def test_frames_without_markers_do_not_cut_a_long_gap_of_a_part(actor: Actor, nobody: int) -> None:
+    seen = everything(actor)
+    leg = carried_by(actor, ("left", "leg"))
+    seen[100:250, leg] = False
+    seen[160 : 160 + nobody] = False
+    covered = look_covered(taken(actor, seen), actor)
+    (_, found) = covered.findings
+    assert found.kind == "unseen"
+    assert found.frames == ((100, 159), (160 + nobody, 249))
+    below = np.any([part.joints for part in body_parts(actor) if (part.side, part.name) == ("left", "leg")], axis=0)
+    assert not covered.keyed[100:250, below].any()
+    assert covered.keyed[:100].all()
+    assert covered.keyed[250:].all()
+
+
+def test_a_part_that_comes_back_last_has_no_keys_until_then(actor: Actor) -> None:
+    seen = everything(actor)
+    seen[100:250] = False
+    arm = carried_by(actor, ("left", "arm"))
+    seen[250:255, arm] = False
+    covered = look_covered(taken(actor, seen), actor)
+    (found,) = covered.findings
+    assert found.kind == "no markers", "of five frames more nothing is said"
+    below = np.any([part.joints for part in body_parts(actor) if (part.side, part.name) == ("left", "arm")], axis=0)
+    assert not covered.keyed[250:255, below].any()
+    assert covered.keyed[250:255, ~below].all()
+
+
 def test_a_hand_that_is_lost_longer_than_its_arm_is_said_too(actor: Actor) -> None:
     seen = everything(actor)
     seen[100:250, carried_by(actor, ("left", "arm"))] = False

@@ -25,6 +25,7 @@ from model.files.c3d import read_c3d
 from model.files.c3d_writer import write_c3d
 from model.labelling.assignment import assign_tracks
 from model.labelling.choice import TRIAL_POSES, choose
+from model.labelling.completion import label_rest
 from model.labelling.evidence import find_evidence
 from model.labelling.following import follow
 from model.labelling.key_frames import FEWEST, KeyFrames, choose_key_frames, largest_cluster
@@ -422,9 +423,9 @@ def test_points_beside_half_of_the_labels_that_are_no_markers_take_no_label_away
 
     def counted(take: Take, *given: Any) -> Labelled:
         looked.append(take.name)
-        return label_take(take, *given)
+        return label_rest(take, *given)
 
-    monkeypatch.setattr("model.labelling.label.label_take", counted)
+    monkeypatch.setattr("model.labelling.completion.label_rest", counted)
     found = solve_take(replace(take, positions=positions), Settings())
     assert looked == [take.name]
     alone = solve_take(take.only(named), Settings())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Takes some of whose labels are missing: they are found among the points that have no name, or a name that no set knows."""
+"""Takes some of whose labels are missing, or come and go: they are found among the points without a name, or with one that no set knows."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import pytest
 
 from model.core.settings import Settings
 from model.core.take import FloatArray, Take
-from model.engine.missing_labels import completed
+from model.engine.missing_labels import completed, names_of
 from model.engine.pipeline import solve_take
-from model.labelling.label import label_take
+from model.labelling.completion import label_rest
 from model.labelling.labelled import Labelled
 from model.marker_sets.marker_set import load_marker_set
 from model.result.solution import Solution
@@ -50,9 +50,9 @@ def looked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def counted(take: Take, *given: Any) -> Labelled:
         names.append(take.name)
-        return label_take(take, *given)
+        return label_rest(take, *given)
 
-    monkeypatch.setattr("model.labelling.label.label_take", counted)
+    monkeypatch.setattr("model.labelling.completion.label_rest", counted)
     return names
 
 
@@ -73,6 +73,25 @@ def broken(take: Take, labels: tuple[str, ...], seconds: float = 1.0) -> Take:
         nameless[here] = take.positions[here][:, random.permutation(rows)]
     rest = take.only([row for row in range(len(take.labels)) if row not in rows])
     return with_points(rest, tuple(f"*{row}" for row in range(len(rows))), nameless)
+
+
+def losing_names(take: Take, part: float, seed: int = 0) -> Take:
+    """The take with each marker in pieces of 0.5 to 2 s, this part of which is in nameless columns, as a live labelling has it."""
+    random = np.random.default_rng(seed)
+    positions, columns = take.positions.copy(), list[FloatArray]()
+    for row in range(len(take.labels)):
+        start = 0
+        while start < take.frames:
+            end = start + round(random.uniform(0.5, 2.0) * take.rate_hz)
+            if random.random() < part:
+                free = next((column for column in columns if np.isnan(column[max(0, start - 1) : end + 1]).all()), None)
+                if free is None:
+                    columns.append(free := np.full((take.frames, 3), np.nan))
+                free[start:end] = take.positions[start:end, row]
+                positions[start:end, row] = np.nan
+            start = end
+    rest = replace(take, positions=positions)
+    return with_points(rest, tuple(f"*{row}" for row in range(len(columns))), np.stack(columns, axis=1))
 
 
 def with_points(take: Take, names: tuple[str, ...], points: FloatArray) -> Take:
@@ -110,17 +129,49 @@ def test_tracks_of_a_limb_that_break_are_labelled_each_by_itself(walk: Take, who
     assert np.quantile(away, 0.99) < 0.03
 
 
+@pytest.mark.parametrize("part", [0.3, 0.6])
+def test_names_that_come_and_go_are_completed(walk: Take, whole: Solution, part: float) -> None:
+    take = losing_names(replace(walk, labels=tuple(f"Ann:{label}" for label in walk.labels)), part)
+    found = solve_take(take, Settings())
+    assert np.linalg.norm(found.positions - whole.positions, axis=-1).max() < 0.015
+    assert found.keyed is not None
+    assert found.keyed.all()
+    here = found.clean.take.positions[:, [found.clean.take.labels.index(label) for label in walk.labels]]
+    there = walk.present
+    assert (here == walk.positions).all(axis=-1)[there].mean() > 0.995
+    nameless = there & ~take.present[:, : len(walk.labels)]
+    lost = {label for row, label in enumerate(walk.labels) if nameless[:, row].any()}
+    said = [finding for finding in found.findings if finding.kind == "labelled"]
+    assert {label for finding in said for label in finding.labels} == lost
+    assert {name[0] for finding in said for name in finding.markers} == {"*"}, "it is said which of the file's columns they were in"
+
+
+def test_names_that_come_and_go_are_completed_beside_a_limb_without_any(walk: Take, whole: Solution) -> None:
+    found = solve_take(called(losing_names(walk, 0.3), LEG, lambda row: f"*leg{row}"), Settings())
+    assert np.linalg.norm(found.positions - whole.positions, axis=-1).max() < 0.015
+
+
+def test_a_name_in_the_wrong_place_for_a_while_is_not_believed_there(walk: Take) -> None:
+    take, wrong = losing_names(walk, 0.3), slice(40, 80)
+    one, other = take.labels.index("LELB"), take.labels.index("RKNE")
+    take.positions[wrong, one] = walk.positions[wrong, other]
+    take.positions[wrong, other] = np.nan
+    found = solve_take(take, Settings()).clean.take
+    knee = found.positions[wrong, found.labels.index("RKNE")]
+    assert (knee == walk.positions[wrong, other]).all(axis=1).mean() > 0.9
+
+
 def test_names_that_the_file_has_stay_also_where_motion_says_otherwise(walk: Take, monkeypatch: pytest.MonkeyPatch) -> None:
     take = called(walk, LEG, lambda row: f"*{row}")
 
     def exchanged(take: Take, *given: Any) -> Labelled:
-        found = label_take(take, *given)
+        found = label_rest(take, *given)
         one, other = (found.take.labels.index(label) for label in ("RTOE", "RMT5"))
         positions = found.take.positions.copy()
         positions[:, [one, other]] = positions[:, [other, one]]
         return replace(found, take=replace(found.take, positions=positions))
 
-    monkeypatch.setattr("model.labelling.label.label_take", exchanged)
+    monkeypatch.setattr("model.labelling.completion.label_rest", exchanged)
     found = solve_take(take, Settings())
     assert set(LEG) <= set(found.actor.labels)
     there = found.clean.take.labels.index("RTOE")
@@ -162,10 +213,11 @@ def test_a_few_of_many_points_that_look_like_missing_labels_are_not_taken_for_th
     """Somebody wears no markers on a leg, and holds a stick with seven."""
     rest = walk.only([row for row, label in enumerate(walk.labels) if label not in LEG])
     points = np.nanmean(rest.positions, axis=1, keepdims=True) + 0.2 * np.arange(len(LEG))[:, None]
-    found = label_take(walk, marker_set=load_marker_set())
+    marker_set = load_marker_set()
+    found = label_rest(walk, {label: label for label in walk.labels}, marker_set)
     mistaken = replace(found, take=with_points(rest, LEG[:taken], points[:, :taken]))
     nameless = with_points(rest, tuple(f"*{row}" for row in range(len(LEG))), points)
-    whole = completed(nameless, load_marker_set(), mistaken)
+    whole = completed(nameless, names_of(nameless, marker_set), marker_set, mistaken)
     assert (whole is not None) == enough
     assert whole is None or set(LEG[:taken]) <= set(whole.labels)
 
