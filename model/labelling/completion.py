@@ -16,7 +16,6 @@ import torch
 
 from ..actors import prior as priors
 from ..actors.prior import Prior, unusual_size
-from ..core.errors import BonesetterError
 from ..core.parallel import side_by_side, usable_cores
 from ..core.progress import StageProgress, part_of
 from ..core.take import BoolArray, FloatArray, IntArray, Take
@@ -59,7 +58,7 @@ def label_rest(
 
     Args:
         take: Of one person; tracks without a name may begin, end and change column at any time.
-        names: {column of the take: label of the set} of columns that have a name.
+        names: {column of the take: label of the set} of columns that have a name, and samples; at least one.
         marker_set: Which the person wears.
         prior: What is known of people; None for the bundled one.
         progress: Called with a stage and the part of the whole that is done, 0 to 1.
@@ -78,8 +77,6 @@ def _label_rest(take: Take, names: Mapping[str, str], template: Template, progre
     take, tracks, computed = tracked(take)
     row_of = {label: row for row, label in enumerate(template.labels)}
     named = np.array([row_of[names[column]] if column in names else OPEN for column in take.labels])[tracks.columns]
-    if not (named != OPEN).any():
-        raise BonesetterError(f"{take.name} has no names by which others are found.")
     tracks = replace(tracks, named=named)
     # who is of unusual size is labelled as somebody of usual size
     followed = follow(template, tracks, named)
