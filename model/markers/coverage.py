@@ -21,7 +21,7 @@ BRIDGED_SECONDS = 0.5
 LONG_SECONDS = 1.0
 #: Of what is unseen for so long in all, but for less than this, in s, in frames in which others are seen, nothing more is said.
 SPOKEN_OF_SECONDS = 0.1
-#: {part: the joint of the bundled hierarchy at its top, without the side}, the larger ones first.
+#: {part: the joint of the bundled hierarchy at its top, without the side}, the larger ones first. The thumb, beside the fingers, is the hand's.
 SIDED = {"arm": "Arm", "leg": "UpLeg", "forearm": "ForeArm", "lower leg": "Leg", "hand": "FingerBase", "foot": "Foot"}
 #: Joints of the bundled hierarchy at and above which the upper body is.
 SPINE = ("LowerBack", "Spine", "Spine1")
@@ -137,7 +137,9 @@ def body_parts(actor: Actor) -> list[Part]:
     like = counterparts(skeleton.joints, skeleton.parents)
     parts = [Part("head", "", _at_and_below(actor, [name in ("Neck", "Neck1", "Head") for name in like]))]
     for name, top in SIDED.items():
-        parts += [Part(name, side.lower(), _at_and_below(actor, [each == side + top for each in like])) for side in ("Left", "Right")]
+        for side in ("Left", "Right"):
+            tops = {side + top, *([f"{side[0]}Thumb"] if name == "hand" else [])}
+            parts.append(Part(name, side.lower(), _at_and_below(actor, [each in tops for each in like])))
     parts = [part for part in parts if part.joints.any()]
     trunk = ~np.any([part.joints for part in parts], axis=0) if parts else np.ones(len(like), dtype=bool)
     above = _at_and_below(actor, [name in SPINE for name in like])

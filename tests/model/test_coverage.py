@@ -109,6 +109,14 @@ def test_parts_of_limbs(actor: Actor) -> None:
     ]
 
 
+def test_a_thumb_has_no_keys_where_its_hand_has_none(actor: Actor) -> None:
+    seen = everything(actor)
+    seen[:, carried_by(actor, ("left", "hand"))] = False
+    keyed = look_covered(taken(actor, seen), actor).keyed
+    joints = {joint for row, joint in enumerate(actor.skeleton.joints) if not keyed[:, row].any()}
+    assert joints == {"LeftFingerBase", "LeftHandIndex1", "LThumb"}
+
+
 def test_long_gaps_of_a_part_are_said_with_their_frames(actor: Actor) -> None:
     seen = everything(actor)
     seen[100:250, carried_by(actor, ("left", "arm"))] = False
