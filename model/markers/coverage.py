@@ -21,7 +21,7 @@ BRIDGED_SECONDS = 0.5
 LONG_SECONDS = 1.0
 #: Of what is unseen for so long in all, but for less than this, in s, in frames in which others are seen, nothing more is said.
 SPOKEN_OF_SECONDS = 0.1
-#: {part: the joint of the bundled hierarchy at its top, without the side}, the larger ones first. The thumb, beside the fingers, is the hand's.
+#: {part: the joint of the bundled hierarchy at its top, without the side}, larger ones first; a hand has its thumb, too.
 SIDED = {"arm": "Arm", "leg": "UpLeg", "forearm": "ForeArm", "lower leg": "Leg", "hand": "FingerBase", "foot": "Foot"}
 #: Joints of the bundled hierarchy at and above which the upper body is.
 SPINE = ("LowerBack", "Spine", "Spine1")
