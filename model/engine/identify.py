@@ -9,6 +9,9 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+import torch
+
 from ..actors import prior as priors
 from ..actors.actor import Actor
 from ..actors.hierarchy import same_hierarchy
@@ -30,6 +33,8 @@ from .trajectories import Matched, match_take
 if TYPE_CHECKING:
     from ..labelling.labelled import Labelled
 
+#: What is raised where equations have no solution: far from everything that people do.
+NO_SOLUTION = (np.linalg.LinAlgError, torch.linalg.LinAlgError)  # pyright: ignore[reportPrivateImportUsage]
 #: Opens a stage by its name; what it gives is told the part of the stage that is done, 0 to 1.
 Stage = Callable[[str], AbstractContextManager[Progress]]
 
@@ -99,7 +104,8 @@ def identify(
 
         its_set = named.subject.marker_set
         names = names_of(take, its_set)
-        with suppress(BonesetterError), stage("labels") as progress:
+        # where they cannot be completed, the names are all there is
+        with suppress(BonesetterError, *NO_SOLUTION), stage("labels") as progress:
             found = label_rest(take, names, its_set, prior, lambda _stage, part: progress(part), settings.workers or None)
             whole = completed(take, names, its_set, found)
             return named if whole is None else _identified(whole, given, prior, marker_set, options)

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-import numpy as np
 import torch
 
 from ..actors.actor import Actor
@@ -45,7 +44,7 @@ from ..solver.smoothing import smoothed
 from ..solver.sticking import follow_restuck
 from ..solver.take_actor import KnownFit
 from .holding import Stands, asked_of_feet, unheld_of
-from .identify import Identified, identify
+from .identify import NO_SOLUTION, Identified, identify
 from .people import everybody
 from .stages import LABELS, PROGRESS_AFTER, Stopwatch
 from .subject import Subject
@@ -182,7 +181,7 @@ def _of_subject(
                     # nobody is found by motion either: the labels are all there is
                     found = identified(by_names=True)
                 return work(found, device, judge=False)
-    except (np.linalg.LinAlgError, torch.linalg.LinAlgError) as error:  # pyright: ignore[reportPrivateImportUsage]
+    except NO_SOLUTION as error:
         # far from everything that people do, single precision does not suffice
         raise BonesetterError(
             f"{take.name} cannot be solved: no person moves as its markers do at {take.rate_hz:g} Hz, check the file's rate and unit."

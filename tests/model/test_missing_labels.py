@@ -151,6 +151,14 @@ def test_names_that_come_and_go_are_completed_beside_a_limb_without_any(walk: Ta
     assert np.linalg.norm(found.positions - whole.positions, axis=-1).max() < 0.015
 
 
+def test_names_that_cannot_be_completed_are_all_there_is(walk: Take, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unsolvable(*_given: Any) -> Labelled:
+        raise np.linalg.LinAlgError
+
+    monkeypatch.setattr("model.labelling.completion.label_rest", unsolvable)
+    assert np.isfinite(solve_take(losing_names(walk, 0.3), Settings()).positions).all()
+
+
 def test_a_name_in_the_wrong_place_for_a_while_is_not_believed_there(walk: Take) -> None:
     take, wrong = losing_names(walk, 0.3), slice(40, 80)
     one, other = take.labels.index("LELB"), take.labels.index("RKNE")
