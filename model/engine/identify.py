@@ -75,15 +75,12 @@ def identify(
     take, said = without_computed(take)
     take = replace(take, findings=(*take.findings, *said))
 
-    def labelled(actor: Actor | None, its_set: MarkerSet | None, progress: Progress) -> Labelled:
+    def by_motion() -> Identified:
         # not above: takes with labels do not wait for it
         from ..labelling.label import label_take
 
-        return label_take(take, actor, its_set, prior, lambda _stage, part: progress(part), settings.workers or None)
-
-    def by_motion() -> Identified:
         with stage("labels") as progress:
-            found = labelled(given, marker_set, progress)
+            found = label_take(take, given, marker_set, prior, lambda _stage, part: progress(part), settings.workers or None)
             return _named(_upright(take, found, settings), found, given, prior, marker_set, options)
 
     if not by_names:
@@ -99,7 +96,7 @@ def identify(
         except BonesetterError as error:
             raise BonesetterError(f"{too_few.why} By motion they are not found either: {error}") from error
     if options.relabel and lacks_names(take, named.subject, named.matched):
-        # not above: see `labelled`
+        # not above either
         from ..labelling.completion import label_rest
 
         its_set = named.subject.marker_set

@@ -62,9 +62,11 @@ def lacks_names(take: Take, subject: Subject, matched: Matched) -> bool:
     nameless = np.setdiff1d(np.arange(len(counts)), person.all)
     if _fillable(present[:, list(person.columns.values())], _lasting(present[:, nameless], LASTING_SECONDS * take.rate_hz)):
         return True
+    if len(missing) < FEWEST_MISSING:
+        return False
     enough = max(FEWEST_MISSING, MISSING_PART * len(missing))
-    if len(missing) < FEWEST_MISSING or counts[nameless].sum() >= enough:
-        return len(missing) >= FEWEST_MISSING
+    if counts[nameless].sum() >= enough:
+        return True
     unknown = [column for column in person.all if column not in person.columns.values()]
     if counts[nameless].sum() + counts[unknown].sum() < enough or len(_on_bare_bones(subject, wanted, known)) < FEWEST_MISSING:
         return False

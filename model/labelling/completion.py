@@ -96,13 +96,14 @@ def _label_rest(take: Take, names: Mapping[str, str], template: Template, progre
 
 def _contradicted(tracks: Tracks, scores: FloatArray) -> BoolArray:
     """(tracks,) whose names are no likelier than none, by the scores (tracks, labels)."""
-    named = np.full(len(tracks), OPEN) if tracks.named is None else tracks.named
-    return (named != OPEN) & (scores[np.arange(len(tracks)), named] < 0)
+    return tracks.have_names & (scores[np.arange(len(tracks)), tracks.named] < 0)
 
 
 def _reached(template: Template, tracks: Tracks, refined: Refined) -> Refined:
     """The labels, with those that tracks get in key frames, while these leave fewer tracks without one."""
     for _ in range(LOOKS):
+        if not (refined.labels[long_tracks(tracks)] == OPEN).any():
+            break
         first = _found_in_key_frames(template, tracks, refined.followed, refined.labels)
         if (first == refined.labels).all():
             break

@@ -241,10 +241,9 @@ def first_labels(choice: Choice, template: Template, keys: KeyFrames, tracks: Tr
 def key_frame_count(tracks: Tracks) -> int:
     """How many key frames a take has, so that one is near at any time of a track without a name."""
     long = long_tracks(tracks)
-    if tracks.named is not None:
-        long = long[tracks.named[long] == OPEN]
-        if not len(long):
-            return 0
+    long = long[~tracks.have_names[long]]
+    if not len(long):
+        return 0
     # as a sample has it: most samples are in the longest tracks
     lasting = np.average(tracks.lengths[long], weights=tracks.lengths[long]) / tracks.rate_hz
     return min(MOST_KEYS, int(tracks.frames / tracks.rate_hz / min(APART_SECONDS, APART_PART * lasting)))

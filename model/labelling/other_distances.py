@@ -94,7 +94,7 @@ def with_own_distances(near: BoolArray, tracks: Tracks, labels: IntArray, scores
         plain = [
             each
             for each in other_distances(near, tracks, labels)
-            if (tracks.named is None or tracks.named[each.track] == OPEN)
+            if not tracks.have_names[each.track]
             and each.gain + scores[each.track, each.label] - scores[each.track, labels[each.track]] >= LEAST_GAIN
         ]
         if not plain:

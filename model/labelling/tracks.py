@@ -73,13 +73,18 @@ class Tracks:
                 images[track] = below.mean() > IMAGES_BELOW
         return images
 
+    @cached_property
+    def have_names(self) -> BoolArray:
+        """(tracks,): which have a name."""
+        return np.zeros(len(self), dtype=bool) if self.named is None else self.named != OPEN
+
     def nameless(self, count: int) -> BoolArray:
         """(labels,): which of so many labels no track has as its name."""
         return np.ones(count, dtype=bool) if self.named is None else ~np.isin(np.arange(count), self.named)
 
     def opened(self, labels: IntArray, which: BoolArray) -> IntArray:
         """Labels (tracks,) without those of some tracks (tracks,), unless these are their names."""
-        return np.where(which if self.named is None else which & (self.named == OPEN), OPEN, labels)
+        return np.where(which & ~self.have_names, OPEN, labels)
 
     def shrunk(self, size: float) -> Tracks:
         """The same tracks, of somebody so many times as large, as those of somebody of size 1."""

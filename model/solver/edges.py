@@ -19,7 +19,7 @@ from .frames import Between
 from .kinematics import Body, Pose
 from .observations import Observations
 from .reinstating import merged
-from .rescue import begun_again, chosen
+from .rescue import begun_again, chosen, with_frames
 
 #: A frame begins again in which a sample is farther than this from its place, in m, which is the scale of the last fit's kernel.
 FAR_M = 0.03
@@ -56,8 +56,7 @@ def with_edges(body: Body, prior: PosePrior, seen: Observations, found: Found) -
     donors = [found.pose[left[wrong] + side] for side in (0, 1)]
     tried = [pose[wrong], *begun_again(body, terms, there[wrong], donors)]
     costs = torch.stack([pose_costs(body, terms, there[wrong], each) for each in tried])
-    better = chosen(tried, costs.argmin(0))
-    pose = Pose(*(getattr(pose, part).index_copy(0, wrong, getattr(better, part)) for part in ("root", "turn", "q")))
+    pose = with_frames(pose, wrong, chosen(tried, costs.argmin(0)))
     touched = torch.isin(left, left[wrong])
     runs = {int(frames[left == span][0]): pose[left == span] for span in left[touched].unique().tolist()}
     return merged(found, runs)

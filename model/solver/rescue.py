@@ -46,7 +46,7 @@ def rescued(body: Body, terms: Terms, seen: Observations, pose: Pose, costs: Ten
         if not (again.amin(0) < again[0]).any():
             return pose
         better = chosen(tried, again.argmin(0))
-        pose = Pose(*(getattr(pose, part).index_copy(0, wrong, getattr(better, part)) for part in ("root", "turn", "q")))
+        pose = with_frames(pose, wrong, better)
         costs = costs.index_copy(0, wrong, again.amin(0))
     return pose
 
@@ -62,6 +62,11 @@ def chosen(poses: list[Pose], which: Tensor) -> Pose:
     """Of each frame the pose of that number."""
     frames = torch.arange(len(which), device=which.device)
     return Pose(*(torch.stack([getattr(pose, part) for pose in poses])[which, frames] for part in ("root", "turn", "q")))
+
+
+def with_frames(pose: Pose, frames: Tensor, others: Pose) -> Pose:
+    """The poses, those of some frames, by their indices, being others."""
+    return Pose(*(getattr(pose, part).index_copy(0, frames, getattr(others, part)) for part in ("root", "turn", "q")))
 
 
 def _registered(body: Body, pose: Pose, seen: Observations) -> Pose:
