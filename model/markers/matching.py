@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import log
 from os.path import commonprefix
 
 import numpy as np
@@ -42,6 +43,9 @@ SAID_WHEN_ABSENT = 0.5
 #: A marker that no set knows and that has fewer samples than this part of the frames, or than this number, says too little.
 FEWEST_PART, FEWEST_SAMPLES = 0.05, 10
 
+#: How unlikely it is, in nats, that a lab calls a marker what its set does not know.
+UNKNOWN_NATS = 17.0
+
 #: So many markers tell where the trunk is and how it is rotated.
 FEWEST_OF_TRUNK = 3
 
@@ -61,15 +65,22 @@ class TooFewLabelsError(BonesetterError):
 
 
 def choose_marker_set(take: Take) -> MarkerSet:
-    """The bundled set that knows most of a take's labels; of sets that know as many, the one with the fewest markers."""
+    """The bundled set by which a take's labels are likeliest; of sets as likely, the one with the fewest markers.
+
+    A label that a set of n markers knows has the likelihood 1/n, one that it does not know exp(-`UNKNOWN_NATS`): the set that
+    knows most labels, unless one with much fewer names knows nearly as many. Names gathered from many labs know a misspelt
+    label, too, where the lab's own set knows where the other markers sit.
+    """
     samples = take.present.sum(axis=0)
 
-    def explained(marker_set: MarkerSet) -> int:
+    def log_likelihood(marker_set: MarkerSet) -> float:
+        """Beside that of a set that knows no label."""
         names = _names(take, labelled_columns(take), marker_set)
         columns = _columns(names, next(iter(_people(names, samples, marker_set)), ()), marker_set)
-        return sum(samples[column] > 0 for column in columns.values())
+        known = sum(samples[column] > 0 for column in columns.values())
+        return known * (UNKNOWN_NATS - log(len(marker_set.labels)))
 
-    return max(bundled_marker_sets(), key=lambda marker_set: (explained(marker_set), -len(marker_set.labels)))
+    return max(bundled_marker_sets(), key=lambda marker_set: (log_likelihood(marker_set), -len(marker_set.labels)))
 
 
 def sampled_enough(unknown: Take) -> BoolArray:

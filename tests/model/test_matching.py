@@ -176,6 +176,17 @@ def test_the_set_that_knows_most_labels_is_chosen() -> None:
     assert choose_marker_set(take) == pig
 
 
+@pytest.mark.parametrize("name", ["cmu41", "front_waist53", "plug_in_gait"])
+@pytest.mark.parametrize("count", [1, 2])
+def test_names_that_only_the_widest_set_knows_do_not_switch_the_set(name: str, count: int) -> None:
+    own, widest = load_marker_set(name), load_marker_set("generic")
+    spare = [label for label in widest.labels if own.find(label) is None]
+    labels = list(own.labels)
+    # as where a label is misspelt
+    labels[:count] = spare[:count]
+    assert choose_marker_set(take_of(labels)) == own
+
+
 def test_the_legs_alone_are_enough() -> None:
     for labels in (legs(), ["LASI", "RASI", "SACR", *legs(("KNE", "ANK", "HEE", "TOE"))]):
         matched = match(take_of(labels), choose_marker_set(take_of(labels)))
