@@ -50,6 +50,8 @@ USUAL_SPAN = 1.8
 #: From head to feet a person is so large, in metres, lying or crouching too; and all markers of a frame span so much, of whatever they
 #: are on, in a room of any size. Else the unit is wrong.
 SIZES, SPANS = (0.3, 4.0), (0.03, 60.0)
+#: Who walks is so large: a figure in metric units that is not may be one in inches or feet that is.
+WALKING = (0.8, 2.3)
 
 #: How tall the adult is whose labels have their usual heights, in metres.
 ADULT_M = 1.75
@@ -111,7 +113,7 @@ def metres_per_unit(file: str, setting: str, unit: str, labels: Sequence[str], p
     """
     size = _size(labels, positions)
     if not unit:
-        likely = _likely_unit(size or _span(positions)) or "mm"
+        likely = _likely_unit(size, _span(positions)) or "mm"
         findings.append(Finding("file", f"The file names no unit: {likely} is assumed, by the size of the figure."))
         return METRES_PER_UNIT[likely]
     metres = _unit(unit)
@@ -132,7 +134,7 @@ def _unit(name: str) -> float | None:
 def _believable(unit: str, metres: float, size: float, span: float, findings: list[Finding]) -> float:
     """A unit, or the one that the file must mean where a figure would be a finger's or a house's size."""
     found, (least, most) = (size, SIZES) if size else (span, SPANS)
-    likely = _likely_unit(found)
+    likely = _likely_unit(size, span)
     if likely is None or least <= found * metres <= most:
         return metres
     believed = METRES_PER_UNIT[likely]
@@ -148,9 +150,18 @@ def _believable(unit: str, metres: float, size: float, span: float, findings: li
     return believed
 
 
-def _likely_unit(size: float) -> str | None:
-    """The unit in which a figure of that size comes nearest to a person's; None where there is no figure."""
-    return min(("mm", "cm", "m"), key=lambda guess: abs(np.log(METRES_PER_UNIT[guess] * size / USUAL_SPAN))) if size else None
+def _likely_unit(size: float, span: float) -> str | None:
+    """The unit in which a figure comes nearest to a person's; None where there is no figure.
+
+    Args:
+        size: How tall it is, in the file's unit; 0 where that is not known.
+        span: How far its markers reach, in the file's unit, which says too little of it to tell centimetres from inches; or 0.
+    """
+    if not (size or span):
+        return None
+    metric = min(("mm", "cm", "m"), key=lambda guess: abs(np.log(METRES_PER_UNIT[guess] * (size or span) / USUAL_SPAN)))
+    walking = [unit for unit in (metric, "inches", "feet") if WALKING[0] <= METRES_PER_UNIT[unit] * size <= WALKING[1]]
+    return walking[0] if walking else metric
 
 
 def _size(labels: Sequence[str], positions: FloatArray) -> float:

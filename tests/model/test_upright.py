@@ -142,6 +142,22 @@ def test_a_unit_that_is_off_by_tens_is_put_right(standing: Take, tmp_path: Path,
     np.testing.assert_allclose(read.positions, take.positions[::20], atol=1e-4)
 
 
+@pytest.mark.parametrize("said", ["mm", ""])
+@pytest.mark.parametrize(("meant", "metres"), [("inches", 0.0254), ("feet", 0.3048)])
+def test_inches_and_feet_that_are_not_said_are_found(standing: Take, tmp_path: Path, said: str, meant: str, metres: float) -> None:
+    points = np.moveaxis(standing.positions[::20] / metres, 0, -1).transpose(1, 0, 2)
+    read = read_c3d(write(tmp_path / "a.c3d", points, list(standing.labels), {"UNITS": [said]}))
+    assert [each.kind for each in read.findings] == ["file"]
+    assert f"{meant} is assumed" in read.findings[0].text
+    np.testing.assert_allclose(read.positions, standing.positions[::20], atol=1e-4)
+
+
+def test_a_small_child_in_centimetres_is_not_one_in_inches(standing: Take, tmp_path: Path) -> None:
+    points = np.moveaxis(standing.positions[::20] * 0.55 * 100, 0, -1).transpose(1, 0, 2)
+    read = read_c3d(write(tmp_path / "a.c3d", points, list(standing.labels), {"UNITS": [""]}))
+    np.testing.assert_allclose(read.positions, 0.55 * standing.positions[::20], atol=1e-4)
+
+
 def test_a_mirrored_take_is_said(synthetic: SyntheticTake, marker_set: MarkerSet) -> None:
     prior = bundled()
     placement = prior.placement(marker_set, synthetic.take.labels)
