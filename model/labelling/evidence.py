@@ -88,7 +88,9 @@ def _sample_frames(tracks: Tracks) -> list[IntArray]:
         if end - begin >= 3:
             found.append(at[begin : end : max(1, -(-(end - begin) // SAMPLES))])
         else:
-            found.append(np.unique(np.linspace(tracks.starts[track], tracks.ends[track] - 1, 3).round().astype(int)))
+            # not outside of two coarse frames: there the body may not be seen, as where all tracks break
+            first, last = (at[begin], at[begin + 1]) if end - begin == 2 else (tracks.starts[track], tracks.ends[track] - 1)
+            found.append(np.unique(np.linspace(first, last, 3).round().astype(int)))
     return found
 
 

@@ -75,7 +75,11 @@ def choose_key_frames(tracks: Tracks, count: int | None = None) -> KeyFrames:
     """
     rows = long_tracks(tracks)
     wanted = count or int(np.clip(tracks.frames / tracks.rate_hz, FEWEST, MOST))
-    frames = _best_frames(tracks, rows, up_index(tracks.up_axis), wanted)
+    return key_frames_at(tracks, _best_frames(tracks, rows, up_index(tracks.up_axis), wanted), rows)
+
+
+def key_frames_at(tracks: Tracks, frames: IntArray, rows: IntArray) -> KeyFrames:
+    """Some frames, ascending, as key frames, with the points of some tracks."""
     chosen = np.zeros(len(tracks), dtype=bool)
     chosen[rows] = True
     of_frames = []

@@ -41,6 +41,7 @@ from .swaps import exchanged_back
 from .template import Template
 from .tracks import OPEN, Tracks, cut_tracks
 from .unknown import label_unknown
+from .unreached import with_unreached
 
 #: A body is looked for among at least so many points.
 FEWEST_POINTS = 10
@@ -111,6 +112,7 @@ def _label(take: Take, what: Hints, progress: StageProgress) -> Labelled:
         initialise = what.initialise
         first = first_labels(choice, template, found.keys, own, part_of(look, FOUND, 1.0))
         refined = refine(template, own, first, initialise, label)
+        refined = with_unreached(template, own, refined, choice.registration.most_believed, initialise)
         tracks, own, refined = looked_over(template, tracks, own, refined, initialise, compare)
     else:
         template, refined = label_unknown(take, own, found.keys, found.candidates, what.people, label)
@@ -233,7 +235,7 @@ def first_labels(choice: Choice, template: Template, keys: KeyFrames, tracks: Tr
     if wanted > len(keys.frames):
         more = choose_key_frames(tracks, wanted)
         second = register(replace(template, given=True), more, upright(tracks.up_axis), TRIAL_POSES, progress)
-        believed = np.flatnonzero(second.costs <= first.costs[first.believed].max())
+        believed = np.flatnonzero(second.costs <= first.most_believed)
         found += votes(second, more, believed, template.spread, len(tracks))
     return assign_tracks(found, tracks, long_tracks(tracks))
 

@@ -74,9 +74,20 @@ class Registration:
         return np.flatnonzero(self.costs <= max(BELIEVED * float(np.percentile(self.costs, 25)), float(self.costs.min())))
 
     @property
+    def most_believed(self) -> float:
+        """The highest cost of a key frame that is believed."""
+        return float(self.costs[self.believed].max())
+
+    @property
     def size(self) -> float:
         """In the key frames that are believed."""
         return float(np.median(self.sizes[self.believed]))
+
+    def where_cheaper(self, other: Registration) -> Registration:
+        """Of each key frame the body that costs less, this or another."""
+        less = other.costs < self.costs
+        pairs = (self.costs, other.costs), (self.sizes, other.sizes), (self.markers, other.markers)
+        return Registration(*(np.where(less.reshape(-1, *(1,) * (own.ndim - 1)), others, own) for own, others in pairs))
 
     def shrunk(self, size: float) -> Registration:
         """The same of key frames whose points are shrunk by a size."""

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Stretches of a take that labels do not reach: all tracks break at once where a recorder drops frames, or somebody leaves and comes back.
+
+The rounds of `refinement.py` go on from track to track, so they end where no track goes on. In such a stretch somebody is looked for in key
+frames of its own, in the poses before and behind it and in upright ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from ..core.stretches import evenly, stretches
+from ..core.take import BoolArray, IntArray
+from ..proposer.starts import Initialise
+from ..solver.fit import prior_terms
+from ..solver.frames import joined
+from ..solver.kinematics import Pose
+from ..solver.observations import SECONDS_APART
+from .annealing import middles, usual_poses
+from .assignment import with_more
+from .choice import TRIAL_POSES
+from .following import Followed, coarse_frames
+from .key_frames import KeyFrames, key_frames_at
+from .refinement import Refined, refine
+from .registration import BELIEVED, Begun, register, upright, votes
+from .template import Template
+from .tracks import OPEN, Tracks
+
+#: Labels do not reach a frame that has so many points on long tracks without labels, more than this part of all.
+FEWEST_POINTS, OPEN_PART = 10, 0.5
+#: Tracks of at least this many seconds are looked at: where all are short, these are no ghosts.
+LEAST_SECONDS = 0.05
+#: Key frames of a stretch, and of all at most, each time that one is looked for, and how often.
+KEYS_OF_STRETCH, MOST_KEYS, LOOKS = 3, 100, 3
+
+
+def with_unreached(template: Template, tracks: Tracks, refined: Refined, most_cost: float, initialise: Initialise | None = None) -> Refined:
+    """The labels, with those of stretches that they do not reach.
+
+    Args:
+        template: The body.
+        tracks: Of the take.
+        refined: The labels, and the body that was followed by them.
+        most_cost: What a body cost at most in the key frames in which it was found, see `Registration`.
+        initialise: See `follow`.
+    """
+    for _ in range(LOOKS):
+        keys = unreached_keys(tracks, refined.labels)
+        if not len(keys.frames):
+            break
+        first = _found(template, tracks, keys, refined, most_cost)
+        if (first == refined.labels).all():
+            break
+        again = refine(template, tracks, first, initialise)
+        if tracks.lengths[again.labels == OPEN].sum() >= tracks.lengths[refined.labels == OPEN].sum():
+            break
+        refined = again
+    return refined
+
+
+def unreached_keys(tracks: Tracks, labels: IntArray) -> KeyFrames:
+    """Key frames of the stretches that labels (tracks,) do not reach: each track there is in one, if so many others are, too."""
+    rows, at, chosen = _lasting(tracks), coarse_frames(tracks), list[int]()
+    without = rows[labels[rows] == OPEN]
+    left = np.where(unreached(tracks, labels), _counted(tracks, without), 0)
+    while len(chosen) < MOST_KEYS and left.max(initial=0) >= FEWEST_POINTS:
+        some = at[_some_of(left == left.max())]
+        chosen += some.tolist()
+        there = ((tracks.starts[without, None] <= some) & (some < tracks.ends[without, None])).any(1)
+        left -= _counted(tracks, without[there])
+        without = without[~there]
+    return key_frames_at(tracks, np.array(sorted(chosen), dtype=int), rows)
+
+
+def _some_of(most: BoolArray) -> IntArray:
+    """Some indices of the longest stretch of frames, (F,): in a single one somebody may be hard to find."""
+    found = stretches(most)
+    start, end = found[np.diff(found)[:, 0].argmax()].tolist()
+    return evenly(start, end, KEYS_OF_STRETCH)
+
+
+def unreached(tracks: Tracks, labels: IntArray) -> BoolArray:
+    """(F,): which of the frames that are followed labels (tracks,) do not reach."""
+    rows = _lasting(tracks)
+    every, left = _counted(tracks, rows), _counted(tracks, rows[labels[rows] == OPEN])
+    return (left >= FEWEST_POINTS) & (left > OPEN_PART * every)
+
+
+def _lasting(tracks: Tracks) -> IntArray:
+    """The tracks that are there for so long as a body takes to be somewhere else, and no reflections."""
+    lasting = (tracks.lengths >= LEAST_SECONDS * tracks.rate_hz) & ~tracks.images
+    return np.flatnonzero(lasting if tracks.still is None else lasting & ~tracks.still)
+
+
+def _counted(tracks: Tracks, rows: IntArray) -> IntArray:
+    """(F,): how many of some tracks are there in each of the frames that are followed."""
+    at = coarse_frames(tracks)
+    changes = np.zeros(len(at) + 1, dtype=int)
+    np.add.at(changes, np.searchsorted(at, tracks.starts[rows]), 1)
+    np.add.at(changes, np.searchsorted(at, tracks.ends[rows]), -1)
+    return changes.cumsum()[:-1]
+
+
+def _found(template: Template, tracks: Tracks, keys: KeyFrames, refined: Refined, most_cost: float) -> IntArray:
+    """(tracks,) the labels, and those that open tracks get beside them in key frames."""
+    whole = replace(template, actor=refined.followed.actor, given=True)
+    near = register(whole, keys, _begun(template, refined.followed, keys))
+    anew = register(whole, keys, upright(tracks.up_axis), TRIAL_POSES)
+    found = near.where_cheaper(anew)
+    scores = votes(found, keys, np.flatnonzero(found.costs <= BELIEVED * most_cost), template.spread, len(tracks))
+    return with_more(scores, tracks, refined.labels)
+
+
+def _begun(template: Template, followed: Followed, keys: KeyFrames) -> list[Begun]:
+    """In each key frame the body as it was before and behind it, and in usual poses turned like it, amid the points."""
+    shapes = usual_poses(followed.body, prior_terms(template.prior.pose, SECONDS_APART, torch.zeros(1)), TRIAL_POSES)
+    return [
+        _amid(followed, _turned_like(followed.pose[torch.as_tensor(beside)], shapes), middle)
+        for beside, middle in zip(_beside(followed, keys.frames), middles(keys), strict=True)
+    ]
+
+
+def _beside(followed: Followed, frames: IntArray) -> list[IntArray]:
+    """For each of some frames the nearest of the frames followed, by their indices, that have enough labels before and behind it."""
+    seen = np.flatnonzero(followed.seen.sum(1).numpy() >= FEWEST_POINTS)
+    behind = np.searchsorted(followed.at.numpy()[seen], frames)
+    return [np.unique(seen[np.clip([place - 1, place], 0, len(seen) - 1)]) if len(seen) else np.zeros(1, dtype=int) for place in behind]
+
+
+def _turned_like(poses: Pose, shapes: torch.Tensor) -> Pose:
+    """The poses, and each in other shapes (shapes, coordinates)."""
+    count = len(shapes)
+    others = Pose(poses.root.repeat_interleave(count, 0), poses.turn.repeat_interleave(count, 0), shapes.repeat(poses.frames, 1))
+    return joined([poses, others])
+
+
+def _amid(followed: Followed, poses: Pose, middle: torch.Tensor) -> Begun:
+    """Bodies whose markers' mean is (3,) in metres."""
+    away = followed.body.posed(poses).markers.mean(1)
+    return Begun(replace(poses, root=poses.root + middle - away), torch.ones(poses.frames))
