@@ -63,6 +63,6 @@ def other_sides(marker_set: MarkerSet | None, labels: tuple[str, ...]) -> IntArr
 
 def _differing(template: Template, marker_set: MarkerSet) -> FloatArray:
     """(labels, 3) in metres: how much the sides differ."""
-    likes = [place.like or label for label, place in zip(marker_set.labels, marker_set.places, strict=True)]
-    usual = np.array([TECHNICAL_M if is_technical(like) else LANDMARK_M for like in likes])
+    likes = {label: place.like or label for label, place in zip(marker_set.labels, marker_set.places, strict=True)}
+    usual = np.array([TECHNICAL_M if is_technical(likes[label]) else LANDMARK_M for label in template.labels])
     return np.where(template.deviation > APART_M, np.inf, usual[:, None])

@@ -13,7 +13,7 @@ from ..actors.hierarchy import same_hierarchy
 from ..actors.prior import UNUSUAL_SIZE, Prior
 from ..core.errors import BonesetterError
 from ..core.progress import Progress, each_of, shares
-from ..core.take import Take
+from ..core.take import FloatArray, Take
 from ..marker_sets.marker_set import CATALOGUE, MarkerSet
 from ..proposer.starts import Initialise, other_hierarchy
 from .anywhere import Candidate, begun, look_anywhere
@@ -24,6 +24,9 @@ from .registration import any_way, upright
 from .stature import likely_sizes, standing_m
 from .template import Template, template_of_actor, template_of_set
 from .unknown import known_of
+
+#: Half of a marker set is looked for among so many points, of its labels: a set leaves few out, and little else is there.
+LEAST_OF_HALF, MOST_OF_HALF = 0.7, 1.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,8 +123,11 @@ def find_somebody(take: Take, keys: KeyFrames, what: Hints, progress: Progress |
         told = each_of(next(parts), len(own))
         found = [Somebody(size, shrunk, choose(what.templates, shrunk, turns, next(told)), []) for size, shrunk in own]
         best = min(found, key=_cost)
-        if best.choice is not None and best.choice.explains and len(best.choice.registration.believed) >= len(keys.frames) / 2:
+        if _is_found(best, keys):
             return best.as_usual()
+        halves = _half_found(what, keys, turns)
+        if halves is not None and _is_found(halves, keys):
+            return halves.as_usual()
     # nobody stands, or nobody wears a set that is known: poses that are found by the skin
     told, surface = each_of(next(parts), len(own)), what.people.surface
     bare = [Somebody(size, shrunk, None, look_anywhere(surface, what.prior, shrunk, take.up_axis, next(told))) for size, shrunk in own]
@@ -137,6 +143,20 @@ def find_somebody(take: Take, keys: KeyFrames, what: Hints, progress: Progress |
                 f"The points of {take.name} are not where {best.choice.template.name} has its markers: choose another actor or marker set."
             )
     return anybody
+
+
+def _is_found(somebody: Somebody, keys: KeyFrames) -> bool:
+    """Whether a template explains the points, in half of the key frames at least."""
+    choice = somebody.choice
+    return choice is not None and choice.explains and len(choice.registration.believed) >= len(keys.frames) / 2
+
+
+def _half_found(what: Hints, keys: KeyFrames, turns: FloatArray) -> Somebody | None:
+    """Somebody who wears only the markers of the legs, or of all else, as is likeliest; None if there are too many or few points."""
+    points = float(np.median(keys.there.sum(axis=1)))
+    halves = [half for template in what.templates for half in template.halves()]
+    likely = [half for half in halves if LEAST_OF_HALF <= points / len(half.labels) <= MOST_OF_HALF]
+    return Somebody(1.0, keys, choose(likely, keys, turns), []) if likely else None
 
 
 def _cost(somebody: Somebody) -> float:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..actors.actor import Actor
+from ..actors.joint_names import counterparts
 from ..actors.placement import Placement
 from ..actors.prior import Prior
 from ..core.take import FloatArray
@@ -32,6 +33,10 @@ TECHNICAL_M = 0.055
 GIVEN_M = 0.012
 
 
+#: Joints at which the legs begin.
+THIGHS = ("LeftUpLeg", "RightUpLeg")
+
+
 @dataclass(frozen=True, eq=False)
 class Template:
     """What is looked for.
@@ -43,7 +48,7 @@ class Template:
         deviation: (labels, 3) in metres, on the zero pose's axes: how far from its place each label is expected.
         actor: To begin with.
         given: Whether the actor is the take's own.
-        marker_set: Of the labels; None where they are an actor's, or were made of tracks.
+        marker_set: Of the labels, which are all or some of its; None where they are an actor's, or were made of tracks.
         made: Whether the labels were made of tracks.
     """
 
@@ -73,6 +78,22 @@ class Template:
     def scaled(self, size: float) -> Template:
         """The same of another size."""
         return replace(self, actor=self.actor.of_size(size))
+
+    def halves(self) -> tuple[Template, ...]:
+        """The same with the markers of pelvis and legs only, and of all but the legs; none where one of these is all there are."""
+        skeleton = self.actor.skeleton
+        thighs = [name in THIGHS for name in counterparts(skeleton.joints, skeleton.parents)]
+        on_legs = np.asarray(skeleton.below[np.array(thighs)].any(axis=0))[self.joints]
+        with_root = on_legs | (np.array(self.joints) == 0)
+        if with_root.all() or not on_legs.any():
+            return ()
+        halves = {"legs": with_root, "upper body": ~on_legs}
+        return tuple(self._only(np.flatnonzero(own).tolist(), f"{self.name}: {half}") for half, own in halves.items())
+
+    def _only(self, rows: list[int], name: str) -> Template:
+        """With some of its markers."""
+        some = self.placement.only(rows), self.deviation[rows], self.actor.only(rows)
+        return replace(self, name=name, placement=some[0], deviation=some[1], actor=some[2])
 
 
 def is_technical(label: str) -> bool:
