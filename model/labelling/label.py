@@ -23,6 +23,7 @@ from ..markers.matching import COMPUTED
 from ..proposer.starts import Initialise
 from ..solver.device import one_torch_thread
 from .assignment import assign_tracks, with_more
+from .bare_ends import with_bare_ends
 from .choice import TRIAL_POSES, Choice
 from .evidence import find_evidence
 from .following import follow
@@ -32,7 +33,7 @@ from .layout import set_of_actor
 from .looking import Hints, Somebody, find_somebody
 from .other_distances import near_each_other, other_distances, with_own_distances
 from .passing import find_passings
-from .refinement import Refined, grouped, refine
+from .refinement import Refined, group_cost, refine
 from .registration import register, upright, votes
 from .rigidity import mixed_up, unlike
 from .standing import with_standing_marked
@@ -114,6 +115,7 @@ def _label(take: Take, what: Hints, progress: StageProgress) -> Labelled:
         refined = refine(template, own, first, initialise, label)
         refined = with_unreached(template, own, refined, choice.registration.most_believed, initialise)
         tracks, own, refined = looked_over(template, tracks, own, refined, initialise, compare)
+        refined = with_bare_ends(template, own, refined, initialise)
     else:
         template, refined = label_unknown(take, own, found.keys, found.candidates, what.people, label)
         keys = found.keys
@@ -270,7 +272,7 @@ def compared(
         opened.add(exchanges.doubtful)
         first = tracks.opened(refined.labels, np.isin(refined.labels, exchanges.doubtful))
         again = refine(template, tracks, first, initialise, next(parts))
-        if not _group_cost(template, tracks, again) < _group_cost(template, tracks, refined):
+        if not group_cost(template, tracks, again) < group_cost(template, tracks, refined):
             break
         refined = again
     return refined
@@ -320,9 +322,3 @@ def _unlike(template: Template, tracks: Tracks, labels: IntArray) -> tuple[Float
 
 def _near(template: Template) -> BoolArray:
     return near_each_other(template.joints, template.actor.skeleton.parents)
-
-
-def _group_cost(template: Template, tracks: Tracks, refined: Refined) -> float:
-    """Of all labels, by how still their tracks are and where they sit."""
-    groups = grouped(template, tracks, refined.labels, refined.evidence, refined.followed)
-    return groups.cost(np.arange(len(template.labels)))

@@ -144,6 +144,12 @@ def grouped(template: Template, tracks: Tracks, labels: IntArray, evidence: Evid
     return Groups(template, expected_offsets(template, followed), places, still, seconds)
 
 
+def group_cost(template: Template, tracks: Tracks, refined: Refined) -> float:
+    """Of all labels, by how still their tracks are and where they sit, in the units of a log-likelihood."""
+    groups = grouped(template, tracks, refined.labels, refined.evidence, refined.followed)
+    return groups.cost(np.arange(len(template.labels)))
+
+
 def regrouped(template: Template, tracks: Tracks, labels: IntArray, evidence: Evidence, followed: Followed) -> IntArray:
     """The labels, those of whole groups of tracks without names exchanged where all of them fit better so.
 

@@ -88,10 +88,10 @@ class Template:
         if with_root.all() or not on_legs.any():
             return ()
         halves = {"legs": with_root, "upper body": ~on_legs}
-        return tuple(self._only(np.flatnonzero(own).tolist(), f"{self.name}: {half}") for half, own in halves.items())
+        return tuple(self.only(np.flatnonzero(own).tolist(), f"{self.name}: {half}") for half, own in halves.items())
 
-    def _only(self, rows: list[int], name: str) -> Template:
-        """With some of its markers."""
+    def only(self, rows: list[int], name: str) -> Template:
+        """The same with some of its markers, in that order."""
         some = self.placement.only(rows), self.deviation[rows], self.actor.only(rows)
         return replace(self, name=name, placement=some[0], deviation=some[1], actor=some[2])
 
