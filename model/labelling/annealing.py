@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..core.take import FloatArray
 from ..solver.fit import POSE_WEIGHT, Terms, normal_equations, separate_step, upper_triangle
+from ..solver.frames import joined
 from ..solver.kinematics import Body, Pose, marker_jacobian
 from ..solver.observations import SECONDS_APART, Observations
 from ..solver.topology import ROOT_DOF
@@ -154,6 +155,13 @@ def usual_poses(body: Body, terms: Terms, count: int) -> Tensor:
     for direction in directions[: count // 2]:
         poses += [POSE_DEVIATIONS * root @ direction, -POSE_DEVIATIONS * root @ direction]
     return torch.stack(poses[:count])
+
+
+def in_shapes(poses: Pose, shapes: Tensor) -> Pose:
+    """Some poses, then each of them in other shapes (shapes, coordinates), its root as it is."""
+    count = len(shapes)
+    others = Pose(poses.root.repeat_interleave(count, 0), poses.turn.repeat_interleave(count, 0), shapes.repeat(poses.frames, 1))
+    return joined([poses, others])
 
 
 def independent_step(body: Body, terms: Terms, pose: Pose, seen: Observations, scale_m: float = WITHOUT_KERNEL_M) -> Pose:

@@ -22,9 +22,8 @@ from ..core.take import BoolArray, FloatArray, IntArray, Take
 from ..marker_sets.marker_set import MarkerSet
 from ..solver.device import one_torch_thread
 from ..solver.fit import prior_terms
-from ..solver.kinematics import Pose
 from ..solver.observations import SECONDS_APART
-from .annealing import usual_poses
+from .annealing import in_shapes, usual_poses
 from .assignment import with_more
 from .following import Followed, follow
 from .key_frames import FEWEST, KeyFrames, choose_key_frames, long_tracks
@@ -131,11 +130,7 @@ def _begun(template: Template, followed: Followed, keys: KeyFrames) -> list[Begu
     terms = prior_terms(template.prior.pose, SECONDS_APART, torch.zeros(1))
     shapes = usual_poses(followed.body, terms, POSES)
     near = followed.pose_at(keys.frames)
-    count = 1 + len(shapes)
-    return [
-        Begun(Pose(root.expand(count, -1), turn.expand(count, -1, -1), torch.cat([q[None], shapes])), torch.ones(count))
-        for root, turn, q in zip(near.root, near.turn, near.q, strict=True)
-    ]
+    return [Begun(in_shapes(near[key : key + 1], shapes), torch.ones(1 + len(shapes))) for key in range(len(keys.frames))]
 
 
 def _as_labelled(markers: FloatArray, keys: KeyFrames, key: int, labels: IntArray) -> bool:

@@ -16,10 +16,9 @@ from ..core.stretches import evenly, stretches
 from ..core.take import BoolArray, IntArray
 from ..proposer.starts import Initialise
 from ..solver.fit import prior_terms
-from ..solver.frames import joined
 from ..solver.kinematics import Pose
 from ..solver.observations import SECONDS_APART
-from .annealing import middles, usual_poses
+from .annealing import in_shapes, middles, usual_poses
 from .assignment import with_more
 from .choice import TRIAL_POSES
 from .following import Followed, coarse_frames
@@ -118,7 +117,7 @@ def _begun(template: Template, followed: Followed, keys: KeyFrames) -> list[Begu
     """In each key frame the body as it was before and behind it, and in usual poses turned like it, amid the points."""
     shapes = usual_poses(followed.body, prior_terms(template.prior.pose, SECONDS_APART, torch.zeros(1)), TRIAL_POSES)
     return [
-        _amid(followed, _turned_like(followed.pose[torch.as_tensor(beside)], shapes), middle)
+        _amid(followed, in_shapes(followed.pose[torch.as_tensor(beside)], shapes), middle)
         for beside, middle in zip(_beside(followed, keys.frames), middles(keys), strict=True)
     ]
 
@@ -128,13 +127,6 @@ def _beside(followed: Followed, frames: IntArray) -> list[IntArray]:
     seen = np.flatnonzero(followed.seen.sum(1).numpy() >= FEWEST_POINTS)
     behind = np.searchsorted(followed.at.numpy()[seen], frames)
     return [np.unique(seen[np.clip([place - 1, place], 0, len(seen) - 1)]) if len(seen) else np.zeros(1, dtype=int) for place in behind]
-
-
-def _turned_like(poses: Pose, shapes: torch.Tensor) -> Pose:
-    """The poses, and each in other shapes (shapes, coordinates)."""
-    count = len(shapes)
-    others = Pose(poses.root.repeat_interleave(count, 0), poses.turn.repeat_interleave(count, 0), shapes.repeat(poses.frames, 1))
-    return joined([poses, others])
 
 
 def _amid(followed: Followed, poses: Pose, middle: torch.Tensor) -> Begun:
