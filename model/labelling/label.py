@@ -190,20 +190,23 @@ def _unmixed(
 
 
 def _looked_for(take: Take, tracks: Tracks, keys: KeyFrames, what: Hints, progress: Progress | None) -> tuple[Tracks, Somebody]:
-    """Who is found in key frames; with what stands while others move, where a set explains the take only so: somebody sits."""
+    """Who is found in key frames; with what stands while others move, where a whole set explains the take only so: somebody sits."""
     much = tracks.still is not None and tracks.lengths[tracks.still].sum() > MUCH_STANDS * tracks.lengths.sum()
-    parts = shares(progress)
-    try:
-        found = find_somebody(take, keys, what, next(parts))
-        if not much or found.choice is not None or what.unknown_set:
-            return tracks, found
-    except BonesetterError:
-        if not much:
-            raise
-        found = None
-    every = replace(tracks, still=None)
-    again = find_somebody(take, choose_key_frames(every, FEWEST), what, next(parts))
-    return (tracks, found) if found is not None and again.choice is None else (every, again)
+    parts, found, refused = shares(progress), list[tuple[Tracks, Somebody]](), list[BonesetterError]()
+    for some in (tracks, replace(tracks, still=None)) if much else (tracks,):
+        own = keys if some is tracks else choose_key_frames(some, FEWEST)
+        try:
+            somebody = find_somebody(take, own, what, next(parts))
+        except BonesetterError as error:
+            refused.append(error)
+            continue
+        if what.unknown_set or somebody.wears_all:
+            return some, somebody
+        found.append((some, somebody))
+    if not found:
+        raise refused[-1]
+    # half a set explains it where no whole one does
+    return next((one for one in found if one[1].choice is not None), found[0])
 
 
 def labelled(take: Take, tracks: Tracks, template: Template, refined: Refined, computed: tuple[Finding, ...], size: float) -> Labelled:

@@ -92,6 +92,11 @@ class Somebody:
     choice: Choice | None
     candidates: list[list[Candidate]]
 
+    @property
+    def wears_all(self) -> bool:
+        """Whether a template explains the points that is no half of a set."""
+        return self.choice is not None and not self.choice.template.half
+
     def as_usual(self) -> Somebody:
         """The same, shrunk to the size that the choice has found where that is unusual."""
         found = self.choice

@@ -50,6 +50,7 @@ class Template:
         given: Whether the actor is the take's own.
         marker_set: Of the labels, which are all or some of its; None where they are an actor's, or were made of tracks.
         made: Whether the labels were made of tracks.
+        half: Whether these are the labels of half of a body, see `halves`.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Template:
     given: bool = False
     marker_set: MarkerSet | None = None
     made: bool = False
+    half: bool = False
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -88,7 +90,8 @@ class Template:
         if with_root.all() or not on_legs.any():
             return ()
         halves = {"legs": with_root, "upper body": ~on_legs}
-        return tuple(self.only(np.flatnonzero(own).tolist(), f"{self.name}: {half}") for half, own in halves.items())
+        found = (self.only(np.flatnonzero(own).tolist(), f"{self.name}: {half}") for half, own in halves.items())
+        return tuple(replace(each, half=True) for each in found)
 
     def only(self, rows: list[int], name: str) -> Template:
         """The same with some of its markers, in that order."""
