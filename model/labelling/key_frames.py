@@ -60,9 +60,9 @@ class KeyFrames:
         return self if size == 1.0 else replace(self, points=self.points / size)
 
 
-def long_tracks(tracks: Tracks) -> IntArray:
+def long_tracks(tracks: Tracks, seconds: float = LONG_SECONDS) -> IntArray:
     """The tracks that key frames are made of: those that are no ghosts, and no reflections, standing or in the floor."""
-    long = (tracks.lengths >= LONG_SECONDS * tracks.rate_hz) & ~tracks.images
+    long = (tracks.lengths >= seconds * tracks.rate_hz) & ~tracks.images
     return np.flatnonzero(long if tracks.still is None else long & ~tracks.still)
 
 

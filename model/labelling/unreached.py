@@ -22,7 +22,7 @@ from .annealing import in_shapes, middles, usual_poses
 from .assignment import with_more
 from .choice import TRIAL_POSES
 from .following import Followed, coarse_frames
-from .key_frames import KeyFrames, key_frames_at
+from .key_frames import KeyFrames, key_frames_at, long_tracks
 from .refinement import Refined, refine
 from .registration import BELIEVED, Begun, register, upright, votes
 from .template import Template
@@ -62,7 +62,7 @@ def with_unreached(template: Template, tracks: Tracks, refined: Refined, most_co
 
 def unreached_keys(tracks: Tracks, labels: IntArray) -> KeyFrames:
     """Key frames of the stretches that labels (tracks,) do not reach: each track there is in one, if so many others are, too."""
-    rows, at, chosen = _lasting(tracks), coarse_frames(tracks), list[int]()
+    rows, at, chosen = long_tracks(tracks, LEAST_SECONDS), coarse_frames(tracks), list[int]()
     without = rows[labels[rows] == OPEN]
     left = np.where(unreached(tracks, labels), _counted(tracks, without), 0)
     while len(chosen) < MOST_KEYS and left.max(initial=0) >= FEWEST_POINTS:
@@ -83,15 +83,9 @@ def _some_of(most: BoolArray) -> IntArray:
 
 def unreached(tracks: Tracks, labels: IntArray) -> BoolArray:
     """(F,): which of the frames that are followed labels (tracks,) do not reach."""
-    rows = _lasting(tracks)
+    rows = long_tracks(tracks, LEAST_SECONDS)
     every, left = _counted(tracks, rows), _counted(tracks, rows[labels[rows] == OPEN])
     return (left >= FEWEST_POINTS) & (left > OPEN_PART * every)
-
-
-def _lasting(tracks: Tracks) -> IntArray:
-    """The tracks that are there for so long as a body takes to be somewhere else, and no reflections."""
-    lasting = (tracks.lengths >= LEAST_SECONDS * tracks.rate_hz) & ~tracks.images
-    return np.flatnonzero(lasting if tracks.still is None else lasting & ~tracks.still)
 
 
 def _counted(tracks: Tracks, rows: IntArray) -> IntArray:
