@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..actors.prior import PosePrior
 from ..core.take import FloatArray
-from ..solver.fit import POSE_WEIGHT, Terms, normal_equations, separate_step, upper_triangle
+from ..solver.fit import POSE_WEIGHT, Terms, normal_equations, prior_terms, separate_step, upper_triangle
 from ..solver.frames import joined
 from ..solver.kinematics import Body, Pose, marker_jacobian
 from ..solver.observations import SECONDS_APART, Observations
@@ -201,6 +202,11 @@ def _growth(markers: Tensor, targets: Tensor, weights: Tensor, size: Tensor) -> 
     here, there = (each - (weights[..., None] * each).sum(1, keepdim=True) / total[..., None] for each in (markers, targets))
     usual = size / SIZE_DEVIATION**2
     return ((weights * (here * there).sum(-1)).sum(1) + usual) / ((weights * here.square().sum(-1)).sum(1) + size * usual)
+
+
+def pose_terms(prior: PosePrior) -> Terms:
+    """The prior of poses that know nothing of one another."""
+    return prior_terms(prior, SECONDS_APART, torch.zeros(1))
 
 
 def pose_cost(terms: Terms, pose: Pose) -> Tensor:

@@ -21,11 +21,10 @@ from ..actors.prior import Prior
 from ..core.parallel import each
 from ..core.progress import Progress, Steps, shares
 from ..core.take import Axis, FloatArray
-from ..solver.fit import Terms, prior_terms
+from ..solver.fit import Terms
 from ..solver.frames import joined
 from ..solver.kinematics import Body, Pose, to_array
-from ..solver.observations import SECONDS_APART
-from .annealing import Assign, Tried, annealed, at_once, begun_everywhere, pose_cost, usual_poses
+from .annealing import Assign, Tried, annealed, at_once, begun_everywhere, pose_cost, pose_terms, usual_poses
 from .key_frames import KeyFrames
 from .registration import SLACK, Begun, any_way, upright
 from .surface import Surface
@@ -146,7 +145,7 @@ def find_anywhere(
         progress: Called with the part that is done.
     """
     body = Body(surface.actor, prior.pose, torch.device("cpu"), torch.float32)
-    terms = prior_terms(prior.pose, SECONDS_APART, torch.zeros(1))
+    terms = pose_terms(prior.pose)
     shapes, assign = usual_poses(body, terms, poses), to_surface(surface)
     bodies = len(turns) * len(shapes)
 

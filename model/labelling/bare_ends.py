@@ -12,14 +12,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 
 from ..actors.joint_names import counterparts
 from ..core.take import FloatArray, IntArray
 from ..proposer.starts import Initialise
-from ..solver.fit import prior_terms
-from ..solver.observations import SECONDS_APART
-from .annealing import pose_cost
+from .annealing import pose_cost, pose_terms
 from .evidence import MOST, PER_SECOND, WEIGHT, find_evidence
 from .following import follow
 from .refinement import Refined, group_cost, refine
@@ -110,6 +107,6 @@ def _drawn_inwards(
 
 def _cost(template: Template, tracks: Tracks, refined: Refined) -> float:
     """How unlikely the places of the labels and the poses are, in the units of a log-likelihood."""
-    terms = prior_terms(template.prior.pose, SECONDS_APART, torch.zeros(1))
+    usual = pose_cost(pose_terms(template.prior.pose), refined.followed.pose)
     independent = WEIGHT * min(MOST, PER_SECOND * tracks.frames / tracks.rate_hz)
-    return group_cost(template, tracks, refined) + independent * float(pose_cost(terms, refined.followed.pose).mean())
+    return group_cost(template, tracks, refined) + independent * float(usual.mean())

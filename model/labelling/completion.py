@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -21,16 +22,14 @@ from ..core.progress import StageProgress, part_of
 from ..core.take import BoolArray, FloatArray, IntArray, Take
 from ..marker_sets.marker_set import MarkerSet
 from ..solver.device import one_torch_thread
-from ..solver.fit import prior_terms
-from ..solver.observations import SECONDS_APART
-from .annealing import in_shapes, usual_poses
 from .assignment import with_more
 from .following import Followed, follow
+from .ill_fitting import begun_near
 from .key_frames import FEWEST, KeyFrames, choose_key_frames, long_tracks
 from .label import key_frame_count, labelled, looked_over, tracked
 from .labelled import Labelled
-from .refinement import Refined, refine
-from .registration import Begun, register, votes
+from .refinement import Refined, looked_again, refine, samples_open
+from .registration import register, votes
 from .strays import strays
 from .template import Template, template_of_set
 from .tracks import OPEN, Tracks
@@ -100,17 +99,13 @@ def _contradicted(tracks: Tracks, scores: FloatArray) -> BoolArray:
 
 def _reached(template: Template, tracks: Tracks, refined: Refined) -> Refined:
     """The labels, with those that tracks get in key frames, while these leave fewer tracks without one."""
-    for _ in range(LOOKS):
-        if not (refined.labels[long_tracks(tracks)] == OPEN).any():
-            break
-        first = _found_in_key_frames(template, tracks, refined.followed, refined.labels)
-        if (first == refined.labels).all():
-            break
-        again = refine(template, tracks, first, most=ROUNDS)
-        if tracks.lengths[again.labels == OPEN].sum() >= tracks.lengths[refined.labels == OPEN].sum():
-            break
-        refined = again
-    return refined
+
+    def look(now: Refined) -> IntArray:
+        without = (now.labels[long_tracks(tracks)] == OPEN).any()
+        return _found_in_key_frames(template, tracks, now.followed, now.labels) if without else now.labels
+
+    again = partial(refine, template, tracks, most=ROUNDS)
+    return looked_again(refined, look, again, partial(samples_open, tracks), LOOKS)
 
 
 def _found_in_key_frames(template: Template, tracks: Tracks, followed: Followed, labels: IntArray) -> IntArray:
@@ -118,19 +113,11 @@ def _found_in_key_frames(template: Template, tracks: Tracks, followed: Followed,
     keys, actor = choose_key_frames(tracks, max(FEWEST, key_frame_count(tracks))), followed.actor
     if not len(keys.frames):
         return labels
-    found = register(replace(template, actor=actor, given=True), keys, _begun(template, followed, keys))
+    found = register(replace(template, actor=actor, given=True), keys, begun_near(template, followed, keys, POSES))
     believed = [key for key in range(len(keys.frames)) if _as_labelled(found.markers[key], keys, key, labels)]
     scores = votes(found, keys, np.array(believed, dtype=int), template.spread, len(tracks))
     scores[np.setdiff1d(np.arange(len(tracks)), long_tracks(tracks))] = 0.0
     return with_more(scores, tracks, labels)
-
-
-def _begun(template: Template, followed: Followed, keys: KeyFrames) -> list[Begun]:
-    """In each key frame the body as it was followed, and in usual poses where that stands."""
-    terms = prior_terms(template.prior.pose, SECONDS_APART, torch.zeros(1))
-    shapes = usual_poses(followed.body, terms, POSES)
-    near = followed.pose_at(keys.frames)
-    return [Begun(in_shapes(near[key : key + 1], shapes), torch.ones(1 + len(shapes))) for key in range(len(keys.frames))]
 
 
 def _as_labelled(markers: FloatArray, keys: KeyFrames, key: int, labels: IntArray) -> bool:

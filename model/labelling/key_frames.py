@@ -118,4 +118,4 @@ def largest_cluster(points: FloatArray) -> BoolArray:
     """(points,): those of the largest group of points (points, 3) that a chain of near ones links."""
     near = np.linalg.norm(points[:, None] - points, axis=-1) < LINK_M
     _, group = connected_components(near)
-    return group == np.bincount(group).argmax()
+    return group == np.bincount(group, minlength=1).argmax()

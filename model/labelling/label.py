@@ -27,6 +27,7 @@ from .bare_ends import with_bare_ends
 from .choice import TRIAL_POSES, Choice
 from .evidence import find_evidence
 from .following import follow
+from .ill_fitting import with_better_fits
 from .key_frames import FEWEST, LONG_SECONDS, KeyFrames, choose_key_frames, long_tracks
 from .labelled import Labelled, columns_of, findings_of, relabelled, table
 from .layout import set_of_actor
@@ -114,6 +115,7 @@ def _label(take: Take, what: Hints, progress: StageProgress) -> Labelled:
         first = first_labels(choice, template, found.keys, own, part_of(look, FOUND, 1.0))
         refined = refine(template, own, first, initialise, label)
         refined = with_unreached(template, own, refined, choice.registration.most_believed, initialise)
+        refined = with_better_fits(template, own, refined, initialise)
         tracks, own, refined = looked_over(template, tracks, own, refined, initialise, compare)
         refined = with_bare_ends(template, own, refined, initialise)
     else:
@@ -126,6 +128,7 @@ def _label(take: Take, what: Hints, progress: StageProgress) -> Labelled:
             return label_unknown(take, parts, keys, found.candidates, what.people)
 
         tracks, own, template, refined = _unmixed(tracks, own, template, refined, made_again)
+        refined = with_better_fits(template, own, refined)
     progress("compare", 1.0)
     lost = strays(template.joints, own, refined.labels, refined.evidence)
     refined = replace(refined, labels=np.where(lost, OPEN, refined.labels))

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,6 +83,34 @@ def refine(
         if ungated > UNGATED_ROUNDS or (ungated > 1 and settled):
             break
     return Refined(labels, followed, find_evidence(template, tracks, labels, followed, gated=False), number)
+
+
+def looked_again(
+    refined: Refined, look: Callable[[Refined], IntArray], again: Callable[[IntArray], Refined], cost: Callable[[Refined], float], most: int
+) -> Refined:
+    """The labels, refined from those that a look at them finds, while that costs less.
+
+    Args:
+        refined: The labels so far.
+        look: (tracks,) the labels to refine; the same ones if there is nothing to look at.
+        again: Refines these.
+        cost: Of refined labels.
+        most: Looks.
+    """
+    for _ in range(most):
+        first = look(refined)
+        if (first == refined.labels).all():
+            break
+        other = again(first)
+        if not cost(other) < cost(refined):
+            break
+        refined = other
+    return refined
+
+
+def samples_open(tracks: Tracks, refined: Refined) -> float:
+    """How many samples have no label."""
+    return float(tracks.lengths[refined.labels == OPEN].sum())
 
 
 @dataclass(frozen=True, eq=False)

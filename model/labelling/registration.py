@@ -26,11 +26,10 @@ from ..core.axes import TO_Y_UP
 from ..core.parallel import each
 from ..core.progress import Progress, Steps
 from ..core.take import Axis, FloatArray, IntArray
-from ..solver.fit import Terms, prior_terms
+from ..solver.fit import Terms
 from ..solver.frames import joined
 from ..solver.kinematics import Body, Pose, to_array
-from ..solver.observations import SECONDS_APART
-from .annealing import Assign, Tried, annealed, at_once, begun_everywhere, pose_cost, tried_on, usual_poses
+from .annealing import Assign, Tried, annealed, at_once, begun_everywhere, pose_cost, pose_terms, tried_on, usual_poses
 from .key_frames import KeyFrames
 from .template import Template
 from .tracks import OPEN
@@ -156,10 +155,18 @@ def assignment_costs(squared: FloatArray, spread: FloatArray) -> FloatArray:
 
 def hard_cost(markers: FloatArray, points: FloatArray, spread: FloatArray) -> float:
     """Of one frame's markers (labels, 3) and points (points, 3): the best assignment's, labels and points that are left over included."""
+    return hard_assignment(markers, points, spread)[1]
+
+
+def hard_assignment(markers: FloatArray, points: FloatArray, spread: FloatArray) -> tuple[IntArray, float]:
+    """(points,) the label of each of one frame's points, `OPEN` where none is near; and the cost, see `hard_cost`."""
     squared = ((markers[:, None] - points) ** 2).sum(-1)
     costs = assignment_costs(squared, spread)
     labels, at = linear_sum_assignment(costs)
-    return float(costs[labels, at].sum()) + UNASSIGNED * max(0, len(points) - len(labels))
+    own = costs[labels, at]
+    given = np.full(len(points), OPEN)
+    given[at] = np.where(own < UNASSIGNED, labels, OPEN)
+    return given, float(own.sum()) + UNASSIGNED * max(0, len(points) - len(labels))
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,7 +195,7 @@ def register(
         progress: Called with the part that is done.
     """
     body = Body(template.actor, template.prior.pose, torch.device("cpu"), torch.float32)
-    terms = prior_terms(template.prior.pose, SECONDS_APART, torch.zeros(1))
+    terms = pose_terms(template.prior.pose)
     shapes, spread = usual_poses(body, terms, poses), torch.as_tensor(template.spread, dtype=torch.float32)
 
     def work(part: slice) -> list[tuple[float, float, FloatArray]]:

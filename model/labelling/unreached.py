@@ -8,6 +8,7 @@ frames of its own, in the poses before and behind it and in upright ones.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -15,15 +16,13 @@ import torch
 from ..core.stretches import evenly, stretches
 from ..core.take import BoolArray, IntArray
 from ..proposer.starts import Initialise
-from ..solver.fit import prior_terms
 from ..solver.kinematics import Pose
-from ..solver.observations import SECONDS_APART
-from .annealing import in_shapes, middles, usual_poses
+from .annealing import in_shapes, middles, pose_terms, usual_poses
 from .assignment import with_more
 from .choice import TRIAL_POSES
 from .following import Followed, coarse_frames
 from .key_frames import KeyFrames, key_frames_at, long_tracks
-from .refinement import Refined, refine
+from .refinement import Refined, looked_again, refine, samples_open
 from .registration import BELIEVED, Begun, register, upright, votes
 from .template import Template
 from .tracks import OPEN, Tracks
@@ -46,18 +45,13 @@ def with_unreached(template: Template, tracks: Tracks, refined: Refined, most_co
         most_cost: What a body cost at most in the key frames in which it was found, see `Registration`.
         initialise: See `follow`.
     """
-    for _ in range(LOOKS):
-        keys = unreached_keys(tracks, refined.labels)
-        if not len(keys.frames):
-            break
-        first = _found(template, tracks, keys, refined, most_cost)
-        if (first == refined.labels).all():
-            break
-        again = refine(template, tracks, first, initialise)
-        if tracks.lengths[again.labels == OPEN].sum() >= tracks.lengths[refined.labels == OPEN].sum():
-            break
-        refined = again
-    return refined
+
+    def look(now: Refined) -> IntArray:
+        keys = unreached_keys(tracks, now.labels)
+        return _found(template, tracks, keys, now, most_cost) if len(keys.frames) else now.labels
+
+    again = partial(refine, template, tracks, initialise=initialise)
+    return looked_again(refined, look, again, partial(samples_open, tracks), LOOKS)
 
 
 def unreached_keys(tracks: Tracks, labels: IntArray) -> KeyFrames:
@@ -109,7 +103,7 @@ def _found(template: Template, tracks: Tracks, keys: KeyFrames, refined: Refined
 
 def _begun(template: Template, followed: Followed, keys: KeyFrames) -> list[Begun]:
     """In each key frame the body as it was before and behind it, and in usual poses turned like it, amid the points."""
-    shapes = usual_poses(followed.body, prior_terms(template.prior.pose, SECONDS_APART, torch.zeros(1)), TRIAL_POSES)
+    shapes = usual_poses(followed.body, pose_terms(template.prior.pose), TRIAL_POSES)
     return [
         _amid(followed, in_shapes(followed.pose[torch.as_tensor(beside)], shapes), middle)
         for beside, middle in zip(_beside(followed, keys.frames), middles(keys), strict=True)
