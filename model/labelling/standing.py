@@ -25,6 +25,9 @@ STILL_M = 0.003
 SAME_PLACE_M = 0.005
 #: It stands for at least so many seconds, in which the middle of all that moves goes so far, in metres: a foot stands for less in a step.
 STANDING_SECONDS, MOVED_M = 3.0, 0.15
+#: And from first to last for this part of the take: a foot that is planted for longer moves before or behind it, in other tracks if it is
+#: lost meanwhile.
+STANDING_PART = 0.5
 #: A foot's marker has another that moves so near, in metres, in so many of the frames.
 BESIDE_M, BESIDE = 0.25, 0.6
 #: Frames in which a track is looked at, and those beside it, and frames of a take by which those that move are.
@@ -35,7 +38,8 @@ def standing(tracks: Tracks) -> BoolArray:
     """(tracks,): which of them stand while others move."""
     stands = np.zeros(len(tracks), dtype=bool)
     places, still = _places(tracks)
-    groups = [group for group in _together(places, np.flatnonzero(still)) if _seconds(tracks, group) >= STANDING_SECONDS]
+    least = max(STANDING_SECONDS * tracks.rate_hz, STANDING_PART * tracks.frames)
+    groups = [group for group in _together(places, np.flatnonzero(still)) if _span(tracks, group) >= least]
     # somebody who stands still for a while, and then elsewhere, makes a chain of places
     groups = [group for group in groups if _away(places[group]) < STILL_M]
     if not groups:
@@ -64,9 +68,9 @@ def _beside(moving: FloatArray, place: FloatArray) -> float:
     return float((nearest < BESIDE_M).mean())
 
 
-def _seconds(tracks: Tracks, group: IntArray) -> float:
-    """From where the first of some tracks begins to where the last ends."""
-    return float(tracks.ends[group].max() - tracks.starts[group].min()) / tracks.rate_hz
+def _span(tracks: Tracks, group: IntArray) -> int:
+    """Frames from where the first of some tracks begins to where the last ends."""
+    return int(tracks.ends[group].max() - tracks.starts[group].min())
 
 
 def _places(tracks: Tracks) -> tuple[FloatArray, BoolArray]:

@@ -69,6 +69,17 @@ def test_a_planted_foot_is_a_persons() -> None:
     assert not standing(cut_tracks(take_of(np.concatenate([body, ankle, toe], axis=1)))).any()
 
 
+def test_a_foot_whose_markers_are_lost_before_and_behind_it_is_planted_is_a_persons() -> None:
+    """Where a recorder drops frames, what it shows before and behind them are other tracks, and nothing else is seen beside the foot."""
+    foot = reflection(900, (0.0, 0.9, 0.1))
+    foot[:300] += np.linspace(0.5, 0.0, 300)[:, None, None] * [1.0, 0.0, 0.0]
+    foot[700:] += np.linspace(0.0, 0.5, 200)[:, None, None] * [1.0, 0.0, 0.0]
+    foot[[300, 301, 500, 501, 698, 699]] = np.nan
+    lamp = reflection(900, (0.9, 0.0, 1.0))
+    tracks = cut_tracks(take_of(np.concatenate([swaying(900, 0.5), foot, lamp], axis=1)))
+    np.testing.assert_array_equal(standing(tracks), tracks.columns == 13)
+
+
 @pytest.mark.parametrize("seen", [1.0, 0.6])
 def test_a_body_is_found_among_reflections_that_stand_around_it(seen: float) -> None:
     """As many within arm's reach as half of the markers, in a part of the frames or in all."""
