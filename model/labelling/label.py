@@ -267,15 +267,15 @@ def compared(
     Poses that were followed by wrong labels fit these, and tracks that were mixed stay so. So tracks of doubtful labels are opened, and the
     body is followed by all others before they are labelled again.
     """
-    opened, parts = set[tuple[int, ...]](), shares(progress)
+    opened, parts = set[int](), shares(progress)
     for _ in range(ATTEMPTS):
         exchanges = exchanged_back(template, tracks, refined.labels, refined.followed, refined.evidence)
         if exchanges.done:
             refined = refine(template, tracks, exchanges.labels, initialise, next(parts))
         many = len(exchanges.doubtful) > FEW_DOUBTFUL * len(template.labels)
-        if not exchanges.doubtful or exchanges.doubtful in opened or (opened and many):
+        if opened.issuperset(exchanges.doubtful) or (opened and many):
             break
-        opened.add(exchanges.doubtful)
+        opened.update(exchanges.doubtful)
         first = tracks.opened(refined.labels, np.isin(refined.labels, exchanges.doubtful))
         again = refine(template, tracks, first, initialise, next(parts))
         if not group_cost(template, tracks, again) < group_cost(template, tracks, refined):

@@ -82,7 +82,9 @@ def refine(
         ungated += bool(ungated or settled or number >= most - UNGATED_ROUNDS)
         if ungated > UNGATED_ROUNDS or (ungated > 1 and settled):
             break
-    return Refined(labels, followed, find_evidence(template, tracks, labels, followed, gated=False), number)
+    if changed:
+        evidence = find_evidence(template, tracks, labels, followed, gated=False)
+    return Refined(labels, followed, evidence, number)
 
 
 def looked_again(
