@@ -280,7 +280,10 @@ def compared(
         again = refine(template, tracks, first, initialise, next(parts))
         if not group_cost(template, tracks, again) < group_cost(template, tracks, refined):
             break
+        same = (again.labels == refined.labels).all()
         refined = again
+        if same:
+            break
     return refined
 
 
