@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -48,7 +49,7 @@ from .identify import NO_SOLUTION, Identified, identify
 from .people import everybody
 from .stages import LABELS, PROGRESS_AFTER, Stopwatch
 from .subject import Subject
-from .trajectories import Matched, MisleadingLabelsError, Trajectories, clean_markers, resettle
+from .trajectories import Judging, Matched, MisleadingLabelsError, Trajectories, clean_markers, resettle
 
 Result = TypeVar("Result")
 
@@ -83,8 +84,8 @@ def solve_take(
     """
     watch = Stopwatch(progress, take.frames)
 
-    def solve(found: Identified, device: torch.device, *, judge: bool) -> Solution:
-        return _solve(found, settings, actor, watch, device, options, stands, judge=judge)
+    def solve(found: Identified, device: torch.device, judging: Judging) -> Solution:
+        return _solve(found, settings, actor, watch, device, options, stands, judging)
 
     return _of_subject(without_frozen(take), settings, actor, watch, prior, marker_set, options, solve)
 
@@ -109,8 +110,8 @@ def fit_actor(take: Take, settings: Settings, progress: StageProgress | None = N
     end = PROGRESS_AFTER["calibrate"]
     watch = Stopwatch(lambda stage, part: tell(stage, min(1.0, part / end)), take.frames)
 
-    def fit(found: Identified, device: torch.device, *, judge: bool) -> Actor:
-        return _fit(found, settings, None, watch, device, EVERYTHING, judge=judge).actor
+    def fit(found: Identified, device: torch.device, judging: Judging) -> Actor:
+        return _fit(found, settings, None, watch, device, EVERYTHING, judging).actor
 
     return _of_subject(one, settings, None, watch, None, its_set, EVERYTHING, fit)
 
@@ -160,7 +161,7 @@ def _of_subject(
 ) -> Result:
     """Do something with a take whose markers are named: by the file's labels, and without them where many turn out to be wrong.
 
-    `work` takes what is identified, the device, and whether labels are looked at (`judge`); see `solve_take` for all else.
+    `work` takes what is identified, the device, and what is done about wrong labels; see `solve_take` for all else.
     """
     device = find_device(settings.device)
     torch.manual_seed(settings.seed)
@@ -172,15 +173,18 @@ def _of_subject(
 
     try:
         with within_memory(take.name), one_torch_thread(), side_by_side(workers), torch.no_grad():
+            named = identified(by_names=True)
             try:
-                return work(identified(by_names=True), device, judge=True)
-            except MisleadingLabelsError:
-                try:
-                    found = identified(by_names=False)
-                except BonesetterError:
-                    # nobody is found by motion either: the labels are all there is
-                    found = identified(by_names=True)
-                return work(found, device, judge=False)
+                return work(named, device, Judging.DOUBTING)
+            except MisleadingLabelsError as error:
+                mendable = error.mendable
+            # where nobody is found by motion either, the labels are all there is
+            found = None
+            with suppress(BonesetterError, *NO_SOLUTION):
+                found = identified(by_names=False)
+            if found is None or (mendable and found.subject.marker_set.name != named.subject.marker_set.name):
+                return work(named, device, Judging.MENDING if mendable else Judging.NONE)
+            return work(found, device, Judging.NONE)
     except NO_SOLUTION as error:
         # far from everything that people do, single precision does not suffice
         raise BonesetterError(
@@ -218,13 +222,12 @@ def _fit(
     watch: Stopwatch,
     device: torch.device,
     options: SolverOptions,
-    *,
-    judge: bool,
+    judging: Judging,
 ) -> _Fitted:
-    """Clean a take and fit its actor; `judge` says whether labels are looked at.
+    """Clean a take and fit its actor.
 
     Raises:
-        MisleadingLabelsError: Many of its labels are wrong.
+        MisleadingLabelsError: Its labels had better be found by motion.
     """
     subject, matched = identified.subject, identified.matched
     with watch.stage("clean"):
@@ -236,9 +239,9 @@ def _fit(
         watch.give_back()
     with watch.stage("calibrate") as part:
         known, others = part_of(part, 0.0, 0.5), part_of(part, 0.5, 1.0)
-        judged_labels = judge and options.relabel and given is None
+        judged_labels = judging is not Judging.NONE and options.relabel and given is None
         fitted = _by_names(subject, guess, matched, few, known, judged=judged_labels)
-        if judged_labels and (settled := resettle(matched, subject, guess, at, few, fitted)) is not None:
+        if judged_labels and (settled := resettle(matched, subject, guess, at, few, fitted, judging)) is not None:
             matched, cleaned, fitted = settled, clean_markers(settled.take, subject, settings, device), None
             labels, (_, few) = matched.take.labels, coarse(cleaned.observations)
             guess = subject.initial_guess(None, matched.placement, labels, few)
@@ -286,12 +289,11 @@ def _follow(
     watch: Stopwatch,
     device: torch.device,
     options: SolverOptions,
-    *,
-    judge: bool,
+    judging: Judging,
 ) -> _Followed:
     """Find the poses of a take whose markers are named; see `_fit`."""
     take, subject = identified.take, identified.subject
-    fitted = _fit(identified, settings, given, watch, device, options, judge=judge)
+    fitted = _fit(identified, settings, given, watch, device, options, judging)
     matched, actor, few, guess = fitted.matched, fitted.actor, fitted.few, fitted.guess
     said = (*matched.findings, *fitted.lacking, *fitted.attached)
     seen = fitted.cleaned.only(actor.labels)
@@ -306,8 +308,8 @@ def _follow(
             found = with_edges(body, subject.prior.pose, seen.observations, found)
     with watch.stage("relabel"):
         relabelled, swaps = _relabelled(body, seen, take, found, watch, options)
-        judging = options.relabel and options.fit
-        back = put_back(body, subject.prior.pose, seen.cleaned, relabelled, seen.observations, found) if judging else None
+        mending = options.relabel and options.fit
+        back = put_back(body, subject.prior.pose, seen.cleaned, relabelled, seen.observations, found) if mending else None
         pinned = seen.take.pinned
         if back is not None:
             whole = replace(seen.take, pinned=back.samples if pinned is None else pinned | back.samples)
@@ -342,12 +344,11 @@ def _solve(
     device: torch.device,
     options: SolverOptions,
     stands: Stands | None,
-    *,
-    judge: bool,
+    judging: Judging,
 ) -> Solution:
     """Solve a take whose markers are named; see `_fit`."""
     take, prior = identified.take, identified.subject.prior.pose
-    followed = _follow(identified, settings, given, watch, device, options, judge=judge)
+    followed = _follow(identified, settings, given, watch, device, options, judging)
     body, smooth, cleaned = followed.body, followed.pose, followed.cleaned
     with watch.stage("feet"):
         asked = asked_of_feet(settings, stands, take.frames)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 
 import numpy as np
 import torch
@@ -34,8 +35,25 @@ from .subject import Subject
 FARTHEST_M = 1e5
 
 
+class Judging(Enum):
+    """What is done about labels that sit elsewhere than they say: nothing, they are put right, or, where these leave doubts, all are found
+    by motion."""
+
+    NONE = 0
+    MENDING = 1
+    DOUBTING = 2
+
+
 class MisleadingLabelsError(Exception):
-    """So many labels are wrong that they had better be found by motion; never seen by the user."""
+    """Labels are wrong so that all had better be found by motion; never seen by the user.
+
+    Attributes:
+        mendable: Whether most are right, so that they can be put right if motion finds nobody.
+    """
+
+    def __init__(self, *, mendable: bool) -> None:
+        super().__init__("labels sit elsewhere than they say")
+        self.mendable = mendable
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +98,7 @@ def match_take(take: Take, subject: Subject) -> Matched:
 
 
 def resettle(
-    matched: Matched, subject: Subject, guess: InitialGuess, at: Tensor, few: Observations, fitted: KnownFit | None
+    matched: Matched, subject: Subject, guess: InitialGuess, at: Tensor, few: Observations, fitted: KnownFit | None, judging: Judging
 ) -> Matched | None:
     """The take with its labels where its markers sit; None where that is where they are.
 
@@ -90,9 +108,10 @@ def resettle(
         guess: Poses at the coarse rate to begin from.
         at, few: The frames at that rate, and what is seen in them.
         fitted: The actor by these labels; None where none could be fitted.
+        judging: What may be done.
 
     Raises:
-        MisleadingLabelsError: Many labels are wrong.
+        MisleadingLabelsError: Many labels are wrong, or it is not clear where markers belong whose labels are.
     """
     marker_set, known = subject.marker_set, len(matched.placement.labels)
     absent = tuple(label for label in marker_set.labels if label not in matched.placement.labels)
@@ -108,8 +127,8 @@ def resettle(
     settled = settle(guess.actor, known_of_size, placed, known, unfiltered, guess.pose, catalogue=catalogue)
     if settled is None:
         return None
-    if settled.mostly:
-        raise MisleadingLabelsError("many labels sit elsewhere than they say")
+    if settled.mostly or (settled.unclear and judging is Judging.DOUBTING):
+        raise MisleadingLabelsError(mendable=not settled.mostly)
     take, held = matched.take, {int(label): row for row, label in enumerate(settled.labels) if label >= 0}
     order = [held[label] for label in sorted(held, key=lambda label: marker_set.labels.index(places.labels[label]))]
     labels = tuple(places.labels[settled.labels[row]] for row in order)

@@ -63,11 +63,14 @@ class Settled:
         labels: (markers,) index of the label at whose place each sits; -1 for none.
         away_m: (markers,) in metres: how far each is from the place that its own label has; NaN for a marker of an unknown name.
         mostly: Whether so many labels are wrong that the others cannot be trusted to tell where these belong.
+        unclear: Whether some markers sit at another label than their own, and others at none: labels are left over, and what was moved
+            may sit there.
     """
 
     labels: IntArray
     away_m: FloatArray
     mostly: bool
+    unclear: bool
 
 
 def all_settled(
@@ -144,7 +147,9 @@ def settle(
         held = again
         body, pose = _posed(start, prior, places, held, few, pose, SCALES_M)
         _, away = _costs(body, pose, few, places, barred)
-    return Settled(held, _at_own(away, own), bool(mostly))
+    named = own >= 0
+    moved, lost = named & (held >= 0) & (held != own), named & (held < 0)
+    return Settled(held, _at_own(away, own), bool(mostly), bool(moved.any() and lost.any() and not catalogue))
 
 
 def _hypotheses(markers: int, places: Placement, seen: Observations, *, catalogue: bool) -> tuple[IntArray, BoolArray]:

@@ -69,6 +69,20 @@ def test_neighbours_that_are_exchanged_are_named_and_put_right(take: Take, right
     assert {label for each in solution.findings if each.kind == "misplaced" for label in each.labels} == set(pair)
 
 
+@pytest.mark.parametrize("limb", [("UPA", "ELB", "FRM", "WRA", "WRB", "FIN"), ("THI", "KNE", "SHN", "ANK", "HEE", "TOE")], ids="-".join)
+@pytest.mark.parametrize("side", ["L", "R"])
+@pytest.mark.parametrize("step", [1, -1])
+def test_labels_that_are_shifted_along_a_limb_are_named_and_put_right(
+    take: Take, right: Solution, limb: tuple[str, ...], side: str, step: int
+) -> None:
+    """As by somebody who names a limb's markers one after the other, and begins with the wrong one."""
+    labels = [side + label for label in limb]
+    shifted = renamed(take, dict(zip(labels, (*labels[step:], *labels[:step]), strict=True)))
+    solution = solve_take(shifted, Settings(workers=1))
+    assert off_mm(solution, right) < 0.5
+    assert {label for each in solution.findings if each.kind == "misplaced" for label in each.labels} == set(labels)
+
+
 def test_labels_that_are_mostly_wrong_are_found_by_motion(take: Take, right: Solution) -> None:
     """Head and legs under each other's names, as where somebody has named the columns upside down."""
     ring = ("C7", "LMT5", "LKNE", "RBHD", "RTOE", "RSHN", "LFHD", "LHEE", "LANK", "T10")
